@@ -13,10 +13,10 @@ from cutgate.gateway.commands.console import reported_errors
 from cutgate.gateway.picpik.rendering import renderers as picpik_renderers
 from cutgate.gateway.runware.messages.rendering import Rendering
 from cutgate.gateway.runware.messages.rendering import renderers as runware_renderers
-from cutgate.gateway.serving.wsgi import connect_ledger
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.console import read_settings
+from cutgate.jobs.ledger.redis.client import connect_ledger
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.observe import logs
 from cutgate.jobs.upkeep.installation import require_whole

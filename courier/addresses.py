@@ -1,4 +1,4 @@
-"""Which URLs may be called and which addresses connected to: an outside that is public, and nothing else.
+"""Which URLs may be called and which addresses connected to: public ones, and nothing else.
 
 What an address is good for stands in IANA's registries of special-purpose addresses. The table below names what is
 refused, with its reason; what it does not name must still be global unicast. Embedded IPv4 is no way around: its

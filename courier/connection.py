@@ -28,6 +28,9 @@ from cutgate.courier.errors import HostUnknown, TlsFailed, TooSlow, Unreachable
 Resolve = Callable[[str, int], Sequence[str]]
 """Host and port to addresses as text. Raises `OSError` where there is none."""
 
+CONNECT_SECONDS: Final = 5.0
+READ_SECONDS: Final = 10.0
+"""Longest silence of a server outside."""
 _PIECE_BYTES: Final = 8_192
 _USER_AGENT: Final = "cutgate-courier"
 
@@ -64,9 +67,9 @@ class Outside:
     """Sends requests to servers outside."""
 
     rules: OutsideRules
-    connect_seconds: float
-    read_seconds: float
     tls: ssl.SSLContext
+    connect_seconds: float = CONNECT_SECONDS
+    read_seconds: float = READ_SECONDS
     resolve: Resolve = system_resolve
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Brings to a caller's server how a task ended, and its result.
+"""Callbacks and uploads: tells a caller's server how a task ended, or brings it the result.
 
 A callback is a POST of the body that the task's façade renders, in the form of Standard Webhooks: its id is that
 of the task, the same in every try, so that a receiver knows a repeat; it is signed where the account has a secret.

@@ -1,4 +1,4 @@
-"""What becomes of one errand: done, tried again after a pause, or given up."""
+"""Runs one errand: done, tried again after a pause, or given up."""
 
 import random
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""Why an exchange with a server outside did not come to its end.
+"""Errors of an exchange with a server outside.
 
 * ExchangeFailed
   x ExchangeRefused

@@ -21,6 +21,12 @@ from cutgate.courier.errors import (
     StatusRefused,
 )
 
+MAX_REDIRECTS: Final = 5
+MEDIA_TYPES: Final = ("image/*", "application/octet-stream", "binary/octet-stream")
+"""What an answer may say that it is, in lower case; the bytes decide."""
+MEMORY_BYTES: Final = 512 * 2**20
+"""What all fetches of a courier may hold together."""
+FIRST_SECONDS: Final = 15.0
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PASSING: Final = frozenset({408, 425, 429})
 """Beside all from 500 on: what a server says that may answer otherwise later."""
@@ -64,12 +70,9 @@ class Fetcher:
 
     outside: Outside
     max_bytes: int
-    max_redirects: int
-    media_types: Sequence[str]
-    """Patterns in lower case, such as `image/*`; an answer that names no type may be anything."""
     total_seconds: float
-    first_seconds: float
-    """The same for a first try: most servers that are slow then do no better for being waited for."""
+    first_seconds: float = FIRST_SECONDS
+    """Time of a first try: most servers that are slow then do no better for being waited for."""
     memory: MemoryBudget
 
     def fetch(self, url: str, attempt: int = 1) -> bytes:
@@ -80,12 +83,12 @@ class Fetcher:
         """
         deadline = Deadline(self.first_seconds if attempt == 1 else self.total_seconds)
         visited = [url]
-        while len(visited) <= self.max_redirects + 1:
+        while len(visited) <= MAX_REDIRECTS + 1:
             with self.outside.exchange("GET", visited[-1], deadline, headers=_HEADERS) as answer:
                 if answer.status_code not in _REDIRECTS:
                     return self._body(answer)
                 visited.append(_next(visited, answer))
-        raise RedirectRefused(f"the URL leads to more than {self.max_redirects} redirects")
+        raise RedirectRefused(f"the URL leads to more than {MAX_REDIRECTS} redirects")
 
     def _body(self, answer: httpx.Response) -> bytes:
         if answer.status_code != HTTPStatus.OK:
@@ -93,7 +96,7 @@ class Fetcher:
         if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             raise EncodingRefused("the answer is compressed")
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if media_type and not any(fnmatchcase(media_type, pattern) for pattern in self.media_types):
+        if media_type and not any(fnmatchcase(media_type, pattern) for pattern in MEDIA_TYPES):
             raise MediaTypeRefused("the answer's media type is not a picture's")
         stated = answer.headers.get("Content-Length", "")
         if stated.isdecimal() and int(stated) > self.max_bytes:

@@ -1,4 +1,4 @@
-"""The courier's loop: takes errands as they fall due, and runs some of them at a time."""
+"""The courier's loop: takes errands as they fall due and runs several at a time."""
 
 import threading
 import time
@@ -61,12 +61,12 @@ class Courier:
     """How many it runs at a time, besides slow ones."""
     slow_errands: int
     """How many slow ones may go on."""
-    kept_errands: int
-    """How many of these fetches leave to deliveries, and deliveries to fetches; half at most."""
-    poll_seconds: float
-    """How long it waits for news of errands before it looks by itself."""
     stop_seconds: float
     """How long it goes on with what is under way once it is told to stop."""
+    kept_errands: int = 2
+    """How many of these fetches leave to deliveries, and deliveries to fetches; half at most."""
+    poll_seconds: float = 1
+    """How long it waits for news of errands before it looks by itself."""
     _under_way: dict[str, _UnderWay] = field(default_factory=dict, init=False)
     """By token."""
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)

@@ -1,4 +1,4 @@
-"""What is logged and traced of every errand: what its lines and its span have in common, and how it ended."""
+"""Logs and traces of errands: the fields that all of an errand's lines and its span share, and how it ended."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from cutgate.jobs.ledger.errands import Errand
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import ERRANDS
 from cutgate.jobs.observe.metrics import count
-from cutgate.jobs.observe.spans import Kind, Value
+from cutgate.jobs.observe.traces import Kind, Value
 
 
 @contextmanager

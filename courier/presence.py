@@ -1,4 +1,4 @@
-"""Whether a courier of this machine is alive, for health checks."""
+"""Liveness of the courier on this machine, for health checks."""
 
 import time
 from typing import Final

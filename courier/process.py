@@ -16,10 +16,10 @@ import structlog
 from redis import Redis
 
 from cutgate.courier.addresses import OutsideRules
-from cutgate.courier.connection import Outside
+from cutgate.courier.connection import READ_SECONDS, Outside
 from cutgate.courier.deliver import Deliveries, Renderer, SecretOf
 from cutgate.courier.errands import ErrandRunner, Patience
-from cutgate.courier.fetch import Fetcher, MemoryBudget
+from cutgate.courier.fetch import MEMORY_BYTES, Fetcher, MemoryBudget
 from cutgate.courier.loop import Courier
 from cutgate.courier.presence import CourierPresence
 from cutgate.courier.settings import CourierSettings
@@ -76,8 +76,6 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
                 owner=owner_name(host, process),
                 errands=settings.courier_errands,
                 slow_errands=settings.courier_slow_errands,
-                kept_errands=settings.courier_kept_errands,
-                poll_seconds=settings.courier_poll_seconds,
                 stop_seconds=settings.courier_stop_seconds,
             ).run(stop)
     except metrics.PortUnavailable as error:
@@ -93,6 +91,7 @@ def make_runner(
     renderers: Mapping[str, Renderer],
     secret_of: SecretOf,
     tls: ssl.SSLContext,
+    read_seconds: float = READ_SECONDS,
 ) -> ErrandRunner:
     """What runs errands, as the settings say."""
     outside = Outside(
@@ -101,9 +100,8 @@ def make_runner(
             allowed=settings.courier_allowed_networks,
             refused=settings.courier_refused_networks,
         ),
-        connect_seconds=settings.courier_connect_seconds,
-        read_seconds=settings.courier_read_seconds,
         tls=tls,
+        read_seconds=read_seconds,
     )
     return ErrandRunner(
         store=store,
@@ -111,11 +109,8 @@ def make_runner(
         fetcher=Fetcher(
             outside=outside,
             max_bytes=settings.max_source_bytes,
-            max_redirects=settings.courier_redirects,
-            media_types=settings.courier_media_types,
             total_seconds=settings.courier_total_seconds,
-            first_seconds=settings.courier_first_seconds,
-            memory=MemoryBudget(max(settings.courier_memory_bytes, settings.max_source_bytes)),
+            memory=MemoryBudget(max(MEMORY_BYTES, settings.max_source_bytes)),
         ),
         deliveries=Deliveries(
             outside=outside,

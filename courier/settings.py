@@ -1,14 +1,11 @@
-"""The courier's own settings, on top of the gateway's, whose package it belongs to."""
+"""The courier's own settings, on top of those that it shares with the gateway."""
 
-from dataclasses import replace
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from pydantic_settings import NoDecode
-from typing_extensions import override
 
-from cutgate.gateway.settings import GatewaySettings, Networks, parts_of
-from cutgate.jobs.limits import LedgerLimits
+from cutgate.gateway.settings import Networks, ServiceSettings, parts_of
 from cutgate.jobs.settings import MetricsPort
 
 
@@ -16,23 +13,13 @@ def _split(value: object) -> object:
     return parts_of(value) if isinstance(value, str) else value
 
 
-class CourierSettings(GatewaySettings):
+class CourierSettings(ServiceSettings):
     """What one courier process reads, once, at its entry point."""
 
     courier_errands: PositiveInt = 32
     """Errands of a courier at once, besides those below."""
     courier_slow_errands: PositiveInt = 128
     """Errands that may wait for slow servers; beyond it some are put back."""
-    courier_memory_bytes: PositiveInt = 512 * 2**20
-    """Memory for fetches; at least `CUTGATE_MAX_SOURCE_BYTES`."""
-    courier_kept_errands: NonNegativeInt = 2
-    """Places kept for deliveries, and as many for fetches; at most half."""
-    courier_account_errands: PositiveInt = 4
-    """Errands of an account at once, over all couriers."""
-    courier_max_attempts: PositiveInt = 3
-    """An errand ends once this many of its couriers have died."""
-    courier_poll_seconds: PositiveFloat = 1
-    """How often an idle courier looks for errands it was not told of."""
     courier_stop_seconds: NonNegativeFloat = 4
     """How long a stopping courier works before it gives errands back."""
 
@@ -47,23 +34,9 @@ class CourierSettings(GatewaySettings):
         tuple[Annotated[int, Field(ge=1, le=65_535)], ...], NoDecode, BeforeValidator(_split)
     ] = (80, 443, 8_080, 8_443)
     """Ports that may be called."""
-    courier_redirects: Annotated[int, Field(ge=0, le=5)] = 5
-    """Redirects followed to a source."""
-    courier_media_types: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = (
-        "image/*",
-        "application/octet-stream",
-        "binary/octet-stream",
-    )
-    """Media types that a source may declare; the bytes decide."""
 
-    courier_connect_seconds: PositiveFloat = 5
-    """Longest time to connect to an address."""
-    courier_read_seconds: PositiveFloat = 10
-    """Longest silence of a server outside."""
     courier_total_seconds: Annotated[float, Field(gt=0, le=80)] = 60
     """Longest time of an errand, 80 at most."""
-    courier_first_seconds: Annotated[float, Field(gt=0, le=80)] = 15
-    """The same for the first try of a fetch."""
     courier_fetch_attempts: PositiveInt = 3
     """Tries of a source whose server fails."""
     courier_delivery_seconds: PositiveFloat = 3_600
@@ -72,11 +45,3 @@ class CourierSettings(GatewaySettings):
     """Longest pause before the first retry of a delivery; it doubles each time."""
     courier_longest_pause_seconds: PositiveFloat = 600
     """Bound of these pauses."""
-
-    @override
-    def ledger_limits(self) -> LedgerLimits:
-        return replace(
-            super().ledger_limits(),
-            account_errand_cap=self.courier_account_errands,
-            errand_max_crashes=self.courier_max_attempts,
-        )

@@ -1,4 +1,4 @@
-"""The distribution by its name on the package index, and how its extras are installed."""
+"""The distribution's name, and the command that adds its extras where it is installed."""
 
 from typing import Final
 
@@ -6,5 +6,5 @@ NAME: Final = "cutgate"
 
 
 def install(*extras: str) -> str:
-    """The command that installs the distribution with these extras."""
+    """The command that adds extras; pip keeps the distribution that is installed and fetches what they need."""
     return f"pip install '{NAME}[{','.join(extras)}]'"

@@ -8,6 +8,8 @@
   x ConversionFailed
   x CutoutFailed
   x NameTaken
+  x PictureEmpty
+  x ResultChanged
   x WrongSuffix
   x KeyPairMissing
   x LocalError
@@ -47,7 +49,8 @@ ADVICE: Final[Mapping[int, str]] = {
 }
 """What a caller can do about a code of the service, of a request or of a task."""
 
-UNKNOWN_TASK_ADVICE: Final = "the service does not know the task, or no longer; hand the picture in again"
+UNKNOWN_TASK: Final = 230
+"""Code of a task that the service does not know, or no longer."""
 
 
 class CutgateError(Exception):
@@ -57,10 +60,12 @@ class CutgateError(Exception):
         text: what happened.
         advice: what to do about it, where that is known.
         code: the protocol's number where the service gave one; else the error's name.
+        reference: what names it to whoever runs the service; it stands at the message's end.
     """
 
-    def __init__(self, text: str, *, advice: str = "", code: int | None = None) -> None:
-        super().__init__(f"{text}; {advice}" if advice else text)
+    def __init__(self, text: str, *, advice: str = "", code: int | None = None, reference: str = "") -> None:
+        said = f"{text}; {advice}" if advice else text
+        super().__init__(f"{said} ({reference})" if reference else said)
         self.text, self.advice = text, advice
         self.code: int | str = type(self).__name__ if code is None else code
 
@@ -81,9 +86,9 @@ class ServiceError(CutgateError):
     """The service refused a request."""
 
     def __init__(self, ret_code: int, message: str, action: str, detail: str = "") -> None:
-        in_protocol = f"{action} refused: {message}"
-        text = f"{detail} ({in_protocol}, code {ret_code})" if detail else f"{in_protocol} (code {ret_code})"
-        super().__init__(text, advice=ADVICE.get(ret_code, ""), code=ret_code)
+        text = detail or f"the service refused {action}: {message}"
+        reference = f"{message}, code {ret_code}" if detail else f"code {ret_code}"
+        super().__init__(text, advice=ADVICE.get(ret_code, ""), code=ret_code, reference=reference)
         self.ret_code, self.message, self.action = ret_code, message, action
         #: What is wrong in a sentence, where the service says more than the protocol's text.
         self.detail = detail
@@ -95,8 +100,10 @@ class JobFailed(CutgateError):
     code: int
 
     def __init__(self, uid: str, code: int, message: str) -> None:
-        advice = UNKNOWN_TASK_ADVICE if code == 230 else ADVICE.get(code, "")
-        super().__init__(f"task {uid} failed: {message} (code {code})", advice=advice, code=code)
+        text, advice = f"the picture could not be cut out: {message}", ADVICE.get(code, "")
+        if code == UNKNOWN_TASK:
+            text, advice = "the service does not know the task, or no longer", "hand the picture in again"
+        super().__init__(text, advice=advice, code=code, reference=f"task {uid}, code {code}")
         self.uid, self.message = uid, message
 
 
@@ -132,6 +139,25 @@ class NameTaken(CutgateError):
 
     def __init__(self, target: Path) -> None:
         super().__init__(f"{target} is a picture or another one's result", advice="choose another output")
+        self.target = target
+
+
+class PictureEmpty(CutgateError):
+    """A picture has no bytes."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is empty (0 bytes)")
+        self.name = name
+
+
+class ResultChanged(CutgateError):
+    """A result is to be made anew, and its file was changed after it was written."""
+
+    def __init__(self, target: Path) -> None:
+        super().__init__(
+            f"{target} has changed since Cutgate wrote it, and is kept",
+            advice="replace it with --again (`again=True` in Python), or choose another output",
+        )
         self.target = target
 
 

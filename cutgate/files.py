@@ -66,11 +66,19 @@ def remove_parts(path: Path) -> None:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Take the lock of an open file or folder as long as it is open; False when another process has it."""
-    if sys.platform == "win32":
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+    """Take the lock of an open file or folder as long as it is open; False when another process has it.
+
+    Windows has no such locks: whoever asks has it.
+    """
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
     return True
+
+
+def share_lock(descriptor: int) -> None:
+    """Wait for the lock, or give it up, to share it with others that do."""
+    if sys.platform != "win32":
+        fcntl.flock(descriptor, fcntl.LOCK_SH)

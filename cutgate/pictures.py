@@ -10,6 +10,8 @@ import zlib
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard
 
+from cutgate.errors import PictureEmpty
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
@@ -64,8 +66,8 @@ def file_of(picture: Picture) -> bytes:
     """The content of a file with this picture: as it is, or without loss what is in memory alone.
 
     Raises:
-        ValueError, TypeError, OSError: as `read_picture` and `planes_of`; or Pillow's picture has no pixels, or
-            samples of 32 bits.
+        PictureEmpty, ValueError, TypeError, OSError: as `read_picture` and `planes_of`; or Pillow's picture has no
+            pixels, or samples of 32 bits.
     """
     if is_array(picture):
         return _png_of(planes_of(picture))
@@ -78,10 +80,18 @@ def read_picture(picture: Picture) -> bytes:
     """A picture's bytes.
 
     Raises:
+        PictureEmpty: there are none.
         ValueError: it is an address; pictures are taken, not where they are.
         TypeError: it is no name, bytes or file, or a file that is open for text.
         OSError: the file cannot be read.
     """
+    content = _content_of(picture)
+    if not content:
+        raise PictureEmpty(os.fspath(picture) if isinstance(picture, str | os.PathLike) else "the picture")
+    return content
+
+
+def _content_of(picture: Picture) -> bytes:
     if isinstance(picture, bytes | bytearray | memoryview):
         return bytes(picture)
     if isinstance(picture, str | os.PathLike):

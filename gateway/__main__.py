@@ -8,9 +8,9 @@ from cutgate.gateway.commands.storage import storage
 from cutgate.gateway.observe.metrics import gunicorn_metrics
 from cutgate.gateway.serving.malloc import give_back_large_blocks
 from cutgate.gateway.serving.server import GatewayServer, allow_open_files, gunicorn_options
-from cutgate.gateway.serving.wsgi import connect_ledger
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.console import read_settings
+from cutgate.jobs.ledger.redis.client import connect_ledger
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.observe import logs
 from cutgate.jobs.upkeep.installation import require_whole

@@ -132,12 +132,44 @@ class HoldLimits:
     """How slowly an answer may be read."""
 
 
-class GatewaySettings(JobSettings):
-    """What one gateway process reads, once, at its entry point."""
+class ServiceSettings(JobSettings):
+    """What gateway and courier share: the master key, and what they tell callers."""
 
     master_key: SecretStr
     """32 bytes in Base64 that encrypt accounts' keys and sign result addresses; or two, split by white space,
     [while it is replaced](production.md#secrets). Not for workers."""
+    public_url: str | None = None
+    """Base of result addresses, such as `https://cutouts.example.com`; unset, the request's host."""
+    usd_per_credit: NonNegativeFloat = 0
+    """US dollars, in Runware's `cost` and `balance`."""
+
+    @field_validator("master_key")
+    @classmethod
+    def _is_one_key_or_two(cls, value: SecretStr) -> SecretStr:
+        try:
+            sizes = [len(key) for key in _decoded(value)]
+        except (binascii.Error, ValueError):
+            sizes = []
+        if sizes not in ([MASTER_KEY_BYTES], [MASTER_KEY_BYTES] * 2):
+            raise ValueError(f"must be {MASTER_KEY_BYTES} bytes in Base64, or two such keys with a blank between")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_a_base(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
+
+    def master_keys(self) -> tuple[bytes, ...]:
+        """The master keys, decoded: the first one encrypts and signs, all of them decrypt and check."""
+        return _decoded(self.master_key)
+
+
+class GatewaySettings(ServiceSettings):
+    """What one gateway process reads, once, at its entry point."""
 
     host: str = "127.0.0.1"
     """Address to listen on."""
@@ -178,8 +210,6 @@ class GatewaySettings(JobSettings):
 
     playground: bool = True
     """Serve `/playground`, where browsers are sent from `/`, and `/docs`."""
-    public_url: str | None = None
-    """Base of result addresses, such as `https://cutouts.example.com`; unset, the request's host."""
     trusted_proxies: Networks = ()
     """Addresses or networks whose `X-Forwarded-*` headers count."""
     max_body_bytes: PositiveInt = 48 * 2**20
@@ -230,8 +260,6 @@ class GatewaySettings(JobSettings):
     """How long a model can be asked for after its last worker has gone."""
     runware_sync_seconds: PositiveFloat = 60
     """Longest wait for a result, else 504."""
-    runware_poll_seconds: NonNegativeFloat = 2
-    """How long `getResponse` waits for a task's end."""
     removebg_sync_seconds: Annotated[float, Field(gt=0, le=300)] = 18
     """Longest wait for a result of remove.bg's protocol, up to 300, else 429; a repeat joins it."""
     removebg_max_bytes: PositiveInt = 22 * 2**20
@@ -273,30 +301,6 @@ class GatewaySettings(JobSettings):
     memory."""
     session_seconds: PositiveFloat = 120
     """How long a lost WebSocket can be resumed."""
-    usd_per_credit: NonNegativeFloat = 0
-    """US dollars, in Runware's `cost` and `balance`."""
-    redis_timeout_seconds: PositiveFloat = 0.6
-    """Longest time of each of three attempts to reach Redis."""
-
-    @field_validator("master_key")
-    @classmethod
-    def _is_one_key_or_two(cls, value: SecretStr) -> SecretStr:
-        try:
-            sizes = [len(key) for key in _decoded(value)]
-        except (binascii.Error, ValueError):
-            sizes = []
-        if sizes not in ([MASTER_KEY_BYTES], [MASTER_KEY_BYTES] * 2):
-            raise ValueError(f"must be {MASTER_KEY_BYTES} bytes in Base64, or two such keys with a blank between")
-        return value
-
-    @field_validator("public_url")
-    @classmethod
-    def _is_a_base(cls, value: str | None) -> str | None:
-        if not value:
-            return None
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("must begin with http:// or https://")
-        return value.rstrip("/")
 
     @model_validator(mode="after")
     def _metrics_have_a_port_of_their_own(self) -> Self:
@@ -328,10 +332,6 @@ class GatewaySettings(JobSettings):
     def is_small(self, body_bytes: int | None) -> bool:
         """Whether a body of so many bytes stays in memory; None where the caller does not tell."""
         return body_bytes is not None and body_bytes <= self.body_memory_bytes
-
-    def master_keys(self) -> tuple[bytes, ...]:
-        """The master keys, decoded: the first one encrypts and signs, all of them decrypt and check."""
-        return _decoded(self.master_key)
 
     def peer_limits(self) -> PeerLimits:
         """What HTTP connections keep to."""

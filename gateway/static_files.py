@@ -1,5 +1,6 @@
 """Serves a page and what it loads: files that are read once, under a policy that lets nothing else in."""
 
+import gzip
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,14 +69,17 @@ class StaticFile:
     """One file as it is sent."""
 
     data: bytes
+    gzipped: bytes | None
+    """None for a format that is compressed already."""
     media_type: str
     etag: str
 
     @classmethod
     def read(cls, path: Path) -> "StaticFile":
-        """Read it."""
-        data = path.read_bytes()
-        return cls(data, MEDIA_TYPES[path.suffix], hashlib.sha256(data).hexdigest()[:32])
+        """Read and compress it."""
+        data, media_type = path.read_bytes(), MEDIA_TYPES[path.suffix]
+        gzipped = None if media_type == "image/jpeg" else gzip.compress(data, mtime=0)
+        return cls(data, gzipped, media_type, hashlib.sha256(data).hexdigest()[:32])
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,12 @@ class StaticFiles:
             raise NotFound
         answer = Response(file.data, mimetype=file.media_type, headers=self.headers)
         answer.set_etag(file.etag)
+        if file.gzipped is not None:
+            answer.vary.add("Accept-Encoding")
+            if request.accept_encodings.quality("gzip") > 0:
+                answer.data = file.gzipped
+                answer.content_encoding = "gzip"
+                answer.set_etag(f"{file.etag}-gzip")
         answer.make_conditional(request.environ)
         return answer
 

@@ -1,4 +1,4 @@
-"""Which blob store a process uses, and where it is: the part of the settings that stores are made from."""
+"""Settings of the blob store: which kind, and where."""
 
 import re
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""What the commands of every part have in common."""
+"""Helpers shared by the commands of every part."""
 
 from typing import TypeVar
 

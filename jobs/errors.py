@@ -1,4 +1,4 @@
-"""Every error of the core. No status code and no protocol's number is named here.
+"""Errors of the core. They name no status code and no protocol's numbers.
 
 * CutoutError
   x SourceRejected

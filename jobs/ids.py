@@ -17,8 +17,8 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _TIME_BYTES: Final = 4
 _RANDOM_BYTES: Final = 8
 _MAX_INDEX: Final = 999_999
-_UUID_MIDDLE: Final = b"\x80\x00\x80\x00"
-"""Version 8 and the variant of RFC 9562, and no further bits: the middle third of an image's UUID."""
+_UUID_MIDDLE: Final = b"\x40\x00\x80\x00"
+"""Version 4 and the variant of RFC 9562, and no further bits: the middle third of an image's UUID."""
 
 
 def new_task_uid(now_seconds: float | None = None) -> TaskUid:
@@ -50,7 +50,7 @@ def made_at_seconds(uid: TaskUid) -> int:
 def image_uuid(uid: TaskUid) -> uuid.UUID:
     """The UUID that stands for the picture of an upload, or of a task with one item.
 
-    It holds the id itself, in version 8 of RFC 9562: nobody needs a table to find the one from the other.
+    It holds the id itself, so nobody needs a table to find the one from the other. Clients check for version 4.
     """
     raw = _raw(uid)
     return uuid.UUID(bytes=raw[:6] + _UUID_MIDDLE + raw[6:])

@@ -1,4 +1,4 @@
-"""What pictures may be, and how much and for how long the ledger holds: the same in every process."""
+"""Limits on pictures, queues and retention: the same in every process."""
 
 from dataclasses import dataclass
 

@@ -41,12 +41,6 @@ class ItemState(StrEnum):
         return self in {ItemState.DONE, ItemState.FAILED}
 
 
-"""Every move that a caller, a courier or a worker asks for: from which states, to which one.
-
-The reaper's are in `upkeep`.
-"""
-
-
 class TaskStatus(StrEnum):
     """Where a whole task stands."""
 

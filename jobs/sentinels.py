@@ -1,4 +1,4 @@
-"""The address of a server that sentinels watch over: they know which of its copies is the master now."""
+"""Addresses of servers behind Redis Sentinel, which knows the current master."""
 
 import re
 from collections.abc import Mapping

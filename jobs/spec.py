@@ -1,12 +1,12 @@
-"""What to do with one picture, in terms that belong to no protocol."""
+"""The specification of one cut-out, independent of any protocol."""
 
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal, NamedTuple, NewType, Self
+from typing import Annotated, Final, Literal, NamedTuple, NewType, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from cutgate.jobs.composition import Composition, Margins
+from cutgate.jobs.composition import Composition
 
 Lane = NewType("Lane", str)
 """What a worker must offer to do an item: model and precision, such as `isnet-general-use:exact`."""
@@ -115,8 +115,6 @@ class CutoutSpec(BaseModel):
     output: Output = Output.CUTOUT
     background: Colour | None = None
     """What the cut-out is laid over; None and an alpha of 0 keep it transparent."""
-    crop_margin_px: Annotated[int, Field(ge=0)] | None = None
-    """What `composition.crop` was before it was there: margins that are the same on all sides."""
     file_format: FileFormat = FileFormat.PNG
     quality: Annotated[int, Field(ge=1, le=100)] | None = None
     """Of lossy formats; None stands for lossless WebP and for the best usual JPEG."""
@@ -125,19 +123,8 @@ class CutoutSpec(BaseModel):
 
     @property
     def composing(self) -> Composition:
-        """What is made of the cut-out, whichever field says it."""
-        asked = self.composition or Composition()
-        if self.crop_margin_px is None or asked.crop is not None:
-            return asked
-        return asked.model_copy(update={"crop": Margins.of_px(self.crop_margin_px)})
-
-    @model_serializer(mode="wrap")
-    def _without_what_is_not_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Older workers read specs without a composition, and repeats of older requests have the same digest."""
-        fields: dict[str, Any] = dump(self)
-        if self.composition is None:
-            fields.pop("composition", None)
-        return fields
+        """The composition; the neutral one if none was asked for."""
+        return self.composition or Composition()
 
     @model_validator(mode="after")
     def _one_region(self) -> Self:

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from cutgate.gateway.error_rows import spelt_out
 from cutgate.gateway.picpik.actions import ACTIONS, Action
-from cutgate.gateway.picpik.errors import NOT_FOUND_CODE, ROWS, TASK_ROWS, Row, TaskRow, row_for
+from cutgate.gateway.picpik.errors import NOT_FOUND_CODE, TASK_ROWS, Row, TaskRow, row_for
+from cutgate.gateway.picpik.errors import ROWS as _ROWS
 from cutgate.gateway.picpik.openapi import picpik_part
 from cutgate.gateway.picpik.requests import IGNORED
 from cutgate.gateway.settings import GatewaySettings
@@ -15,6 +17,7 @@ from manual.errors import leaves
 from manual.markdown import alike, code, items, message, one_line, summaries, summary
 from manual.rates import COUNTED
 
+ROWS: Final = spelt_out(_ROWS)
 _ENVELOPE: Final = {"Action", "PublicKey", "Signature", "RetCode", "Message", "request_uuid"}
 """What every request or answer has; the page says it once."""
 _TASK_ENVELOPE: Final = _ENVELOPE - {"Action"}

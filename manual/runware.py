@@ -7,9 +7,11 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from cutgate.gateway.error_rows import spelt_out
 from cutgate.gateway.runware.http.openapi import FORMS
 from cutgate.gateway.runware.messages import requests
-from cutgate.gateway.runware.messages.errors import ROWS, TASK_ROWS, Row, row_for
+from cutgate.gateway.runware.messages.errors import ROWS as _ROWS
+from cutgate.gateway.runware.messages.errors import TASK_ROWS, Row, row_for
 from cutgate.gateway.runware.messages.fields import WRONG
 from cutgate.gateway.runware.tasks.actions import ACTIONS
 from cutgate.gateway.runware.tasks.submitting import DEFAULTS
@@ -19,6 +21,7 @@ from manual.errors import leaves
 from manual.markdown import alike, code, items, message, one_line, summaries, summary
 from manual.rates import COUNTED
 
+ROWS: Final = spelt_out(_ROWS)
 _USUAL: Final = 400
 """The HTTP status of most refusals."""
 _REFUSAL: Final = re.compile(r"^must be (one of |an integer (from|of) |an? )?|^is not usable: a URL is ")

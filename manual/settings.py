@@ -7,22 +7,22 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from cutgate.courier.settings import CourierSettings
-from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.settings import GatewaySettings, ServiceSettings
 from cutgate.jobs.blob_settings import BlobSettings
 from cutgate.jobs.settings import JobSettings
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
 from manual.markdown import code, items, one_line
 
-FIELDS: Final = CourierSettings.model_fields | WorkerSettings.model_fields
+FIELDS: Final = GatewaySettings.model_fields | CourierSettings.model_fields | WorkerSettings.model_fields
 """All of them; where gateway and worker describe one, the worker's words count, which say more."""
 
-GROUPS: Final[dict[str, type[BaseSettings]]] = {
-    "storage": BlobSettings,
-    "all parts": JobSettings,
-    "gateway": GatewaySettings,
-    "courier": CourierSettings,
-    "network": NetworkSettings,
-    "worker": WorkerSettings,
+GROUPS: Final[dict[str, tuple[type[BaseSettings], ...]]] = {
+    "storage": (BlobSettings,),
+    "all parts": (JobSettings,),
+    "gateway": (ServiceSettings, GatewaySettings),
+    "courier": (CourierSettings,),
+    "network": (NetworkSettings,),
+    "worker": (WorkerSettings,),
 }
 
 _FOLDERS: Final = {"models_dir": "models", "cache_dir": "graphs"}
@@ -30,7 +30,7 @@ _FOLDERS: Final = {"models_dir": "models", "cache_dir": "graphs"}
 
 
 def settings_list(group: str) -> str:
-    """The settings that a group's class declares, and none before it, each as it is set."""
+    """The settings that a group's classes declare, and none before it, each as it is set."""
     names = list(GROUPS)
     before = {name for other in names[: names.index(group)] for name in _declared(GROUPS[other])}
     own = [name for name in _declared(GROUPS[group]) if name not in before]
@@ -49,8 +49,8 @@ def _shown(name: str, field: FieldInfo) -> str:
     return code(f"{variable(name)}={default}" if default else variable(name))
 
 
-def _declared(kind: type[BaseSettings]) -> list[str]:
-    return [name for name in kind.__annotations__ if name in kind.model_fields]
+def _declared(kinds: tuple[type[BaseSettings], ...]) -> list[str]:
+    return [name for kind in kinds for name in kind.__annotations__ if name in kind.model_fields]
 
 
 def _default(name: str, field: FieldInfo) -> str:

@@ -59,6 +59,12 @@ def _seeded(request: pytest.FixtureRequest) -> None:
     random.seed(f"{SEED} {request.node.nodeid}")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_state(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What commands remember of their results is not what those of whoever runs the tests remember."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.getbasetemp() / "state")
+
+
 @pytest.fixture(autouse=True)
 def _quiet_afterwards() -> Iterator[None]:
     yield

@@ -151,9 +151,9 @@ def fresh_key_table(key_prefix: str | None = None) -> KeyTable:
     return KeyTable(server(), key_prefix=key_prefix or fresh_prefix())
 
 
-def fresh_sessions(keep_seconds: float = KEEP_SECONDS) -> Sessions:
-    """No connections yet."""
-    return Sessions(server(), keep_seconds=keep_seconds, key_prefix=fresh_prefix())
+def fresh_sessions(keep_seconds: float = KEEP_SECONDS, key_prefix: str = "") -> Sessions:
+    """Sessions that no other test uses, or those beneath a prefix."""
+    return Sessions(server(), keep_seconds=keep_seconds, key_prefix=key_prefix or fresh_prefix())
 
 
 def noted_calls(patch: pytest.MonkeyPatch) -> list[str]:

@@ -1,5 +1,6 @@
 """What the wheel brings: one package, a client and a command that need little and clash with nothing."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import tomllib
 import venv
 import zipfile
+from collections.abc import Callable
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -21,7 +23,7 @@ BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_w
 DATA = {
     "cutgate/py.typed",
     "cutgate/jobs/ledger/lua/items/claim.lua",
-    "cutgate/gateway/playground/static/samples/cat.jpg",
+    "cutgate/gateway/playground/static/samples/cup.jpg",
     "cutgate/gateway/playground/static/service/errors.js",
     "cutgate/worker/models/graphs/isnet-general-use-fp16.ranges.json",
 }
@@ -37,16 +39,63 @@ assert not foreign, foreign
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy of what is packed, so that nothing is left in the working tree."""
-    source, made = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
+    """Built from a copy of the working tree, so that nothing is left there."""
+    source = tmp_path_factory.mktemp("source")
+    copy_sources(source)
+    return build(source, tmp_path_factory.mktemp("wheel"))
+
+
+def copy_sources(source: Path) -> None:
+    """Copy what is packed; links stay links."""
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, source)
     for name in PARTS:
         shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def build(source: Path, made: Path) -> Path:
+    """Build the wheel of a source folder into another folder."""
     command = [sys.executable, "-W", "ignore", "-c", BUILD, str(made)]
     subprocess.run(command, cwd=source, check=True, capture_output=True)
     [built] = made.glob("*.whl")
     return built
+
+
+def files_of(wheel: Path) -> dict[str, int]:
+    """Checksums by names, without the list that holds checksums itself."""
+    return {
+        info.filename: info.CRC for info in zipfile.ZipFile(wheel).infolist() if info.filename[-6:] != "RECORD"
+    }
+
+
+def git(*words: str, folder: Path) -> None:
+    """Run git in a folder, without the settings of this machine."""
+    settings = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    who = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
+    subprocess.run(["git", *who, *words], cwd=folder, env=os.environ | settings, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with what is packed."""
+    folder = tmp_path_factory.mktemp("repository")
+    copy_sources(folder)
+    git("init", "--quiet", folder=folder)
+    git("add", ".", folder=folder)
+    git("commit", "--quiet", "--message", "all", folder=folder)
+    return folder
+
+
+def unpacked_zip(repository: Path, folder: Path) -> None:
+    """As a browser's download is unpacked by programs that know no links, pip's among them."""
+    git("archive", "--format=zip", f"--output={folder / 'all.zip'}", "HEAD", folder=repository)
+    with zipfile.ZipFile(folder / "all.zip") as archive:
+        archive.extractall(folder)
+
+
+def clone_without_links(repository: Path, folder: Path) -> None:
+    """As git clones on Windows."""
+    git("clone", "--quiet", "-c", "core.symlinks=false", str(repository), str(folder), folder=repository)
 
 
 def closure(requirements: list[str]) -> set[str]:
@@ -117,6 +166,33 @@ def test_the_wheel_has_one_package_with_all_of_its_files(wheel: Path) -> None:
     assert modules == {
         name.removesuffix(".py").removesuffix("/__init__") for name in packed if name.endswith(".py")
     }
+
+
+@pytest.mark.parametrize("get", [unpacked_zip, clone_without_links])
+def test_sources_without_links_make_the_same_wheel(
+    get: Callable[[Path, Path], None], wheel: Path, repository: Path, tmp_path: Path
+) -> None:
+    for name in ("source", "wheel"):
+        (tmp_path / name).mkdir()
+    get(repository, tmp_path / "source")
+    assert not (tmp_path / "source" / "cutgate" / "gateway").is_symlink()
+    assert files_of(build(tmp_path / "source", tmp_path / "wheel")) == files_of(wheel)
+
+
+def test_an_editable_installation_needs_no_links(repository: Path, tmp_path: Path) -> None:
+    """It is what `make` installs."""
+    for name in ("source", "wheel"):
+        (tmp_path / name).mkdir()
+    unpacked_zip(repository, tmp_path / "source")
+    command = [sys.executable, "-W", "ignore", "-c", BUILD.replace("build_wheel", "build_editable")]
+    subprocess.run([*command, str(tmp_path / "wheel")], cwd=tmp_path / "source", check=True, capture_output=True)
+    [built] = (tmp_path / "wheel").glob("*.whl")
+    python = installed(built, tmp_path / "environment")
+    start = next((tmp_path / "environment").rglob("__editable__*.pth")).read_text(encoding="utf-8")
+    ask = f"{start}\nimport cutgate.gateway.picpik, cutgate.signing; print(cutgate.signing.__file__)"
+    for folder in (tmp_path, tmp_path / "source"):
+        done = subprocess.run([python, "-c", ask], cwd=folder, check=True, capture_output=True, text=True)
+        assert Path(done.stdout.strip()) == tmp_path / "source" / "signing" / "__init__.py"
 
 
 def test_it_works_beside_a_callers_own_modules(wheel: Path, tmp_path: Path, hostile_folder: Path) -> None:

@@ -2,7 +2,6 @@
 
     python -m benchmarks.gateway [--only ROW ...] [--requests N] [--rounds N]
     python -m benchmarks.gateway --before CHECKOUT | --setting NAME=VALUE
-    python -m benchmarks.gateway --parts
     python -m benchmarks.gateway --memory
 
 Processor time holds on busy machines too; requests a second and their times hold on idle ones alone. With
@@ -21,17 +20,14 @@ from pathlib import Path
 
 from benchmarks import Absent
 from benchmarks.bounds import Bound
-from benchmarks.gateway.disk import measure_disk
 from benchmarks.gateway.live import HERE, Checkout, live_gateway
 from benchmarks.gateway.measure import Figures, Side, in_turn
 from benchmarks.gateway.memory import measure_memory
-from benchmarks.gateway.parts import FRAMEWORK, LOG, SEAMS, VIEW, Parts, measure_parts
 from benchmarks.gateway.rows import ROWS, Cast, Row
 from benchmarks.machine import conditions, this_command
 from benchmarks.pages import require_parts, table, write_part
 
 FIGURES = "gateway"
-PARTS = "gateway, parts"
 SETTING = "gateway, a setting"
 """Places in the page that `--write` names."""
 
@@ -54,9 +50,6 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     other = parser.add_mutually_exclusive_group()
     other.add_argument("--before", type=Path, metavar="CHECKOUT", help="another checkout, measured in turn")
     other.add_argument("--setting", type=_setting, metavar="NAME=VALUE", help="this one with a setting, in turn")
-    parser.add_argument(
-        "--parts", action="store_true", help="measure the parts of the path instead, in one process"
-    )
     parser.add_argument("--memory", action="store_true", help="measure memory instead")
     parser.add_argument("--write", metavar="PAGE", type=Path, help="write the tables into this page, too")
     return parser.parse_args(arguments)
@@ -80,12 +73,11 @@ def speed(options: argparse.Namespace) -> Iterator[tuple[str, bool]]:
                 cast = Cast.on(gateway, requests=options.requests, rate=options.rate)
                 sides.append(Side(gateway, cast, clients))
             for connections in options.connections:
-                disk = measure_disk(connections, options.requests)
                 found = {
                     row: in_turn(sides, row, options.requests, connections, options.rounds)
                     for row in chosen(options)
                 }
-                title = f"{commits}. Gateway processes: {processes}; connections: {connections}. {disk}"
+                title = f"{commits}. Gateway processes: {processes}; connections: {connections}."
                 rows = [cells(row, figures) for row, figures in found.items()]
                 yield f"{title}\n\n{table(heads(len(sides)), rows)}", all(map(goals_met, found, found.values()))
 
@@ -140,43 +132,16 @@ def goals_met(row: Row, figures: Sequence[Figures]) -> bool:
     return all(bound is None or bound.met(figure) for bound, figure in pairs)
 
 
-def parts(options: argparse.Namespace) -> str:
-    """A table of the parts of each row's path, and what serving it over a connection adds."""
-    rows = [row for row in chosen(options) if row.or_else is None]
-    with (
-        live_gateway(Checkout.at(HERE), processes=1) as gateway,
-        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as clients,
-    ):
-        cast = Cast.on(gateway, requests=options.requests, rate=options.rate)
-        side = Side(gateway, cast, clients)
-        live = {
-            row.name: in_turn([side], row, options.requests, options.connections[0], options.rounds)[0].gateway_us
-            for row in rows
-        }
-        found = measure_parts(gateway, cast, rows, options.requests)
-    names = [*dict.fromkeys(part for part, _, _ in SEAMS), VIEW, LOG, FRAMEWORK]
-    lines = [[name, *(_share(each, name) for each in found.values())] for name in names]
-    lines.append(["all of these, in one thread", *(f"{each.total_us:.0f}" for each in found.values())])
-    lines.append(["live, over connections", *(f"{live[name]:.0f}" for name in found)])
-    return table(["processor µs, share", *found], lines)
-
-
-def _share(of_row: Parts, name: str) -> str:
-    microseconds = of_row.microseconds.get(name)
-    return "–" if microseconds is None else f"{microseconds:.0f}, {microseconds / of_row.total_us:.0%}"
-
-
 def main(arguments: list[str] | None = None) -> int:
     options = parsed(arguments)
     if options.memory:
         return 0 if measure_memory() else 1
-    part = PARTS if options.parts else SETTING if options.setting else FIGURES
+    part = SETTING if options.setting else FIGURES
     try:
         if options.write:
             require_parts(options.write, [part])
-        made = [(parts(options), True)] if options.parts else speed(options)
         texts, met = [], True
-        for text, goals in made:
+        for text, goals in speed(options):
             print(f"\n{text}", flush=True)
             texts.append(text)
             met &= goals

@@ -96,7 +96,7 @@ class Installation:
     def account(self, name: str, *terms: str) -> Account:
         """Add an account with both kinds of keys, on terms as `keys add` takes them."""
         pair = json.loads(self.run("keys", "add", "--name", name, *terms, "--json"))
-        bearer = json.loads(self.run("keys", "add", "--name", name, "--runware", "--json"))
+        bearer = json.loads(self.run("keys", "add", "--name", name, "--api-key", "--json"))
         return Account(pair["public_key"], pair["private_key"], bearer["api_key"])
 
 

@@ -6,6 +6,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,11 +14,20 @@ from typing import Final, Literal, NamedTuple
 
 from cutgate.batches.journal import Entry, Journal
 from cutgate.batches.planning import Order
-from cutgate.errors import ConversionFailed, CutgateError, JobFailed, JobTimeout, ServiceError, TransportError
+from cutgate.errors import (
+    UNKNOWN_TASK,
+    ConversionFailed,
+    CutgateError,
+    JobFailed,
+    JobTimeout,
+    ResultChanged,
+    ServiceError,
+    TransportError,
+)
 from cutgate.files import full_disk_told, write_whole
 from cutgate.protocol.conversation import Conversation, Ticket
 from cutgate.protocol.flows import Flow, work
-from cutgate.protocol.picpik import UNKNOWN_TASK, Settings
+from cutgate.protocol.picpik import Settings
 
 AT_ONCE: Final = 4
 """Pictures on their way at a time: enough to keep the workers busy while others are sent and fetched."""
@@ -42,6 +52,8 @@ class Outcome:
     """The task at the service, where there was one."""
     subject_found: bool | None = None
     """False where the result is clear throughout, for want of a subject; None where that is not known."""
+    replaced: bool = False
+    """Whether another file had the result's name, and nobody had asked to make it again."""
     error: CutgateError | OSError | None = None
     """Why it failed."""
 
@@ -143,7 +155,7 @@ class Making:
         text = json.dumps(
             [facts.st_size, facts.st_mtime_ns, self.settings, self.suffix, self.variant], sort_keys=True
         )
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return _digest(text.encode())
 
 
 class Content(NamedTuple):
@@ -176,49 +188,72 @@ class Batch(ABC):
         outcome = partial(Outcome, source=order.source.path, target=target)
         try:
             with full_disk_told(target):  # of the journal as well; no picture is read with such an error
-                state, found = yield from self._cut(order, ticket)
+                return (yield from self._cut(order, ticket, outcome))
         except (CutgateError, OSError) as error:
             entry = self._journal.find(order.target)
             # A request that was refused is nothing to the service, so it may be sent again under its id.
             if entry is not None and isinstance(error, JobFailed):
                 yield from self._note(replace(entry, state="failed"))
             return outcome(state="failed", uid=ticket.uid or None, error=error)
-        return outcome(state=state, uid=ticket.uid or None, subject_found=found)
 
-    def _cut(self, order: Order, ticket: Ticket) -> Flow[tuple[Literal["saved", "kept"], bool | None]]:
+    def _cut(self, order: Order, ticket: Ticket, outcome: Callable[..., Outcome]) -> Flow[Outcome]:
         target = self._journal.folder / order.target
         entry = yield from work(partial(self._entry, order))
         if entry.state == "saved" and target.exists():
-            ticket.uid = entry.uid or ""
-            return "kept", entry.subject_found
+            return outcome(state="kept", uid=entry.uid, subject_found=entry.subject_found)
         content = yield from self._content(order, entry, ticket)
-        yield from work(partial(self._save, target, content.data, ticket.uid))
-        entry = self._journal.find(order.target) or entry
-        yield from self._note(replace(entry, state="saved", subject_found=content.subject_found))
-        return "saved", content.subject_found
+        replaced = target.exists() and not self._again
+        digest = yield from work(partial(self._save, target, content.data, ticket.uid))
+        entry, found = self._journal.find(order.target) or entry, content.subject_found
+        yield from self._note(replace(entry, state="saved", subject_found=found, digest=digest))
+        return outcome(state="saved", uid=entry.uid, subject_found=found, replaced=replaced)
+
+    def is_done(self, order: Order) -> bool:
+        """Whether the result is there, so that nothing has to be made."""
+        with suppress(OSError):  # of which `cut` tells
+            entry = self._known(order)
+            return entry is not None and entry.state == "saved" and (self._journal.folder / order.target).exists()
+        return False
+
+    def _known(self, order: Order) -> Entry | None:
+        """The entry of the same picture with the same settings, where its result may be kept or gone on with."""
+        entry = self._journal.find(order.target)
+        if entry is None or self._again or entry.state == "failed":
+            return None
+        same = entry.name == self._journal.called(order.source.name)
+        return entry if same and entry.fingerprint == self._making.fingerprint(order.source.path) else None
 
     def _entry(self, order: Order) -> Entry:
-        """How far the picture is; a new entry when it is to be begun."""
-        fingerprint = self._making.fingerprint(order.source.path)
-        entry = self._journal.find(order.target)
-        if entry is None or self._again or entry.fingerprint != fingerprint or entry.state == "failed":
-            return self._begin(order, fingerprint)
-        return entry
+        """How far the picture is; a new entry when it is to be begun.
+
+        Raises:
+            ResultChanged: somebody has changed the result that is there, and nobody asked to make it again.
+        """
+        if (known := self._known(order)) is not None:
+            return known
+        before, target = self._journal.find(order.target), self._journal.folder / order.target
+        written = before.digest if before and target.exists() and not self._again else ""
+        if written and written != _digest(target.read_bytes()):
+            raise ResultChanged(target)
+        return self._begin(order, self._making.fingerprint(order.source.path))
 
     def _begin(self, order: Order, fingerprint: str) -> Entry:
+        before = self._journal.find(order.target)
         return self._journal.note(
             Entry(
-                target=order.target,
-                name=order.source.name,
+                target=self._journal.called(order.target),
+                name=self._journal.called(order.source.name),
                 fingerprint=fingerprint,
                 request_uuid=str(uuid.uuid4()),
+                digest=before.digest if before else "",
             ),
         )
 
     def _note(self, entry: Entry) -> Flow[Entry]:
         return work(partial(self._journal.note, entry))
 
-    def _save(self, target: Path, content: bytes, uid: str) -> None:
+    def _save(self, target: Path, content: bytes, uid: str) -> str:
+        """Write the file; returns its digest."""
         if self._making.convert is not None:
             try:
                 content = self._making.convert(content)
@@ -228,6 +263,11 @@ class Batch(ABC):
                 raise ConversionFailed(uid, f"{type(error).__name__}: {error}") from error
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, content)
+        return _digest(content)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 class ServiceBatch(Batch):

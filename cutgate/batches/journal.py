@@ -1,4 +1,4 @@
-"""What a folder of results remembers of how they were made, so that a call which was killed can be gone on with.
+"""What is remembered of results and how they were made, so that a call which was killed can be gone on with.
 
 One line of JSON for each move of each picture, appended before or after what it tells of: the id of the request
 before it is sent, the task that the service made of it, the end. A picture's last line counts. A request that was
@@ -9,16 +9,18 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import BinaryIO, Final, Literal, Self
 
 from cutgate.errors import DataFileBroken, FolderInUse
-from cutgate.files import full_disk_told, remove_parts, try_lock, write_whole
+from cutgate.files import full_disk_told, remove_parts, share_lock, try_lock, write_whole
 
 JOURNAL_NAME: Final = ".cutgate.jsonl"
+MOST_SHARED: Final = 10_000
+"""So many results, the last ones, a shared journal remembers: reading it takes a few hundredths of a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +28,9 @@ class Entry:
     """How far one picture is."""
 
     target: str
-    """The result's file, relative to the folder."""
+    """The result's file, relative to the folder; in a shared journal its whole path."""
     name: str
-    """The picture, as the call that began it named it."""
+    """The picture, as the call that began it named it; in a shared journal its whole path."""
     fingerprint: str
     """Of the picture's file and of the settings; with another one the result is made anew."""
     request_uuid: str
@@ -37,6 +39,8 @@ class Entry:
     state: Literal["begun", "saved", "failed"] = "begun"
     subject_found: bool | None = None
     """Whether the result shows a subject, once it is saved and where that was told."""
+    digest: str = ""
+    """Of the result's file as it was last written, by which one is known that somebody has changed since."""
 
 
 class Journal:
@@ -44,14 +48,14 @@ class Journal:
 
     Args:
         folder: where the results go; made if it is not there.
-        kept: whether anything is to be remembered after the block; if not, the folder is not held either.
     """
 
-    def __init__(self, folder: Path, *, kept: bool = True) -> None:
-        self.folder, self._kept = folder, kept
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._path = folder / JOURNAL_NAME
         self._entries: dict[str, Entry] = {}
         self._turn = threading.Lock()
+        self._file: BinaryIO | None = None
         self._undo = ExitStack()
 
     def __enter__(self) -> Self:
@@ -63,22 +67,43 @@ class Journal:
             OutputFull: there is no room in it.
             OSError: the folder cannot be written.
         """
-        with full_disk_told(self._path if self._kept else self.folder):
-            self._open()
+        with full_disk_told(self._path), ExitStack() as undo:
+            self._open(undo)
+            self._undo = undo.pop_all()
         return self
 
-    def _open(self) -> None:
+    def _open(self, undo: ExitStack) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        if not self._kept:
-            return
-        with ExitStack() as undo:
-            undo.enter_context(_locked(self.folder))
-            self._entries = {entry.target: entry for entry in _read(self._path)}
-            self._clean()
-            lines = (_line(entry) for entry in self._entries.values())
-            write_whole(self._path, b"".join(lines))  # without what a kill cut off, and what is superseded
-            self._file = undo.enter_context(self._path.open("ab"))
-            self._undo = undo.pop_all()
+        if not try_lock(undo.enter_context(_opened(self.folder))):
+            raise FolderInUse(self.folder)
+        self._entries = self._read()
+        self._clean()
+        self._rewrite(self._entries.values())
+        self._file = undo.enter_context(self._path.open("ab"))
+
+    def _read(self) -> dict[str, Entry]:
+        """The last entry of each result, in the order in which they were written."""
+        try:
+            *lines, _unfinished = self._path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return {}
+        entries: dict[str, Entry] = {}
+        for line in lines:
+            try:
+                entry = Entry(**json.loads(line))
+            except (ValueError, TypeError):
+                self._cannot_read()
+                continue
+            entries.pop(entry.target, None)
+            entries[entry.target] = entry
+        return entries
+
+    def _cannot_read(self) -> None:
+        raise DataFileBroken(self._path, "a line that is no entry")
+
+    def _rewrite(self, entries: Iterable[Entry]) -> None:
+        """Without what a kill cut off, and what is superseded."""
+        write_whole(self._path, b"".join(map(_line, entries)))
 
     def __exit__(self, *_: object) -> None:
         with self._turn, suppress(OSError):  # a line for which there was no room has been told of by `note`
@@ -95,47 +120,78 @@ class Journal:
         """Which picture each result is of: names by targets."""
         return {entry.target: entry.name for entry in self._entries.values()}
 
+    def called(self, name: str) -> str:
+        """What a picture or a result is called here, whose name is relative to the folder."""
+        return name
+
     def find(self, target: str) -> Entry | None:
         """How far the picture of a result is; None when nothing is known of it."""
-        return self._entries.get(target)
+        return self._entries.get(self.called(target))
 
     def note(self, entry: Entry) -> Entry:
         """Write a move down; it is on the disk when this returns."""
         with self._turn:
-            if self._kept:
-                self._file.write(_line(entry))
-                self._file.flush()
-                os.fsync(self._file.fileno())
+            self._write(_line(entry))
             self._entries[entry.target] = entry
         return entry
+
+    def _write(self, line: bytes) -> None:
+        if self._file is not None:
+            self._file.write(line)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+
+class SharedJournal(Journal):
+    """What is remembered of results that are in no folder of results, by all calls of one user at a time.
+
+    Where it cannot be read or written, results are made all the same.
+
+    Args:
+        path: the file; None to remember nothing after the block.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        super().__init__(Path())
+        self._shared = path
+
+    def _open(self, undo: ExitStack) -> None:
+        if self._shared is None:
+            return
+        self._path = self._shared
+        with suppress(OSError):
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = undo.enter_context(_opened(self._path.parent))
+            if try_lock(lock):  # nobody writes in it
+                self._rewrite([*self._read().values()][-MOST_SHARED:])
+            share_lock(lock)
+            self._entries = self._read()
+            self._file = undo.enter_context(self._path.open("ab"))
+
+    def called(self, name: str) -> str:
+        """Its whole path."""
+        return os.path.abspath(name)  # noqa: PTH100 — `resolve` would follow links, to other folders
+
+    def _write(self, line: bytes) -> None:
+        with suppress(OSError):
+            super()._write(line)
+
+    def _cannot_read(self) -> None:
+        """Pass a line over that a full disk has cut off."""
 
 
 def _line(entry: Entry) -> bytes:
     return json.dumps(asdict(entry), ensure_ascii=False).encode() + b"\n"
 
 
-def _read(path: Path) -> Iterator[Entry]:
-    try:
-        *lines, _unfinished = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return
-    for line in lines:
-        try:
-            yield Entry(**json.loads(line))
-        except (ValueError, TypeError):
-            raise DataFileBroken(path, "a line that is no entry") from None
-
-
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold a folder against other calls, where the system can; a process that is killed lets go of it."""
-    if sys.platform == "win32":
-        yield
+def _opened(folder: Path) -> Iterator[int]:
+    """A folder's file descriptor, for a lock; a process that is killed lets go of it."""
+    if sys.platform == "win32":  # which opens no folders, and has no such locks
+        yield -1
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        if not try_lock(descriptor):
-            raise FolderInUse(folder)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -66,7 +66,12 @@ def _beneath(folder: Path, output: Path) -> Iterator[Path]:
 
 
 def plan(
-    sources: Iterable[Source], output: Path, suffix: str = ".png", owners: Mapping[str, str] | None = None
+    sources: Iterable[Source],
+    output: Path,
+    suffix: str = ".png",
+    owners: Mapping[str, str] | None = None,
+    *,
+    leave_out: Callable[[Source, NameTaken], object] | None = None,
 ) -> list[Order]:
     """Say where each picture's result goes: the same name with the suffix, in the output folder.
 
@@ -78,9 +83,10 @@ def plan(
         output: the folder.
         suffix: what the names of results end with, such as `.png` or `-cutout.png`.
         owners: results that were there before, and the pictures that they are of.
+        leave_out: is told of a picture whose result's name is taken; the others are planned all the same.
 
     Raises:
-        NameTaken: a result's file would be a picture, or the result of another one.
+        NameTaken: a result's file would be a picture, or the result of another one; unless there is `leave_out`.
     """
     pictures = list(sources)
     names = dict(owners or {})
@@ -93,7 +99,11 @@ def plan(
         target = short if is_free or names.get(short) == source.name else long
         other = names.get(target, source.name) != source.name
         if other or target in orders or (output / target).resolve() in kept:
-            raise NameTaken(output / target)
+            taken = NameTaken(output / target)
+            if leave_out is None:
+                raise taken
+            leave_out(source, taken)
+            continue
         names[target] = source.name
         orders[target] = Order(source, target)
     return list(orders.values())

@@ -74,7 +74,8 @@ def tell(error: Exception, *, as_json: bool, code: int = 1, about: str = "") -> 
     if as_json:
         print_json({"error": facts(error)})
     else:
-        text = f"{about}: {error}" if about else str(error)
+        said = str(error)
+        text = f"{about}: {said}" if about and not said.startswith(about) else said
         click.echo(f"{click.style('Error:', fg='red', bold=True)} {text}", err=True)
     return code
 

@@ -1,5 +1,6 @@
 """The command `cutgate cut`."""
 
+import os
 import shutil
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from typing import Final
 import click
 
 from cutgate.batches.batch import Report
-from cutgate.batches.journal import Journal
+from cutgate.batches.journal import Journal, SharedJournal
 from cutgate.batches.planning import PICTURE_SUFFIXES, Order, Source, find_pictures, plan
 from cutgate.batches.threads import cut_all
 from cutgate.commands.console import WITHOUT_SUBJECT, Interrupted, json_option
@@ -21,6 +22,7 @@ from cutgate.commands.options.results import ResultOptions, result_options
 from cutgate.commands.options.target import Target, target_options
 from cutgate.errors import NameTaken
 from cutgate.formats import SUFFIXES
+from cutgate.local.data_folder import default_state_dir
 
 BESIDE: Final = {False: "-cutout", True: "-mask"}
 """What is put behind a picture's name where its result goes beside it; the second of masks."""
@@ -42,7 +44,7 @@ PIPED: Final = Path(STANDARD)
     help="File, whose suffix says the format; a folder for several pictures or a folder, and where it ends with /;"
     " - is standard output. Default: photo-cutout.png beside photo.jpg.",
 )
-@click.option("--again", is_flag=True, help="Make results of an earlier call anew.")
+@click.option("--again", is_flag=True, help="Make results anew, also those that were changed since.")
 @click.option("--fail-on-empty", is_flag=True, help="Exit with 3 if no subject was found in one of the pictures.")
 @result_options
 @target_options
@@ -59,8 +61,8 @@ def cut(
     """Cut the subject out of pictures, or of those in folders.
 
     - is standard input. Cutting out is done at --url, or by the stack that runs in --data, or in this process
-    where there is none. Results in a folder are remembered there: the same command, after Ctrl-C or a crash, goes
-    on where it was and does no picture twice.
+    where there is none. Results are remembered: the same command, after Ctrl-C or a crash, goes on where it was
+    and does no picture twice.
     """
     with destination(pictures, output, results, as_json=as_json) as call:
         report = call.carry_out(target, again=again, as_json=as_json)
@@ -76,16 +78,16 @@ class Call:
 
     pictures: tuple[Path, ...]
     results: ResultOptions
-    folder: Path
-    file: Path | None = None
-    """The result's file, where there is one alone."""
-    beside: bool = False
-    """Whether each result goes beside its picture."""
+    output: Path | None = None
+    """The results' folder, or the only result's file; beside each picture where it is None."""
+    into_folder: bool = False
+    """Whether that is a folder, which remembers its results itself."""
 
-    @property
-    def is_remembered(self) -> bool:
-        """Whether the folder keeps a journal."""
-        return self.file is None and not self.beside
+    def journal(self) -> Journal:
+        """What is remembered of the results; nothing where the picture or its result goes through a pipe."""
+        if self.output is not None and self.into_folder:
+            return Journal(self.output)
+        return SharedJournal(None if self._names() else default_state_dir() / "results.jsonl")
 
     def orders(self, journal: Journal) -> list[Order]:
         """What to do.
@@ -94,20 +96,21 @@ class Call:
             NameTaken: a result's file would be a picture, or the result of another one.
             UsageError: there is nothing to do.
         """
-        if self.file is not None:
-            return single_order(self.pictures[0], self.file)
-        if self.beside:
+        if self.output is None:
             mark = BESIDE[self.results.settings.get("only_mask", False)]
-            sources = [Source(path, str(path)) for path in self.pictures]
-            return plan(sources, self.folder, f"{mark}{self.results.suffix}")
-        found = find_pictures(self.pictures, self.folder)
+            sources = [Source(path, journal.called(str(path))) for path in self.pictures]
+            orders = plan(sources, journal.folder, f"{mark}{self.results.suffix}", journal.owners)
+            return [order if order.source.path.is_absolute() else _shown_from_here(order) for order in orders]
+        if not self.into_folder:
+            return single_order(self.pictures[0], self.output)
+        found = find_pictures(self.pictures, self.output)
         if not found:
             raise click.UsageError(
                 f"there is no picture in {', '.join(map(str, self.pictures))}: of a folder files are taken whose "
                 f"names end with {', '.join(sorted(PICTURE_SUFFIXES))}; a camera's RAW files have to become one "
                 "of these first"
             )
-        return plan(found, self.folder, self.results.suffix, journal.owners)
+        return plan(found, self.output, self.results.suffix, journal.owners)
 
     def carry_out(self, target: Target, *, again: bool, as_json: bool) -> Report:
         """Do it, and show what becomes of it.
@@ -115,22 +118,24 @@ class Call:
         Raises:
             Interrupted: Ctrl-C.
         """
-        with Journal(self.folder, kept=self.is_remembered) as journal:
+        with self.journal() as journal:
             orders = self.orders(journal)
             display = Display(len(orders), as_json=as_json, names=self._names())
             try:
-                with target.batch(self.results, journal, display.retries, again=again) as work, display:
-                    report = cut_all(
-                        work.driver, work.batch, orders, at_once=work.at_once, on_progress=display.progress
-                    )
+                with target.batch(self.results, journal, display.retries, again=again) as work:
+                    if not all(map(work.batch.is_done, orders)):
+                        work.prepare()
+                    with display:
+                        report = cut_all(
+                            work.driver, work.batch, orders, at_once=work.at_once, on_progress=display.progress
+                        )
             except KeyboardInterrupt:
-                goes_on = "the same command goes on where it was" if self.is_remembered else ""
-                raise Interrupted(goes_on) from None
+                raise Interrupted("" if self._names() else "the same command goes on where it was") from None
         display.summary(report)
         return report
 
     def _names(self) -> dict[Path, str]:
-        return {path: STANDARD for path in (*self.pictures, self.file) if path and path.parent.name == SPOOL}
+        return {path: STANDARD for path in (*self.pictures, self.output) if path and path.parent.name == SPOOL}
 
 
 SPOOL: Final = "cutgate-standard-streams"
@@ -158,19 +163,19 @@ def destination(
     elif output is None:
         if any(path.is_dir() for path in pictures):
             raise click.UsageError("a folder of pictures needs a folder for its results: add -o FOLDER")
-        yield Call(pictures, results.for_file(None), Path(), beside=True)
+        yield Call(pictures, results.for_file(None))
     elif output.is_dir() or several or is_folder:
         if not output.is_dir() and (output.exists() or is_a_results_name(output)):
             raise click.UsageError(
                 f"{output} is the name of one file, and there are several results: name a folder"
             )
-        yield Call(pictures, results.for_file(None), output)
+        yield Call(pictures, results.for_file(None), output, into_folder=True)
     else:
         is_clear = bool(output.suffix or results.file_format or output.exists())
         results = results.for_file(output)
         if not is_clear:
             raise click.UsageError(f"{output} has no suffix: name a file {output}.png, or a folder {output}/")
-        yield Call(pictures, results, output.parent, file=output)
+        yield Call(pictures, results, output)
 
 
 def _piped(picture: Path, output: Path | None, results: ResultOptions, spool: Path) -> Iterator[Call]:
@@ -180,8 +185,10 @@ def _piped(picture: Path, output: Path | None, results: ResultOptions, spool: Pa
         picture = spool / "in"
         with picture.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
+            if not file.tell():
+                raise click.UsageError("standard input is empty: pipe a picture into it")
     target = spool / "out" if output is None else output
-    yield Call((picture,), results, target.parent, file=target)
+    yield Call((picture,), results, target)
     if output is None and target.exists():
         sys.stdout.buffer.write(target.read_bytes())
         sys.stdout.flush()
@@ -208,8 +215,13 @@ def is_a_results_name(path: Path) -> bool:
     return any(path.suffix.lower() in suffixes for suffixes in SUFFIXES.values())
 
 
+def _shown_from_here(order: Order) -> Order:
+    """The same with the result's path as the caller would name it."""
+    return Order(order.source, os.path.relpath(order.target))
+
+
 def single_order(picture: Path, target: Path) -> list[Order]:
     """One picture into a file of its own."""
     if target.resolve() == picture.resolve():
         raise NameTaken(target)
-    return [Order(Source(picture, picture.name), target.name)]
+    return [Order(Source(picture, str(picture)), str(target))]

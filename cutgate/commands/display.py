@@ -37,7 +37,7 @@ class Display:
     """
 
     def __init__(self, total: int | None, *, as_json: bool, names: Mapping[Path, str] | None = None) -> None:
-        self._as_json, self._names = as_json, names or {}
+        self._total, self._as_json, self._names = total, as_json, names or {}
         console = Console(stderr=True)
         self._shown = console.is_terminal and not as_json
         columns: list[rich.ProgressColumn] = [rich.SpinnerColumn(), rich.TextColumn("{task.description}")]
@@ -82,6 +82,7 @@ class Display:
                     "target": target,
                     "state": outcome.state,
                     "subject": outcome.subject_found,
+                    "replaced": outcome.replaced,
                     "task": outcome.uid,
                     "error": None if outcome.error is None else facts(outcome.error),
                 }
@@ -90,9 +91,12 @@ class Display:
         if outcome.error is not None:
             tell(outcome.error, as_json=False, about=source)
         elif outcome.state == "kept":
-            click.echo(f"Already there: {target}", err=True)
+            hint = " (--again makes it anew)" if self._total == 1 else ""
+            click.echo(f"Already there: {target}{hint}", err=True)
         elif target != STANDARD:
             click.echo(target)
+            if outcome.replaced:
+                click.echo(f"Overwrote {target}", err=True)
         if outcome.subject_found is False:
             warning = click.style("Warning:", fg="yellow", bold=True)
             click.echo(f"{warning} {source}: no subject was found, the result is clear; {REMEDY}", err=True)

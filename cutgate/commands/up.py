@@ -105,9 +105,10 @@ class Screen:
 
     def welcome(self, stack: Stack) -> None:
         """Say where the service is, and how to use it."""
-        keys = {"public_key": stack.account.public_key, "private_key": stack.account.private_key}
+        account = stack.account
+        keys = {"public_key": account.public_key, "private_key": account.private_key}
         if self._as_json:
-            print_json({"url": stack.url, **keys})
+            print_json({"url": stack.url, **keys, "api_key": account.api_key})
             return
         click.echo(f"Cutgate is up at {stack.url}; Ctrl-C stops it.")
         folder = self._data.folder

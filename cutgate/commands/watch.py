@@ -12,7 +12,7 @@ import watchfiles
 
 from cutgate.batches.batch import Outcome, Progress
 from cutgate.batches.journal import Journal
-from cutgate.batches.planning import Order, Source, find_pictures, is_picture, plan
+from cutgate.batches.planning import Source, find_pictures, is_picture, plan
 from cutgate.batches.threads import cut_all
 from cutgate.batches.watching import Arrivals
 from cutgate.commands.console import INTERRUPTED, json_option, print_json, stop_signals, tell
@@ -48,13 +48,14 @@ def watch(folder: Path, output: Path, once: bool, results: ResultOptions, target
         stop_signals(impatient=True) as stop,
         Journal(output) as journal,
         target.batch(results, journal, display.retries) as work,
-        display,
     ):
-        display.say(f"Watching {folder}")
+        work.prepare()
         rounds = Rounds(work, journal, results.suffix, display, stop, as_json)
-        for whole in arriving(folder, output, rounds.arrivals, stop, once=once):
-            display.say(f"Cutting out {len(whole)}" if whole else f"Watching {folder}")
-            rounds.cut([Source(path, path.relative_to(folder).as_posix()) for path in whole])
+        with display:
+            display.say(f"Watching {folder}")
+            for whole in arriving(folder, output, rounds.arrivals, stop, once=once):
+                display.say(f"Cutting out {len(whole)}" if whole else f"Watching {folder}")
+                rounds.cut([Source(path, path.relative_to(folder).as_posix()) for path in whole])
     if stop.is_set():
         raise click.exceptions.Exit(INTERRUPTED)
     if once and rounds.failed:
@@ -119,7 +120,8 @@ class Rounds:
         Raises:
             ServiceError: no other picture would do better.
         """
-        orders = [order for source in sources for order in self._planned(source)]
+        # In one plan: of two that came together and differ in their suffix, neither takes the other's name.
+        orders = plan(sources, self.journal.folder, self.suffix, self.journal.owners, leave_out=self._leave_out)
         if not orders:
             return
         report = cut_all(
@@ -140,13 +142,9 @@ class Rounds:
         elif not later:
             self.arrivals.reached()
 
-    def _planned(self, source: Source) -> list[Order]:
-        try:
-            return plan([source], self.journal.folder, self.suffix, self.journal.owners)
-        except NameTaken as error:
-            self.failed += 1
-            tell(error, as_json=self.as_json, about=str(source.path))
-            return []
+    def _leave_out(self, source: Source, error: NameTaken) -> None:
+        self.failed += 1
+        tell(error, as_json=self.as_json, about=str(source.path))
 
     def _progress(self, progress: Progress) -> None:
         outcome = progress.outcome

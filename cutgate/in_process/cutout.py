@@ -92,9 +92,9 @@ class Cutout:
         from cutgate.in_process.options import Showing
         from cutgate.in_process.showing import behind_of, finish_for
         from cutgate.jobs.errors import CutoutError
+        from cutgate.protocol.picpik import require_known
 
-        if unknown := options.keys() - Showing.__optional_keys__:
-            raise TypeError(f"no such option: {', '.join(sorted(unknown))}")
+        require_known(options, Showing.__optional_keys__)
         try:
             how = finish_for(options, is_mask=self._result.is_mask)
             behind = behind_of(options, self._settings)

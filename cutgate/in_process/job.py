@@ -20,11 +20,9 @@ from cutgate.in_process.showing import behind_of, finish_for
 from cutgate.in_process.sources import source_of
 from cutgate.jobs.composition import Composition
 from cutgate.jobs.errors import CutoutError, TimedOut
-from cutgate.jobs.presets import PRESETS, Choice
-from cutgate.jobs.settings import WrongSettings, load_settings
 from cutgate.jobs.spec import Box, CutoutSpec, Output, thresholds_of
 from cutgate.pictures import Picture
-from cutgate.protocol.picpik import MOST_ERODE_PX
+from cutgate.protocol.picpik import MOST_ERODE_PX, clipped_box, require_known
 from cutgate.validation import in_words
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
@@ -52,20 +50,12 @@ class Network:
     segmenter: Segmenter
 
     @classmethod
-    def load(cls, model: str | None, threads: int | None, say: Callable[[str], object]) -> Self:
+    def load(cls, settings: WorkerSettings, say: Callable[[str], object]) -> Self:
         """Find or fetch the weights and load them, as a worker with these settings does.
 
         Raises:
             NetworkUnavailable: that cannot be done.
-            ValueError: a setting is wrong, or `model` is no model's name.
         """
-        try:
-            settings = load_settings(WorkerSettings)
-        except WrongSettings as error:
-            raise ValueError(f"wrong settings\n{error}") from None
-        if threads is not None:
-            settings = settings.model_copy(update={"threads": threads})
-        settings = settings.for_choice(Choice.parse(model) if model else settings.choices[0])
         if not structlog.is_configured():  # what it writes by default goes to standard output
             structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
         try:
@@ -73,16 +63,9 @@ class Network:
         except ModelUnavailable as error:
             raise NetworkUnavailable(str(error)) from error
 
-    @property
-    def unusual_model(self) -> str:
-        """Its name and precision; empty for those that everybody has who chooses nothing."""
-        choice = self.settings.choice
-        return "" if choice == PRESETS["exact"] else str(choice)
-
     def cut_out(self, picture: Picture, options: CutoutOptions) -> Cutout:
         """As `Remover.remove_background`."""
-        if unknown := options.keys() - CutoutOptions.__optional_keys__:
-            raise TypeError(f"no such option: {', '.join(sorted(unknown))}")
+        require_known(options, CutoutOptions.__optional_keys__)
         is_mask, most = bool(options.get("only_mask")), self.settings.pixel_count()
         try:
             how = finish_for(options, is_mask=is_mask)
@@ -152,13 +135,13 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _box_of(value: Any) -> Box:
-    left, top, right, bottom = value
+    left, top, right, bottom = clipped_box(value)
     return Box(left_px=left, top_px=top, right_px=right, bottom_px=bottom)
 
 
 def _erosion_of(value: Any) -> Any:
     if isinstance(value, int) and not 0 <= value <= MOST_ERODE_PX:  # a spec may have more, for Runware's callers
-        raise ValueError(f"erode_size must be 0 to {MOST_ERODE_PX}")
+        raise ValueError(f"erode_size must be 0 to {MOST_ERODE_PX}, not {value}")
     return value
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from cutgate.in_process.job import Network
     from cutgate.pictures import Picture
+    from cutgate.worker.settings import WorkerSettings
 
 _HELD: Final[list[int]] = []
 """The process that loaded the first network: its own id, or that of the one that it was forked from."""
@@ -67,6 +68,26 @@ class Remover:
         with self._turn:
             self._closed, self._network = True, None
 
+    def settings(self) -> WorkerSettings:
+        """A worker's settings with this network's model and threads; read without loading it.
+
+        Raises:
+            PartsMissing: the libraries of the worker are not installed.
+            ValueError: a setting is wrong, or there is no such model.
+        """
+        require_parts("worker")
+        from cutgate.jobs.presets import Choice
+        from cutgate.jobs.settings import WrongSettings, load_settings
+        from cutgate.worker.settings import WorkerSettings
+
+        try:
+            settings = load_settings(WorkerSettings)
+        except WrongSettings as error:
+            raise ValueError(f"wrong settings\n{error}") from None
+        if self._threads is not None:
+            settings = settings.model_copy(update={"threads": self._threads})
+        return settings.for_choice(Choice.parse(self._model) if self._model else settings.choices[0])
+
     def load(self) -> Network:
         """Load the network now, fetching its weights where they are not here; once, whoever calls.
 
@@ -80,10 +101,10 @@ class Remover:
             if self._closed:
                 raise ValueError("the remover is closed")
             if self._network is None:
-                require_parts("worker")
+                settings = self.settings()
                 from cutgate.in_process.job import Network
 
-                self._network = Network.load(self._model, self._threads, self._say)
+                self._network = Network.load(settings, self._say)
                 _HELD.append(os.getpid())
             return self._network
 

@@ -37,6 +37,12 @@ def default_data_dir() -> Path:
     return (Path(home) if home else Path.home() / ".local" / "share") / "cutgate"
 
 
+def default_state_dir() -> Path:
+    """Where commands remember what they did: `$XDG_STATE_HOME/cutgate` or `~/.local/state/cutgate`."""
+    home = os.environ.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "state") / "cutgate"
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """The keys of a stack's first account. Those that are secret are in no text made of it."""

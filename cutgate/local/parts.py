@@ -118,7 +118,7 @@ def first_account(data: DataDir, environment: Mapping[str, str]) -> Account:
         account = Account(*_new_key(environment, "public_key", "private_key"))
         data.keep_account(account)
     if account.api_key is None:
-        [api_key] = _new_key(environment, "api_key", options=("--runware",))
+        [api_key] = _new_key(environment, "api_key", options=("--api-key",))
         account = replace(account, api_key=api_key)
         data.keep_account(account)
     return account

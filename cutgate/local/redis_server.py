@@ -159,6 +159,7 @@ def command_line(binary: ServerBinary, *, socket_path: Path, folder: Path, users
         "hash-max-listpack-value": "1024",
         "aclfile": str(users),
         "daemonize": "no",
+        "loglevel": "warning",  # else it tells of each rewrite of its file
     }
     return (str(binary.path), *(part for name, value in options.items() for part in (f"--{name}", value)))
 

@@ -2,19 +2,18 @@
 
 import base64
 import json
+import operator
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Any, Final, Literal, Self, TypedDict
 
 from cutgate.signing import sign_params
 
 State = Literal["Queuing", "Running", "Finished", "Error"]
 """Where a job stands. The last two are final."""
-
-UNKNOWN_TASK: Final = 230
-"""Error code of a task that the service does not know, or no longer."""
 
 MOST_ERODE_PX: Final = 40
 """The largest `erode_size`."""
@@ -133,14 +132,41 @@ def signed_body(action: str, params: Mapping[str, Any], public_key: str, private
     return json.dumps({**fields, "Signature": sign_params(fields, private_key)}).encode()
 
 
+def require_known(given: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse an option that does not exist, and name the one that may be meant.
+
+    Raises:
+        TypeError: there is no such option.
+    """
+    names = sorted(known)
+    for name in sorted({*given} - {*names}):
+        near = [known for known in names if known.startswith(name)] or get_close_matches(name, names, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise TypeError(f"no such option: {name}{hint}")
+
+
+def clipped_box(box: Iterable[int]) -> tuple[int, int, int, int]:
+    """A box without what is left of the picture and above it.
+
+    Raises:
+        ValueError: it is not four whole numbers, or has no area there.
+    """
+    try:
+        left, top, right, bottom = map(operator.index, box)
+    except (TypeError, ValueError):
+        raise ValueError(f"box: it is left, top, right, bottom in whole pixels, not {box!r}") from None
+    if right <= max(left, 0) or bottom <= max(top, 0):
+        raise ValueError(f"box: {left}, {top}, {right}, {bottom} has no area in a picture")
+    return max(left, 0), max(top, 0), right, bottom
+
+
 def submission(picture: bytes, settings: Settings) -> dict[str, Any]:
     """The fields of `RemoveBackground`.
 
     Raises:
         TypeError: there is no such setting.
     """
-    if unknown := settings.keys() - FIELDS.keys():
-        raise TypeError(f"no such setting: {', '.join(sorted(unknown))}")
+    require_known(settings, FIELDS.keys())
     fields = {FIELDS[name]: value for name, value in settings.items()}
     if "Box" in fields:
         fields["Box"] = list(settings["box"])

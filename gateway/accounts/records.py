@@ -24,7 +24,7 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     def encoded(self) -> str:
-        """The record as it is stored: one that sets no new field is read by versions that do not know it."""
+        """The record as it is stored."""
         return self.model_dump_json(exclude_none=True)
 
 

@@ -1,7 +1,7 @@
 """What encrypts the secrets of accounts, by keys that are derived from the master keys.
 
 A sealed secret is `<key id>.<Base64 of nonce and AES-GCM ciphertext>`. The id names the master key without telling
-anything of it. Secrets of before there were ids have none, and every master key is tried on them.
+anything of it.
 """
 
 import base64
@@ -53,12 +53,10 @@ class Seal:
         """
         key_id, _, text = sealed.rpartition(".")
         raw = base64.b64decode(text)
-        for cipher in (cipher for known, cipher in self._ciphers.items() if key_id in {"", known}):
-            try:
-                return cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], name.encode()).decode()
-            except InvalidTag:
-                continue
-        raise AccountError("a stored secret cannot be read with this master key")
+        try:
+            return self._ciphers[key_id].decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], name.encode()).decode()
+        except (KeyError, InvalidTag):
+            raise AccountError("a stored secret cannot be read with this master key") from None
 
     def renewed(self, name: str, sealed: str) -> str:
         """The same secret under the first master key; the text itself where that has sealed it.

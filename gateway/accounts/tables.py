@@ -27,7 +27,7 @@ return 1
 
 ACCOUNTS: Final = "accounts"
 PAIRS: Final = "key_pairs"
-API_KEYS: Final = "bearers"
+API_KEYS: Final = "api_keys"
 
 
 def known_key(kind: str, name: str, records: tuple[str, str]) -> KnownKey:

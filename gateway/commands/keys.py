@@ -26,10 +26,10 @@ from cutgate.gateway.commands.console import iso_time, reported_errors, show, wa
 from cutgate.gateway.commands.listing import rows_of, show_list
 from cutgate.gateway.commands.terms import Term, TermsChange, terms_options
 from cutgate.gateway.commands.usage import usage
-from cutgate.gateway.serving.wsgi import connect_ledger
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.console import read_settings
 from cutgate.jobs.ledger.answers import Balance
+from cutgate.jobs.ledger.redis.client import connect_ledger
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 
 _PROGRESS_RECORDS: Final = 1_000
@@ -98,7 +98,6 @@ _CALLBACK_SECRETS: Final[Mapping[str, Callable[[], str]]] = {
 @click.option("--name", default="default", show_default=True, help="The account that the key belongs to.")
 @click.option(
     "--api-key",
-    "--runware",
     "is_api_key",
     is_flag=True,
     help="Add an API key instead, as clients of Runware and remove.bg present one.",
@@ -140,8 +139,8 @@ def add(
 def list_(as_json: bool) -> None:
     """List keys, and the terms and credits of their accounts.
 
-    Of API keys the first characters are shown, of private keys the number. On a terminal it is a table of the
-    terms that were set; elsewhere every column, with tabs between them, and a dash for what the settings say.
+    A table of the terms that were set; --json has whole public keys, and all terms. Of API keys the first
+    characters are shown, of private keys the number.
     """
     with _parts() as parts:
         listed: list[KeyPair | ApiKey] = [*parts.key_pairs.list(), *parts.api_keys.list()]

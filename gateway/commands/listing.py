@@ -7,23 +7,11 @@ from cutgate.gateway.accounts.api_keys import ApiKey
 from cutgate.gateway.accounts.key_pairs import KeyPair
 from cutgate.gateway.accounts.records import AccountRecord, Terms
 from cutgate.gateway.commands.console import iso_time
-from cutgate.gateway.commands.tables import Cell, Rows, is_for_people, show_table
+from cutgate.gateway.commands.tables import Cell, Rows, show_table
 from cutgate.jobs.ledger.answers import Balance
 
 Row = Mapping[str, Cell]
 
-_COLUMNS: Final = (
-    "account",
-    "public_key",
-    "api_key",
-    "active",
-    "private_key_count",
-    "created_at",
-    *Terms.model_fields,
-    "state",
-    "credits_left",
-    "credits_used",
-)
 _KEY_CHARACTERS: Final = 12
 """So many of a public key are shown to people: enough to tell it from others."""
 
@@ -47,7 +35,7 @@ def rows_of(
             own |= {"public_key": key.public_key, "private_key_count": key.private_key_count}
         else:
             own |= {"api_key": key.prefix}
-        facts: dict[str, Cell] = {
+        yield {
             "account": key.account,
             **own,
             "active": key.active,
@@ -57,16 +45,12 @@ def rows_of(
             "credits_left": None if balance is None else balance.available,
             "credits_used": booked if balance is None else balance.used,
         }
-        yield {name: facts[name] for name in _COLUMNS}
 
 
 def show_list(rows: Iterable[Row]) -> None:
-    """Print keys: for people what they look for, for programs all there is."""
-    if is_for_people():
-        columns = ("account", "state", "key", "left", "used", "terms")
-        show_table(Rows(columns=columns, cells=map(_brief, rows)), "Keys; `keys list --json` shows them whole")
-    else:
-        show_table(Rows(columns=_COLUMNS, cells=([row[name] for name in _COLUMNS] for row in rows)), "")
+    """Print what people look for; `--json` has all there is."""
+    columns = ("account", "state", "key", "left", "used", "terms")
+    show_table(Rows(columns=columns, cells=map(_brief, rows)), "Keys; `keys list --json` shows them whole")
 
 
 def _state(key: KeyPair | ApiKey, account: AccountRecord) -> str:

@@ -3,10 +3,10 @@
 import click
 
 from cutgate.gateway.commands.console import reported_errors
-from cutgate.gateway.serving.wsgi import connect_ledger
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.console import read_settings
+from cutgate.jobs.ledger.redis.client import connect_ledger
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.upkeep.installation import Installation
 from cutgate.jobs.upkeep.retention import Sweeper

@@ -1,14 +1,16 @@
-"""Tables of the operators' commands: for people on a terminal, with tabs for programs elsewhere."""
+"""Tables of the operators' commands; programs ask for JSON or CSV."""
 
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
-import click
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+LONGEST_LINE: Final = 1_000
+"""Off a terminal, in characters."""
 
 Cell = str | int | None
 
@@ -20,21 +22,15 @@ class Rows:
     columns: Sequence[str]
     cells: Iterable[Sequence[Cell]]
     total: Sequence[Cell] = field(default=())
-    """What stands below them for people; programs add up by themselves."""
-
-
-def is_for_people() -> bool:
-    """Whether standard output is a terminal."""
-    return sys.stdout.isatty()
+    """What stands below them."""
 
 
 def show_table(rows: Rows, title: str) -> None:
-    """Print rows below their columns' names."""
-    if is_for_people():
-        Console().print(Text(title, style="bold"), _table(rows), sep="\n")
-        return
-    for cells in (rows.columns, *rows.cells):
-        click.echo("\t".join(map(_text, cells)))
+    """Print rows below their columns' names; a terminal's width folds them, and nothing else does."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = LONGEST_LINE
+    console.print(Text(title, style="bold"), _table(rows), sep="\n")
 
 
 def _table(rows: Rows) -> Table:

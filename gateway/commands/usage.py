@@ -15,10 +15,10 @@ from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.commands.console import reported_errors
 from cutgate.gateway.commands.tables import Rows, show_table
-from cutgate.gateway.serving.wsgi import connect_ledger
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.console import read_settings
 from cutgate.jobs.ledger.answers import Usage
+from cutgate.jobs.ledger.redis.client import connect_ledger
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 
 _COUNTS: Final = ("done", "failed", "credits")

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from flask import g, request
 from prometheus_client import make_wsgi_app
@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
+from cutgate.gateway.observe.counts import OTHER, count_answer
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
@@ -25,9 +26,6 @@ from cutgate.jobs.spec import Lane
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-OTHER: Final = "other"
-"""What a request is counted as that names no action that there is: callers must not make up label values."""
 
 
 def count_as(action: str, code: int) -> None:
@@ -45,12 +43,6 @@ def count_request(facade: str, status: int, seconds: float) -> None:
     if not g.get("is_counted"):
         action, code = g.get("counted_as") or (_view(), status)
         count_answer(facade, action, code, seconds)
-
-
-def count_answer(facade: str, action: str, code: int | str, seconds: float) -> None:
-    """Count something that was asked for and is answered, and how long that took."""
-    metrics.count(names.REQUESTS, facade=facade, action=action, code=code)
-    metrics.observe(names.REQUEST_SECONDS, seconds, facade=facade, action=action)
 
 
 def _view() -> str:

@@ -14,9 +14,10 @@ from typing import Any, Final
 import structlog
 from flask import Flask, Response, g, request
 
-from cutgate.gateway.observe.metrics import OTHER, count_request
+from cutgate.gateway.observe.counts import OTHER
+from cutgate.gateway.observe.metrics import count_request
 from cutgate.jobs.observe import logs, traces
-from cutgate.jobs.observe.spans import Kind
+from cutgate.jobs.observe.traces import Kind
 
 _LOG: Final = structlog.get_logger(__name__)
 _UNTOLD: Final = "health"

@@ -9,7 +9,8 @@ from typing import Final
 
 from cutgate import signing
 from cutgate.gateway.accounts.failures import AddressShutOut
-from cutgate.gateway.accounts.rates import RateExceeded, TooOften
+from cutgate.gateway.accounts.rates import TooOften
+from cutgate.gateway.error_rows import row_of, spelt_out
 from cutgate.gateway.picpik import faults
 from cutgate.jobs import errors
 
@@ -49,7 +50,6 @@ _LATER: Final = Row(150, "Service unavailable", 503, passing=True, detail="{erro
 ROWS: Final[Mapping[type[Exception], Row]] = {
     # The request
     faults.RequestFault: _MISSING_ACTION,
-    faults.BodyNotReadable: _MISSING_ACTION,
     faults.BodyTooLarge: Row(230, "Request body too large", 413),
     faults.BodyTooSlow: Row(160, "Request too slow", 408),
     faults.EncodingNotSupported: Row(160, "Content-Encoding not supported", 415),
@@ -59,7 +59,6 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     ),
     faults.ResultGone: Row(230, "Result not found", 404),
     faults.RangeNotAvailable: Row(230, "Range not available", 416),
-    faults.ActionMissing: _MISSING_ACTION,
     faults.ActionUnknown: Row(161, "Action [{error.name}] not found"),
     faults.SignatureMissing: _NO_SIGNATURE,
     faults.SignatureWrong: _WRONG_SIGNATURE,
@@ -67,23 +66,11 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     faults.ParameterFault: _NOT_AVAILABLE,
     faults.ParameterMissing: Row(220, "Missing params [{error.name}]", detail="{error.detail}"),
     faults.ParameterOfWrongType: Row(310, "Params [{error.name}] type error", detail="{error.detail}"),
-    faults.ParameterNotAvailable: _NOT_AVAILABLE,
     # Its body and signature
     signing.SigningError: _MISSING_ACTION,
-    signing.BodyRejected: _MISSING_ACTION,
-    signing.NotJson: _MISSING_ACTION,
-    signing.NotAnObject: _MISSING_ACTION,
-    signing.DuplicateName: _MISSING_ACTION,
-    signing.LoneSurrogate: _MISSING_ACTION,
-    signing.NonFiniteNumber: _MISSING_ACTION,
-    signing.NumberOutOfBounds: _MISSING_ACTION,
-    signing.TooDeep: _MISSING_ACTION,
-    signing.TooManyValues: _MISSING_ACTION,
-    signing.FormRejected: _MISSING_ACTION,
     signing.FlattenedNamesRejected: Row(230, "Params [{error.name}] not available", detail="{error.reason}"),
     # How often
     TooOften: _THROTTLED,
-    RateExceeded: _THROTTLED,
     AddressShutOut: _THROTTLED,
     # The ledger's refusals
     errors.SubmissionRefused: _LATER,
@@ -92,41 +79,20 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     errors.TaskTooLarge: Row(230, "Params [RawImages] not available", detail="{error.message}"),
     errors.UploadsFull: _FAULT,  # no action keeps a picture
     errors.IdempotencyConflict: _WRONG_SIGNATURE,
-    errors.SourceExpired: _LATER,
     # Nothing that passes by itself: callers who repeat what HTTP 503 says would do so for nothing.
     errors.ModelNotOffered: Row(150, "Service unavailable", detail="{error.message}"),
     # Parts that are away
     errors.ServiceUnavailable: _AWAY,
-    errors.LedgerUnavailable: _AWAY,
-    errors.LedgerFull: _AWAY,
     errors.LedgerUnwritable: replace(_AWAY, detail="{error.message}"),
-    errors.BlobStoreUnavailable: _AWAY,
     errors.BlobStoreFull: replace(_AWAY, detail="{error.message}"),
-    # What handlers turn into a fault of a parameter, which knows the picture's name
-    errors.SourceRejected: _FAULT,
-    errors.SourceUnreadable: _FAULT,
-    errors.SourceTooLarge: _FAULT,
-    errors.SourceTooCostly: _FAULT,
-    errors.BoxOutsidePicture: _FAULT,
-    errors.RegionOutsidePicture: _FAULT,
-    errors.RegionEmpty: _FAULT,
-    errors.SubjectNotFound: _FAULT,
-    errors.SourceUnreachable: _FAULT,
-    # What belongs to a task's record, not to an answer
+    # Handlers turn the others into faults of a parameter or leave them to the task's record.
     errors.CutoutError: _FAULT,
-    errors.ProcessingFailed: _FAULT,
-    errors.SourceUndecodable: _FAULT,
-    errors.DecodingStopped: _FAULT,
-    errors.TimedOut: _FAULT,
-    errors.WorkerLost: _FAULT,
-    errors.Terminated: _FAULT,
-    errors.BlobMissing: _FAULT,
 }
 
 
 def row_for(error: Exception) -> Row:
     """The row of an error; any that the table does not know is a fault of this server."""
-    return ROWS.get(type(error), _FAULT)
+    return row_of(type(error), ROWS, _FAULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,41 +112,30 @@ TIMED_OUT: Final = TaskRow(1003, "Task timed out: try again later or send a smal
 _FAILED: Final = TaskRow(FAILED_CODE, "Processing failed")
 _COSTLY: Final = TaskRow(FAILED_CODE, "Image too costly to decode: save it again as a plain PNG or JPEG")
 
-TASK_ROWS: Final[Mapping[str, TaskRow]] = {
-    errors.CutoutError.kind: _FAILED,
-    errors.SourceRejected.kind: TaskRow(FAILED_CODE, "Image not acceptable"),
-    errors.SourceUnreadable.kind: TaskRow(
+_TASK_ROWS: Final[Mapping[type[Exception], TaskRow]] = {
+    errors.CutoutError: _FAILED,
+    errors.SourceRejected: TaskRow(FAILED_CODE, "Image not acceptable"),
+    errors.SourceUnreadable: TaskRow(
         FAILED_CODE,
         "Image not readable: send JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF",
     ),
-    errors.SourceTooLarge.kind: TaskRow(FAILED_CODE, "Image too large: send fewer pixels"),
-    errors.SourceTooCostly.kind: _COSTLY,
-    errors.BoxOutsidePicture.kind: TaskRow(FAILED_CODE, "Box outside the image"),
-    errors.RegionOutsidePicture.kind: TaskRow(FAILED_CODE, "Region of interest outside the image"),
-    errors.RegionEmpty.kind: TaskRow(FAILED_CODE, "Region of interest without pixels"),
-    errors.SubjectNotFound.kind: TaskRow(FAILED_CODE, "No subject found in the image"),
-    errors.SourceUnreachable.kind: TaskRow(FAILED_CODE, "Image not reachable: its address cannot be fetched"),
-    errors.ProcessingFailed.kind: _FAILED,
-    errors.SourceUndecodable.kind: TaskRow(FAILED_CODE, "Image truncated or damaged: it cannot be decoded"),
-    errors.DecodingStopped.kind: _COSTLY,
-    errors.TimedOut.kind: TIMED_OUT,
-    errors.WorkerLost.kind: TaskRow(FAILED_CODE, "Processing failed: workers stopped repeatedly on this image"),
-    errors.Terminated.kind: TERMINATED,
-    errors.SubmissionRefused.kind: _FAILED,
-    errors.InsufficientCredits.kind: _FAILED,
-    errors.QueueFull.kind: _FAILED,
-    errors.TaskTooLarge.kind: _FAILED,
-    errors.UploadsFull.kind: _FAILED,
-    errors.IdempotencyConflict.kind: _FAILED,
-    errors.SourceExpired.kind: _FAILED,
-    errors.ModelNotOffered.kind: _FAILED,
-    errors.BlobMissing.kind: TaskRow(FAILED_CODE, "Image no longer stored: submit it again"),
-    errors.ServiceUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
-    errors.LedgerUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
-    errors.LedgerFull.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
-    errors.LedgerUnwritable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
-    errors.BlobStoreUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
-    errors.BlobStoreFull.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
+    errors.SourceTooLarge: TaskRow(FAILED_CODE, "Image too large: send fewer pixels"),
+    errors.SourceTooCostly: _COSTLY,
+    errors.BoxOutsidePicture: TaskRow(FAILED_CODE, "Box outside the image"),
+    errors.RegionOutsidePicture: TaskRow(FAILED_CODE, "Region of interest outside the image"),
+    errors.RegionEmpty: TaskRow(FAILED_CODE, "Region of interest without pixels"),
+    errors.SubjectNotFound: TaskRow(FAILED_CODE, "No subject found in the image"),
+    errors.SourceUnreachable: TaskRow(FAILED_CODE, "Image not reachable: its address cannot be fetched"),
+    errors.SourceUndecodable: TaskRow(FAILED_CODE, "Image truncated or damaged: it cannot be decoded"),
+    errors.DecodingStopped: _COSTLY,
+    errors.TimedOut: TIMED_OUT,
+    errors.WorkerLost: TaskRow(FAILED_CODE, "Processing failed: workers stopped repeatedly on this image"),
+    errors.Terminated: TERMINATED,
+    errors.BlobMissing: TaskRow(FAILED_CODE, "Image no longer stored: submit it again"),
+    errors.ServiceUnavailable: TaskRow(FAILED_CODE, "Processing failed: try again later"),
+}
+TASK_ROWS: Final = {
+    kind.kind: row for kind, row in spelt_out(_TASK_ROWS).items() if issubclass(kind, errors.CutoutError)
 }
 """By the `kind` that stands in a record."""
 

@@ -20,7 +20,8 @@ from cutgate.gateway.accounts.rates import (
     with_known_key,
 )
 from cutgate.gateway.bodies import Bodies, Body, TransferBroken
-from cutgate.gateway.observe.metrics import OTHER, count_as
+from cutgate.gateway.observe.counts import OTHER
+from cutgate.gateway.observe.metrics import count_as
 from cutgate.gateway.picpik import faults
 from cutgate.gateway.picpik.actions import ACTIONS, Action
 from cutgate.gateway.picpik.errors import row_for

@@ -170,6 +170,7 @@ def create_app(
     )
     app = _App("gateway", static_folder=None)
     app.url_map.merge_slashes = False  # a redirect would be a page in HTML
+    app.url_map.strict_slashes = False  # a slash at the end is accepted: clients do not repeat a POST elsewhere
     app.config["MAX_CONTENT_LENGTH"] = settings.max_batch_body_bytes
     app.register_blueprint(picpik.blueprint())
     app.register_blueprint(runware.blueprint())

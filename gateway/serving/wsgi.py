@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from functools import partial
 
 from flask import Flask
-from redis import Redis
 
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.tables import KeyTable
@@ -16,22 +15,13 @@ from cutgate.gateway.serving.health import Readiness, check_room, operators_page
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.client import connect_ledger
 from cutgate.jobs.ledger.redis.events import RedisTaskEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import Part
 from cutgate.jobs.upkeep.background import upkeep_threads
-
-
-def connect_ledger(settings: GatewaySettings) -> Redis:
-    """A client of the ledger's server that gives up soon enough for a caller to wait."""
-    return connect(
-        settings.redis_url.get_secret_value(),
-        connect_timeout_seconds=settings.redis_timeout_seconds,
-        socket_timeout_seconds=settings.redis_timeout_seconds,
-    )
 
 
 def app() -> Flask:

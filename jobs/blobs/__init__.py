@@ -1,1 +1,1 @@
-"""Where pictures lie, in a folder or a bucket; `choose` opens the one that the settings name."""
+"""Blob stores: a folder or a bucket. `choose` opens the one that the settings name."""

@@ -1,4 +1,4 @@
-"""The blob store that the settings name."""
+"""Opens the blob store that the settings name."""
 
 from cutgate.jobs.blob_settings import BlobSettings
 from cutgate.jobs.blobs.file import FileBlobStore

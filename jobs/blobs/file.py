@@ -37,8 +37,7 @@ _LOG: Final = structlog.get_logger(__name__)
 class FileBlobStore(BlobStore):
     """One file a blob at `<root>/<folder>/<task>-<item>-<role>-<token>`, readable by the service's user alone.
 
-    The folders are made once and stay. Blobs at `<root>/<task>/<item>/<role>-<token>`, as versions of before wrote
-    them, are read and removed like all others.
+    The folders are made once and stay.
 
     A blob is written under its own name: nobody knows that before `put` returns. What a crash leaves of it goes
     with its task, as a whole one does that no record names.
@@ -69,12 +68,12 @@ class FileBlobStore(BlobStore):
     @override
     def open(self, key: BlobKey) -> BinaryIO:
         with _storage_errors():
-            for path in self._paths(key):
-                with suppress(FileNotFoundError):
-                    return path.open("rb")
-            # A volume that is not there has no blobs either, but none of them is lost.
-            self._root.stat()
-            raise BlobMissing(f"no blob {key}")
+            try:
+                return self._path(key).open("rb")
+            except FileNotFoundError:
+                # A volume that is not there has no blobs either, but none of them is lost.
+                self._root.stat()
+                raise BlobMissing(f"no blob {key}") from None
 
     @override
     def copy(self, source: BlobKey, target: BlobKey) -> None:
@@ -99,15 +98,13 @@ class FileBlobStore(BlobStore):
     @override
     def delete(self, key: BlobKey) -> None:
         with _storage_errors():
-            for path in self._paths(key):
-                path.unlink(missing_ok=True)
+            self._path(key).unlink(missing_ok=True)
 
     @override
     def tasks(self) -> Iterator[TaskUid]:
         # Whatever else lies in the folder of a volume is none of the service's business.
-        yield from (known := _task_uids(self._names()))
         for folder in self._standing_folders():
-            yield from _task_uids(_names_in(folder)) - known
+            yield from _task_uids(_names_in(folder))
 
     @override
     def delete_task(self, uid: TaskUid) -> None:
@@ -116,7 +113,6 @@ class FileBlobStore(BlobStore):
         with _storage_errors():
             for name in names:
                 (folder / name).unlink(missing_ok=True)
-            _remove_tree(self._root / uid)
 
     @override
     def delete_unfinished(self, older_than_seconds: float) -> None:
@@ -159,23 +155,17 @@ class FileBlobStore(BlobStore):
             disk = os.statvfs(self._root)
         return disk.f_bavail * disk.f_frsize
 
-    def _names(self) -> list[str]:
+    def _standing_folders(self) -> list[Path]:
         with _storage_errors():
             self._root.stat()
-        return _names_in(self._root)
-
-    def _standing_folders(self) -> list[Path]:
-        return [self._root / name for name in self._names() if _STANDING.fullmatch(name)]
+        return [self._root / name for name in _names_in(self._root) if _STANDING.fullmatch(name)]
 
     def _folder(self, uid: TaskUid) -> Path:
         return self._root / uid[_FOLDER_CHARACTERS]
 
-    def _paths(self, key: BlobKey) -> tuple[Path, Path]:
-        """Where a blob lies, and where versions of before put it.
-
-        A key's parts hold no separator and no dot, so no path can leave the root.
-        """
-        return self._folder(key.task) / _name(key), self._root / str(key)
+    def _path(self, key: BlobKey) -> Path:
+        """Where a blob lies: a key's parts hold no separator and no dot, so no path can leave the root."""
+        return self._folder(key.task) / _name(key)
 
     def _open_folder(self, uid: TaskUid) -> int:
         """Open the folder of a task's blobs, whose name is on the disk.
@@ -201,7 +191,7 @@ def _name(key: BlobKey) -> str:
 
 
 def _task_uids(names: Iterable[str]) -> set[TaskUid]:
-    """The tasks that names of blobs, or of a task's folder, begin with; other names are left out."""
+    """The tasks that names of blobs begin with; other names are left out."""
     found = set()
     for text in {name.partition("-")[0] for name in names}:
         with suppress(ValueError):
@@ -214,20 +204,6 @@ def _names_in(folder: Path) -> list[str]:
     with _storage_errors(), suppress(FileNotFoundError, NotADirectoryError):
         return os.listdir(folder)  # noqa: PTH208 (a path for each of many thousand names costs four times as much)
     return []
-
-
-def _remove_tree(folder: Path) -> None:
-    """Remove a folder and all that it holds. Others may be doing the same."""
-
-    def heed(error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError | NotADirectoryError):
-            raise error
-
-    for parent, _, files in os.walk(folder, topdown=False, onerror=heed):
-        for name in files:
-            Path(parent, name).unlink(missing_ok=True)
-        with suppress(FileNotFoundError):
-            Path(parent).rmdir()
 
 
 def _open(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""Talking to an S3-compatible server: how a client is set up, how long it insists, what its errors mean."""
+"""An S3 client: its set-up, its retries, and what its errors mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An object of an S3 server as a file that can be read and sought in."""
+"""An S3 object as a file that supports read and seek."""
 
 from __future__ import annotations
 

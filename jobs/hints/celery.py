@@ -1,4 +1,4 @@
-"""How workers take hints: the settings of their Celery application."""
+"""Celery settings of workers, which take hints from their queues."""
 
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit, urlunsplit

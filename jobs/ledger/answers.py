@@ -1,4 +1,4 @@
-"""What the ledger's moves answer with."""
+"""Results of the ledger's calls."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""How the parts of a record are written in the stores: hashes of text, with JSON where a part has structure."""
+"""How records are stored: Redis hashes of text, with JSON where a part has structure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,6 @@ from cutgate.jobs.ledger.keys import parse_errand_name
 from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.record import (
     Delivery,
-    DeliveryKind,
     ErrorFacts,
     Item,
     ItemState,
@@ -49,7 +48,7 @@ def decode_spec(text: str) -> CutoutSpec:
 def encode_result(result: Result) -> str:
     """A result as a list in JSON, in the order of its fields: every finished item keeps one.
 
-    What only a composition makes known comes last, and is left out without one: older readers know six values.
+    What only a composition makes known comes last, and is left out without one.
     """
     known = [str(result.blob), *astuple(result)[1:_PLAIN_VALUES]]
     if result.full_width_px is not None:
@@ -131,11 +130,6 @@ def decode_allowance(use: RateUse, answer: Sequence[int]) -> Allowance:
 def encode_deliveries(deliveries: Sequence[Delivery]) -> str:
     """What a task's end makes due, as JSON."""
     return json.dumps([{"kind": delivery.kind, "url": delivery.url} for delivery in deliveries])
-
-
-def decode_deliveries(text: str) -> tuple[Delivery, ...]:
-    """The inverse of `encode_deliveries`."""
-    return tuple(Delivery(kind=DeliveryKind(said["kind"]), url=said["url"]) for said in json.loads(text))
 
 
 def encode_request(request: Request) -> str:

@@ -67,19 +67,11 @@ def item_name(uid: TaskUid, index: int) -> str:
     return f"{uid}:{index}"
 
 
-def errand_name(uid: TaskUid, kind: ErrandKind, number: int) -> str:
-    """The name of an errand in keys and indexes.
-
-    Args:
-        uid: its task.
-        kind: what is to be done.
-        number: the item of a fetch; the place of a delivery among the task's.
-    """
-    return f"{uid}:{kind}:{number}"
-
-
 def parse_errand_name(name: str) -> tuple[TaskUid, ErrandKind, int]:
-    """The inverse of `errand_name`."""
+    """Task, kind and number from the name of an errand, `<task>:<kind>:<number>`, from lua/shared/errands.lua.
+
+    The number is the item of a fetch; of a delivery its place among the task's.
+    """
     uid, kind, number = name.split(":")
     return TaskUid(uid), ErrandKind(kind), int(number)
 

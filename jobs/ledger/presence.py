@@ -1,4 +1,4 @@
-"""Which workers are there: each announces itself again and again, and one that is silent is gone.
+"""Live workers: each announces itself periodically, and one that stays silent counts as gone.
 
 A worker that offers several lanes announces each of them: a row says what computes in that lane.
 """

@@ -1,4 +1,4 @@
-"""What the scripts refuse, as errors."""
+"""Errors for what the scripts refuse."""
 
 from collections.abc import Sequence
 from typing import Any, Final

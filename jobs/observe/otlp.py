@@ -21,7 +21,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from typing_extensions import override
 
 from cutgate.jobs.observe import logs
-from cutgate.jobs.observe.spans import Kind, Tracer, Value
+from cutgate.jobs.observe.traces import Kind, Value
 
 SEND_SECONDS: Final = 2.0
 """How long a collector may take to answer, and how long the end of a process waits for that."""
@@ -46,7 +46,7 @@ _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _LOG: Final = structlog.get_logger(__name__)
 
 
-class OtlpTracer(Tracer):
+class OtlpTracer:
     """Records spans and sends them from a thread of its own; a collector that is away costs spans, never time."""
 
     def __init__(self, url: str, share: float, part: str, *, own_share: bool) -> None:
@@ -80,9 +80,9 @@ class OtlpTracer(Tracer):
         self._kept: set[Span] = set()
         self._tracer = self._provider.get_tracer("cutgate")
 
-    @override
     @contextmanager
     def span(self, name: str, kind: Kind, parent: str | None, attributes: dict[str, Value]) -> Iterator[None]:
+        """A span of the block; see `traces.span`."""
         begun = self._tracer.start_span(name, _context(parent), _KINDS[kind], _named(attributes))
         with self._within(begun):
             yield
@@ -110,39 +110,39 @@ class OtlpTracer(Tracer):
         except KeyError:
             span.end()
 
-    @override
     def keep(self) -> Callable[[], AbstractContextManager[object]]:
+        """See `traces.keep`."""
         span = get_current_span()
         self._kept.add(span)
         return partial(self._within, span)
 
-    @override
     def past(
         self, name: str, seconds: float, ended_ns: int | None, parent: str | None, attributes: dict[str, Value]
     ) -> None:
+        """See `traces.past`."""
         ended_ns = time.time_ns() if ended_ns is None else ended_ns
         span = self._tracer.start_span(
             name, _context(parent), attributes=_named(attributes), start_time=ended_ns - round(seconds * 1e9)
         )
         span.end(ended_ns)
 
-    @override
     def say(self, attributes: dict[str, Value]) -> None:
+        """See `traces.say`."""
         get_current_span().set_attributes(_named(attributes))
 
-    @override
     def fail(self, kind: str) -> None:
+        """See `traces.fail`."""
         self.say({"error": kind})
         get_current_span().set_status(Status(StatusCode.ERROR))
 
-    @override
     def traceparent(self) -> str:
+        """See `traces.traceparent`."""
         carrier: dict[str, str] = {}
         _PROPAGATOR.inject(carrier)
         return carrier.get("traceparent", "")
 
-    @override
     def stop(self) -> None:
+        """Send what is left."""
         self._sending.hurry()
         self._provider.shutdown()
 

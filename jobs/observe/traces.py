@@ -7,13 +7,30 @@ whether anybody hears of it. Until it does, a span costs less than a microsecond
 import atexit
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Final
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
 
-from cutgate.jobs.observe.spans import Kind, Tracer, Value
 from cutgate.jobs.settings import JobSettings
 
+if TYPE_CHECKING:
+    from cutgate.jobs.observe.otlp import OtlpTracer
+
+Value = str | int | float | bool
+"""Of an attribute."""
+
+
+class Kind(StrEnum):
+    """What a span is to those around it, in OpenTelemetry's terms."""
+
+    INTERNAL = "internal"
+    SERVER = "server"
+    """It answers a caller."""
+    CONSUMER = "consumer"
+    """It does what another process has queued."""
+
+
 _NO_SPAN: Final = nullcontext()
-_tracer: Tracer | None = None
+_tracer: "OtlpTracer | None" = None
 """Taken by a name of its own before it is asked: another thread may stop it."""
 
 

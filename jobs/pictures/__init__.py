@@ -1,1 +1,1 @@
-"""What a picture's bytes show before anything is decoded: format, size, wholeness, and what decoding will cost."""
+"""Facts about a picture from its bytes, before decoding: format, size, wholeness and cost."""

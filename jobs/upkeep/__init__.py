@@ -1,1 +1,1 @@
-"""What keeps ledger and storage in order, in threads beside a process's own work."""
+"""Threads that keep the ledger and the storage in order beside a process's own work."""

@@ -1,4 +1,4 @@
-"""The upkeep of ledger and storage, in threads beside a process's own work."""
+"""Starts the upkeep of ledger and storage in threads beside a process's own work."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

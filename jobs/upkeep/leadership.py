@@ -1,4 +1,4 @@
-"""One process at a time does a sweep: of all that could, those that do not lead ask again only now and then."""
+"""Leader election for sweeps: one process at a time leads, the others ask again now and then."""
 
 import random
 import time

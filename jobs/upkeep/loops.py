@@ -1,4 +1,4 @@
-"""Threads that do something again and again, and outlive whatever goes wrong in between."""
+"""Threads that repeat a task and survive its errors."""
 
 import threading
 from collections.abc import Callable

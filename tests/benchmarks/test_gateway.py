@@ -11,10 +11,8 @@ import pytest
 from benchmarks import Absent
 from benchmarks.gateway.__main__ import cells, heads
 from benchmarks.gateway.clients import Sent, Unexpected
-from benchmarks.gateway.disk import measure_disk
 from benchmarks.gateway.live import HERE, Checkout, installed, live_gateway
 from benchmarks.gateway.measure import Figures, Run, Side, in_turn
-from benchmarks.gateway.parts import FRAMEWORK, LOG, VIEW, measure_parts
 from benchmarks.gateway.requests import Picture
 from benchmarks.gateway.rows import (
     ACCEPTED,
@@ -55,21 +53,6 @@ def test_an_answer_that_the_row_is_not_about_ends_the_run(side: Side) -> None:
         side.run(replace(BY_NAME["queue full"], expected=ACCEPTED), REQUESTS, connections=2)
     with pytest.raises(Unexpected, match="4 of 4 requests of `8 KB` were accepted"):
         side.run(replace(BY_NAME["8 KB"], expected=THROTTLED, or_else=ACCEPTED), REQUESTS, connections=2)
-
-
-def test_each_part_of_a_submit_is_timed_once_and_what_is_refused_reaches_neither_disk_nor_create(
-    side: Side,
-) -> None:
-    rows = [BY_NAME[name] for name in ("8 KB", "queue full", "repeated", "Runware, 8 KB")]
-    found = measure_parts(side.gateway, side.cast, rows, REQUESTS)
-    looked = {"parse", "key", "verify", "fields", "decode, look at the header", "digest", "LOOK", "answer", VIEW}
-    refused = dict.fromkeys((*looked, FRAMEWORK), 1) | {LOG: 3}
-    assert found["8 KB"].calls == {**refused, "blob": 1, "CREATE": 1}
-    assert found["queue full"].calls == found["repeated"].calls == refused
-    assert found["Runware, 8 KB"].calls.keys() == found["8 KB"].calls.keys() - {"verify", "fields"}
-    for parts in found.values():
-        assert min(parts.microseconds.values()) > 0
-        assert parts.total_us == sum(parts.microseconds.values())
 
 
 def test_no_account_sends_more_in_a_run_than_its_rate_allows_at_once() -> None:
@@ -113,12 +96,6 @@ def test_a_line_shows_before_and_now_with_ratios_of_what_each_side_used() -> Non
     assert line["p99 ms"] == "90.0 / 40.0"
     assert cells(BY_NAME["8 KB"], [FIGURES, now])[3] == "0.30"
     assert len(heads(1)) == len(cells(BY_NAME["8 KB"], [FIGURES]))
-
-
-def test_the_disk_is_measured_with_as_many_threads_as_there_are_connections() -> None:
-    figures = measure_disk(2, 8)
-    assert figures.a_second > 0
-    assert "The disk alone, 2 threads" in str(figures)
 
 
 def test_what_is_no_checkout_says_so(tmp_path: Path) -> None:

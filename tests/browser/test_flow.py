@@ -125,6 +125,7 @@ def test_the_box_is_drawn_stretched_moved_and_typed(visitor: Visitor) -> None:
     left, top, right, bottom = box_of(visitor)
     assert left < drawn[0]
     assert (right - left, bottom - top) == (width - drawn[0], height - drawn[1])
+    visitor.unfold()
     visitor.by_id("box-left").fill("20")
     visitor.by_id("box-left").press("Tab")
     assert box_of(visitor) == [20, top, right, bottom]
@@ -251,6 +252,7 @@ def test_zoom_and_pan(visitor: Visitor) -> None:
 def test_only_the_mask(visitor: Visitor) -> None:
     visitor.type_keys()
     visitor.choose(PHOTO)
+    visitor.unfold()
     visitor.by_id("only-mask").check()
     visitor.cut_out()
     png = visitor.saved()

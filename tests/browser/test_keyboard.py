@@ -67,12 +67,14 @@ def test_the_whole_way_with_keys(visitor: Visitor) -> None:
     keyboard.insert_text(visitor.stack.public_key)
     tab_to(visitor, visitor.by_id("private-key"))
     keyboard.insert_text(visitor.stack.private_key)
-    tab_to(visitor, visitor.by_id("erode"))
-    press(visitor, "ArrowRight", "ArrowRight")
-    assert visitor.by_id("erode-number").input_value() == "17"
     tab_to(visitor, visitor.page.locator('input[name="hair"]').first)
     press(visitor, "ArrowRight", "ArrowRight")
     assert visitor.page.locator('input[name="hair"]:checked').input_value() == "off"
+    tab_to(visitor, visitor.by_id("tuning").locator("summary"))
+    press(visitor, "Enter")
+    tab_to(visitor, visitor.by_id("erode"))
+    press(visitor, "ArrowRight", "ArrowRight")
+    assert visitor.by_id("erode-number").input_value() == "17"
     tab_to(visitor, visitor.by_id("run"))
     press(visitor, "Enter")
     expect(visitor.by_id("status")).to_contain_text("Done", timeout=CUT_MS)

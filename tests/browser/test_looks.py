@@ -90,7 +90,7 @@ def test_the_picture_in_the_docs_is_the_page(browser: Browser, stack: LiveStack)
         visitor.open(f"/playground#public_key={stack.public_key}&private_key={stack.private_key}")
         expect(visitor.by_id("balance")).to_be_visible()
         visitor.choose(PHOTO.with_name("coffee.jpg"))
-        visitor.cut_out()
+        visitor.wait_until_done()
         visitor.slide("split", 45)
         for name, text in {
             "key-name": "5f3a9c…",

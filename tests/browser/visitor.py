@@ -22,12 +22,18 @@ CUT_MS = 60_000
 WIDE = (1280, 860)
 WATCH_BODIES = """
 () => {
-  const send = window.fetch;
+  const [fetched, sent] = [window.fetch, XMLHttpRequest.prototype.send];
   window.sentBodies = [];
-  window.fetch = async (url, options) => {
-    const body = options?.body;
+  const keep = async (body) => {
     if (body) window.sentBodies.push(body instanceof Blob ? await body.text() : body);
-    return send(url, options);
+  };
+  window.fetch = async (url, options) => {
+    await keep(options?.body);
+    return fetched(url, options);
+  };
+  XMLHttpRequest.prototype.send = async function (body) {
+    await keep(body);
+    sent.call(this, body);
   };
 }
 """
@@ -68,14 +74,23 @@ class Visitor:
 
     def choose(self, photo: Path) -> None:
         self.by_id("file").set_input_files(photo)
-        expect(self.by_id("status")).to_contain_text(photo.name)
+        expect(self.page.locator(f'#thumbs li[title="{photo.name}"]').last).to_be_attached()
 
     def cut_out(self) -> None:
         """Press the button and wait for the result."""
         self.by_id("run").click()
+        self.wait_until_done()
+
+    def wait_until_done(self) -> None:
         expect(self.by_id("status")).to_contain_text("Done", timeout=CUT_MS)
 
+    def unfold(self) -> None:
+        """Show the controls that are folded until somebody asks for them."""
+        self.by_id("tuning").evaluate("tuning => (tuning.open = true)")
+
     def slide(self, name: str, value: int) -> None:
+        if not self.by_id(name).is_visible():
+            self.unfold()
         self.by_id(name).fill(str(value))
 
     def saved(self, button: str = "save", *, as_format: str = "") -> Download:

@@ -27,10 +27,6 @@ class RunwareStack:
     live: LiveStack
     api_key: str
 
-    @property
-    def sockets_url(self) -> str:
-        return self.live.url.replace("http", "ws", 1) + "/v1"
-
 
 @contextmanager
 def tiny_stack(folder: Path, **settings: str) -> Iterator[LiveStack]:
@@ -45,7 +41,7 @@ def tiny_stack(folder: Path, **settings: str) -> Iterator[LiveStack]:
 def add_api_key(stack: LiveStack) -> str:
     """Add an API key as an operator does."""
     command = (sys.executable, "-m", "cutgate", "keys", "--data", str(stack.data))
-    said = run(*command, "add", "--runware", "--name", "shop", "--json", cwd=ROOT)
+    said = run(*command, "add", "--api-key", "--name", "shop", "--json", cwd=ROOT)
     return str(json.loads(said)["api_key"])
 
 
@@ -77,25 +73,35 @@ def told_by(*command: str, **environment: str) -> Told:
     return told
 
 
-def sdk_js_against(url: str, api_key: str, picture: Path, **environment: str) -> Told:
-    """What the client from npm tells after its run against an address."""
-    return told_by(node(), "driver_sdk_js.mjs", str(js_client("1.3.2")), url, api_key, str(picture), **environment)
+def told_against(client: str, url: str, api_key: str, picture: Path, *words: str, **environment: str) -> Told:
+    """What one of Runware's clients tells after its run against the service at an address.
+
+    Args:
+        client: `runware`, `sdk_websocket`, `sdk_rest` or `sdk_js`.
+        url: scheme and host, of HTTP.
+        api_key: what it sends.
+        picture: what it has cut out.
+        words: further ones for its driver.
+        environment: variables of its process.
+    """
+    sockets_url = url.replace("http", "ws", 1) + "/v1"
+    rest = (api_key, str(picture), *words)
+    if client == "sdk_js":
+        return told_by(node(), "driver_sdk_js.mjs", str(js_client("1.3.2")), sockets_url, *rest, **environment)
+    if client == "runware":
+        python = python_client("runware", "0.5.24")
+        return told_by(str(python), "driver_runware.py", sockets_url, *rest, **environment)
+    python, transport = python_client("runware-sdk", "1.8.0"), client.removeprefix("sdk_")
+    place = {"websocket": sockets_url, "rest": f"{url}/v1"}[transport]
+    return told_by(str(python), "driver_runware_sdk.py", transport, place, *rest, **environment)
 
 
 @pytest.fixture(scope="session")
 def tell(runware_stack: RunwareStack, picture: Path) -> Callable[[str], Told]:
     """What a client tells after its one run against the stack."""
-    url, key = runware_stack.sockets_url, runware_stack.api_key
 
     @cache
     def told(client: str) -> Told:
-        if client == "sdk_js":
-            return sdk_js_against(url, key, picture)
-        if client == "runware":
-            python = python_client("runware", "0.5.24")
-            return told_by(str(python), "driver_runware.py", url, key, str(picture))
-        python, transport = python_client("runware-sdk", "1.8.0"), client.removeprefix("sdk_")
-        place = {"websocket": url, "rest": f"{runware_stack.live.url}/v1"}[transport]
-        return told_by(str(python), "driver_runware_sdk.py", transport, place, key, str(picture))
+        return told_against(client, runware_stack.live.url, runware_stack.api_key, picture)
 
     return told

@@ -1,6 +1,7 @@
 """What the tests do with the official client `runware`, run by that client's own interpreter.
 
-`python driver_runware.py URL KEY PICTURE` prints one JSON object: what came of each scenario.
+`python driver_runware.py URL KEY PICTURE` prints one JSON object: what came of each scenario. With a further word,
+`queued`, these are three asynchronous tasks at once.
 """
 
 import asyncio
@@ -35,10 +36,26 @@ def removal(picture: str, settings: dict[str, Any] | None = None, **fields: Any)
     return IImageBackgroundRemoval(inputImage=picture, settings=chosen, **fields)
 
 
-async def main(url: str, key: str, path: str) -> dict[str, Any]:
+async def polled(client: Runware, picture: str) -> dict[str, Any]:
+    """An asynchronous task, asked for until its end, and then once more."""
+    accepted = await outcome(
+        client.imageBackgroundRemoval(removal(picture, webhookURL="https://callbacks.invalid/done"))
+    )
+    task_uuid = accepted["taskUUID"]
+    return {
+        "first": await outcome(client.getResponse(task_uuid)),
+        "again": await outcome(client.getResponse(task_uuid)),
+    }
+
+
+async def main(url: str, key: str, path: str, *words: str) -> dict[str, Any]:
     picture = "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode()
     client = Runware(key, url=url)
     await client.connect()
+    if "queued" in words:
+        jobs = await asyncio.gather(*(polled(client, picture) for _ in range(3)))
+        await client.disconnect()
+        return {"queued": jobs}
     remove = client.imageBackgroundRemoval
     told = {"defaults": await outcome(remove(removal(picture)))}
     for kind in ("URL", "base64Data", "dataURI"):

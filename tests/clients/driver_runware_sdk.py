@@ -1,7 +1,7 @@
 """What the tests do with the official client `runware-sdk`, run by that client's own interpreter.
 
 `python driver_runware_sdk.py TRANSPORT URL KEY PICTURE` prints one JSON object: what came of each scenario.
-TRANSPORT is `websocket` or `rest`.
+TRANSPORT is `websocket` or `rest`. With a further word, `queued`, these are three asynchronous tasks at once.
 """
 
 import asyncio
@@ -51,8 +51,17 @@ async def wrong_key(transport: str, url: str, picture: str) -> Any:
         return await stranger.run(removal(picture))
 
 
-async def main(transport: str, url: str, key: str, path: str) -> dict[str, Any]:
+async def polled(client: Any, picture: str) -> dict[str, Any]:
+    """An asynchronous task, asked for until its end, and then once more."""
+    first = await outcome(client.run(removal(picture, deliveryMethod="async")))
+    return {"first": first, "again": await outcome(client.get_response({"taskUUID": first.get("taskUUID")}))}
+
+
+async def main(transport: str, url: str, key: str, path: str, *words: str) -> dict[str, Any]:
     picture = "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode()
+    if "queued" in words:
+        async with client_of(transport, url, key) as client:
+            return {"queued": await asyncio.gather(*(polled(client, picture) for _ in range(3)))}
     async with client_of(transport, url, key) as client:
         told = {"defaults": await outcome(client.run(removal(picture)))}
         for kind in ("URL", "base64Data", "dataURI"):

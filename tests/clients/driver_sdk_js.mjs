@@ -1,10 +1,11 @@
 // What the tests do with the official client `@runware/sdk-js`.
-// `node driver_sdk_js.mjs MODULE URL KEY PICTURE` prints one JSON object: what came of each scenario.
+// `node driver_sdk_js.mjs MODULE URL KEY PICTURE` prints one JSON object: what came of each scenario. With a further
+// word, `queued`, these are three asynchronous tasks at once.
 
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
-const [module, url, key, path] = process.argv.slice(2);
+const [module, url, key, path, ...words] = process.argv.slice(2);
 const { RunwareServer } = await import(pathToFileURL(module).href);
 
 const picture = "data:image/png;base64," + readFileSync(path).toString("base64");
@@ -25,6 +26,17 @@ const removal = (fields) => ({ model: "runware:109@1", inputs: { image: picture 
 const client = clientOf(key);
 await client.ensureConnection();
 const remove = (fields) => outcome(() => client.removeBackground(removal(fields)));
+
+// An asynchronous task, asked for until its end, and then once more.
+const polled = async () => {
+  const first = await remove({ deliveryMethod: "async" });
+  const again = await outcome(async () => [await client.getResponse({ taskUUID: first.taskUUID })].flat()[0]);
+  return { first, again };
+};
+if (words.includes("queued")) {
+  console.log(JSON.stringify({ queued: await Promise.all([1, 2, 3].map(polled)) }));
+  process.exit(0);
+}
 
 const told = { defaults: await remove({}) };
 for (const outputType of ["URL", "base64Data", "dataURI"]) {

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.long
 
 Item = dict[str, Any]
 Tell = Callable[[str], Told]
-UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+"""Of version 4."""
 
 
 @pytest.fixture(params=["runware", "sdk_websocket", "sdk_rest", "sdk_js"])

@@ -23,19 +23,27 @@ CENTRE = (SIDE_PX // 2, SIDE_PX // 2)
 
 @pytest.fixture(scope="module")
 def python_told(runware_stack: RunwareStack, picture: Path, tmp_path_factory: pytest.TempPathFactory) -> Told:
-    python = python_client("removebg", "0.4")
     folder = tmp_path_factory.mktemp("removebg")
-    where = (runware_stack.live.url, runware_stack.api_key, str(picture), str(folder))
-    return told_by(str(python), "driver_removebg.py", *where)
+    return told_by_python(runware_stack.live.url, runware_stack.api_key, picture, folder)
+
+
+def told_by_python(url: str, api_key: str, picture: Path, folder: Path) -> Told:
+    """What the clients from PyPI tell."""
+    python = python_client("removebg", "0.4")
+    return told_by(str(python), "driver_removebg.py", url, api_key, str(picture), str(folder))
 
 
 @pytest.fixture(scope="module")
 def js_told(runware_stack: RunwareStack, picture: Path) -> Told:
+    return told_by_js(runware_stack.live.url, runware_stack.api_key, picture)
+
+
+def told_by_js(url: str, api_key: str, picture: Path) -> Told:
+    """What the client from npm tells."""
     pins = npm_pins(PINS / "removebg")
     folder = installed("remove.bg-1.3.0", pins, lambda folder: npm_install(pins, folder))
     module = folder / "node_modules" / "remove.bg"
-    where = (str(module), runware_stack.live.url, runware_stack.api_key, str(picture))
-    return told_by(node(), "driver_removebg_js.mjs", *where)
+    return told_by(node(), "driver_removebg_js.mjs", str(module), url, api_key, str(picture))
 
 
 def opened(text: str) -> Image.Image:

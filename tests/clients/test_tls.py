@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from cutgate import Client
-from tests.clients.conftest import RunwareStack, sdk_js_against
+from tests.clients.conftest import RunwareStack, told_against
 from tests.servers.relay import served
 from tests.servers.tls import HttpsProxy, write_certificates
 
@@ -46,8 +46,8 @@ def proxied(runware_stack: RunwareStack, tmp_path_factory: pytest.TempPathFactor
 def test_a_runware_client_over_wss_gets_urls_of_the_proxy(
     runware_stack: RunwareStack, proxied: Proxied, picture: Path
 ) -> None:
-    url = f"{proxied.url.replace('https', 'wss', 1)}/v1"
-    told = sdk_js_against(url, runware_stack.api_key, picture, NODE_EXTRA_CA_CERTS=str(proxied.authority))
+    trust = {"NODE_EXTRA_CA_CERTS": str(proxied.authority)}
+    told = told_against("sdk_js", proxied.url, runware_stack.api_key, picture, **trust)
     for scenario in ("defaults", "upload", "async"):
         result_url = told[scenario]["imageURL"]
         assert result_url.startswith(f"{proxied.url}/r/")

@@ -14,7 +14,7 @@ import httpx
 from cutgate.courier.addresses import OutsideRules
 from cutgate.courier.connection import Outside, Resolve, system_resolve
 from cutgate.courier.errands import ErrandRunner
-from cutgate.courier.fetch import Fetcher, MemoryBudget
+from cutgate.courier.fetch import MEMORY_BYTES, Fetcher, MemoryBudget
 from cutgate.courier.process import make_runner
 from cutgate.courier.settings import CourierSettings
 from cutgate.jobs.ids import TaskUid
@@ -52,7 +52,6 @@ def make_fetcher(
     read_seconds: float = 5,
 ) -> Fetcher:
     """A fetcher as the settings' defaults say, but for ports, limits and networks that are no public ones."""
-    settings = make_settings()
     tls = usual_tls()
     if authority is not None:
         tls = httpx.create_ssl_context()
@@ -67,11 +66,9 @@ def make_fetcher(
     return Fetcher(
         outside=outside,
         max_bytes=MAX_BYTES,
-        max_redirects=settings.courier_redirects,
-        media_types=settings.courier_media_types,
         total_seconds=total_seconds,
         first_seconds=total_seconds,
-        memory=MemoryBudget(settings.courier_memory_bytes),
+        memory=MemoryBudget(MEMORY_BYTES),
     )
 
 
@@ -90,8 +87,7 @@ class CourierParts:
     def __init__(self, server: OutsideServer, **settings: Any) -> None:
         self.server = server
         self.settings = make_settings(
-            **{"courier_ports": (server.port,), "courier_allowed_networks": server.host, "courier_read_seconds": 2}
-            | settings
+            **{"courier_ports": (server.port,), "courier_allowed_networks": server.host} | settings
         )
         self.store = Ledger(redis_server(), self.settings.ledger_limits(), key_prefix=fresh_prefix())
         self.clock = self.store.clock
@@ -113,6 +109,7 @@ class CourierParts:
             renderers={"test": rendered} | renderers,
             secret_of=self.secrets.get,
             tls=usual_tls(),
+            read_seconds=2,
         )
         return replace(made, draw=draw)
 

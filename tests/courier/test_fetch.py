@@ -1,7 +1,7 @@
 """Servers that do not behave: whatever they send, a fetch ends in time, in bounds and with its own error."""
 
 import gzip
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from tests.courier.parts import MAX_BYTES, answering, make_fetcher
 from tests.gateway.picture_files import png
 from tests.servers.ports import free_port
 from tests.servers.tls import write_certificates
+from tests.waiting import PATIENCE_SECONDS
 
 HERE = "127.0.0.1"
 PICTURE = png()
@@ -123,21 +124,22 @@ SLOW: dict[str, Script] = {
 
 @pytest.mark.parametrize("script", SLOW.values(), ids=SLOW)
 def test_a_server_that_never_falls_silent_ends_with_the_total_time(script: Script) -> None:
-    started = time.monotonic()
     with pytest.raises(errors.TooSlow):
         fetch_from(script, total_seconds=0.6, read_seconds=0.5)
-    assert time.monotonic() - started < 3
 
 
 def test_a_resolver_that_does_not_answer_ends_with_the_total_time() -> None:
+    given_up, found = threading.Event(), list[str]()
+
     def resolve(host: str, port: int) -> list[str]:
-        time.sleep(2)
+        given_up.wait(PATIENCE_SECONDS)
+        found.append(host)
         return [HERE]
 
-    started = time.monotonic()
     with pytest.raises(errors.TooSlow):
         make_fetcher([80], [HERE], resolve=resolve, total_seconds=0.3).fetch("http://slow.example/")
-    assert time.monotonic() - started < 1.5
+    assert not found
+    given_up.set()
 
 
 def test_nobody_listens() -> None:

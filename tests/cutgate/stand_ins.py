@@ -26,7 +26,7 @@ if sys.argv[1] == "keys":
     assert "CUTGATE_PUBLIC_URL" not in os.environ
     with open(state / "keys", "a") as made:
         made.write("made\\n")
-    if "--runware" in sys.argv:
+    if "--api-key" in sys.argv:
         print(json.dumps({"account": "first", "api_key": "api-key-text"}))
     else:
         print(json.dumps({"account": "first", "public_key": "public", "private_key": "private-key-text"}))

@@ -6,11 +6,12 @@ from cutgate.gateway.picpik.errors import ROWS, TASK_ROWS
 
 def test_errors_name_the_code_what_happened_and_what_to_do() -> None:
     refused = ServiceError(171, "Signature VerifyAC Error", "GetCreditBalance")
-    said = "GetCreditBalance refused: Signature VerifyAC Error (code 171)"
+    said = "the service refused GetCreditBalance: Signature VerifyAC Error"
     assert facts(refused) == {"code": 171, "message": said, "advice": "check the private key"}
-    assert str(refused) == f"{said}; check the private key"
+    assert str(refused) == f"{said}; check the private key (code 171)"
     detailed = ServiceError(230, "Params [Box] not available", "RemoveBackground", "the box has no area")
-    assert detailed.text == "the box has no area (RemoveBackground refused: Params [Box] not available, code 230)"
+    assert detailed.text == "the box has no area"
+    assert str(detailed) == "the box has no area (Params [Box] not available, code 230)"
     late = JobTimeout("uid", 3, "Running")
     assert (late.code, late.advice) == ("JobTimeout", "it goes on; ask for it later")
     forgotten = JobFailed("uid", 230, "Task [uid] not found")

@@ -107,7 +107,7 @@ def test_neither_library_is_loaded_for_who_uses_none() -> None:
 import sys
 from cutgate import Client
 from cutgate.pictures import file_of
-file_of(b"")
+file_of(b"a file")
 print(*sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], env=os.environ, capture_output=True, text=True, check=True)

@@ -19,6 +19,8 @@ SUITE: Final = "bookworm"
 CERTIFICATES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 PIP_PLACES: Final = ("cert", "client-cert", "find-links", "index-url", "extra-index-url")
 """Options of pip whose values may be paths of this machine."""
+_CONSTRAINTS: Final = ("constraint", "build-constraint")
+"""Options of pip that name files of this machine. A build does without: its lock files fix every version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +138,7 @@ def build_options(folder: Path) -> list[str]:
 
 
 def pip_settings() -> configparser.RawConfigParser:
-    """What pip is told on this machine by files and by the environment, as one file."""
+    """Settings that pip has on this machine, from files and the environment, as one file for a build."""
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
     )
@@ -145,6 +147,8 @@ def pip_settings() -> configparser.RawConfigParser:
     for line in sorted(listed.stdout.splitlines(), key=lambda line: line.startswith(":env:")):
         name, _, value = line.partition("=")
         section, _, option = name.replace(":env:", "global").partition(".")
+        if option in _CONSTRAINTS:
+            continue
         if not settings.has_section(section):
             settings.add_section(section)
         settings.set(section, option, ast.literal_eval(value))

@@ -222,7 +222,7 @@ def test_a_worker_cannot_write_what_it_computes_with() -> None:
 
 
 def test_every_variable_of_a_service_is_a_setting() -> None:
-    fields = CourierSettings.model_fields | WorkerSettings.model_fields
+    fields = GatewaySettings.model_fields | CourierSettings.model_fields | WorkerSettings.model_fields
     known = {f"CUTGATE_{name.upper()}" for name in fields} | {"CUTGATE_SECRETS_DIR"}
     for name in OWN:
         named = {variable for variable in SERVICES[name]["environment"] if variable.startswith("CUTGATE_")}

@@ -16,6 +16,7 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from cutgate.courier.settings import CourierSettings
+from cutgate.gateway.error_rows import spelt_out
 from cutgate.gateway.picpik.errors import ROWS as PICPIK_ROWS
 from cutgate.gateway.runware.http.openapi import FORMS
 from cutgate.gateway.runware.messages.errors import ROWS as RUNWARE_ROWS
@@ -71,6 +72,7 @@ def set_up_before(block: Block) -> str:
     ],
     ids=str,
 )
+@pytest.mark.timeout(300)  # the first one starts the stack
 def test_block_runs(block: Block, stack: LiveStack, tmp_path: Path) -> None:
     """As for a reader in whose default data folder a stack runs."""
     for folder in ("examples", "deploy"):
@@ -136,11 +138,11 @@ def values_of(field: FieldInfo) -> tuple[str, ...]:
 
 
 def test_there_is_advice_on_every_code_and_on_no_other() -> None:
-    assert set(PICPIK_ADVICE) == {
-        (PICPIK_ROWS[kind].ret_code, PICPIK_ROWS[kind].status) for kind in leaves(PICPIK_ROWS)
+    picpik, runware = spelt_out(PICPIK_ROWS), spelt_out(RUNWARE_ROWS)
+    assert set(PICPIK_ADVICE) == {(picpik[kind].ret_code, picpik[kind].status) for kind in leaves(picpik)}
+    assert set(RUNWARE_ADVICE) == {
+        runware[kind].code.replace("{error.word}", "<Field>") for kind in leaves(runware)
     }
-    shown = {RUNWARE_ROWS[kind].code.replace("{error.word}", "<Field>") for kind in leaves(RUNWARE_ROWS)}
-    assert set(RUNWARE_ADVICE) == shown
 
 
 def test_every_task_of_runware_is_described() -> None:

@@ -21,28 +21,25 @@ def figures(pattern: str, text: str) -> tuple[str, ...]:
 
 
 def test_the_readmes_figures_are_those_that_were_measured() -> None:
-    readme, images = page("README.md"), page("docs/images.md")
+    readme = page("README.md")
     quality, speed = (page(f"benchmarks/results/{name}.md") for name in ("quality", "speed"))
-    photos, sad, low, high, share = figures(
-        r"Over (\d+) photos .* is ([\d.]+) of that .* interval ([\d.]+) to ([\d.]+)\), and lower on (\d+) %",
+    subjects, sad, low, high, photos, tuned = figures(
+        r"composites with exact alpha, one for each of (\d+) subjects, .* is ([\d.]+) of that of .* interval"
+        r" ([\d.]+) to ([\d.]+)\)\. On (\d+) photos that were also used for tuning it is ([\d.]+)\.",
         readme,
     )
-    row = rf"\| all \| {photos} \| ([\d.]+) \[([\d.]+), ([\d.]+)\] \| (\d+)%"
-    assert figures(row, quality) == (sad, low, high, share)
+    row = rf"matting, on one composite of each subject .*?\| all \| {subjects} \| ([\d.]+) \[([\d.]+), ([\d.]+)\]"
+    assert figures(row, quality) == (sad, low, high)
+    assert figures(rf"over rembg with alpha matting: .*?\| all \| {photos} \| ([\d.]+) \[", quality) == (tuned,)
 
     fp32, fp32_seconds, bf16, bf16_seconds = figures(
-        r"takes ([\d.]+) of the network's own time in fp32 \(([\d.]+) s\) and ([\d.]+) in bf16 \(([\d.]+) s\)",
+        r"takes ([\d.]+) times the network's own time in fp32 \(([\d.]+) s\) and ([\d.]+) times in bf16"
+        r" \(([\d.]+) s\)",
         readme,
     )
     row = r"{} exact \({}\), 1 MP(?: portrait)?: \w+ auto \| ≤ \S+ \| ([\d.]+) \| [\w ]+ \| ([\d.]+) /"
     assert figures(row.format("onnxruntime", "fp32"), speed) == (fp32, fp32_seconds)
     assert figures(row.format("openvino", "bf16"), speed) == (bf16, bf16_seconds)
-
-    gateway, worker = figures(r"add (\d+) MB \(gateway\) and (\d+) MB \(CPU worker, weights included\)", readme)
-    said = figures(
-        r"`gateway` adds (\d+) MB to the base, uncompressed, `worker-cpu` with weights (\d+) MB", images
-    )
-    assert said == (gateway, worker)
 
 
 def test_each_question_of_the_architecture_is_answered_by_its_file() -> None:

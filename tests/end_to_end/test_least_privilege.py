@@ -91,7 +91,7 @@ def child_of(parents: set[int]) -> int | None:
 def test_jobs_callbacks_and_a_lost_worker_go_well_and_nothing_is_refused(stack: Stack, tmp_path: Path) -> None:
     with stack.server("operator") as operator:
         operator.acl_log_reset()
-    api_key = stack.live.keys("add", "--runware", "--name", "first")["api_key"]
+    api_key = stack.live.keys("add", "--api-key", "--name", "first")["api_key"]
     photo = stack.outside.url("/photo.jpg")
     with stack.live.client() as client:
         job = client.remove_background(PHOTO)

@@ -73,7 +73,7 @@ def test_a_model_that_nobody_serves_is_refused_with_its_name(two_models: LiveSta
 
 
 def test_a_request_of_runwares_protocol_names_its_model(two_models: LiveStack) -> None:
-    api_key = two_models.keys("add", "--runware", "--name", "runware")["api_key"]
+    api_key = two_models.keys("add", "--api-key", "--name", "runware")["api_key"]
     image = f"data:image/png;base64,{base64.b64encode(picture(30)).decode()}"
     tasks = [
         {

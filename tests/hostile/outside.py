@@ -10,7 +10,7 @@ from typing import Final
 from cutgate.courier.addresses import OutsideRules
 from cutgate.courier.connection import Outside
 from cutgate.courier.errors import ExchangeFailed
-from cutgate.courier.fetch import Fetcher, MemoryBudget
+from cutgate.courier.fetch import MEMORY_BYTES, Fetcher, MemoryBudget
 from tests.courier.parts import make_settings, usual_tls
 from tests.gateway.picture_files import png
 from tests.hostile.mutation import damaged
@@ -176,11 +176,9 @@ def _fetcher(port: int) -> Fetcher:
     return Fetcher(
         outside=outside,
         max_bytes=_MAX_BYTES,
-        max_redirects=settings.courier_redirects,
-        media_types=settings.courier_media_types,
         total_seconds=_TOTAL_SECONDS,
         first_seconds=_TOTAL_SECONDS,
-        memory=MemoryBudget(settings.courier_memory_bytes),
+        memory=MemoryBudget(MEMORY_BYTES),
     )
 
 

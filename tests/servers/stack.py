@@ -28,6 +28,7 @@ class LiveStack:
     url: str
     public_key: str
     private_key: str
+    api_key: str
     settings: Mapping[str, str] = field(default_factory=dict)
     """Settings that it was started with, by their variables."""
 

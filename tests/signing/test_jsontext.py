@@ -29,10 +29,10 @@ from cutgate.signing.jsontext import MAX_DEPTH, MAX_EXPONENT, MAX_NUMBER_CHARACT
 
 @contextmanager
 def quickly(limit_seconds: float = 3) -> Iterator[None]:
-    """Some ten times what a slow machine needs; a quadratic parser needs hours."""
-    start = time.perf_counter()
+    """Fail after ten times the processor time that a slow machine needs; a quadratic parser needs hours."""
+    start = time.process_time()
     yield
-    assert time.perf_counter() - start < limit_seconds
+    assert time.process_time() - start < limit_seconds
 
 
 @pytest.mark.parametrize("text", ["0", "-0", "1.0", "1.50", "1e5", "1E+05", "1e-07", "12345678901234567890.5"])

@@ -1,1 +1,1 @@
-"""What is made of a cut-out before it is a file: where it lies, at what size, and what lies below it."""
+"""Lays a cut-out out before it is written: position, size, and what lies below it."""

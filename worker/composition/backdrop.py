@@ -1,4 +1,4 @@
-"""Where the subject is in a result, and what the result may be laid over."""
+"""The bounding box of the subject, and backgrounds: colours and pictures."""
 
 from typing import Final
 

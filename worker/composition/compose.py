@@ -1,4 +1,4 @@
-"""A cut-out, or its mask, as a composition wants it; what lies behind it comes later, with the file."""
+"""Arranges a cut-out, or its mask, as a composition asks; the background follows when the file is written."""
 
 from dataclasses import dataclass
 

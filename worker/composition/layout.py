@@ -1,4 +1,4 @@
-"""Where the pixels of a picture come to lie on a canvas: `max_pixels`, crop, scale and position as two axes."""
+"""Maps pixels of a picture onto a canvas: `max_pixels`, crop, scale and position as two axes."""
 
 from __future__ import annotations
 

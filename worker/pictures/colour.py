@@ -1,4 +1,4 @@
-"""Colour profiles: what a picture's numbers mean, brought to sRGB."""
+"""Colour profiles: converts pictures to sRGB."""
 
 import io
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Arrays to bytes: what a result is written as."""
+"""Arrays to bytes: the formats of results."""
 
 import io
 import zipfile

@@ -1,4 +1,4 @@
-"""What is done with a result before it is a file: composed, laid over something, written."""
+"""From a cut-out to a file: composed, laid over a background, encoded."""
 
 from dataclasses import dataclass, field, replace
 from typing import Final, Self

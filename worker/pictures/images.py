@@ -5,7 +5,6 @@ nothing but plain sRGB pixels. On request its profile or its 16 bits are kept be
 """
 
 import io
-import math
 import warnings
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +14,6 @@ import cv2
 import numpy as np
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
-from PIL._imaging import raw_encoder
 
 from cutgate.jobs.errors import CutoutError, SourceUndecodable
 from cutgate.jobs.limits import SourceLimits
@@ -266,11 +264,9 @@ def _pixels_of(picture: Image.Image) -> RgbImage:
     width_px, height_px = picture.size
     pixels = np.empty((height_px, width_px, 3), np.uint8)
     for strip in strips(height_px):
-        size = strip.stop - strip.start, width_px, 4
-        encoder = raw_encoder("RGB", "RGBX")
-        encoder.setimage(picture.im, (0, strip.start, width_px, strip.stop))
-        _, _, data = encoder.encode(math.prod(size))
-        cv2.cvtColor(np.frombuffer(data, np.uint8).reshape(size), cv2.COLOR_RGBA2RGB, dst=pixels[strip])
+        data = picture.crop((0, strip.start, width_px, strip.stop)).tobytes("raw", "RGBX")
+        four = np.frombuffer(data, np.uint8).reshape(-1, width_px, 4)
+        cv2.cvtColor(four, cv2.COLOR_RGBA2RGB, dst=pixels[strip])
     return pixels
 
 

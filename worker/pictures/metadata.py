@@ -1,4 +1,4 @@
-"""What a picture's metadata says of how it is shown, which way up and how large on paper, and whose it is."""
+"""A picture's metadata: orientation, density, and rights."""
 
 import math
 from dataclasses import dataclass

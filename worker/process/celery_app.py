@@ -8,12 +8,14 @@ Celery's pools of threads have none. A task then ends when the child has claimed
 import os
 import socket
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import structlog
 from celery import Celery, bootsteps
 from celery.apps import worker as celery_worker
+from celery.exceptions import SecurityWarning
 from celery.signals import (
     setup_logging,
     worker_before_create_process,
@@ -115,6 +117,8 @@ def run(settings: WorkerSettings, child: Child | None = None) -> int:
         blobs,
         child.deadlines,
     )
+    # It warns of root, under which hints in pickle would be dangerous: ours are JSON.
+    warnings.simplefilter("ignore", SecurityWarning)
     worker = make_app(settings, parent, child).Worker(
         pool_cls="prefork",
         concurrency=1,
@@ -132,7 +136,7 @@ def run(settings: WorkerSettings, child: Child | None = None) -> int:
     except PortUnavailable as error:
         log.error("worker_cannot_start", reason=str(error))  # noqa: TRY400 — as above
         return 1
-    return 1 if child.useless else worker.exitcode or 0
+    return 1 if child.failed_to_start else worker.exitcode or 0
 
 
 def wait_for(check: Callable[[], None]) -> None:

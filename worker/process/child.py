@@ -27,10 +27,10 @@ from cutgate.worker.machine.memory import forget_peak, resident_bytes
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.pictures.decoder import Decoder
+from cutgate.worker.process.concurrency import ConcurrentItems, Deadlines
 from cutgate.worker.process.faults import Faults
 from cutgate.worker.process.kept_masks import KeptMasks
 from cutgate.worker.process.runner import Runner
-from cutgate.worker.process.several import ConcurrentItems, Deadlines
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
 
 log = structlog.get_logger(__name__)
@@ -69,13 +69,13 @@ class Child:
         self._forked = False
         # Shared between the processes, and without locks: a child that is killed would keep them.
         self._ready = RawValue("b", False)
-        self._useless = RawValue("b", False)
+        self._failed_to_start = RawValue("b", False)
         self._takes_hints = RawValue("b", False)
 
     @property
-    def useless(self) -> bool:
+    def failed_to_start(self) -> bool:
         """Whether a child could not start, and the worker stops for that reason; for the parent."""
-        return bool(self._useless.value)
+        return bool(self._failed_to_start.value)
 
     def before_fork(self, **_: object) -> None:
         """Stop the worker when the last child died while it was loading: the next would die as well.
@@ -92,7 +92,7 @@ class Child:
 
     def start(self, owner: str) -> None:
         """Load every model, then announce the worker. Without one of them the whole worker stops."""
-        if self.useless:
+        if self.failed_to_start:
             return
         try:
             self._start(owner)
@@ -102,7 +102,7 @@ class Child:
             self._give_up(os.getppid())
 
     def _give_up(self, parent_pid: int) -> None:
-        self._useless.value = True
+        self._failed_to_start.value = True
         os.kill(parent_pid, signal.SIGTERM)
 
     def _start(self, owner: str) -> None:
@@ -210,7 +210,7 @@ class Child:
         if self._items is None:
             raise Reject("this worker could not start", requeue=True)
         self._items.take_one([Lane(lane)])
-        if self._faults.too_many:
+        if self._faults.should_give_up:
             self._items.drain()
             log.error("worker_gives_up", reason="what goes wrong here is no picture's fault")
             self._hide()

@@ -6,8 +6,8 @@ A node with such a fault is faster than all good ones, and would burn a whole qu
 import threading
 from typing import Final
 
-MOST: Final = 3
-"""So many in a row, and the process gives up."""
+MAX_IN_A_ROW: Final = 3
+"""After so many the process gives up."""
 _FIRST_PAUSE_SECONDS: Final = 1.0
 
 
@@ -18,11 +18,11 @@ class Faults:
         self._lock = threading.Lock()
         self._in_row = 0
 
-    def note(self) -> bool:
-        """Count one, and say whether the process is to give up."""
+    def record(self) -> bool:
+        """Count one, and answer `should_give_up`."""
         with self._lock:
             self._in_row += 1
-            return self.too_many
+            return self.should_give_up
 
     def clear(self) -> None:
         """A picture went well."""
@@ -30,9 +30,9 @@ class Faults:
             self._in_row = 0
 
     @property
-    def too_many(self) -> bool:
+    def should_give_up(self) -> bool:
         """Whether the process is to give up."""
-        return self._in_row >= MOST
+        return self._in_row >= MAX_IN_A_ROW
 
     @property
     def pause_seconds(self) -> float:

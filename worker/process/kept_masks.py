@@ -1,4 +1,4 @@
-"""What was found of the last pictures: whoever wants one shown another way does not wait for the network again."""
+"""LRU cache of alpha masks, per account: another composition of a picture needs no run of the network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from isal import isal_zlib
 from cutgate.jobs.spec import CutoutSpec
 from cutgate.worker.cutout.pipeline import Found
 
-_SHOWING: Final = {"output", "background", "crop_margin_px", "file_format", "quality", "composition"}
+_SHOWING: Final = {"output", "background", "file_format", "quality", "composition"}
 """What of a spec has no part in finding the subject; of a composition the region of interest has."""
 _LEVEL: Final = 1
 

@@ -1,4 +1,4 @@
-"""The worker's metrics: how long each step of an item takes, and the port that shows what parent and child count.
+"""The worker's metrics: the time of each step, and the port that shows the counts of parent and child.
 
 The parent answers scrapes: it lives on when its child dies, hangs or is replaced. Both count in files of one
 folder, each in its own, and a child goes on in the files of the child before it, so that no counter ever falls.

@@ -25,13 +25,13 @@ from cutgate.jobs.observe import metrics
 from cutgate.jobs.observe.metric_names import CHILDREN_GONE, ITEMS_TAKEN_BACK
 from cutgate.jobs.upkeep.background import Call, upkeep_threads
 from cutgate.jobs.upkeep.loops import Every
+from cutgate.worker.process.concurrency import Deadlines
 from cutgate.worker.process.metrics import CHILD
-from cutgate.worker.process.several import Deadlines
 from cutgate.worker.settings import WorkerSettings
 
 log = structlog.get_logger(__name__)
 
-BURY_SECONDS: Final = 1.0
+RELEASE_SECONDS: Final = 1.0
 """How often a child is seen to again that died while the ledger was away."""
 WATCH_SECONDS: Final = 0.5
 """How often a child that works on several items is looked at."""
@@ -61,8 +61,8 @@ class Parent:
         # Two machines may have one name, and containers all begin with process 1.
         self._token = secrets.token_hex(4)
         self._living: str | None = None
-        self._unburied: dict[str, bool] = {}
-        self._burying = threading.Lock()
+        self._unreleased: dict[str, bool] = {}
+        self._releasing = threading.Lock()
         self._stopping: threading.Thread | None = None
         self._ended = threading.Event()
 
@@ -81,11 +81,13 @@ class Parent:
 
     def ready(self, **_: object) -> None:
         """Start the threads. Celery calls it after the first fork: a child should inherit none."""
-        self._open.enter_context(Every(BURY_SECONDS, QuietAtFork(self._bury), "burials"))
+        self._open.enter_context(
+            Every(RELEASE_SECONDS, HeldDuringFork(self._release_claims_of_dead), "claims of the dead")
+        )
         if len(self._deadlines) > 1:
             # Held off at a fork for one more reason: it must not end the child that takes a hanging one's place.
-            self._open.enter_context(Every(WATCH_SECONDS, QuietAtFork(self._end_hanging), "watch"))
-        self._open.enter_context(upkeep_threads(self._settings, self._store, self._blobs, wrap=QuietAtFork))
+            self._open.enter_context(Every(WATCH_SECONDS, HeldDuringFork(self._end_hanging), "watch"))
+        self._open.enter_context(upkeep_threads(self._settings, self._store, self._blobs, wrap=HeldDuringFork))
 
     def stopping(self, **_: object) -> None:
         """Let the running item finish, but not for ever. Celery calls it from its signal handler."""
@@ -125,20 +127,20 @@ class Parent:
         if self._living is not None:
             metrics.process_gone(CHILD)
             metrics.count(CHILDREN_GONE, end="died" if died else "stopped")
-            self._unburied[self._living] = died
+            self._unreleased[self._living] = died
             self._living = None
         try:
-            self._bury()
+            self._release_claims_of_dead()
         except LedgerUnavailable as error:
             log.warning("burial_waits", message=error.message)
 
-    def _bury(self) -> None:
+    def _release_claims_of_dead(self) -> None:
         """Take back what dead children held, and their presence."""
-        with self._burying:
-            for owner, died in list(self._unburied.items()):
+        with self._releasing:
+            for owner, died in list(self._unreleased.items()):
                 taken = self._store.give_back_owned(owner, died=died)
                 self._presence.leave(owner)
-                del self._unburied[owner]
+                del self._unreleased[owner]
                 metrics.count(ITEMS_TAKEN_BACK, taken)
                 log.info("child_gone", owner=owner, died=died, items=taken)
 
@@ -157,7 +159,7 @@ def _kill_children() -> None:
         os.kill(child.pid, signal.SIGKILL)
 
 
-class QuietAtFork:
+class HeldDuringFork:
     """A call for a thread of a process that forks: no fork falls into it.
 
     A child would inherit the locks that the thread holds, and not the thread that frees them. A call that takes

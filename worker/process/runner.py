@@ -27,7 +27,7 @@ from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import CLAIMS, ITEM_ERRORS, ITEMS, PIXELS, RESULTS
 from cutgate.jobs.observe.metrics import count
-from cutgate.jobs.observe.spans import Kind, Value
+from cutgate.jobs.observe.traces import Kind, Value
 from cutgate.jobs.record import Claim, Result
 from cutgate.jobs.spec import Box, CutoutSpec, FileFormat, Lane, Output, lane_of
 from cutgate.worker.cut_out import cut_out
@@ -218,7 +218,7 @@ class Runner:
 
         The last one of a row does not count as an attempt: then it is this process that cannot work.
         """
-        fault = None if self.faults.note() else error.facts()
+        fault = None if self.faults.record() else error.facts()
         self._insist(lambda: self.store.give_back(claim, fault), beat)
         _ended("lost")
         traces.fail(error.kind)

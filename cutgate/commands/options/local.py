@@ -8,6 +8,7 @@ import click
 
 from cutgate.colours import colour_of
 from cutgate.local.data_folder import default_data_dir
+from cutgate.protocol.picpik import clipped_box
 
 DEFAULT_PORT: Final = 8080
 
@@ -25,7 +26,10 @@ class Box(click.ParamType[tuple[int, int, int, int]]):
             left, top, right, bottom = (int(part) for part in str(value).split(","))
         except ValueError:
             self.fail(f"{value!r} is not four whole numbers with commas between them", param, ctx)
-        return left, top, right, bottom
+        try:
+            return clipped_box((left, top, right, bottom))
+        except ValueError as error:
+            self.fail(str(error).removeprefix("box: "), param, ctx)
 
 
 class Colour(click.ParamType[str]):

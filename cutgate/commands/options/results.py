@@ -79,7 +79,11 @@ OPTIONS = (
         help="Where the subject lies: original, center, or percentages across and down, as '50% 100%'.",
     ),
     click.option(
-        "--shadow", type=Composing("shadow", "opacity"), help="Soft shadow below the subject, such as 50% deep."
+        "--shadow",
+        type=Composing("shadow", "opacity"),
+        is_flag=False,
+        flag_value="50%",
+        help="Soft shadow below the subject; 50% deep if --shadow comes last, without an opacity.",
     ),
     click.option(
         "--megapixels",

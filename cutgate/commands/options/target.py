@@ -32,6 +32,8 @@ class Work:
     driver: Driver
     batch: Batch
     at_once: int
+    prepare: Callable[[], object] = bool
+    """What takes long and is to be done once, before the first picture that is not done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +101,19 @@ class Target:
 
 
 def _in_process(remover: Remover, results: ResultOptions, journal: Journal, *, again: bool) -> Work:
-    with Console(stderr=True).status("Loading the network"):
-        try:
-            network = remover.load()
-        except ValueError as error:
-            raise click.UsageError(str(error)) from None
+    from cutgate.jobs.presets import PRESETS
+
+    def prepare() -> None:
+        with Console(stderr=True).status("Loading the network"):
+            remover.load()
+
+    try:
+        settings = remover.settings()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     making, finish = results.as_made, results.finish
-    making = replace(making, variant=f"{making.variant}{network.unusual_model}")
+    if settings.choice != PRESETS["exact"]:
+        making = replace(making, variant=f"{making.variant}{settings.choice}")
     batch = InProcessBatch(
         remover,
         journal,
@@ -115,7 +123,7 @@ def _in_process(remover: Remover, results: ResultOptions, journal: Journal, *, a
         quality=finish.quality,
         again=again,
     )
-    return Work(Driver(None, time.sleep), batch, min(results.at_once, network.settings.item_count()))
+    return Work(Driver(None, time.sleep), batch, min(results.at_once, settings.item_count()), prepare)
 
 
 def target_options(command: Callable[..., None]) -> Callable[..., None]:

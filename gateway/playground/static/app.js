@@ -18,6 +18,10 @@ import { Stage } from "./stage/stage.js";
 let problem = null;
 /** Settles once all that was chosen so far is read. @type {Promise<unknown>} */
 let reading = Promise.resolve();
+/** Settles once the keys of a link have been checked. @type {Promise<unknown>} */
+let checking = Promise.resolve();
+/** The photo that the visitor picked: its failure stays on the stage. @type {import("./photos/photo.js").Photo | null} */
+let picked = null;
 
 const album = new Album(show);
 const stage = new Stage((box, isContinued) => {
@@ -29,7 +33,7 @@ const run = new Run();
 const saving = new Saving(stage, album, { tell, problem: complain });
 const strip = new Strip(album, { select, remove });
 const request = new SentRequest();
-const access = new Access({ kind: showProtocol, signedIn: check });
+const access = new Access({ kind: showProtocol, signedIn: () => (checking = check()) });
 
 /** Shows everything as it is now. */
 function show() {
@@ -47,7 +51,8 @@ function show() {
   element("choose").textContent = selected ? "Add photos" : "Choose photos";
   element("run").textContent = buttonText(pending);
   element("run").disabled = pending.length === 0;
-  showBusy(queue.isBusy);
+  showBusy(queue.isBusy ? run.measure : null);
+  document.body.toggleAttribute("data-idle", pending.length === 0 && !queue.isBusy);
   showProblem(problem ?? problemOf(selected));
 }
 
@@ -62,23 +67,30 @@ function buttonText(pending) {
 
 /** Shows how far the photos at work have come. */
 function progress() {
-  if (run.isOver && !queue.isBusy) return show();
-  if (!queue.isBusy) finish();
-  else tell(run.progress);
+  const { selected } = album;
+  // The thumbnails tell of failures; the stage shows the last good result, unless the visitor picked another photo.
+  if (selected?.state === "failed" && selected !== picked && run.lastDone) album.select(run.lastDone);
+  if (!run.isOver || queue.isBusy) {
+    if (queue.isBusy) tell(run.progress);
+    else finish();
+  }
   show();
 }
 
 async function finish() {
-  const { firstFailed } = run;
   tell(run.summary);
   run.end();
-  if (firstFailed) album.select(firstFailed);
   try {
-    showBalance(await access.client.balance());
-    access.fold();
+    accept(await access.client.balance());
   } catch {
     // What it is about has been said already.
   }
+}
+
+/** @param {import("./service/client.js").Balance} balance of keys that are right */
+function accept(balance) {
+  showBalance(balance);
+  access.accept(balance);
 }
 
 /** @param {unknown} error */
@@ -90,6 +102,7 @@ function complain(error) {
 /** @param {import("./photos/photo.js").Photo} photo */
 function select(photo) {
   problem = null;
+  picked = photo;
   album.select(photo);
 }
 
@@ -102,39 +115,55 @@ async function remove(photo) {
 }
 
 /**
+ * Photos are cut out at once where that costs nothing; a sample in any case.
+ *
  * @param {readonly File[]} files
- * @param {boolean} [isSample] which is cut out at once
+ * @param {boolean} [isSample]
  */
-function add(files, isSample = false) {
+async function add(files, isSample = false) {
   const { photos, error } = sorted(files);
   problem = error;
   if (error) show();
-  reading = Promise.all([reading, read(photos)]);
-  if (isSample) cutOut();
+  const added = read(photos);
+  reading = Promise.all([reading, added]);
+  if (isSample) return cutOut();
+  await Promise.all([reading, checking]);
+  const { pending } = album;
+  if (access.isUnmetered) start((await added).filter((photo) => pending.includes(photo)));
 }
 
-/** @param {readonly File[]} photos */
-async function read(photos) {
-  for (const [index, file] of photos.entries()) {
+/**
+ * @param {readonly File[]} files
+ * @returns {Promise<import("./photos/photo.js").Photo[]>}
+ */
+async function read(files) {
+  const photos = [];
+  for (const [index, file] of files.entries()) {
     const photo = await album.add(file);
+    photos.push(photo);
     if (index === 0) {
       album.select(photo);
       stage.focus();
     }
     const { size } = photo;
-    if (photos.length > 1) tell(`${index + 1} of ${photos.length} photos are read.`);
+    if (files.length > 1) tell(`${index + 1} of ${files.length} photos are read.`);
     else tell(size ? `${file.name}, ${size.widthPx} × ${size.heightPx} pixels` : file.name);
   }
+  return photos;
 }
 
 /** Photos that are still being read are meant, too. */
 async function cutOut() {
   if (!element("panel").reportValidity()) return;
   await reading;
-  const { pending } = album;
   problem = null;
-  run.add(pending);
-  queue.add(pending, access.client);
+  start(album.pending);
+}
+
+/** @param {readonly import("./photos/photo.js").Photo[]} photos */
+function start(photos) {
+  run.add(photos);
+  queue.add(photos, access.client);
 }
 
 async function cancel() {
@@ -150,8 +179,7 @@ async function cancel() {
 async function check() {
   problem = null;
   try {
-    showBalance(await access.client.balance());
-    access.fold();
+    accept(await access.client.balance());
     if (!queue.isBusy) tell(`The keys are right${album.selected ? "" : ": choose photos, or try a sample"}.`);
   } catch (error) {
     problem = error;

@@ -9,8 +9,8 @@ from http import HTTPStatus
 from typing import Final
 
 from cutgate.gateway.accounts.authentication import KeyMissing, KeyUnknown
-from cutgate.gateway.accounts.failures import AddressShutOut
-from cutgate.gateway.accounts.rates import RateExceeded, TooOften
+from cutgate.gateway.accounts.rates import TooOften
+from cutgate.gateway.error_rows import row_of, spelt_out
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject, Outcome
 from cutgate.gateway.runware.messages.requests import TaskType
@@ -100,12 +100,9 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     faults.FieldFault: _FIELD,
     faults.FieldUnknown: Row("unsupportedParameter", "{error.reason}"),
     faults.FieldMissing: Row("missing{error.word}", "{error.reason}"),
-    faults.FieldWrong: _FIELD,
     faults.PictureNotUsable: Row("invalidInputImage", "{error.reason}"),
     # How often
     TooOften: _TOO_OFTEN,
-    RateExceeded: _TOO_OFTEN,
-    AddressShutOut: _TOO_OFTEN,
     # The ledger's refusals
     jobs.SubmissionRefused: _REFUSED,
     jobs.InsufficientCredits: Row("insufficientCredits", "{error.message}", HTTPStatus.PAYMENT_REQUIRED),
@@ -115,75 +112,37 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     jobs.IdempotencyConflict: Row(
         "conflictTaskUUID", "taskUUID was used before for another task", parameter="taskUUID"
     ),
-    jobs.SourceExpired: _REFUSED,
     jobs.ModelNotOffered: Row("unsupportedModel", "{error.message}", parameter="model"),
     # Parts that are away
     jobs.ServiceUnavailable: _AWAY,
-    jobs.LedgerUnavailable: _AWAY,
-    jobs.LedgerFull: _AWAY,
     jobs.LedgerUnwritable: _REFUSED,
-    jobs.BlobStoreUnavailable: _AWAY,
     jobs.BlobStoreFull: _REFUSED,
     # What handlers turn into a fault of a field, which knows the picture's name
     jobs.SourceRejected: _PICTURE,
-    jobs.SourceUnreadable: _PICTURE,
-    jobs.SourceTooLarge: _PICTURE,
-    jobs.SourceTooCostly: _PICTURE,
-    jobs.BoxOutsidePicture: _PICTURE,
-    jobs.RegionOutsidePicture: _PICTURE,
-    jobs.RegionEmpty: _PICTURE,
-    jobs.SubjectNotFound: _PICTURE,
-    jobs.SourceUnreachable: _PICTURE,
     jobs.BlobMissing: _PICTURE,
-    # What belongs to a task's record, not to an answer
     jobs.CutoutError: _FAULT,
-    jobs.ProcessingFailed: _FAULT,
-    jobs.SourceUndecodable: _FAULT,
-    jobs.DecodingStopped: _FAULT,
-    jobs.TimedOut: _FAULT,
-    jobs.WorkerLost: _FAULT,
-    jobs.Terminated: _FAULT,
 }
 
-TASK_ROWS: Final[Mapping[str, Row]] = {
-    jobs.CutoutError.kind: _FAILED,
-    jobs.SourceRejected.kind: _PICTURE,
-    jobs.SourceUnreadable.kind: _PICTURE,
-    jobs.SourceTooLarge.kind: _PICTURE,
-    jobs.SourceTooCostly.kind: _PICTURE,
-    jobs.BoxOutsidePicture.kind: _PICTURE,
-    jobs.RegionOutsidePicture.kind: _PICTURE,
-    jobs.RegionEmpty.kind: _PICTURE,
-    jobs.SubjectNotFound.kind: _PICTURE,
-    jobs.SourceUnreachable.kind: _PICTURE,
-    jobs.ProcessingFailed.kind: _FAILED,
-    jobs.SourceUndecodable.kind: _PICTURE,
-    jobs.DecodingStopped.kind: _PICTURE,
-    jobs.TimedOut.kind: Row("timeoutProvider", "Processing took too long: send a smaller image, or a new task"),
-    jobs.WorkerLost.kind: Row("processingFailed", "Workers stopped repeatedly on this image"),
-    jobs.Terminated.kind: Row("processingFailed", "The task was ended by its account"),
-    jobs.SubmissionRefused.kind: _FAILED,
-    jobs.InsufficientCredits.kind: _FAILED,
-    jobs.QueueFull.kind: _FAILED,
-    jobs.TaskTooLarge.kind: _FAILED,
-    jobs.UploadsFull.kind: _UPLOADS_FULL,
-    jobs.IdempotencyConflict.kind: _FAILED,
-    jobs.SourceExpired.kind: _FAILED,
-    jobs.ModelNotOffered.kind: _FAILED,
-    jobs.BlobMissing.kind: Row("processingFailed", "The image is no longer stored: send a new task"),
-    jobs.ServiceUnavailable.kind: _FAILED,
-    jobs.LedgerUnavailable.kind: _FAILED,
-    jobs.LedgerFull.kind: _FAILED,
-    jobs.LedgerUnwritable.kind: _FAILED,
-    jobs.BlobStoreUnavailable.kind: _FAILED,
-    jobs.BlobStoreFull.kind: _FAILED,
+_TASK_ROWS: Final[Mapping[type[Exception], Row]] = {
+    jobs.CutoutError: _FAILED,
+    jobs.SourceRejected: _PICTURE,
+    jobs.SourceUndecodable: _PICTURE,
+    jobs.DecodingStopped: _PICTURE,
+    jobs.TimedOut: Row("timeoutProvider", "Processing took too long: send a smaller image, or a new task"),
+    jobs.WorkerLost: Row("processingFailed", "Workers stopped repeatedly on this image"),
+    jobs.Terminated: Row("processingFailed", "The task was ended by its account"),
+    jobs.UploadsFull: _UPLOADS_FULL,
+    jobs.BlobMissing: Row("processingFailed", "The image is no longer stored: send a new task"),
+}
+TASK_ROWS: Final = {
+    kind.kind: row for kind, row in spelt_out(_TASK_ROWS).items() if issubclass(kind, jobs.CutoutError)
 }
 """By the `kind` that stands in a record. A repeat shows the same record, so each of them is final: never a 5xx."""
 
 
 def row_for(error: Exception) -> Row:
     """The row of an error; any that the table does not know is a fault of this server."""
-    return ROWS.get(type(error), _FAULT)
+    return row_of(type(error), ROWS, _FAULT)
 
 
 def refusal(error: Exception, task: Mapping[str, object]) -> Outcome:

@@ -92,16 +92,21 @@ def _format(value: object) -> str:
     raise _wrong(f"must be one of {', '.join(FORMATS)}")
 
 
-def _is_colour(value: object) -> bool:
-    return (
-        isinstance(value, list) and len(value) == _CHANNELS and all(_is_integer(level, 0, 255) for level in value)
-    )
+def _colour(value: object) -> tuple[int, ...]:
+    if isinstance(value, list) and len(value) == _CHANNELS:
+        *rgb, alpha = value
+        levels = (*rgb, round(alpha * 255) if isinstance(alpha, float) and 0 < alpha < 1 else alpha)
+        if all(_is_integer(level, 0, 255) for level in levels):
+            return levels
+    raise _wrong("must be an array of four integers from 0 to 255; alpha may be a fraction between 0 and 1")
 
 
 def _is_small_object(value: object) -> bool:
     return isinstance(value, dict) and len(json.dumps(value, ensure_ascii=False).encode()) <= _MAX_OBJECT_BYTES
 
 
+_LEVEL: Final = {"type": "integer", "minimum": 0, "maximum": 255}
+_FRACTION: Final = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
 _OUTPUT_TYPE: Final = {"type": "string", "enum": list(OUTPUT_TYPES)}
 
 Text: TypeAlias = Annotated[str, _checked(lambda value: isinstance(value, str), "must be a string", type="string")]
@@ -121,11 +126,10 @@ Ttl: TypeAlias = Annotated[
 ]
 Rgba: TypeAlias = Annotated[
     tuple[int, int, int, int],
-    _checked(
-        _is_colour,
-        "must be an array of four integers from 0 to 255",
+    _read(
+        _colour,
         type="array",
-        items={"type": "integer", "minimum": 0, "maximum": 255},
+        prefixItems=[_LEVEL, _LEVEL, _LEVEL, {"anyOf": [_LEVEL, _FRACTION]}],
         minItems=_CHANNELS,
         maxItems=_CHANNELS,
     ),
@@ -150,6 +154,9 @@ WebUrl: TypeAlias = Annotated[
 Ignored: TypeAlias = Annotated[
     dict[str, Any],
     _checked(_is_small_object, f"must be an object of at most {_MAX_OBJECT_BYTES} bytes", type="object"),
+]
+OneResult: TypeAlias = Annotated[
+    int, _checked(lambda value: _is_integer(value, 1, 1), "must be 1: a task gives one picture", const=1)
 ]
 StorageOperation: TypeAlias = Annotated[str, _one_of(("upload", "delete"))]
 AccountOperation: TypeAlias = Annotated[str, _one_of(("getDetails",))]

@@ -135,8 +135,9 @@ def read_fields(form: type[F], task: JsonObject) -> F:
     try:
         return form.model_validate(present(members))
     except ValidationError as error:
-        problem = error.errors(include_input=False, include_url=False)[0]
-    raise _fault(problem)
+        problems = error.errors(include_input=False, include_url=False)
+    # A model that does other work, such as on videos, explains the fields that only it has.
+    raise _fault(next((problem for problem in problems if problem["loc"] == ("model",)), problems[0]))
 
 
 def word_of(name: str) -> str:

@@ -44,7 +44,8 @@ class Settings(Fields):
     """How a background is removed."""
 
     rgba: fields.Rgba | None = None
-    """Colour and alpha behind the cut-out; in a JPG the colour alone."""
+    """Colour and alpha behind the cut-out; in a JPG the colour alone. An alpha such as `0.5` is a fraction. `1`
+    and `1.0` are the same number in JSON: both mean 1 of 255."""
     post_process_mask: fields.Flag | None = None
     """Clean away specks and frayed edges first."""
     return_only_mask: fields.Flag | None = None
@@ -52,11 +53,14 @@ class Settings(Fields):
     alpha_matting: fields.Flag | None = None
     """Estimate alpha and colours where the mask is unsure."""
     alpha_matting_foreground_threshold: fields.MatteSetting | None = None
-    """Mask level above which a pixel is certain foreground."""
+    """Mask level above which a pixel is certain foreground. If only one threshold is sent, the other one's default
+    makes room for it."""
     alpha_matting_background_threshold: fields.MatteSetting | None = None
     """Mask level below which a pixel is certain background, at most the foreground's."""
     alpha_matting_erode_size: fields.MatteSetting | None = None
     """Side in pixels of the square that erodes both certain regions."""
+    preserve_alpha: fields.Flag | None = None
+    """Accepted and ignored: transparent pixels of the picture stay transparent."""
 
 
 class Inputs(Fields):
@@ -100,6 +104,10 @@ class Removal(Settings):
     """Accepted and ignored."""
     safety: fields.Ignored | None = None
     """Accepted and ignored."""
+    accelerator_options: fields.Ignored | None = None
+    """Accepted and ignored."""
+    number_results: fields.OneResult = 1
+    """A removal has one result."""
 
 
 class Storing(Fields):

@@ -22,7 +22,7 @@ from cutgate.gateway.sockets.handover import Handover
 from cutgate.gateway.sockets.hub import Sockets
 from cutgate.jobs.errors import LedgerUnavailable
 
-_PATHS: Final = (PATH, "/")
+_PATHS: Final = (PATH, f"{PATH}/", "/")
 _LARGE_AT_ONCE: Final = 2
 """Large messages that are read at a time."""
 _LOG: Final = structlog.get_logger(__name__)

@@ -11,6 +11,9 @@ from cutgate.gateway.runware.messages.requests import AccountManagement, Plain
 from cutgate.gateway.runware.tasks.services import TaskContext
 from cutgate.jobs.record import Task
 
+POLL_SECONDS: Final = 1.0
+"""How long a poll waits for the end of its task. One client polls every 2 s without waiting for the answer, and
+loses answers if polls overlap. Another one sleeps for 30 s after `processing`, so a poll waits at all."""
 _ORGANIZATIONS: Final = uuid.UUID("8f2f7c4e-93b1-4b7a-9a86-4a4b1d0f6f52")
 """Names organizations by their accounts."""
 
@@ -32,7 +35,7 @@ def get_response(task: JsonObject, context: TaskContext) -> Outcome | Pending:
         echo=context.echo(),
         account=found.account,
         uid=found.uid,
-        wait_seconds=context.services.poll_seconds,
+        wait_seconds=min(POLL_SECONDS, context.services.sync_seconds),
         settle=context.result,
         give_up=give_up,
         is_result=False,

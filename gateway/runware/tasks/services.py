@@ -36,8 +36,6 @@ class Services:
     """The same by the protocol's ids, as far as the installation has chosen."""
     sync_seconds: float
     """How long a caller may be kept waiting for a result."""
-    poll_seconds: float
-    """How long a poll for an unfinished task may be held."""
 
     @classmethod
     def of(cls, settings: GatewaySettings, submissions: Submissions, tasks: Tasks) -> Self:
@@ -71,7 +69,6 @@ class Services:
             choice=settings.choice,
             models=models,
             sync_seconds=settings.runware_sync_seconds,
-            poll_seconds=settings.runware_poll_seconds,
         )
 
     def choice_for(self, model: str, account: Account) -> Choice:

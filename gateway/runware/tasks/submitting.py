@@ -18,7 +18,7 @@ from cutgate.gateway.tasks.submit import DraftRejected, PictureGone, Submissions
 from cutgate.gateway.tasks.wait import NoPlaceToWait
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import Delivery, DeliveryKind
-from cutgate.jobs.spec import CutoutSpec, FileFormat, Output, Refinement
+from cutgate.jobs.spec import CutoutSpec, FileFormat, Output, Refinement, Thresholds, thresholds_of
 
 NOT_KEPT: Final = "there is no picture of this UUID, or it is not kept any more"
 
@@ -173,9 +173,11 @@ def _spec_of(request: Removal, choice: Choice) -> CutoutSpec:
     nested = {} if request.settings is None else _given(request.settings)
     given = _given(request) | nested
     chosen = DEFAULTS | given
-    if chosen[_BACKGROUND] > chosen[_FOREGROUND]:
+    defaults = Thresholds(DEFAULTS[_FOREGROUND], DEFAULTS[_BACKGROUND])
+    foreground, background = thresholds_of(given.get(_FOREGROUND), given.get(_BACKGROUND), defaults)
+    if background > foreground:
         paths = [f"settings.{name}" if name in nested else name for name in (_FOREGROUND, _BACKGROUND)]
-        reason = f"{_BACKGROUND} ({chosen[_BACKGROUND]}) must not exceed {_FOREGROUND} ({chosen[_FOREGROUND]})"
+        reason = f"{_BACKGROUND} ({background}) must not exceed {_FOREGROUND} ({foreground})"
         raise faults.FieldWrong(paths, word_of(_BACKGROUND), reason)
     file_format = _FORMATS[request.output_format]
     spec = CutoutSpec(
@@ -192,8 +194,8 @@ def _spec_of(request: Removal, choice: Choice) -> CutoutSpec:
         return spec
     matting = {
         "refinement": Refinement.ON,
-        "foreground_threshold": chosen[_FOREGROUND],
-        "background_threshold": chosen[_BACKGROUND],
+        "foreground_threshold": foreground,
+        "background_threshold": background,
         "erode_px": chosen["alphaMattingErodeSize"],
     }
     return spec.model_copy(update=matting)

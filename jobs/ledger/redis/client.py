@@ -21,11 +21,14 @@ from redis.sentinel import Sentinel
 
 from cutgate.jobs.errors import LedgerBroken, LedgerFull, LedgerUnavailable, LedgerUnwritable
 from cutgate.jobs.sentinels import Sentinels, is_sentinel_url
+from cutgate.jobs.settings import JobSettings
 
 log = structlog.get_logger(__name__)
 
 CONNECT_TIMEOUT_SECONDS: Final = 2.0
 SOCKET_TIMEOUT_SECONDS: Final = 2.0
+CALLER_TIMEOUT_SECONDS: Final = 0.6
+"""Of both, for each attempt, where a caller waits for the answer."""
 RETRIES: Final = 2
 MAX_CONNECTIONS: Final = 1_024
 """Above a gateway's threads: one call holds one connection, and a call without one would be refused."""
@@ -42,7 +45,7 @@ _FRESH_SECONDS: Final = 1.0
 """How long a connection may rest before it is looked at again: whatever lies between may have closed it."""
 _KEPT: Final = "cutgate_kept_connections"
 _NEEDS: Final = "-- needs: "
-_ADDING: Final = frozenset({"create", "keep_upload", "kept"})
+_REFUSED_WHEN_FULL: Final = frozenset({"create", "keep_upload", "kept"})
 """Scripts that a full server refuses, before they have written anything. All others go on: they end, renew, reap,
 delete or read, and without them nothing would ever be freed."""
 _SENTINEL: Final[Callable[..., Any]] = Sentinel
@@ -92,6 +95,15 @@ def connect(
     except ValueError:
         schemes = "redis://, rediss://, unix://, sentinel:// or rediss+sentinel://"
         raise ValueError(f"not a URL of a Redis server: {schemes}") from None
+
+
+def connect_ledger(settings: JobSettings) -> Redis:
+    """A client of the ledger's server that gives up soon enough for a caller to wait."""
+    return connect(
+        settings.redis_url.get_secret_value(),
+        connect_timeout_seconds=CALLER_TIMEOUT_SECONDS,
+        socket_timeout_seconds=CALLER_TIMEOUT_SECONDS,
+    )
 
 
 def _greet(connection: Any) -> None:
@@ -189,7 +201,7 @@ def script_texts() -> dict[str, str]:
 
 def _flags(name: str) -> str:
     """A script's first line, by which the server knows what it may do."""
-    return "#!lua" if name in _ADDING else "#!lua flags=allow-oom"
+    return "#!lua" if name in _REFUSED_WHEN_FULL else "#!lua flags=allow-oom"
 
 
 def named_parts(text: str) -> list[str]:

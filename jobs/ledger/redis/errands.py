@@ -1,4 +1,4 @@
-"""The ledger's errands in Redis or Valkey. The keys are listed in `cutgate.jobs.ledger.keys`."""
+"""Errands in the ledger: the calls of couriers. `cutgate.jobs.ledger.keys` lists the keys."""
 
 from collections.abc import Sequence
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""The ledger in Redis or Valkey. The keys are listed in `cutgate.jobs.ledger.keys`."""
+"""The ledger in Redis or Valkey. `cutgate.jobs.ledger.keys` lists the keys."""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The workers' presence in Redis or Valkey. The keys are listed in `cutgate.jobs.ledger.keys`."""
+"""Presence of workers in Redis or Valkey. `cutgate.jobs.ledger.keys` lists the keys."""
 
 from collections.abc import Callable
 
@@ -43,5 +43,4 @@ class RedisPresence:
     def offered(self, within_seconds: float) -> frozenset[Lane]:
         """The lanes that a worker offers, or has offered within so long."""
         recent = map(Lane, self._scripts.run("offered", within_ms=milliseconds(within_seconds)))
-        # A worker from before there was a record of lanes has only its presence.
-        return frozenset({*recent, *(worker.lane for worker in self.alive())})
+        return frozenset(recent)

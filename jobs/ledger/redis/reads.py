@@ -1,4 +1,4 @@
-"""What is asked of the ledger's tasks and accounts. The keys are listed in `cutgate.jobs.ledger.keys`."""
+"""Reads of tasks, accounts and usage. `cutgate.jobs.ledger.keys` lists the keys."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence

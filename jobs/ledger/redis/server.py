@@ -1,4 +1,4 @@
-"""Whether a server is fit to hold the ledger: its version, what it does when it is full, what it keeps on disk."""
+"""Checks that a server is fit for the ledger: version, eviction policy, persistence."""
 
 from dataclasses import dataclass
 from typing import Any, Final

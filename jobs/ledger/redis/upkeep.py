@@ -1,4 +1,4 @@
-"""The ledger's upkeep in Redis or Valkey. The keys are listed in `cutgate.jobs.ledger.keys`."""
+"""Upkeep of the ledger in Redis or Valkey. `cutgate.jobs.ledger.keys` lists the keys."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final

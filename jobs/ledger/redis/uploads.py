@@ -1,4 +1,4 @@
-"""The ledger's uploads in Redis or Valkey. The keys are listed in `cutgate.jobs.ledger.keys`."""
+"""Uploads in the ledger. `cutgate.jobs.ledger.keys` lists the keys."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Who in this process waits for which news."""
+"""Who in this process waits for which event."""
 
 import threading
 from collections import defaultdict

@@ -1,6 +1,7 @@
 """Fixtures: a service on the tiny network, which takes what is dark for the subject, and a visitor of it."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,20 +34,38 @@ def quick_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunwareSta
         yield RunwareStack(live, add_api_key(live))
 
 
+@pytest.fixture(scope="package")
+def metered_stack(quick_stack: RunwareStack) -> LiveStack:
+    """The same service with the keys of an account that pays for each picture, and has enough for all tests."""
+    return with_credits(quick_stack.live, 10_000)
+
+
 @pytest.fixture
-def visitor(browser: Browser, quick_stack: RunwareStack) -> Iterator[Visitor]:
-    """Somebody who came by a link that signs in."""
-    with visiting(browser, quick_stack.live) as visitor:
-        visitor.open(link(quick_stack.live))
-        expect(visitor.by_id("balance")).to_be_visible()
+def visitor(browser: Browser, metered_stack: LiveStack) -> Iterator[Visitor]:
+    """Somebody who came by a link that signs in, and whose photos wait for the button: each has its price."""
+    with signed_in(browser, metered_stack) as visitor:
         yield visitor
 
 
 @pytest.fixture
-def metered(quick_stack: RunwareStack) -> LiveStack:
-    """The same service with the keys of an account that has five credits."""
-    made = quick_stack.live.keys("add", "--name", "metered", "--credits", "5")
-    return replace(quick_stack.live, public_key=made["public_key"], private_key=made["private_key"])
+def guest(browser: Browser, quick_stack: RunwareStack) -> Iterator[Visitor]:
+    """Somebody who came by a link that signs in, and whose photos are cut out at once."""
+    with signed_in(browser, quick_stack.live) as visitor:
+        yield visitor
+
+
+@contextmanager
+def signed_in(browser: Browser, stack: LiveStack) -> Iterator[Visitor]:
+    with visiting(browser, stack) as visitor:
+        visitor.open(link(stack))
+        expect(visitor.by_id("balance")).to_be_visible()
+        yield visitor
+
+
+def with_credits(stack: LiveStack, number: int) -> LiveStack:
+    """A service with the keys of a new account."""
+    made = stack.keys("add", "--name", f"credits-{number}", "--credits", str(number))
+    return replace(stack, public_key=made["public_key"], private_key=made["private_key"])
 
 
 def link(stack: LiveStack) -> str:

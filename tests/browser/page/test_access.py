@@ -11,10 +11,9 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from cutgate.gateway.runware.messages.errors import ROWS, TASK_ROWS
-from tests.browser.page.conftest import link, picture
+from tests.browser.page.conftest import link, picture, with_credits
 from tests.browser.visitor import Visitor, bodies_of, visiting
 from tests.clients.conftest import RunwareStack
-from tests.servers.stack import LiveStack
 
 pytestmark = pytest.mark.long
 
@@ -78,10 +77,13 @@ def test_an_api_key_does_it_too(browser: Browser, quick_stack: RunwareStack, tmp
         visitor.open(f"/playground#api_key={quick_stack.api_key}")
         expect(visitor.by_id("balance")).to_contain_text("unmetered")
         visitor.choose(picture(tmp_path / "disc.png"))
+        visitor.wait_until_done()
+        visitor.unfold()
         for name in ("box-toggle", "box-numbers", "hair-label"):
             expect(visitor.by_id(name)).to_be_hidden()
         visitor.slide("erode", 3)
         visitor.cut_out()
+        expect(visitor.by_id("cancel")).to_be_hidden()
         with Image.open(io.BytesIO(visitor.saved_bytes())) as cutout:
             assert cutout.convert("RGBA").getchannel("A").getextrema() == (0, 255)
         asked = {url.removeprefix(quick_stack.live.url) for url in visitor.requests if not url.startswith("blob:")}
@@ -142,11 +144,11 @@ def test_what_is_no_picture_in_the_other_protocol(
         visitor.expected_complaint = "400"
         visitor.open(f"/playground#api_key={quick_stack.api_key}")
         visitor.choose(tmp_path / "notes.jpg")
-        visitor.by_id("run").click()
         expect(visitor.by_id("problem-title")).to_have_text("This file is not a picture")
 
 
-def test_the_credits_of_a_metered_account(browser: Browser, metered: LiveStack, tmp_path: Path) -> None:
+def test_the_credits_of_a_metered_account(browser: Browser, quick_stack: RunwareStack, tmp_path: Path) -> None:
+    metered = with_credits(quick_stack.live, 5)
     with visiting(browser, metered) as visitor:
         visitor.open(link(metered))
         expect(visitor.by_id("balance")).to_have_text("5 credits left")

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Locator, Route, expect
 from tests.browser.page.conftest import link, picture
 from tests.browser.test_keyboard import NAMELESS
 from tests.browser.test_looks import CONTRAST, OVERFLOW_PX
-from tests.browser.visitor import CUT_MS, WIDE, Visitor, visiting
-from tests.clients.conftest import RunwareStack
+from tests.browser.visitor import CUT_MS, WIDE, Visitor, bodies_of, visiting
+from tests.servers.stack import LiveStack
 
 pytestmark = pytest.mark.long
 
@@ -103,10 +103,10 @@ def test_forty_photos_at_once(visitor: Visitor, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("size", "scheme"), [((390, 844), "dark"), ((320, 720), "light"), (WIDE, "dark")])
 def test_many_photos_fit_and_can_be_read(
-    browser: Browser, quick_stack: RunwareStack, tmp_path: Path, size: tuple[int, int], scheme: str
+    browser: Browser, metered_stack: LiveStack, tmp_path: Path, size: tuple[int, int], scheme: str
 ) -> None:
-    with visiting(browser, quick_stack.live, size=size, color_scheme=scheme) as visitor:
-        visitor.open(link(quick_stack.live))
+    with visiting(browser, metered_stack, size=size, color_scheme=scheme) as visitor:
+        visitor.open(link(metered_stack))
         discs = [picture(tmp_path / f"{number}.png") for number in range(12)]
         put_in(visitor, picture(tmp_path / "wall.png", disc=None), *discs)
         visitor.by_id("run").click()
@@ -121,13 +121,14 @@ def test_many_photos_fit_and_can_be_read(
 
 @pytest.mark.parametrize(("size", "count"), [((390, 664), 1), ((360, 640), 1), ((320, 640), 1), ((390, 844), 3)])
 def test_a_telephone_shows_the_button_wherever_one_has_scrolled(
-    browser: Browser, quick_stack: RunwareStack, tmp_path: Path, size: tuple[int, int], count: int
+    browser: Browser, metered_stack: LiveStack, tmp_path: Path, size: tuple[int, int], count: int
 ) -> None:
-    with visiting(browser, quick_stack.live, size=size, is_mobile=True, has_touch=True) as visitor:
-        visitor.open(link(quick_stack.live))
+    with visiting(browser, metered_stack, size=size, is_mobile=True, has_touch=True) as visitor:
+        visitor.open(link(metered_stack))
+        visitor.unfold()
         visitor.by_id("file").set_input_files([picture(tmp_path / f"{number}.png") for number in range(count)])
         run, status = visitor.by_id("run"), visitor.by_id("status")
-        expect(visitor.by_id("box-keys")).to_have_text(re.compile("^Drag over"), use_inner_text=True)
+        expect(visitor.by_id("box-keys")).to_have_text(re.compile("^Drag a box"), use_inner_text=True)
         for place in ("0", "document.body.scrollHeight"):
             visitor.page.evaluate(f"scrollTo(0, {place})")
             for shown in (run, status):
@@ -138,6 +139,7 @@ def test_a_telephone_shows_the_button_wherever_one_has_scrolled(
         assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"]  # nothing lies under it at the end
         expect(visitor.by_id("box-keys")).not_to_contain_text("Shift", use_inner_text=True)
         visitor.cut_out()
+        expect(run).to_be_hidden()  # with nothing to press it need not lie over the settings
         visitor.keep_picture(f"telephone-{size[0]}x{size[1]}")
 
 
@@ -168,13 +170,103 @@ def test_photos_that_are_still_being_read_are_cut_out_with_the_others(visitor: V
     expect(visitor.by_id("run")).to_be_disabled()
 
 
-def test_the_first_that_failed_is_shown_at_the_end(visitor: Visitor, tmp_path: Path) -> None:
+def test_a_failure_gives_the_stage_to_one_that_went_well_and_can_be_filtered(
+    visitor: Visitor, tmp_path: Path
+) -> None:
     (tmp_path / "notes.jpg").write_text("no picture at all")
-    discs = [picture(tmp_path / f"{number}.png") for number in range(3)]
-    put_in(visitor, *discs[:2], tmp_path / "notes.jpg", discs[2])
+    put_in(visitor, tmp_path / "notes.jpg", *(picture(tmp_path / f"{number}.png") for number in range(3)))
+    only_failed = visitor.by_id("only-failed")
+    expect(only_failed).to_be_hidden()
+    visitor.cut_out()
+    expect(visitor.by_id("status")).to_contain_text("Done: 3 of 4")
+    expect(visitor.by_id("stage")).to_have_attribute("data-state", "done")
+    expect(visitor.by_id("problem")).to_be_hidden()
+    only_failed.click()
+    expect(visitor.page.locator("#thumbs .show").filter(visible=True)).to_have_count(1)
+    thumb(visitor, "notes.jpg").click()
+    expect(visitor.by_id("problem-title")).to_have_text("This file is not a picture")
+    visitor.page.get_by_label("Remove notes.jpg").click()
+    expect(only_failed).to_be_hidden()
+    expect(visitor.page.locator("#thumbs .show").filter(visible=True)).to_have_count(3)
+
+
+def test_a_failure_that_was_chosen_is_left_on_the_stage(visitor: Visitor, tmp_path: Path) -> None:
+    (tmp_path / "notes.jpg").write_text("no picture at all")
+    put_in(visitor, tmp_path / "notes.jpg", picture(tmp_path / "disc.png"))
+    thumb(visitor, "notes.jpg").click()
     visitor.cut_out()
     expect(thumb(visitor, "notes.jpg")).to_have_attribute("aria-current", "true")
-    expect(visitor.by_id("problem-title")).to_have_text("This file is not a picture")
+
+
+def test_all_of_twenty_are_seen(visitor: Visitor, tmp_path: Path) -> None:
+    put_in(visitor, *(picture(tmp_path / f"{number}.png") for number in range(20)))
+    for number in range(20):
+        expect(thumb(visitor, f"{number}.png")).to_be_in_viewport(ratio=1)
+
+
+def test_photos_are_cut_out_at_once_where_that_costs_nothing(guest: Visitor, tmp_path: Path) -> None:
+    sent = bodies_of(guest)
+    guest.choose(picture(tmp_path / "one.png"))
+    guest.wait_until_done()
+    guest.slide("erode", 3)
+    expect(guest.by_id("run")).to_have_text("Apply")
+    guest.choose(picture(tmp_path / "two.png"))
+    expect(thumb(guest, "two.png")).to_have_attribute("aria-label", "two.png: Done", timeout=CUT_MS)
+    expect(thumb(guest, "one.png")).to_have_attribute("aria-label", "one.png: Changed")
+    assert sum('"RemoveBackground"' in body for body in sent()) == 2
+
+
+def test_photos_of_an_account_that_pays_wait_for_the_button(visitor: Visitor, tmp_path: Path) -> None:
+    sent = bodies_of(visitor)
+    visitor.choose(picture(tmp_path / "one.png"))
+    visitor.cut_out()
+    visitor.choose(picture(tmp_path / "two.png"))
+    expect(visitor.by_id("run")).to_have_text("Cut out")
+    expect(visitor.by_id("run")).to_be_enabled()
+    assert sum('"RemoveBackground"' in body for body in sent()) == 1
+
+
+def test_keys_that_are_typed_anew_are_not_known_to_be_free(guest: Visitor, tmp_path: Path) -> None:
+    guest.type_keys()
+    guest.choose(picture(tmp_path / "one.png"))
+    expect(guest.by_id("run")).to_be_enabled()
+    expect(thumb(guest, "one.png")).to_have_attribute("aria-label", "one.png: Not cut out yet")
+
+
+def test_the_bar_shows_how_many_are_done(visitor: Visitor, tmp_path: Path) -> None:
+    bar = visitor.by_id("progress")
+    visitor.page.route("**/r/**", lambda route: None)  # the results do not come, but one picture fails
+    (tmp_path / "notes.jpg").write_text("no picture at all")
+    put_in(visitor, tmp_path / "notes.jpg", *(picture(tmp_path / f"{number}.png") for number in range(5)))
+    visitor.by_id("run").click()
+    expect(bar).to_have_js_property("max", 6)
+    expect(bar).to_have_js_property("value", 1)
+    visitor.by_id("cancel").click()
+    expect(bar).to_be_hidden()
+
+
+SENT_IN_PARTS = """
+() => {
+  window.shown = [];
+  const send = XMLHttpRequest.prototype.send;
+  XMLHttpRequest.prototype.send = function (body) {
+    for (const loaded of [body.size / 4, body.size / 2, body.size]) {
+      this.upload.dispatchEvent(new ProgressEvent("progress", { loaded, total: body.size }));
+      const [bar, status] = [document.querySelector("#progress"), document.querySelector("#status")];
+      window.shown.push([bar.value, status.textContent.match(/\\d+ %$/)[0]]);
+    }
+    send.call(this, body);
+  };
+}
+"""
+"""The browser's own events come when the network lets them."""
+
+
+def test_a_photo_says_how_much_of_it_is_sent(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.page.evaluate(SENT_IN_PARTS)
+    visitor.choose(picture(tmp_path / "disc.png"))
+    visitor.cut_out()
+    assert visitor.page.evaluate("shown") == [[0.25, "20 %"], [0.5, "50 %"], [1, "100 %"]]
 
 
 def test_each_is_shown_and_taken_away(visitor: Visitor, tmp_path: Path) -> None:
@@ -228,7 +320,7 @@ def test_all_are_cancelled(visitor: Visitor, tmp_path: Path) -> None:
 
 def test_a_sample_is_one_click_away(visitor: Visitor) -> None:
     samples = visitor.page.locator("[data-sample]")
-    assert samples.count() == 3
+    assert samples.count() == 2
     samples.first.click()
     expect(visitor.by_id("status")).to_contain_text("Done", timeout=CUT_MS)
     assert visitor.saved().suggested_filename == "cup-cutout.png"

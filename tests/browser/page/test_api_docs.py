@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.browser.page.conftest import picture
+from tests.browser.page.conftest import link, picture
 from tests.browser.visitor import CUT_MS, Visitor, bodies_of, visiting
 from tests.clients.conftest import RunwareStack
 
@@ -189,6 +189,35 @@ def test_a_body_that_is_no_json_is_the_services_to_refuse(visitor: Visitor) -> N
 
 def test_health_needs_no_key(visitor: Visitor) -> None:
     assert execute(visitor, "Service-ready") == (200, {"ready": True})
+
+
+def test_keys_go_along_with_a_link_and_are_left_nowhere(browser: Browser, quick_stack: RunwareStack) -> None:
+    stack = quick_stack.live
+    with visiting(browser, stack) as visitor:
+        stored = "JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])"
+        visitor.open(link(stack))
+        expect(visitor.by_id("balance")).to_be_visible()
+        visitor.page.get_by_role("link", name="API").click()
+        expect(visitor.by_id("private-key")).to_have_value(stack.private_key)
+        assert visitor.page.evaluate(stored) == '[{},{},""]'
+        assert visitor.page.url == f"{stack.url}/docs"
+        assert execute(visitor, "PICPIK-GetCreditBalance")[1]["RetCode"] == 0
+        visitor.page.get_by_role("link", name="Playground").click()
+        expect(visitor.by_id("balance")).to_be_visible()
+        assert visitor.page.evaluate(stored) == '[{},{},""]'
+        assert not any(stack.private_key in url for url in visitor.requests)
+        visitor.page.reload()
+        expect(visitor.by_id("public-key")).to_have_value("")
+
+
+def test_the_first_call_stands_before_what_holds_for_all(visitor: Visitor) -> None:
+    call, prose = (
+        visitor.page.locator(".opblock").first.bounding_box(),
+        visitor.page.locator(".info").bounding_box(),
+    )
+    assert call
+    assert prose
+    assert call["y"] < 300 < prose["y"]
 
 
 def test_keys_are_those_that_the_playground_remembers(browser: Browser, quick_stack: RunwareStack) -> None:

@@ -7,14 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
+from cutgate.worker.composition.backdrop import subject_box
+from cutgate.worker.composition.shadow import with_shadow
 from tests.browser.page.conftest import SIZE, picture
 from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.long
 
 GREEN = (0x20, 0xC0, 0x40)
+SEEN_FROM = 16
+"""Alpha from which a pixel counts as the subject's."""
 
 
 @pytest.fixture
@@ -32,14 +36,14 @@ def alpha_of(visitor: Visitor) -> np.ndarray:
     return np.asarray(opened(visitor.saved_bytes(as_format="png")).convert("RGBA"))[..., 3]
 
 
-def top_of(shown: Locator) -> float:
-    place = shown.bounding_box()
-    assert place
-    return place["y"]
+def bounds(shown: np.ndarray) -> list[int]:
+    """Left, top, right and bottom of what is true."""
+    rows, columns = np.nonzero(shown)
+    return [int(edge) for edge in (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)]
 
 
 def behind(visitor: Visitor, choice: str) -> None:
-    visitor.by_id("saving").get_by_text(choice, exact=True).click()
+    visitor.by_id("look").get_by_text(choice, exact=True).click()
 
 
 def behind_green(visitor: Visitor) -> None:
@@ -97,15 +101,16 @@ def test_a_zip_that_cannot_be_written_leaves_no_progress_behind(done: Visitor, t
 
 
 def test_the_hint_leaves_the_row_as_it_is(done: Visitor) -> None:
-    crop, save = done.by_id("crop"), done.by_id("save")
-    gap_px = top_of(save) - top_of(crop)
+    row = done.by_id("saving")
+    before = row.bounding_box()
     done.by_id("format").select_option("jpeg")
     expect(done.by_id("save-hint")).to_be_visible()
-    assert top_of(save) - top_of(crop) == gap_px
+    assert row.bounding_box() == before
 
 
 def test_a_mask_is_opaque_by_itself(visitor: Visitor, tmp_path: Path) -> None:
     visitor.choose(picture(tmp_path / "disc.png"))
+    visitor.unfold()
     visitor.by_id("only-mask").check()
     visitor.cut_out()
     saved = visitor.saved(as_format="jpeg")
@@ -128,20 +133,61 @@ def test_the_picture_behind_covers_all_as_it_does_on_the_page(done: Visitor, tmp
     assert np.abs(saved - covered)[alpha == 0].max() <= 4
 
 
-def test_it_is_cropped_to_the_subject_with_a_margin(done: Visitor) -> None:
-    rows, columns = np.nonzero(alpha_of(done) >= 16)
-    left, top, right, bottom = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
-    margin = round(max(right - left, bottom - top) * 0.05)
-    assert margin > 0
-    whole = np.asarray(opened(done.saved_bytes(as_format="png")).convert("RGBA"))
+@pytest.mark.parametrize("percent", [None, 0, 20])
+def test_it_is_cropped_to_the_subject_with_a_margin(done: Visitor, percent: int | None) -> None:
+    whole = alpha_of(done)
+    left, top, right, bottom = bounds(whole >= SEEN_FROM)
     done.by_id("crop").check()
-    expect(done.by_id("frame")).to_be_visible()
-    done.keep_picture("cropped")
-    cropped = np.asarray(opened(done.saved_bytes()).convert("RGBA"))
+    if percent is not None:
+        done.by_id("margin").fill(str(percent))
+    margin = round(max(right - left, bottom - top) * (5 if percent is None else percent) / 100)
     expected = whole[top - margin : bottom + margin, left - margin : right + margin]
-    assert (cropped[..., 3] == expected[..., 3]).all()
+    assert (alpha_of(done) == expected).all()
     done.by_id("crop").uncheck()
-    expect(done.by_id("frame")).to_be_hidden()
+    assert (alpha_of(done) == whole).all()
+
+
+def test_the_subject_has_the_size_and_the_place_that_were_chosen(done: Visitor) -> None:
+    left, top, right, bottom = bounds(alpha_of(done) >= SEEN_FROM)
+    done.by_id("position").select_option(label="Right")
+    width, height = SIZE
+    upper = round((height - (bottom - top)) / 2)
+    assert bounds(alpha_of(done) >= SEEN_FROM) == [width - (right - left), upper, width, upper + bottom - top]
+    done.by_id("size").select_option(label="50 %")
+    done.by_id("position").select_option(label="Top")
+    scaled = bounds(alpha_of(done) >= SEEN_FROM)
+    wide = (right - left) * height / 2 / (bottom - top)
+    assert np.abs(np.subtract(scaled, [(width - wide) / 2, 0, (width + wide) / 2, height / 2])).max() <= 1.5
+
+
+def test_the_shadow_is_the_services_own(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.choose(picture(tmp_path / "disc.png", disc=(300, 150, 700, 550), size=(960, 640)))
+    visitor.cut_out()
+    cutout = np.asarray(opened(visitor.saved_bytes(as_format="png")).convert("RGBA"))
+    visitor.by_id("shadow").fill("80")
+    shaded = np.asarray(opened(visitor.saved_bytes()).convert("RGBA")).astype(int)
+    subject = subject_box(cutout[..., 3])
+    assert subject
+    expected = with_shadow(cutout, subject, 0.8).astype(int)
+    assert (shaded[..., 3] > cutout[..., 3]).mean() > 0.02
+    assert np.abs(shaded[..., 3] - expected[..., 3]).max() <= 6
+    assert shaded[(shaded[..., 3] > SEEN_FROM) & (cutout[..., 3] == 0)][:, :3].max() == 0
+
+
+def test_what_is_seen_is_what_is_saved(done: Visitor) -> None:
+    behind_green(done)
+    done.by_id("crop").check()
+    done.by_id("margin").fill("40")
+    done.by_id("shadow").fill("80")
+    done.by_id("size").select_option(label="60 %")
+    done.by_id("position").select_option(label="Bottom")
+    done.slide("split", 0)
+    saved = opened(done.saved_bytes(as_format="png")).convert("RGB")
+    done.by_id("split").evaluate("split => (split.style.visibility = 'hidden')")
+    done.by_id("divider").evaluate("divider => (divider.style.visibility = 'hidden')")
+    seen = opened(done.by_id("after").screenshot(animations="disabled")).convert("RGB").resize(saved.size)
+    done.keep_picture("composed")
+    assert np.abs(np.asarray(seen).astype(int) - np.asarray(saved)).mean() < 2
 
 
 def test_without_a_subject_there_is_nothing_to_crop_to(visitor: Visitor, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def erode(visitor: Visitor) -> str:
 def test_a_change_waits_to_be_applied(visitor: Visitor, tmp_path: Path, sent: Requests) -> None:
     run = visitor.by_id("run")
     visitor.choose(picture(tmp_path / "disc.png"))
+    expect(visitor.by_id("erode")).to_be_hidden()  # until somebody asks for it
     visitor.slide("erode", 8)
     expect(unapplied(visitor)).to_have_count(0)
     visitor.cut_out()
@@ -63,6 +64,7 @@ def test_a_run_that_is_stopped_is_not_called_done(visitor: Visitor, tmp_path: Pa
 def test_the_note_at_a_change_moves_nothing(visitor: Visitor, tmp_path: Path) -> None:
     visitor.choose(picture(tmp_path / "disc.png"))
     visitor.cut_out()
+    visitor.unfold()
     controls = [visitor.by_id(name) for name in ("foreground", "background", "erode", "only-mask", "undo")]
     controls.append(visitor.page.locator('[name="hair"]').first)
     before = [control.bounding_box() for control in controls]
@@ -76,6 +78,7 @@ def test_the_note_at_a_change_moves_nothing(visitor: Visitor, tmp_path: Path) ->
 
 @pytest.mark.parametrize(("typed", "taken"), [("99", "40"), ("-3", "0"), ("", "15")])
 def test_a_number_out_of_range_becomes_the_nearest(visitor: Visitor, typed: str, taken: str) -> None:
+    visitor.unfold()
     visitor.by_id("erode-number").fill(typed)
     visitor.by_id("erode-number").press("Tab")
     assert (erode(visitor), visitor.by_id("erode").input_value()) == (taken, taken)
@@ -90,6 +93,7 @@ def test_changes_are_undone_one_by_one_and_reset_at_once(visitor: Visitor, tmp_p
     visitor.choose(picture(tmp_path / "disc.png"))
     for button in (undo, reset):
         expect(button).to_be_disabled()
+    visitor.unfold()
     visitor.by_id("erode").focus()
     for _ in range(3):
         visitor.page.keyboard.press("ArrowRight")
@@ -139,12 +143,27 @@ def test_photos_that_are_not_cut_out_yet_share_theirs(visitor: Visitor, tmp_path
 def test_a_box_that_is_changed_waits_to_be_applied(visitor: Visitor, tmp_path: Path) -> None:
     visitor.choose(picture(tmp_path / "disc.png"))
     visitor.cut_out()
+    visitor.unfold()
     visitor.by_id("box-toggle").click()
     visitor.by_id("box-toggle").click()
     expect(visitor.by_id("run")).to_have_text("Apply")
     expect(unapplied(visitor)).to_have_count(1)
     visitor.by_id("box-toggle").click()
     expect(visitor.by_id("run")).to_be_disabled()
+
+
+def test_a_box_is_in_pixels_of_the_photo_whatever_part_of_it_is_shown(visitor: Visitor, tmp_path: Path) -> None:
+    right = visitor.by_id("box-right")
+    visitor.choose(picture(tmp_path / "disc.png"))
+    visitor.by_id("box-toggle").click()
+    visitor.cut_out()
+    visitor.unfold()
+    visitor.by_id("crop").check()
+    visitor.page.wait_for_function("surface.style.getPropertyValue('--picture-width') !== '100%'")
+    right.fill("230")
+    right.press("Tab")
+    expect(visitor.by_id("run")).to_have_text("Apply")
+    expect(right).to_have_value("230")
 
 
 def test_the_box_is_undone_in_its_turn(visitor: Visitor, tmp_path: Path) -> None:

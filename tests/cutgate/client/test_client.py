@@ -22,6 +22,7 @@ from tests.cutgate.conftest import Service
 from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
 from tests.gateway.picture_files import png
 from tests.servers.relay import relay_to
+from tests.waiting import PATIENCE_SECONDS
 
 
 def answered(answer: Callable[[httpx.Request], httpx.Response], **options: Any) -> Client:
@@ -239,10 +240,8 @@ def test_the_service_waits_for_the_end_of_the_job(service: Service) -> None:
         ended = threads.submit(job.wait)
         time.sleep(0.3)
         assert not ended.done()
-        started = time.monotonic()
         service.gateway.finish_one()
-        assert ended.result(5).ended
-    assert time.monotonic() - started < 1
+        assert ended.result(PATIENCE_SECONDS).ended
 
 
 def test_a_service_that_cannot_wait_is_polled() -> None:
@@ -277,6 +276,6 @@ def test_what_is_left_out_is_as_the_service_has_it(service: Service) -> None:
     with service.client() as client:
         client.remove_background(png(20, 10))
         untyped: Any = client
-        with pytest.raises(TypeError, match="no such setting: erode"):
+        with pytest.raises(TypeError, match="no such option: erode; did you mean erode_size"):
             untyped.remove_background(png(20, 10), erode=3)
     assert service.gateway.claim().spec == CutoutSpec(model=service.gateway.settings.model)

@@ -1,12 +1,14 @@
 """The command against a real gateway: results, one-line errors, exit codes."""
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cutgate import PictureEmpty
 from cutgate.batches.journal import JOURNAL_NAME
 from tests.cutgate.conftest import Service, run, working
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY
@@ -58,14 +60,15 @@ def test_one_bad_picture_does_not_stop_the_others(
     assert result.exit_code == 1
     assert results(tmp_path / "out") == {"a.png", "c.png"}
     assert result.stderr.startswith(f"Error: {photos[1]}: the bytes are not ")
-    assert "(RemoveBackground refused: Params [RawImage] not available, code 230)" in result.stderr
-    assert result.stderr.splitlines()[1:] == ["2 saved, 1 failed."]
+    first, *others = result.stderr.splitlines()
+    assert first.endswith(" (Params [RawImage] not available, code 230)")
+    assert others == ["2 saved, 1 failed."]
 
 
 def test_a_wrong_key_says_what_to_check(service: Service, photos: list[Path], tmp_path: Path) -> None:
     result = service.run("cut", photos[0], "-o", tmp_path / "out.png", private_key="wrong-key")
     assert result.exit_code == 1
-    assert result.stderr.endswith("(code 171); check the private key\n")
+    assert result.stderr.endswith("; check the private key (code 171)\n")
     assert "wrong-key" not in result.output
 
 
@@ -79,7 +82,9 @@ def test_the_private_key_may_lie_in_a_file(worked_service: Service, photos: list
     ("arguments", "said"),
     [
         (["--box", "1,2,3"], "'1,2,3' is not four whole numbers"),
+        (["--box=-9,-9,-5,5"], "-9, -9, -5, 5 has no area in a picture"),
         (["--erode-size", "41"], "0<=x<=40"),
+        (["--shadow", "b.png"], "'b.png' is no opacity"),
         (["--url", "http://127.0.0.1:9"], "--url needs --public-key"),
         (["--url", "nowhere", "--public-key", "a", "--private-key-file", "a.png"], "url must start with http"),
     ],
@@ -144,6 +149,85 @@ def test_kept_results_and_new_ones_are_told_apart(
         f"Already there: {out / 'b.png'}",
         "1 saved, 2 already there.",
     }
+
+
+@pytest.fixture
+def here(photos: list[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of `a.png`, `b.png` and `c.jpg`, which is the current one."""
+    folder = photos[0].parent
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.mark.parametrize("named", [(), ("-o", "new/cutout.png")])
+def test_a_single_result_is_kept_replaced_or_refused(
+    worked_service: Service, here: Path, named: tuple[str, ...]
+) -> None:
+    target = named[-1] if named else "a-cutout.png"
+
+    def cut(*options: str) -> tuple[int, str, str, int]:
+        result = worked_service.run("cut", "a.png", *named, *options)
+        return result.exit_code, result.stdout, result.stderr, worked_service.gateway.store.booked(ACCOUNT)
+
+    there = f"Already there: {target} (--again makes it anew)\n"
+    assert cut() == (0, f"{target}\n", "", 1)
+    assert cut() == (0, "", there, 1)
+    assert cut("--hair", "off") == (0, f"{target}\n", f"Overwrote {target}\n", 2)
+    (here / target).write_bytes(b"edited")
+    assert cut("--hair", "off") == (0, "", there, 2)
+    code, printed, said, paid = cut()
+    assert (code, printed, paid) == (1, "", 2)
+    assert f"{target} has changed since Cutgate wrote it, and is kept; replace it with --again" in said
+    assert (here / target).read_bytes() == b"edited"
+    assert cut("--again") == (0, f"{target}\n", "", 3)
+    (here / "a.png").write_bytes(png(9, 9))
+    assert cut() == (0, f"{target}\n", f"Overwrote {target}\n", 4)
+
+
+def test_a_file_of_the_callers_and_another_pictures_result_are_overwritten_and_told(
+    worked_service: Service, here: Path
+) -> None:
+    (here / "out.png").write_bytes(b"the caller's")
+    (here / "b.png").write_bytes((here / "a.png").read_bytes())
+    stamp = (here / "a.png").stat().st_mtime_ns
+    os.utime(here / "b.png", ns=(stamp, stamp))
+    for name in ("a.png", "b.png"):
+        result = worked_service.run("cut", name, "-o", "out.png", "--json")
+        line, _ = map(json.loads, result.stdout.splitlines())
+        assert (line["source"], line["state"], line["replaced"]) == (name, "saved", True)
+    assert worked_service.gateway.store.booked(ACCOUNT) == 2
+
+
+def test_results_beside_pictures_that_differ_in_their_suffix_stay_apart_over_calls(
+    worked_service: Service, here: Path
+) -> None:
+    (here / "a.jpg").write_bytes(png(9, 9))
+    for name, target in (("a.png", "a-cutout.png"), ("a.jpg", "a.jpg-cutout.png")):
+        assert worked_service.run("cut", name).stdout == f"{target}\n"
+        assert worked_service.run("cut", here / ".." / here.name / name).stderr.startswith("Already there: ")
+    assert worked_service.gateway.store.booked(ACCOUNT) == 2
+
+
+def test_a_single_picture_whose_command_was_killed_is_paid_once(service: Service, here: Path) -> None:
+    with service.start("cut", "a.png") as process:
+        eventually(lambda: service.gateway.store.waiting(service.gateway.lane) == 1)
+        process.kill()
+    service.gateway.finish_one(b"done")
+    assert service.run("cut", "a.png").stdout == "a-cutout.png\n"
+    assert service.gateway.store.booked(ACCOUNT) == 1
+
+
+def test_an_empty_file_is_not_sent(worked_service: Service, here: Path) -> None:
+    (here / "b.png").write_bytes(b"")
+    result = worked_service.run("cut", "b.png")
+    assert (result.exit_code, result.stderr) == (1, "Error: b.png is empty (0 bytes)\n")
+    with worked_service.client() as client, pytest.raises(PictureEmpty, match=r"^b\.png is empty \(0 bytes\)$"):
+        client.remove_background("b.png")
+    (here / "in").mkdir()
+    (here / "b.png").rename(here / "in" / "b.png")
+    result = worked_service.run("watch", "in", "-o", "out", "--once")
+    assert (result.exit_code, result.stderr) == (1, f"Error: {here / 'in' / 'b.png'} is empty (0 bytes)\n")
+    assert worked_service.gateway.store.booked(ACCOUNT) == 0
 
 
 def test_keys_need_a_running_stack(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def test_watch_names_a_picture_whose_result_has_anothers_name(worked_service: Se
     folder = tmp_path / "in"
     (folder / "out").mkdir(parents=True)
     (folder / "a.jpg").write_bytes(png())
+    (folder / "c.jpg").write_bytes(png())
     entry = {"target": "a.png", "name": "a.png", "fingerprint": "", "request_uuid": "", "state": "saved"}
     (folder / "out" / JOURNAL_NAME).write_text(f"{json.dumps(entry)}\n")
     (folder / "out" / "a.jpg.png").touch()
@@ -86,6 +87,7 @@ def test_watch_names_a_picture_whose_result_has_anothers_name(worked_service: Se
     assert result.exit_code == 1, result.output
     assert result.stderr.startswith(f"Error: {(folder / 'a.jpg').resolve()}: ")
     assert "another one's result; choose another output" in result.stderr
+    assert result.stdout == f"{(folder / 'out' / 'c.png').resolve()}\n"
 
 
 def test_doctor_says_what_to_do_about_what_the_worker_finds(

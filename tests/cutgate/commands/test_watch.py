@@ -112,6 +112,27 @@ def test_a_watch_that_was_killed_is_gone_on_with(service: Service, folder: Path)
     assert (code, line["state"], service.gateway.store.booked(ACCOUNT)) == (0, "saved", 1)
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_pictures_that_differ_in_their_suffix_keep_both_results(
+    worked_service: Service, folder: Path, at_once: bool
+) -> None:
+    names = {"a.jpg.png", "a.png.png"} if at_once else {"a.png", "a.png.png"}
+    (folder / "a.jpg").write_bytes(png())
+    if at_once:
+        (folder / "a.png").write_bytes(png(9, 9))
+    with watching(worked_service, folder) as process:
+        if not at_once:
+            eventually(lambda: results(folder) == {"a.png"})
+            (folder / "a.png").write_bytes(png(9, 9))
+        eventually(lambda: results(folder) == names)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+    with watching(worked_service, folder, "--once", "--json") as process:
+        lines = [json.loads(line) for line in process.communicate(timeout=20)[0].splitlines()]
+    assert {(Path(line["target"]).name, line["state"]) for line in lines} == {(name, "kept") for name in names}
+    assert (results(folder), worked_service.gateway.store.booked(ACCOUNT)) == (names, 2)
+
+
 def test_ctrl_c_waits_for_what_runs(service: Service, folder: Path) -> None:
     (folder / "a.png").write_bytes(png())
     with watching(service, folder, "--json") as process:

@@ -137,8 +137,8 @@ def test_what_is_no_picture_says_so(picture: Any, error: type[Exception], said: 
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
-        ({"erode_size": 41}, ValueError, "erode_size must be 0 to 40"),
-        ({"erode_size": -1}, ValueError, "erode_size must be 0 to 40"),
+        ({"erode_size": 41}, ValueError, "erode_size must be 0 to 40, not 41"),
+        ({"erode_size": -1}, ValueError, "erode_size must be 0 to 40, not -1"),
         ({"hair_optimization": "no"}, ValueError, "hair_optimization must be 'auto', 'on'"),
         ({"background_threshold": 200, "foreground_threshold": 100}, ValueError, "(200) must not exceed"),
         ({"foreground_threshold": -1}, ValueError, "foreground_threshold must be 0 to 255"),
@@ -146,9 +146,14 @@ def test_what_is_no_picture_says_so(picture: Any, error: type[Exception], said: 
         ({"background": "reddish"}, ValueError, "'reddish' is not a colour such as white"),
         ({"background": "#ffffff", "only_mask": True}, ValueError, "a mask has no background"),
         ({"background": "#ffffff", "background_image": b""}, ValueError, "exclude each other"),
-        ({"box": (5, 5, 5, 5)}, ValueError, "a box needs an area"),
+        ({"box": (5, 5, 5, 5)}, ValueError, "box: 5, 5, 5, 5 has no area in a picture"),
+        ({"box": (-9, -9, -5, 5)}, ValueError, "has no area in a picture"),
+        ({"box": (1, 2, 3)}, ValueError, "box: it is left, top, right, bottom in whole pixels, not (1, 2, 3)"),
+        ({"box": (0.5, 1, 2, 3)}, ValueError, "in whole pixels"),
         ({"box": (500, 500, 600, 600)}, CutoutFailed, "box"),
         ({"size": 1}, TypeError, "no such option: size"),
+        ({"hair": "on"}, TypeError, "no such option: hair; did you mean hair_optimization?"),
+        ({"croop_margin": 1}, TypeError, "did you mean crop_margin?"),
         ({"model": "no/model"}, ValueError, "must be a preset"),
     ],
 )
@@ -163,6 +168,8 @@ def test_options_reach_the_pipeline(photo: bytes, levels: NDArray[np.uint8]) -> 
     assert (mask.array.shape, mask.image.mode) == ((48, 64), "L")
     assert np.array_equal(mask.array, alpha(remove_background(photo)))
     assert alpha(remove_background(photo, box=(20, 12, 30, 36)))[:, 40:].max() == 0
+    beyond = remove_background(photo, box=(-20, -12, 30, 99))
+    assert np.array_equal(beyond.array, remove_background(photo, box=(0, 0, 30, 48)).array)
     assert remove_background(photo, crop_margin=3).image.size == (30, 30)
     grey = np.full((40, 40, 3), 130, np.uint8)  # of which the network is not sure
     assert alpha(remove_background(grey, hair_optimization="off")).max() < 200

@@ -1,11 +1,13 @@
-"""Which engine is taken, and what is said where there is none."""
+"""Which engine is taken, what is said where there is none, and which settings of pip a build gets."""
 
+import configparser
 import re
 from pathlib import Path
 
 import pytest
 
 from tests.deploy.engine.engine import answering_engine, some_engine
+from tests.deploy.engine.service import build_secrets
 
 DOCKER = """#!/bin/sh
 case "$1" in
@@ -39,3 +41,18 @@ def test_without_an_engine_it_is_said_what_to_install(tmp_path: Path, monkeypatc
     packages = re.escape("apt-get install docker.io docker-compose docker-buildx")
     with pytest.raises(AssertionError, match=packages), some_engine():
         pass
+
+
+def test_a_build_gets_no_constraint_file_which_no_container_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = "https://mirror.example/simple"
+    own = tmp_path / "own.conf"
+    own.write_text(f"[global]\nindex-url = {mirror}\nconstraint = /here/alone.txt\n[install]\nconstraint = /x\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(own))
+    monkeypatch.setenv("PIP_CONSTRAINT", "/here/alone.txt")
+    monkeypatch.setenv("PIP_BUILD_CONSTRAINT", "/here/alone.txt")
+    given = configparser.RawConfigParser()
+    given.read(build_secrets(tmp_path)["CUTGATE_PIP_CONF"])
+    assert given.get("global", "index-url") == mirror
+    assert not [section for section in given.sections() for option in given[section] if "constraint" in option]

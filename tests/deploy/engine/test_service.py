@@ -99,7 +99,7 @@ SECRETS = {
     "courier": {"cutgate_master_key", "cutgate_redis_url"},
     "worker": {"cutgate_redis_url"},
 }
-TABLES = ("accounts", "bearers", "key_pairs")
+TABLES = ("accounts", "api_keys", "key_pairs")
 LOOK = """
 import os, redis, sys
 print(*os.listdir("/run/secrets"))

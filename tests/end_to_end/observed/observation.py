@@ -74,7 +74,7 @@ def observing(folder: Path) -> Iterator[Observed]:
             "CUTGATE_TRACES_URL": collector.url,
         }
         stack = undo.enter_context(cutgate_up(folder / "data", **environment))
-        api_key = str(stack.keys("add", "--runware", "--name", "shop")["api_key"])
+        api_key = str(stack.keys("add", "--api-key", "--name", "shop")["api_key"])
         words = ("account", "first", "--callback-url", outside.url(HOOK), "--callback-secret", "stdin")
         stack.keys(*words, text=CALLBACK_SECRET)
         made = Observed(stack=stack, outside=outside, collector=collector, api_key=api_key)

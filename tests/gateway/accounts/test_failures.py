@@ -67,7 +67,7 @@ def test_it_says_why_and_when_to_come_back(ledger: FreshLedger) -> None:
     addresses.fail(HERE)
     with pytest.raises(AddressShutOut, match="wrong signatures or unknown keys came from your address") as refusal:
         addresses.fail(HERE)
-    assert 58 <= refusal.value.retry_after_seconds <= 60
+    assert 0 < refusal.value.retry_after_seconds <= 60
     assert HERE not in str(refusal.value)
 
 

@@ -1,8 +1,5 @@
 """The master key replaced while the service runs: both keys count, and then every secret is under the new one."""
 
-import base64
-import json
-
 import pytest
 
 from cutgate.gateway.accounts.accounts import Accounts
@@ -53,21 +50,6 @@ def test_resealed_the_old_key_is_needed_no_more_and_a_repeat_changes_nothing(
     stored = key_table.all(PAIRS)
     assert outcomes(both) == [Resealed.BEFORE, Resealed.BEFORE]
     assert key_table.all(PAIRS) == stored
-
-
-def test_secrets_of_before_there_were_key_ids_still_open(key_table: KeyTable, secret: str) -> None:
-    """They were Base64 alone."""
-    record = json.loads(key_table.all(PAIRS)["one"])
-    for key in record["private_keys"]:
-        key["sealed"] = key["sealed"].rpartition(".")[2]
-        base64.b64decode(key["sealed"], validate=True)
-    assert key_table.replace(PAIRS, "one", key_table.all(PAIRS)["one"], json.dumps(record))
-    both = with_keys(key_table, NEW, OLD)
-    before = there(KeyPairs(both).find("one"))
-    assert before.private_keys[0] == "first"
-    assert outcomes(both)[0] is Resealed.DONE
-    assert KeyPairs(with_keys(key_table, NEW)).find("one") == before
-    assert secret not in str(key_table.all(PAIRS))
 
 
 def test_what_no_key_opens_stays_and_is_told(key_table: KeyTable, secret: str) -> None:

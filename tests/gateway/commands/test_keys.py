@@ -161,7 +161,7 @@ def test_an_api_key_belongs_to_the_same_account(installation: Installation, acco
 
 
 def test_an_api_key_is_revoked_by_what_the_list_shows(installation: Installation, accounts: Accounts) -> None:
-    key = installation.keys("add", "--runware", "--name", "hans")["api_key"]
+    key = installation.keys("add", "--api-key", "--name", "hans")["api_key"]
     assert installation.keys("revoke", key[:16]) == {"api_key": key[:16], "active": False}
     assert ApiKeys(accounts).find(key) is None
     assert_refused(installation, 1, "Error: the API key is revoked\n", "revoke", key)
@@ -256,7 +256,7 @@ def test_stored_secrets_are_encrypted_anew(installation: Installation, accounts:
 
 def test_people_see_what_they_look_for(installation: Installation) -> None:
     key = installation.keys("add", "--name", "lena", "--credits", "9", "--queue-cap", "7", "--preset", "fast")
-    api_key = installation.keys("add", "--runware", "--name", "mia")["api_key"]
+    api_key = installation.keys("add", "--api-key", "--name", "mia")["api_key"]
     with connect(installation.redis_url) as client:
         ledger = Ledger(client)
         for account in ("lena", "mia"):
@@ -277,13 +277,16 @@ def test_people_see_what_they_look_for(installation: Installation) -> None:
     assert mia.split() == ["mia", "active", api_key[:16], "unmetered", "4"]
 
 
-def test_programs_read_whole_keys_with_tabs(installation: Installation) -> None:
+def test_off_a_terminal_the_table_is_the_same(installation: Installation) -> None:
     key = installation.keys("add", "--name", "nora")["public_key"]
     installation.keys("account", "nora", "--suspended")
-    revoked = installation.keys("add", "--name", "otto")["public_key"]
+    revoked = installation.keys("add", "--name", "otto", "--preset", "fast")["public_key"]
     installation.keys("revoke", revoked)
-    heads, *rows = (line.split("\t") for line in installation.call("keys", "list").stdout.splitlines())
-    found = {row[heads.index("public_key")]: dict(zip(heads, row, strict=True)) for row in rows}
-    assert (found[key]["state"], found[key]["active"]) == ("suspended", "False")
-    assert (found[revoked]["state"], found[revoked]["credits_left"]) == ("revoked", "-")
-    assert heads[:4] == ["account", "public_key", "api_key", "active"]
+    printed = installation.call("keys", "list").stdout
+    _, heads, _, *lines = (line for line in printed.splitlines() if line.strip())
+    assert heads.split() == ["account", "state", "key", "left", "used", "terms"]
+    rows = [line.split() for line in lines]
+    assert ["nora", "suspended", f"{key[:12]}…", "unmetered", "0"] in rows
+    assert f"otto revoked {revoked[:12]}… unmetered 0 model isnet-general-use, precision fast".split() in rows
+    found = {row["public_key"]: (row["state"], row["active"]) for row in installation.keys("list")}
+    assert (found[key], found[revoked]) == (("suspended", False), ("revoked", False))

@@ -77,12 +77,6 @@ def test_csv_has_a_line_for_each_account_and_day(used: Used) -> None:
     assert rows[1] == {"account": "ulla", "day": used.day(0), "done": "1", "failed": "2", "credits": "3"}
 
 
-def test_programs_read_lines_with_tabs(used: Used) -> None:
-    assert used.call(0, 2).splitlines() == ["account\tdone\tfailed\tcredits", "udo\t1\t0\t2", "ulla\t2\t2\t8"]
-    by_day = used.call(0, 2, "--account", "udo").splitlines()
-    assert by_day == ["account\tday\tdone\tfailed\tcredits", f"udo\t{used.day(0)}\t1\t0\t2"]
-
-
 def test_people_see_a_table_with_its_sum(used: Used) -> None:
     asked = ("keys", "usage", "--from", used.day(0), "--to", used.day(2))
     title, heads, *lines = shown_on_a_terminal(used.installation, *asked)

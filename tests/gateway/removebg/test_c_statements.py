@@ -162,10 +162,11 @@ def test_c_5_the_gem_hands_the_accounts_names_on_as_arguments(service: RemoveBg)
     [
         ("GET", "/v1.0", 404),
         ("GET", "/v1.0/", 404),
-        ("POST", "/v1.0/removebg/", 404),
+        ("POST", "/v1.0/removebg/x", 404),
         ("POST", "/v1.0/account/x", 404),
         ("DELETE", "/v1.0/nothing", 404),
         ("GET", "/v1.0/removebg", 405),
+        ("GET", "/v1.0/removebg/", 405),
         ("POST", "/v1.0/account", 405),
         ("PROPFIND", "/v1.0/improve", 405),
     ],
@@ -174,6 +175,12 @@ def test_c_6_go_parses_json_of_every_answer(quick: RemoveBg, method: str, path: 
     answer = quick.open(path, method=method)
     assert error_of(answer, status)["code"] == {404: "not_found", 405: "method_not_allowed"}[status]
     assert ("Allow" in answer.headers) == (status == 405)
+
+
+def test_a_path_may_end_in_a_slash(service: RemoveBg) -> None:
+    with service.answering():
+        assert service.send(path="/v1.0/removebg/").status_code == 200
+    assert service.open("/v1.0/account/").status_code == 200
 
 
 def test_c_6_the_gem_takes_the_first_errors_title_also_of_a_fault(quick: RemoveBg) -> None:

@@ -13,4 +13,4 @@ def service() -> Service:
 @pytest.fixture
 def patient_service() -> Service:
     """One whose callers wait long enough for any result."""
-    return make_service(runware_sync_seconds=60, runware_poll_seconds=10)
+    return make_service(runware_sync_seconds=60)

@@ -34,7 +34,7 @@ Item = dict[str, Any]
 ACCOUNT = "shop"
 TINY_PICTURE = pictures.data_uri(pictures.png())
 """Black, 8 x 8 pixels."""
-QUICK = {"runware_sync_seconds": 0.2, "runware_poll_seconds": 0.05, "usd_per_credit": 0.0006}
+QUICK = {"runware_sync_seconds": 0.2, "usd_per_credit": 0.0006}
 
 
 def dark(image: Bytes) -> Bytes:
@@ -155,12 +155,12 @@ class Service:
         else:
             self.accounts.change(ACCOUNT, active=False)
 
-    def post(self, body: object, *, api_key: str | None = "", **options: Any) -> TestResponse:
+    def post(self, body: object, *, api_key: str | None = "", path: str = "/v1", **options: Any) -> TestResponse:
         """Send a body: a text as it is, all else as JSON; with this key, the account's, or (None) without one."""
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key or self.api_key}"}
         data = body if isinstance(body, str | bytes) else json.dumps(body)
         options = {"content_type": "application/json", "headers": headers} | options
-        return self.app.test_client().post("/v1", data=data, **options)
+        return self.app.test_client().post(path, data=data, **options)
 
     def answer(self, *tasks: Item, **options: Any) -> Item:
         """The answer to tasks; of a request in which something succeeded."""

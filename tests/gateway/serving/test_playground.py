@@ -1,5 +1,6 @@
 """The playground over HTTP: what is served, as what, and under which policy."""
 
+import gzip
 import posixpath
 import re
 import tomllib
@@ -65,6 +66,20 @@ def test_a_browser_asks_again_and_gets_nothing_new(client: FlaskClient) -> None:
     assert (again.status_code, again.data) == (304, b"")
     assert again.headers["ETag"] == first.headers["ETag"]
     assert client.get("/playground", headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
+
+
+def test_a_browser_gets_texts_compressed(client: FlaskClient) -> None:
+    plain = client.get("/playground/app.js")
+    response = client.get("/playground/app.js", headers={"Accept-Encoding": "gzip, deflate, br"})
+    assert gzip.decompress(response.data) == plain.data
+    assert response.headers["Content-Encoding"] == "gzip"
+    assert response.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding"
+    assert response.content_length == len(response.data) < len(plain.data) / 2
+    assert response.headers["ETag"] != plain.headers["ETag"]
+    again = {"Accept-Encoding": "gzip", "If-None-Match": response.headers["ETag"]}
+    assert client.get("/playground/app.js", headers=again).status_code == 304
+    photo = client.get("/playground/samples/cup.jpg", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in photo.headers
 
 
 def test_head_answers_without_a_body(client: FlaskClient) -> None:

@@ -17,7 +17,7 @@ PING = {"taskType": "ping", "ping": True}
 
 @pytest.fixture(scope="module")
 def api_key(installation: Installation) -> str:
-    return str(installation.keys("add", "--runware", "--name", "shop")["api_key"])
+    return str(installation.keys("add", "--api-key", "--name", "shop")["api_key"])
 
 
 def assert_no_faults(gateway: LiveGateway) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from cutgate.gateway.runware.sockets.sessions import Sessions, is_session_uuid
 from cutgate.jobs.ids import new_task_uid
-from tests.ledgers import fresh_sessions
+from tests.ledgers import fresh_prefix, fresh_sessions
 
 
 @pytest.fixture
@@ -74,9 +74,10 @@ def test_a_session_ends_after_its_time() -> None:
 
 
 def test_a_session_that_is_gone_is_its_holders_again() -> None:
-    sessions = fresh_sessions(0.05)
-    session = sessions.open("anna", None).session
-    sessions.leave(session, [])
+    prefix = fresh_prefix()
+    brief, sessions = fresh_sessions(0.05, prefix), fresh_sessions(key_prefix=prefix)
+    session = brief.open("anna", None).session
+    brief.leave(session, [])
     time.sleep(0.1)
     assert sessions.renew([session]) == (True,)
     assert sessions.open("anna", session.uuid).session.uuid == session.uuid

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import re
 import resource
 import shutil
 import signal
@@ -17,8 +16,7 @@ import pytest
 
 from cutgate.jobs.blobs.file import TEMPORARY_PREFIX, FileBlobStore
 from cutgate.jobs.errors import BlobMissing, BlobStoreUnavailable
-from cutgate.jobs.ids import BlobKey, new_task_uid, new_token, parse_task_uid, result_key, source_key
-from tests.jobs.build import run_at_once
+from cutgate.jobs.ids import BlobKey, new_task_uid, parse_task_uid, source_key
 
 
 @pytest.fixture
@@ -59,14 +57,6 @@ def neighbour_of(key: BlobKey) -> BlobKey:
     """Another task's blob in the same folder."""
     turned = key.task[:-2] + ("a" if key.task[-2] != "a" else "b") + key.task[-1]
     return source_key(parse_task_uid(turned), 0)
-
-
-def put_as_before(root: Path, key: BlobKey, data: bytes) -> Path:
-    """A blob as versions of before wrote it."""
-    path = root / str(key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
 
 
 @pytest.fixture
@@ -311,66 +301,6 @@ def test_what_a_dead_writer_left_goes_after_its_time(blobs: FileBlobStore, root:
         os.utime(path, (0, 0))
     blobs.delete_unfinished(older_than_seconds=60)
     assert files_under(root) == [path_of(root, key)]
-
-
-class TestBlobsOfBefore:
-    """An installation that was brought up to date has blobs at `<task>/<item>/<role>-<token>`."""
-
-    def test_they_are_read_and_copied(self, blobs: FileBlobStore, root: Path, key: BlobKey) -> None:
-        copy, path = source_key(new_task_uid(), 0), put_as_before(root, key, b"data")
-        assert blobs.get(key) == b"data"
-        blobs.copy(key, copy)
-        assert path_of(root, copy).samefile(path)
-
-    def test_they_are_deleted(self, blobs: FileBlobStore, root: Path, key: BlobKey) -> None:
-        put_as_before(root, key, b"data")
-        blobs.delete(key)
-        with pytest.raises(BlobMissing):
-            blobs.get(key)
-        # What is left of the folders goes with the task.
-        assert list(blobs.tasks()) == [key.task]
-        blobs.delete_task(key.task)
-        assert list(root.iterdir()) == []
-
-    def test_they_go_with_their_task(self, blobs: FileBlobStore, root: Path, key: BlobKey) -> None:
-        other = source_key(new_task_uid(), 0)
-        for kept in (key, source_key(key.task, 0), other):
-            put_as_before(root, kept, b"data").with_name(f"{TEMPORARY_PREFIX}half").write_bytes(b"half")
-        result = result_key(key.task, key.index, new_token())
-        blobs.put(result, b"written since")
-        assert sorted(blobs.tasks()) == sorted([key.task, other.task])
-        run_at_once(4, lambda _: blobs.delete_task(key.task))
-        assert list(blobs.tasks()) == [other.task]
-        assert not (root / key.task).exists()
-        assert blobs.get(other) == b"data"
-
-    def test_versions_of_before_find_all_blobs_that_the_page_gives_old_names(
-        self, blobs: FileBlobStore, root: Path, key: BlobKey
-    ) -> None:
-        keys = [
-            key,
-            *(result_key(key.task, 12, token) for token in ("a-token_with-marks", "-at-both-", "--and--so--")),
-        ]
-        for one in keys:
-            blobs.put(one, b"data")
-        page = (Path(__file__).parents[3] / "docs" / "storage.md").read_text(encoding="utf-8")
-        [_, block] = re.findall(r"^```bash (.*?)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0]
-        subprocess.run(["bash", "-euo", "pipefail", "-c", block], cwd=root, check=True)
-        assert files_under(root) == sorted(root / str(one) for one in keys)
-        assert [blobs.get(one) for one in keys] == [b"data"] * len(keys)
-
-    def test_one_that_cannot_be_deleted_is_told(
-        self, blobs: FileBlobStore, root: Path, key: BlobKey, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        path = put_as_before(root, key, b"data")
-
-        def refused(*_: object, **__: object) -> None:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-        monkeypatch.setattr(os, "scandir", refused)
-        with pytest.raises(BlobStoreUnavailable):
-            blobs.delete_task(key.task)
-        assert path.exists()
 
 
 def test_what_else_lies_on_the_volume_is_left_alone(blobs: FileBlobStore, root: Path) -> None:

@@ -21,6 +21,7 @@ from tests.jobs.build import (
     result_of,
     run_at_once,
 )
+from tests.waiting import PATIENCE_SECONDS
 
 
 class TestClaim:
@@ -224,7 +225,7 @@ def test_a_claim_says_who_pays_and_which_request_asked(ledger: Ledger) -> None:
 
 def test_a_claim_says_how_long_its_item_waited(ledger: Ledger) -> None:
     ledger.submit()
-    ledger.clock.advance(2.5)
+    ledger.clock.advance(1_000)
     token = new_token()
     first = ledger.claim([LANE], "worker-1", token)
     ledger.clock.advance(1)
@@ -232,9 +233,9 @@ def test_a_claim_says_how_long_its_item_waited(ledger: Ledger) -> None:
     assert first is not None
     assert again is not None
     assert first.waited_seconds == again.waited_seconds
-    assert 2.4 < first.waited_seconds < 3.5
+    assert first.waited_seconds == pytest.approx(1_000, abs=PATIENCE_SECONDS)
     assert ledger.give_back(first)
-    assert ledger.next_claim().waited_seconds < 1
+    assert ledger.next_claim().waited_seconds < PATIENCE_SECONDS
 
 
 def test_errands_say_it_too(ledger: Ledger) -> None:

@@ -9,7 +9,6 @@ from redis import Redis
 from cutgate.jobs.errors import IdempotencyConflict
 from cutgate.jobs.ids import TaskUid, new_task_uid
 from cutgate.jobs.ledger.answers import Created, Outlook
-from cutgate.jobs.ledger.encoding import encode_result
 from cutgate.jobs.ledger.redis.reads import READ_AT_ONCE
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import MAX_MEMO_BYTES, Idempotency, ItemState, KnownKey, RateUse, TaskStatus
@@ -200,22 +199,6 @@ class TestWhatAReadCosts:
         before = calls_of(client, "evalsha")
         assert None not in ledger.get_many(uids, "alice")
         assert calls_of(client, "evalsha") == (before[0] + 2,)
-
-
-def test_a_task_that_ended_before_its_hash_said_all(ledger: Ledger, client: Redis, key_prefix: str) -> None:
-    """What became of its items is in their own hashes, as versions before left it."""
-    uids = done(ledger, 5, item_count=40)
-    found = [ledger.task(uid) for uid in uids]
-    for task in found:
-        client.hdel(f"{key_prefix}task:{task.uid}", "items")
-        for item in task.items:
-            assert item.result is not None
-            name, result = f"{key_prefix}item:{task.uid}:{item.index}", encode_result(item.result)
-            client.hset(name, mapping={"price": item.price, "attempts": item.attempts, "result": result})
-    before = calls_of(client, "evalsha")
-    assert list(ledger.get_many(uids, "alice")) == found
-    assert calls_of(client, "evalsha") == (before[0] + 2,)
-    assert [ledger.get(uid, "alice") for uid in uids] == found
 
 
 def test_which_have_ended_is_told_without_reading_them(ledger: Ledger) -> None:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from cutgate.jobs.observe import metrics, traces
 from cutgate.jobs.observe.metric_names import ITEM_ERRORS
-from cutgate.jobs.observe.spans import Kind
+from cutgate.jobs.observe.traces import Kind
 from cutgate.jobs.settings import JobSettings
 from tests.servers.stack import ROOT
 

@@ -33,7 +33,11 @@ def test_nothing_asked_is_the_result_itself() -> None:
 
 def test_a_spec_says_how() -> None:
     spec = CutoutSpec(
-        model="m", file_format=FileFormat.WEBP, quality=60, background=(1, 2, 3, 4), crop_margin_px=5
+        model="m",
+        file_format=FileFormat.WEBP,
+        quality=60,
+        background=(1, 2, 3, 4),
+        composition=Composition(crop=Margins.of_px(5)),
     )
     how = Finish.of(spec)
     assert (how.file_format, how.quality) == (FileFormat.WEBP, 60)

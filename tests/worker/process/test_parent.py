@@ -15,8 +15,8 @@ from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Item, ItemState, NewItem, NewTask
 from cutgate.jobs.spec import CutoutSpec, lane_of
 from cutgate.worker.process.child import Child
-from cutgate.worker.process.parent import Parent, QuietAtFork
-from cutgate.worker.process.several import Deadlines
+from cutgate.worker.process.concurrency import Deadlines
+from cutgate.worker.process.parent import HeldDuringFork, Parent
 from cutgate.worker.settings import WorkerSettings
 from tests.fakes import ManualClock, MemoryBlobStore
 from tests.ledgers import FreshLedger, FreshPresence, spent_sources
@@ -123,7 +123,7 @@ def test_no_fork_falls_into_a_call() -> None:
         time.sleep(0.3)
         inside.clear()
 
-    thread = threading.Thread(target=QuietAtFork(call))
+    thread = threading.Thread(target=HeldDuringFork(call))
     thread.start()
     assert under_way.wait(5)
     child = os.fork()

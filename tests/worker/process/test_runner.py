@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
+from cutgate.jobs.composition import Composition, Margins
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from cutgate.jobs.ids import BlobKey
 from cutgate.jobs.limits import LedgerLimits
@@ -248,7 +249,12 @@ def test_a_ledger_that_is_away_between_two_steps_does_not_stop_the_work(
 @pytest.mark.parametrize("file_format", [FileFormat.PNG, FileFormat.WEBP, FileFormat.JPEG])
 @pytest.mark.parametrize("output", Output)
 def test_the_record_says_what_was_written(bench: Bench, file_format: FileFormat, output: Output) -> None:
-    asked = {"file_format": file_format, "crop_margin_px": 2, "background": (0, 0, 255, 255), "output": output}
+    asked = {
+        "file_format": file_format,
+        "composition": Composition(crop=Margins.of_px(2)),
+        "background": (0, 0, 255, 255),
+        "output": output,
+    }
     uid = bench.submit(picture(), SPEC.model_copy(update=asked))
     bench.run()
     result, image = bench.result(uid), bench.image(uid)
@@ -292,7 +298,7 @@ class TestFaultsThatAreNoPictures:
         uids = [bench.submit(picture()) for _ in range(3)]
         broken = self.broken(bench)
         assert [broken.run() for _ in range(3)] == [True] * 3
-        assert broken.runner.faults.too_many
+        assert broken.runner.faults.should_give_up
         items = [bench.item(uid) for uid in uids]
         assert {item.state for item in items} == {ItemState.QUEUED}
         assert sorted(item.attempts for item in items) == [0, 1, 1]  # the last shows that it is this process
@@ -308,8 +314,8 @@ class TestFaultsThatAreNoPictures:
 
     def test_a_picture_that_goes_well_ends_the_row(self, bench: Bench) -> None:
         faults = Faults()
-        assert [faults.note(), faults.note()] == [False, False]
+        assert [faults.record(), faults.record()] == [False, False]
         assert faults.pause_seconds == 2
         bench.submit(picture())
         assert bench.with_runner(faults=faults).run()
-        assert (faults.note(), faults.pause_seconds) == (False, 1)
+        assert (faults.record(), faults.pause_seconds) == (False, 1)

@@ -1,7 +1,7 @@
 /** The visitor's keys: typed, brought by a link, or remembered for the tab. */
 
 import { clientFor } from "../service/client.js";
-import { remember, remembered, takeFromAddress } from "../service/credentials.js";
+import { handOver, remember, remembered, takeFromAddress, takeHandedOver } from "../service/credentials.js";
 import { chosen, element } from "./dom.js";
 
 const FIELDS = { publicKey: "public-key", privateKey: "private-key", apiKey: "api-key" };
@@ -10,6 +10,8 @@ const PAIR = ["public-key", "private-key"];
 
 export class Access {
   #onKind;
+  /** Of the account, once the service took these very keys. @type {import("../service/client.js").Balance | null} */
+  #balance = null;
 
   /**
    * @param {{kind: (isPair: boolean) => void, signedIn: () => void}} listeners `kind` is told which protocol the keys
@@ -22,17 +24,23 @@ export class Access {
     }
     element("show-key").addEventListener("click", () => this.#showSecrets());
     element("remember").addEventListener("change", () => this.#keep());
-    element("keys").addEventListener("input", () => this.#keep());
-    // A field that is missing has to be seen to be filled in.
+    element("keys").addEventListener("input", () => this.#change());
+    for (const link of document.querySelectorAll("[data-same-keys]")) {
+      link.addEventListener("click", (event) => this.#follow(/** @type {MouseEvent} */ (event)));
+    }
+    // A field that is wrong has to be seen to be filled in.
     element("panel").addEventListener("invalid", ({ target }) => this.#reveal(target), true);
     const arrive = () => this.#arrive(takeFromAddress(), signedIn);
     addEventListener("hashchange", arrive);
+    // Coming back, perhaps from a page that never opened: no keys stay behind.
+    addEventListener("pageshow", takeHandedOver);
     this.#showKind();
     const kept = remembered();
     element("remember").checked = kept !== null;
+    const handedOver = takeHandedOver();
     // Once all parts of the page are put together.
     queueMicrotask(() => {
-      this.#arrive(kept, signedIn);
+      this.#arrive(handedOver ?? kept, signedIn);
       arrive();
     });
   }
@@ -51,8 +59,18 @@ export class Access {
     return Object.values(FIELDS).every((id) => element(id).disabled || element(id).value.trim());
   }
 
-  /** Keys that the service took need no room any more. */
-  fold() {
+  /** Whether the service took these keys, and their account may cut out as much as it likes. */
+  get isUnmetered() {
+    return this.#balance?.left === null;
+  }
+
+  /**
+   * Keys that the service took need no room any more.
+   *
+   * @param {import("../service/client.js").Balance} balance of their account
+   */
+  accept(balance) {
+    this.#balance = balance;
     element("keys").open = false;
     const { kind, publicKey } = this.credentials;
     element("key-name").textContent = kind === "api-key" ? "API key" : `${publicKey.slice(0, 6)}…`;
@@ -69,8 +87,18 @@ export class Access {
     for (const [name, id] of Object.entries(FIELDS)) element(id).value = credentials[name];
     document.querySelector(`input[name="key-kind"][value="${credentials.kind}"]`).checked = true;
     this.#showKind();
-    this.#keep();
+    this.#change();
     if (this.isComplete) signedIn();
+  }
+
+  #change() {
+    this.#balance = null;
+    this.#keep();
+  }
+
+  /** A link that is opened in this tab takes the keys along. */
+  #follow({ button, ctrlKey, metaKey, shiftKey, altKey }) {
+    if (button === 0 && !(ctrlKey || metaKey || shiftKey || altKey)) handOver(this.credentials);
   }
 
   #keep() {
@@ -95,5 +123,6 @@ export class Access {
 
   #reveal(field) {
     if (Object.values(FIELDS).includes(field.id)) this.unfold();
+    else if (field.closest("details")) field.closest("details").open = true;
   }
 }

@@ -4,7 +4,7 @@ import { element } from "./dom.js";
 
 const NO_SUBJECT = {
   message: "No subject was found",
-  advice: "draw a box around the subject, or try another picture",
+  advice: "select the subject with a box, or try another picture",
 };
 
 /** @param {string} text */
@@ -12,9 +12,13 @@ export function tell(text) {
   if (element("status").textContent !== text) element("status").textContent = text;
 }
 
-/** @param {boolean} isBusy */
-export function showBusy(isBusy) {
-  element("progress").hidden = !isBusy;
+/** @param {{value: number | null, max: number} | null} measure of the work, if any; no value if nobody knows how far it is */
+export function showBusy(measure) {
+  const [isBusy, bar] = [measure !== null, element("progress")];
+  bar.hidden = !isBusy;
+  bar.max = measure?.max ?? 1;
+  if (typeof measure?.value === "number") bar.value = measure.value;
+  else bar.removeAttribute("value");
   element("cancel").hidden = !isBusy;
   element("stage").setAttribute("aria-busy", String(isBusy));
 }

@@ -34,8 +34,10 @@ export class Job {
     this.#tell("Reading and signing…");
     photo.request = await client.prepare(await photo.dataUri(), settings, box);
     signal.throwIfAborted();
-    this.#tell(`Sending ${megabytes(photo.request.bytes.size)}…`);
-    this.#task = await client.submit(photo.request, signal);
+    const amount = megabytes(photo.request.bytes.size);
+    const sent = (part) => this.#tell(`Sending ${amount}… ${Math.floor(part * 10) * 10} %`, part);
+    sent(0);
+    this.#task = await client.submit(photo.request, sent, signal);
     this.#tell("Waiting for a worker…");
     const address = await client.waitFor(this.#task, () => this.#tell("Cutting out…"), signal);
     this.#task = "";
@@ -57,8 +59,9 @@ export class Job {
     if (this.#task) this.#client.abandon(this.#task);
   }
 
-  #tell(progress) {
-    this.#photo.progress = progress;
+  /** In steps that a screen reader has the time to say. */
+  #tell(progress, sentPart = null) {
+    [this.#photo.progress, this.#photo.sentPart] = [progress, sentPart];
     this.#photo.state = "working";
     this.#onChange();
   }

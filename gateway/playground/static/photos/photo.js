@@ -22,6 +22,8 @@ export class Photo {
   state = "new";
   /** What it does while it is at work, in words. */
   progress = "";
+  /** How much of the request is sent, 0 to 1; null while it is not being sent. @type {number | null} */
+  sentPart = null;
   /** @type {History<import("../stage/box.js").Box | null>} */
   boxes = new History(null);
   /** @type {Result | null} */

@@ -31,15 +31,26 @@ export class Run {
     this.#photos.clear();
   }
 
-  get firstFailed() {
-    return [...this.#photos.keys()].find((photo) => photo.state === "failed");
+  get lastDone() {
+    return [...this.#photos.keys()].findLast((photo) => photo.state === "done");
+  }
+
+  /** How far it is, out of how much; no value where one photo is being cut out, which takes as long as it takes. */
+  get measure() {
+    const photos = [...this.#photos.keys()];
+    if (photos.length === 1) return { value: photos[0].sentPart, max: 1 };
+    return { value: this.#rested(photos), max: photos.length };
   }
 
   get progress() {
     if (this.#isCancelled) return "Cancelling…";
     const photos = [...this.#photos.keys()];
     if (photos.length === 1) return photos[0].progress;
-    return `Cutting out: ${photos.filter((photo) => !photo.isBusy).length} of ${photos.length} done.`;
+    return `Cutting out: ${this.#rested(photos)} of ${photos.length} done.`;
+  }
+
+  #rested(photos) {
+    return photos.filter((photo) => !photo.isBusy).length;
   }
 
   get summary() {

@@ -1,4 +1,4 @@
-/** The strip of thumbnails: where each photo stands, which one is looked at, and away with it. */
+/** The thumbnails: where each photo stands, which one is looked at, which ones failed, and away with it. */
 
 import { element } from "../page/dom.js";
 
@@ -18,6 +18,7 @@ export class Strip {
   #list = element("thumbs");
   /** @type {Map<Photo, HTMLElement>} */
   #items = new Map();
+  #showsOnlyFailed = false;
   #album;
   #onSelect;
   #onRemove;
@@ -31,6 +32,10 @@ export class Strip {
     this.#onSelect = select;
     this.#onRemove = remove;
     this.#list.addEventListener("keydown", (event) => this.#key(event));
+    element("only-failed").addEventListener("click", () => {
+      this.#showsOnlyFailed = !this.#showsOnlyFailed;
+      this.show();
+    });
   }
 
   /** Shows the album as it is now. */
@@ -42,7 +47,27 @@ export class Strip {
       item.remove();
       this.#items.delete(photo);
     }
-    for (const photo of photos) this.#refresh(photo, this.#items.get(photo) ?? this.#addItem(photo));
+    this.#showFilter(photos.filter(({ state }) => state === "failed").length);
+    const shown = this.#shown;
+    const stop = shown.includes(this.#album.selected) ? this.#album.selected : shown[0];
+    for (const photo of photos) {
+      const item = this.#items.get(photo) ?? this.#addItem(photo);
+      item.hidden = !shown.includes(photo);
+      this.#refresh(photo, item, photo === stop);
+    }
+  }
+
+  #showFilter(failed) {
+    const button = element("only-failed");
+    if (failed === 0) this.#showsOnlyFailed = false;
+    button.hidden = failed === 0;
+    button.textContent = `Only failed (${failed})`;
+    button.setAttribute("aria-pressed", String(this.#showsOnlyFailed));
+  }
+
+  get #shown() {
+    const { photos } = this.#album;
+    return this.#showsOnlyFailed ? photos.filter(({ state }) => state === "failed") : photos;
   }
 
   #addItem(photo) {
@@ -63,7 +88,8 @@ export class Strip {
     return item;
   }
 
-  #refresh(photo, item) {
+  /** @param {boolean} isStop the one stop for Tab, however many photos there are; arrow keys go from one to the next */
+  #refresh(photo, item, isStop) {
     const [show, remove] = item.children;
     const isSelected = photo === this.#album.selected;
     const word = photo.isChanged && !photo.isBusy ? "Changed" : WORDS[photo.state];
@@ -71,14 +97,14 @@ export class Strip {
     show.lastElementChild.textContent = word;
     show.setAttribute("aria-label", `${photo.name}: ${word}`);
     show.setAttribute("aria-current", String(isSelected));
-    // One stop for Tab, however many photos there are; arrow keys go from one to the next.
-    show.tabIndex = remove.tabIndex = isSelected ? 0 : -1;
+    show.tabIndex = remove.tabIndex = isStop ? 0 : -1;
     if (isSelected && show.getAttribute("data-seen") !== "true") item.scrollIntoView({ block: "nearest" });
     show.setAttribute("data-seen", String(isSelected));
   }
 
   #key(event) {
-    const { photos, selected } = this.#album;
+    const { selected } = this.#album;
+    const photos = this.#shown;
     if (event.ctrlKey || event.metaKey || event.altKey || !selected) return;
     if (event.key === "Delete") this.#remove(selected);
     else if (event.key in STEPS) this.#go(photos, photos.indexOf(selected) + STEPS[event.key]);

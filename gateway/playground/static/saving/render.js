@@ -1,10 +1,11 @@
-/** A result as it is seen: on its backdrop, cropped, in the format that was chosen. */
+/** A result as it is seen: in its place, over its shadow and its background, in the format that was chosen. */
 
 import { LocalError } from "../service/errors.js";
-import { subjectOf, withMargin } from "./crop.js";
+import { layoutOf } from "./layout.js";
+import { subjectOf } from "./subject.js";
 
-/** Around a subject that is cropped to: a part of its longer side. */
-const MARGIN = 0.05;
+/** How far a shadow falls, and the standard deviation of its softness; both as in `worker/composition/shadow.py`. */
+const [DROP, BLUR] = [0.035, 0.03];
 
 /** @typedef {{extension: string, mediaType: string, quality?: number, hasAlpha: boolean}} Format */
 
@@ -19,23 +20,34 @@ export const FORMATS = {
 /**
  * @typedef {object} Choices
  * @property {Format} format
- * @property {string | ImageBitmap | null} backdrop a colour as CSS writes it, a picture, or nothing
- * @property {boolean} isCropped
+ * @property {string | ImageBitmap | null} backdrop a colour as CSS writes it, a picture, or null for none
+ * @property {import("./layout.js").Look} look
  */
+
+/** @typedef {{opacity: number, dropPx: number, blurPx: number}} Shadow in pixels of the canvas */
+/** @typedef {{layout: import("./layout.js").Layout, shadow: Shadow | null}} Composition */
 
 /** @typedef {import("../photos/photo.js").Result} Result */
 
+/** @param {import("./layout.js").Look} look */
+function changesNothing({ margin, size, position, shadow }) {
+  return margin === null && size === null && position === null && shadow === 0;
+}
+
 /**
- * The part of a result that is saved.
+ * Where a result lies, and its shadow. A mask has none.
  *
  * @param {Result} result
- * @param {boolean} isCropped
- * @returns {Promise<import("./crop.js").Rectangle>} all of it where there is no subject to crop to
+ * @param {import("./layout.js").Look} look
+ * @returns {Promise<Composition>}
  */
-export async function frameOf(result, isCropped) {
-  const { widthPx, heightPx } = result.size;
-  const subject = isCropped ? await subjectOf(result) : null;
-  return subject ? withMargin(subject, MARGIN, result.size) : { x: 0, y: 0, width: widthPx, height: heightPx };
+export async function compositionOf(result, look) {
+  const subject = changesNothing(look) ? null : await subjectOf(result);
+  const layout = layoutOf(result.size, subject, look);
+  if (!subject || look.shadow === 0 || result.settings.onlyMask) return { layout, shadow: null };
+  const scale = layout.picture.width / result.size.widthPx;
+  const sizePx = scale * Math.sqrt(subject.width * subject.height);
+  return { layout, shadow: { opacity: look.shadow, dropPx: DROP * sizePx, blurPx: BLUR * sizePx } };
 }
 
 /**
@@ -57,23 +69,29 @@ export function whyNot({ format, backdrop }, result) {
  * @returns {Promise<Blob>}
  */
 export async function rendered(result, choices) {
-  const { format, backdrop, isCropped } = choices;
-  if (format === FORMATS.png && !backdrop && !isCropped) return result.blob;
+  const { format, backdrop, look } = choices;
+  if (format === FORMATS.png && !backdrop && changesNothing(look)) return result.blob;
   const reason = whyNot(choices, result);
-  if (reason) throw new LocalError(reason, "choose a colour or a picture behind the cut-out, or another format");
-  const { x, y, width, height } = await frameOf(result, isCropped);
+  if (reason) throw new LocalError(reason, "choose a colour or a picture as the background, or another format");
+  const { layout, shadow } = await compositionOf(result, look);
   const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [width, height];
+  [canvas.width, canvas.height] = [layout.widthPx, layout.heightPx];
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  context.translate(-x, -y);
-  drawBackdrop(context, backdrop, result.size);
+  context.imageSmoothingQuality = "high";
+  drawBackdrop(context, backdrop, layout);
+  if (shadow) {
+    context.shadowColor = `rgb(0 0 0 / ${shadow.opacity})`;
+    context.shadowOffsetY = shadow.dropPx;
+    context.shadowBlur = 2 * shadow.blurPx; // twice the standard deviation, as HTML defines it
+  }
   const bitmap = await createImageBitmap(result.blob);
-  context.drawImage(bitmap, 0, 0);
+  const { x, y, width, height } = layout.picture;
+  context.drawImage(bitmap, x, y, width, height);
   bitmap.close();
   return encoded(canvas, format);
 }
 
-/** Fills the whole picture, as the page does: a picture covers it and is cut off at two of its sides. */
+/** Fills the whole canvas, as the page does: a picture covers it and is cut off at two of its sides. */
 function drawBackdrop(context, backdrop, { widthPx, heightPx }) {
   if (typeof backdrop === "string") {
     context.fillStyle = backdrop;

@@ -1,8 +1,8 @@
-/** The row under the picture: what lies behind the cut-out, and what is saved of it. */
+/** The look of the results: chosen in the panel, shown on the stage, and saved. */
 
 import { chosen, element } from "../page/dom.js";
 import { LocalError } from "../service/errors.js";
-import { FORMATS, frameOf, rendered, whyNot } from "./render.js";
+import { compositionOf, FORMATS, rendered, whyNot } from "./render.js";
 import { zip } from "./zip.js";
 
 /** @typedef {import("../photos/photo.js").Photo} Photo */
@@ -14,6 +14,7 @@ export class Saving {
   /** @type {ImageBitmap | null} */
   #scene = null;
   #sceneUrl = "";
+  #turn = Symbol("turn");
 
   /**
    * @param {import("../stage/stage.js").Stage} stage
@@ -24,12 +25,8 @@ export class Saving {
     this.#stage = stage;
     this.#album = album;
     this.#report = report;
-    for (const id of ["backdrop", "format", "crop"]) {
-      for (const control of document.querySelectorAll(`[name="${id}"]`)) {
-        control.addEventListener("change", () => this.show());
-      }
-    }
-    element("colour").addEventListener("input", () => this.show());
+    element("look").addEventListener("input", () => this.show());
+    element("format").addEventListener("change", () => this.show());
     element("scene-choose").addEventListener("click", () => element("scene").click());
     element("scene").addEventListener("change", () => this.#chooseScene(element("scene").files[0]));
     element("save").addEventListener("click", () => this.#busy("save", () => this.#save()));
@@ -41,7 +38,8 @@ export class Saving {
     const kind = chosen("backdrop");
     element("colour").hidden = kind !== "colour";
     element("scene-choose").hidden = kind !== "picture";
-    const { backdrop, isCropped } = this.#choices;
+    element("margin-field").hidden = !element("crop").checked;
+    const { backdrop, look } = this.#choices;
     const colour = typeof backdrop === "string" ? backdrop : "";
     this.#stage.showBackdrop(colour, backdrop && !colour ? this.#sceneUrl : "");
     const done = this.#album.photos.filter((photo) => photo.result);
@@ -53,24 +51,26 @@ export class Saving {
     const hint = this.#hint(result);
     element("save-hint").textContent = hint;
     element("save").disabled = hint !== "";
-    this.#showFrame(result, isCropped);
+    this.#compose(result, look);
   }
 
   /** @param {import("../photos/photo.js").Result} result */
   #hint(result) {
     const reason = whyNot(this.#choices, result);
-    return reason && `${reason}: choose a colour or a picture behind it.`;
+    return reason && `${reason}: choose a colour or a picture as the background.`;
   }
 
   get #choices() {
     const kind = chosen("backdrop");
     const backdrop = kind === "colour" ? element("colour").value : kind === "picture" ? this.#scene : null;
-    return { format: FORMATS[element("format").value], backdrop, isCropped: element("crop").checked };
+    return { format: FORMATS[element("format").value], backdrop, look: chosenLook() };
   }
 
-  async #showFrame(result, isCropped) {
-    const frame = isCropped ? await frameOf(result, true) : null;
-    if (result === this.#album.selected?.result && isCropped === element("crop").checked) this.#stage.showFrame(frame);
+  /** What was asked for last is shown, whatever is ready last. */
+  async #compose(result, look) {
+    const turn = (this.#turn = Symbol("turn"));
+    const composition = await compositionOf(result, look);
+    if (turn === this.#turn) this.#stage.compose(result, composition);
   }
 
   /** @param {File | undefined} file */
@@ -121,6 +121,23 @@ export class Saving {
       this.show();
     }
   }
+}
+
+/**
+ * What the panel says; a number that is not possible counts as the nearest that is.
+ *
+ * @returns {import("./layout.js").Look}
+ */
+function chosenLook() {
+  const margin = Math.min(50, Math.max(0, element("margin").valueAsNumber || 0)) / 100;
+  const [size, position] = [element("size").value, element("position").value];
+  const [x, y] = position.split(" ").map(Number);
+  return {
+    margin: element("crop").checked ? margin : null,
+    size: size ? Number(size) : null,
+    position: position ? { x, y } : null,
+    shadow: element("shadow").valueAsNumber / 100,
+  };
 }
 
 /**

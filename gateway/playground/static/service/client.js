@@ -24,7 +24,8 @@ import { RunwareClient } from "./runware.js";
  * @typedef {object} Client
  * @property {(picture: string, settings: Settings, box: import("../stage/box.js").Box | null) =>
  *   Promise<PreparedRequest>} prepare the picture is a data URI
- * @property {(request: PreparedRequest, signal: AbortSignal) => Promise<string>} submit gives the task's name
+ * @property {(request: PreparedRequest, onSent: (part: number) => void, signal: AbortSignal) => Promise<string>} submit
+ *   gives the task's name; `onSent` is told how much of the request is sent, 0 to 1
  * @property {(task: string, isRunning: () => void, signal: AbortSignal) => Promise<string>} waitFor gives the address
  *   of the result
  * @property {(task: string) => Promise<void>} terminate

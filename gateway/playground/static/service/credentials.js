@@ -1,6 +1,7 @@
 /** The visitor's keys: in the tab's memory, and in its session's storage where the visitor wants them there. */
 
 const KEY = "cutgate-keys";
+const HANDED_OVER = "cutgate-keys-handed-over";
 
 /**
  * @typedef {object} Credentials
@@ -26,18 +27,42 @@ export function takeFromAddress() {
 
 /** @returns {Credentials | null} */
 export function remembered() {
+  return read(KEY);
+}
+
+/** @param {Credentials | null} credentials null forgets them */
+export function remember(credentials) {
+  write(KEY, credentials);
+}
+
+/**
+ * Leaves the keys for the page that this tab opens next, which takes them away.
+ *
+ * @param {Credentials} credentials
+ */
+export function handOver(credentials) {
+  write(HANDED_OVER, credentials);
+}
+
+/** @returns {Credentials | null} what the page before handed over; nobody finds it again */
+export function takeHandedOver() {
+  const credentials = read(HANDED_OVER);
+  write(HANDED_OVER, null);
+  return credentials;
+}
+
+function read(name) {
   try {
-    return JSON.parse(sessionStorage.getItem(KEY) ?? "null");
+    return JSON.parse(sessionStorage.getItem(name) ?? "null");
   } catch {
     return null; // a browser that refuses storage to a page throws
   }
 }
 
-/** @param {Credentials | null} credentials null forgets them */
-export function remember(credentials) {
+function write(name, credentials) {
   try {
-    if (credentials) sessionStorage.setItem(KEY, JSON.stringify(credentials));
-    else sessionStorage.removeItem(KEY);
+    if (credentials) sessionStorage.setItem(name, JSON.stringify(credentials));
+    else sessionStorage.removeItem(name);
   } catch {
     // They last as long as the page, then.
   }

@@ -13,6 +13,8 @@ const NO_PICTURE = ["This file is not a picture", "choose a file of JPEG, PNG, W
 /** @type {Words} */
 const WRONG_PICTURE = ["This picture cannot be used", "try another picture"];
 /** @type {Words} */
+const DAMAGED = ["This file is damaged", "choose another copy of it"];
+/** @type {Words} */
 const TOO_LARGE = ["This file is too large", "send a smaller picture"];
 /** @type {Words} */
 const OUT_OF_DATE = ["This page does not fit the service", "reload the page"];
@@ -71,9 +73,9 @@ export class ServiceError extends Error {
     super(title);
     this.code = code;
     this.advice = advice;
-    this.isFinal = title === NO_PICTURE[0];
+    this.isFinal = title === NO_PICTURE[0] || title === DAMAGED[0];
     this.detail = this.isFinal ? "" : detail || (isSentence(code) ? text : "");
-    this.technical = `${text} (code ${code})`;
+    this.technical = this.detail === text ? `Code ${code}` : `${text} (code ${code})`;
     this.concernsAll = OF_THE_ACCOUNT.has(code);
   }
 }
@@ -113,6 +115,7 @@ export class LocalError extends Error {
  */
 function wordsFor(code, text, detail) {
   if (/^the bytes are not/.test(detail || text)) return NO_PICTURE;
+  if (text.includes("truncated or damaged")) return DAMAGED;
   if (code === 230 && text.includes("RawImage")) return WRONG_PICTURE;
   if (code === 230 && text === "Request body too large") return TOO_LARGE;
   return PICPIK_WORDS[code] ?? RUNWARE_WORDS[code] ?? ["The service refused", "change what the message names"];

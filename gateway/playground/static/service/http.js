@@ -18,12 +18,14 @@ export const API = new URL("./", document.baseURI);
  * Sends JSON, again while it meets what passes.
  *
  * @param {URL} url
- * @param {{headers?: Record<string, string>, body: BodyInit, signal?: AbortSignal}} request
+ * @param {{headers?: Record<string, string>, body: BodyInit, signal?: AbortSignal, onSent?: (part: number) => void}}
+ *   request `onSent` is told how much of a large body is sent, 0 to 1
  * @returns {Promise<{status: number, answer: any}>} the answer is null where it is no JSON
  */
-export async function post(url, { headers = {}, body, signal }) {
+export async function post(url, { headers = {}, body, signal, onSent }) {
   const options = { method: "POST", headers: { "Content-Type": "application/json", ...headers }, body, signal };
-  const response = await persistently(url, options);
+  const send = onSent ? () => upload(url, options, onSent) : undefined;
+  const response = await persistently(url, options, send);
   return { status: response.status, answer: await response.json().catch(() => null) };
 }
 
@@ -88,14 +90,15 @@ export function randomUuid() {
  *
  * @param {URL} url
  * @param {RequestInit} options
+ * @param {() => Promise<Response>} [send]
  * @returns {Promise<Response>}
  */
-async function persistently(url, options) {
+async function persistently(url, options, send = () => fetch(url, { cache: "no-store", ...options })) {
   for (let attempt = 1; ; attempt += 1) {
     let response;
     let reason = "";
     try {
-      response = await fetch(url, { cache: "no-store", ...options });
+      response = await send();
       if (!PASSING.has(response.status)) return response;
     } catch (error) {
       if (options.signal?.aborted) throw error;
@@ -108,6 +111,33 @@ async function persistently(url, options) {
     }
     await pause(delaySeconds, options.signal);
   }
+}
+
+/**
+ * `fetch` for a large body: that one does not tell how much of it is sent.
+ *
+ * @param {URL} url
+ * @param {RequestInit} options
+ * @param {(part: number) => void} onSent
+ * @returns {Promise<Response>}
+ */
+function upload(url, { method, headers, body, signal }, onSent) {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const request = new XMLHttpRequest();
+    request.open(method, url);
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+    request.upload.addEventListener("progress", ({ loaded, total }) => onSent(loaded / total));
+    request.addEventListener("load", () => {
+      const retryAfter = request.getResponseHeader("Retry-After");
+      const answered = retryAfter ? { "Retry-After": retryAfter } : {};
+      resolve(new Response(request.responseText || null, { status: request.status, headers: answered }));
+    });
+    request.addEventListener("error", () => reject(new TypeError("Failed to fetch")));
+    request.addEventListener("abort", () => reject(signal.reason));
+    signal?.addEventListener("abort", () => request.abort(), { once: true });
+    request.send(body);
+  });
 }
 
 /**

@@ -28,8 +28,8 @@ export class PicpikClient {
   }
 
   /** A repeat is the same request, by which the service knows it and does no work twice. */
-  async submit({ bytes }, signal) {
-    return (await send(bytes, signal)).TaskUID;
+  async submit({ bytes }, onSent, signal) {
+    return (await send(bytes, signal, onSent)).TaskUID;
   }
 
   waitFor(task, isRunning, signal) {
@@ -92,10 +92,11 @@ function fieldsOf({ foreground, background, erode, hair, onlyMask }, box) {
 /**
  * @param {BodyInit} body
  * @param {AbortSignal} [signal]
+ * @param {(part: number) => void} [onSent]
  * @returns {Promise<Record<string, any>>} the answer of a success
  */
-async function send(body, signal) {
-  const { status, answer } = await post(API, { body, signal });
+async function send(body, signal, onSent) {
+  const { status, answer } = await post(API, { body, signal, onSent });
   if (typeof answer?.RetCode !== "number") {
     throw new TransportError(`HTTP ${status} with a body that is not the protocol's`, status);
   }

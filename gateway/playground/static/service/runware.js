@@ -6,7 +6,7 @@ import { API, polled, post, randomUuid } from "./http.js";
 
 const ENDPOINT = new URL("v1", API);
 const FILE_ENDPOINT = new URL("v1.0/removebg", API);
-const HELD_SECONDS = 2;
+const HELD_SECONDS = 1;
 /** The protocol's least threshold and erode size. */
 const LEAST = 1;
 
@@ -33,8 +33,8 @@ export class RunwareClient {
     return { ...request, fileCommand: fileCommand(FILE_ENDPOINT, onlyMask) };
   }
 
-  async submit({ bytes }, signal) {
-    return (await this.#send(bytes, signal)).taskUUID;
+  async submit({ bytes }, onSent, signal) {
+    return (await this.#send(bytes, signal, onSent)).taskUUID;
   }
 
   waitFor(task, isRunning, signal) {
@@ -62,10 +62,11 @@ export class RunwareClient {
   /**
    * @param {BodyInit} body of one task
    * @param {AbortSignal} [signal]
+   * @param {(part: number) => void} [onSent]
    * @returns {Promise<Record<string, any>>} its item
    */
-  async #send(body, signal) {
-    const { status, answer } = await post(ENDPOINT, { headers: this.#headers, body, signal });
+  async #send(body, signal, onSent) {
+    const { status, answer } = await post(ENDPOINT, { headers: this.#headers, body, signal, onSent });
     const [error] = answer?.errors ?? [];
     if (error) throw new ServiceError(error.code, error.message);
     const [item] = answer?.data ?? [];

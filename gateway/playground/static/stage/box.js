@@ -34,6 +34,8 @@ function span(one, other, longest) {
 }
 
 export class BoxTool {
+  /** Of the photo, whatever part of it is shown. */
+  size = { widthPx: 0, heightPx: 0 };
   #element;
   #shade;
   #view;
@@ -69,7 +71,7 @@ export class BoxTool {
   /** Returns whether that is another box. */
   #change(box, isContinued) {
     const before = JSON.stringify(this.#box);
-    this.#box = box && clamped(box, this.#view.size);
+    this.#box = box && clamped(box, this.size);
     this.#draw();
     this.#onChange(this.#box, isContinued);
     return JSON.stringify(this.#box) !== before;
@@ -77,7 +79,7 @@ export class BoxTool {
 
   /** Puts a box over the middle, for whoever has no pointer to draw one. */
   add() {
-    const { widthPx, heightPx } = this.#view.size;
+    const { widthPx, heightPx } = this.size;
     this.box = { left: widthPx * 0.1, top: heightPx * 0.1, right: widthPx * 0.9, bottom: heightPx * 0.9 };
     this.#element.focus();
   }
@@ -121,8 +123,8 @@ export class BoxTool {
   /** Moves sides; all four of them stop together at the picture's edge, so that the box keeps its size. */
   #shifted(box, dx, dy, sides) {
     if (sides.length === SIDES.length) {
-      dx = Math.max(-box.left, Math.min(this.#view.size.widthPx - box.right, dx));
-      dy = Math.max(-box.top, Math.min(this.#view.size.heightPx - box.bottom, dy));
+      dx = Math.max(-box.left, Math.min(this.size.widthPx - box.right, dx));
+      dy = Math.max(-box.top, Math.min(this.size.heightPx - box.bottom, dy));
     }
     const moved = sides.map((side) => [side, box[side] + (side === "left" || side === "right" ? dx : dy)]);
     return { ...box, ...Object.fromEntries(moved) };

@@ -1,7 +1,8 @@
 /** The picture's side of the page: the photo, the box on it, the result over it. */
 
-import { element, setPixels } from "../page/dom.js";
+import { element } from "../page/dom.js";
 import { followBoxNumbers, showBox } from "../page/settings.js";
+import { unchanged } from "../saving/layout.js";
 import { BoxTool } from "./box.js";
 import { Compare } from "./compare.js";
 import { followPointers, panning } from "./gestures.js";
@@ -25,8 +26,8 @@ export class Stage {
   #photo = null;
   /** @type {import("../photos/photo.js").Result | null} */
   #result = null;
-  /** @type {import("../saving/crop.js").Rectangle | null} */
-  #frame = null;
+  /** Of the result that is shown; null until it is known. @type {import("../saving/render.js").Composition | null} */
+  #composition = null;
 
   /**
    * @param {(box: import("./box.js").Box | null, isContinued: boolean) => void} onBox told of the box on the photo
@@ -42,7 +43,7 @@ export class Stage {
         : this.#box.begin(event),
     );
     followBoxNumbers((box) => (this.#box.box = box));
-    this.#view.listen(() => this.#drawFrame());
+    this.#view.listen(() => this.#drawShadow());
     this.#followButtons();
   }
 
@@ -57,8 +58,7 @@ export class Stage {
     if (isOther) this.#showPhoto();
     if (result) element("result").src = result.url;
     else element("result").removeAttribute("src");
-    if (result && this.#view.isEmpty) this.#view.show(result.size);
-    this.showFrame(null);
+    if (isOther) this.#composition = null;
     this.#enter(!photo ? "empty" : result ? "done" : "ready");
   }
 
@@ -77,10 +77,16 @@ export class Stage {
     this.#compare.fill(colour, url);
   }
 
-  /** @param {import("../saving/crop.js").Rectangle | null} frame the part of the result that counts */
-  showFrame(frame) {
-    this.#frame = frame;
-    this.#drawFrame();
+  /**
+   * Shows a result in its place; one that is looked at no more is left alone.
+   *
+   * @param {import("../photos/photo.js").Result} result
+   * @param {import("../saving/render.js").Composition} composition
+   */
+  compose(result, composition) {
+    if (result !== this.#result || JSON.stringify(composition) === JSON.stringify(this.#composition)) return;
+    this.#composition = composition;
+    this.#arrange();
   }
 
   focus() {
@@ -102,7 +108,9 @@ export class Stage {
     const canShow = Boolean(photo?.size);
     element("before").hidden = !canShow;
     if (canShow) element("before").src = photo.url;
-    this.#view.show(photo?.size ?? NOTHING);
+    this.#view.show(unchanged(photo?.size ?? NOTHING));
+    this.#view.fit();
+    this.#box.size = photo?.size ?? NOTHING;
     this.#box.box = photo?.box ?? null;
     this.#surface.tabIndex = photo ? 0 : -1;
   }
@@ -119,7 +127,7 @@ export class Stage {
     element("box-keys").hidden = isDone || !isPhotoShown || !this.#canBox;
     element("unshown").hidden = isEmpty || isDone || isPhotoShown;
     this.#compare.show(isDone && isPhotoShown);
-    this.#drawFrame();
+    this.#arrange();
     this.#boxChanged(this.#box.box);
   }
 
@@ -131,19 +139,26 @@ export class Stage {
     const button = element("box-toggle");
     const isDone = this.#state === "done";
     button.hidden = !this.#photo?.size || !this.#canBox;
-    button.textContent = isDone ? "Edit box" : box ? "Remove box" : "Add box";
+    button.textContent = isDone || !box ? "Select the subject" : "Remove selection";
     button.setAttribute("aria-pressed", String(box !== null && !isDone));
     showBox(box);
     this.#onBox(box, isContinued);
   }
 
-  #drawFrame() {
-    const shade = element("frame");
-    shade.hidden = !this.#frame || this.#state !== "done";
-    if (!this.#frame) return;
-    const { x, y, width, height } = this.#frame;
+  /** A result lies as it will be saved, and the photo beside it with it; a box is drawn on the photo as it is. */
+  #arrange() {
+    const isDone = this.#state === "done";
+    const size = (isDone && this.#result?.size) || this.#photo?.size || NOTHING;
+    this.#view.show((isDone && this.#composition?.layout) || unchanged(size));
+    this.#drawShadow();
+  }
+
+  #drawShadow() {
+    const { shadow } = this.#composition ?? {};
     const { scale } = this.#view;
-    setPixels(shade.firstElementChild, { left: x * scale, top: y * scale, w: width * scale, h: height * scale });
+    element("result").style.filter = shadow
+      ? `drop-shadow(0 ${shadow.dropPx * scale}px ${shadow.blurPx * scale}px rgb(0 0 0 / ${shadow.opacity}))`
+      : "";
   }
 
   #followButtons() {

@@ -1,6 +1,7 @@
-/** Where the picture lies on the surface: zoom and pan, by wheel, keys, buttons, and two fingers. */
+/** Where the canvas with the picture lies on the surface: zoom and pan, by wheel, keys, buttons, and two fingers. */
 
 import { setPixels } from "../page/dom.js";
+import { unchanged } from "../saving/layout.js";
 
 const LARGEST_SCALE = 32;
 const STEP = 1.25;
@@ -17,7 +18,8 @@ const PIXELATED_FROM = 4;
 export class View {
   #surface;
   #listeners = [];
-  #size = { widthPx: 0, heightPx: 0 };
+  /** @type {import("../saving/layout.js").Layout} */
+  #layout = unchanged({ widthPx: 0, heightPx: 0 });
   #isFitted = true;
   #place = { x: 0, y: 0, scale: 1 };
 
@@ -34,18 +36,21 @@ export class View {
     this.#listeners.push(listener);
   }
 
-  /** @param {{widthPx: number, heightPx: number}} size of the picture that is now looked at */
-  show(size) {
-    this.#size = size;
-    this.fit();
+  /** @param {import("../saving/layout.js").Layout} layout on a canvas; if that has the same size, the zoom stays */
+  show(layout) {
+    const isResized = layout.widthPx !== this.size.widthPx || layout.heightPx !== this.size.heightPx;
+    this.#layout = layout;
+    if (isResized) this.fit();
+    else this.#changed();
   }
 
   get isEmpty() {
-    return this.#size.widthPx === 0;
+    return this.size.widthPx === 0;
   }
 
+  /** Of the canvas; that of the picture where all of it is shown as it is. */
   get size() {
-    return this.#size;
+    return this.#layout;
   }
 
   get scale() {
@@ -55,7 +60,7 @@ export class View {
   /** The picture's rectangle on the surface, in CSS pixels. */
   get rectangle() {
     const { x, y, scale } = this.#place;
-    const { widthPx, heightPx } = this.#size;
+    const { widthPx, heightPx } = this.size;
     // Whole pixels: layers that end between two would show each other at their edges.
     const [left, top, width, height] = [x, y, widthPx * scale, heightPx * scale].map(Math.round);
     return { x: left, y: top, width, height };
@@ -73,7 +78,7 @@ export class View {
   /** Makes the whole picture fit; a small one is enlarged a little. */
   fit() {
     const { width, height } = this.#room();
-    const { widthPx, heightPx } = this.#size;
+    const { widthPx, heightPx } = this.size;
     this.#centre(Math.min(LARGEST_FIT, (width - MARGIN_PX) / widthPx, (height - MARGIN_PX) / heightPx));
     this.#isFitted = true;
   }
@@ -117,13 +122,13 @@ export class View {
 
   #centre(scale) {
     const { width, height } = this.#room();
-    const { widthPx, heightPx } = this.#size;
+    const { widthPx, heightPx } = this.size;
     this.#move({ x: (width - widthPx * scale) / 2, y: (height - heightPx * scale) / 2, scale });
   }
 
   #zoom(factor, at) {
     const { x, y, scale } = this.#place;
-    const smallest = Math.min(1, 16 / Math.max(this.#size.widthPx, this.#size.heightPx));
+    const smallest = Math.min(1, 16 / Math.max(this.size.widthPx, this.size.heightPx));
     const wanted = Math.min(LARGEST_SCALE, Math.max(smallest, scale * factor));
     const ratio = wanted / scale;
     this.#move({ x: at.x - (at.x - x) * ratio, y: at.y - (at.y - y) * ratio, scale: wanted });
@@ -140,16 +145,28 @@ export class View {
   #kept({ x, y, scale }) {
     const { width, height } = this.#room();
     return {
-      x: Math.min(width - KEPT_PX, Math.max(KEPT_PX - this.#size.widthPx * scale, x)),
-      y: Math.min(height - KEPT_PX, Math.max(KEPT_PX - this.#size.heightPx * scale, y)),
+      x: Math.min(width - KEPT_PX, Math.max(KEPT_PX - this.size.widthPx * scale, x)),
+      y: Math.min(height - KEPT_PX, Math.max(KEPT_PX - this.size.heightPx * scale, y)),
     };
   }
 
   #changed() {
     const { x, y, width, height } = this.rectangle;
     setPixels(this.#surface, { x, y, w: width, h: height });
+    this.#placePicture();
     this.#surface.classList.toggle("pixelated", this.scale >= PIXELATED_FROM);
     for (const listener of this.#listeners) listener();
+  }
+
+  /** In parts of the canvas, whose edges are rounded. */
+  #placePicture() {
+    const { widthPx, heightPx, picture } = this.#layout;
+    const [across, down] = [100 / (widthPx || 1), 100 / (heightPx || 1)];
+    const parts = { left: picture.x * across, top: picture.y * down };
+    const sides = { width: picture.width * across, height: picture.height * down };
+    for (const [name, percent] of Object.entries({ ...parts, ...sides })) {
+      this.#surface.style.setProperty(`--picture-${name}`, `${percent}%`);
+    }
   }
 
   #wheel(event) {

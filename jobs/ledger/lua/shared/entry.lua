@@ -2,7 +2,7 @@
 
 -- Whether a key and its account are what was known of them.
 local function unchanged(entry)
-  local records = {key_pairs = key('key_pairs'), bearers = key('bearers')}
+  local records = {key_pairs = key('key_pairs'), api_keys = key('api_keys')}
   local key_record = redis.call('HGET', records[entry.kind], entry.key)
   local account_record = redis.call('HGET', key('accounts'), args.account)
   return key_record and account_record and redis.sha1hex(key_record .. account_record) == entry.version

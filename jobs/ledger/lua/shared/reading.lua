@@ -1,8 +1,8 @@
 -- needs: tasks
 
 -- Tasks of args.account as they stand at one moment: for each id the fields of its hash and behind them those of its
--- items in order, or false where there is no such task. Of a task that has ended its own hash says all; what stands in
--- its items' hashes is read of one that ended before that was so, and of an open one if that is asked for.
+-- items in order, or false where there is no such task. Of a task that has ended its own hash says all; the hashes of
+-- an open task's items are read if that is asked for.
 --
 --   account, retention_ms
 --   task_fields     what is asked of a task, first `account`, `ended_at_ms`, `hidden`, `retention_ms`, `item_count`,
@@ -20,7 +20,7 @@ local function read_tasks(uids)
     local account, ended_at_ms, hidden, retention_ms, item_count, items, terminated, memo = unpack(fields, 1, 8)
     local is_there = account == args.account and is_visible(account, ended_at_ms, hidden, retention_ms)
     spent = spent + 1 + math.floor((#(memo or '') + #(items or '')) / 1024)
-    if is_there and not items and not terminated and (ended_at_ms or args.open_items) then
+    if is_there and not items and not terminated and args.open_items then
       for index = 0, item_count - 1 do
         fields[#args.task_fields + 1 + index] =
           redis.call('HMGET', key('item', uid .. ':' .. index), unpack(args.item_fields))

@@ -33,18 +33,25 @@ from tests.gateway.runware.service import (
 )
 
 
-def test_a_get_without_an_upgrade_is_told_so(service: Service) -> None:
-    answer = service.app.test_client().get("/v1?sdk=js")
+@pytest.mark.parametrize("path", ["/v1?sdk=js", "/v1/"])
+def test_a_get_without_an_upgrade_is_told_so(service: Service, path: str) -> None:
+    answer = service.app.test_client().get(path)
     assert (answer.status_code, answer.headers["Upgrade"]) == (426, "websocket")
     assert answer.get_json()["errors"][0]["code"] == "invalidRequest"
 
 
+@pytest.mark.parametrize("path", ["/v1", "/v1/"])
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_other_methods_are_refused_in_the_protocols_form(service: Service, method: str) -> None:
-    answer = service.app.test_client().open("/v1", method=method)
+def test_other_methods_are_refused_in_the_protocols_form(service: Service, method: str, path: str) -> None:
+    answer = service.app.test_client().open(path, method=method)
     assert answer.status_code == 405
     assert set(answer.headers["Allow"].replace(" ", "").split(",")) == {"GET", "HEAD", "POST"}
     assert answer.get_json()["errors"][0]["code"] == "invalidRequest"
+
+
+def test_the_path_may_end_in_a_slash(service: Service) -> None:
+    answer = service.post([removal(deliveryMethod="async")], path="/v1/")
+    assert (answer.status_code, list(answer.get_json())) == (200, ["data"])
 
 
 def test_a_bare_object_is_an_array_of_one(service: Service) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from cutgate.gateway.accounts.authentication import KeyMissing, KeyUnknown
 from cutgate.gateway.accounts.rates import TooOften
+from cutgate.gateway.error_rows import spelt_out
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.errors import ROWS, TASK_ROWS, refusal, row_for
 from cutgate.gateway.runware.messages.fields import MODELS
@@ -43,7 +44,7 @@ def test_no_error_lacks_a_row() -> None:
         KeyUnknown,
         NoPlaceToWait,
     }
-    assert set(ROWS) == expected
+    assert set(spelt_out(ROWS)) == expected
 
 
 def test_no_recorded_kind_lacks_a_row() -> None:
@@ -67,11 +68,13 @@ BAD_FIELDS: list[Item] = [
     *({"ttl": 59}, {"ttl": "60"}, {"includeCost": "true"}, {"deliveryMethod": "later"}),
     *({"model": "runware:112@4"}, {"model": 109}),
     *({"rgba": value} for value in ([1, 2, 3], [1, 2, 3, 256], [1, 2, 3, True], "#fff")),
+    *({"rgba": value} for value in ([0.5, 2, 3, 4], [1, 2, 3, 1.5], [1, 2, 3, -0.5])),
     *({"postProcessMask": 1}, {"returnOnlyMask": "no"}, {"alphaMatting": 0}),
     *({"alphaMattingErodeSize": 0}, {"alphaMattingErodeSize": 256}),
     *({"alphaMattingForegroundThreshold": 0}, {"alphaMattingBackgroundThreshold": 256}),
     *({"settings": []}, {"inputs": "picture"}, {"routing": "fast"}, {"safety": {"a": "b" * 3_000}}),
-    {"inputImage": ["a"]},
+    *({"acceleratorOptions": []}, {"numberResults": 0}, {"numberResults": 2}, {"numberResults": True}),
+    *({"preserveAlpha": 1}, {"inputImage": ["a"]}),
 ]
 """What is wrong in a field whose name its code has."""
 OTHER_BAD_FIELDS: list[tuple[Item, str, str]] = [
@@ -79,6 +82,7 @@ OTHER_BAD_FIELDS: list[tuple[Item, str, str]] = [
     ({"settings": {"rgba": None, "blur": 2}}, "unsupportedParameter", "settings.blur"),
     ({"inputs": {"image": 5}}, "invalidInputImage", "inputs.image"),
     ({"inputs": {"image": TINY_PICTURE, "seed": 1}}, "unsupportedParameter", "inputs.seed"),
+    ({"model": "bria:51@1", "inputs": {"video": "https://host/a.mp4"}}, "invalidModel", "model"),
     ({"strength": 0.5}, "unsupportedParameter", "strength"),
     ({"input_image": "a"}, "unsupportedParameter", "input_image"),
     ({"ttl": 1, "outputFormat": "GIF"}, "invalidOutputFormat", "outputFormat"),  # the first of two
@@ -110,7 +114,7 @@ def test_thresholds_that_clash_are_both_named(service: Service) -> None:
     below, above = "alphaMattingBackgroundThreshold", "alphaMattingForegroundThreshold"
     for fields, parameters in (
         ({above: 20, below: 21}, [above, below]),
-        ({"settings": {above: 9}}, [f"settings.{above}", below]),
+        ({below: 10, "settings": {above: 9}}, [f"settings.{above}", below]),
     ):
         item = service.error(new_removal(**fields))
         assert (item["code"], item["parameter"]) == ("invalidAlphaMattingBackgroundThreshold", parameters)

@@ -35,7 +35,7 @@ TASKS = st.fixed_dictionaries(
 
 @pytest.fixture(scope="module")
 def service() -> Service:
-    return make_service(runware_sync_seconds=0.001, runware_poll_seconds=0.001, submits_per_second=10**6)
+    return make_service(runware_sync_seconds=0.001, submits_per_second=10**6)
 
 
 def check(service: Service, body: str | bytes) -> dict[str, Any]:

@@ -36,6 +36,11 @@ def test_a_bare_request_is_a_jpg_without_refinement(service: Service, task: Item
     ("fields", "changes"),
     [
         ({"rgba": [1, 2, 3, 4]}, {"background": (1, 2, 3, 4)}),
+        ({"rgba": [1, 2, 3, 0.5]}, {"background": (1, 2, 3, 128)}),
+        ({"rgba": [1, 2, 3, 0.999]}, {"background": (1, 2, 3, 255)}),
+        ({"rgba": [1, 2, 3, 1]}, {"background": (1, 2, 3, 1)}),
+        ({"rgba": [1, 2, 3, 1.0]}, {"background": (1, 2, 3, 1)}),
+        ({"preserveAlpha": True}, {}),
         ({"postProcessMask": True}, {"tidy_mask": True}),
         ({"returnOnlyMask": True}, {"output": Output.MASK}),
         ({"alphaMatting": True}, matting(240, 10, 10)),
@@ -48,6 +53,10 @@ def test_a_bare_request_is_a_jpg_without_refinement(service: Service, task: Item
             },
             matting(200, 200, 255),
         ),
+        ({"alphaMatting": True, "alphaMattingForegroundThreshold": 1}, matting(1, 1, 10)),
+        ({"alphaMatting": True, "alphaMattingForegroundThreshold": 255}, matting(255, 10, 10)),
+        ({"alphaMatting": True, "alphaMattingBackgroundThreshold": 255}, matting(255, 255, 10)),
+        ({"alphaMatting": True, "alphaMattingBackgroundThreshold": 1}, matting(240, 1, 10)),
         ({"alphaMattingErodeSize": 3, "alphaMattingForegroundThreshold": 100}, {}),
     ],
     ids=str,
@@ -94,9 +103,10 @@ def test_the_hybrid_form_is_taken_and_inputs_count_first(service: Service) -> No
     assert (errand.kind, errand.url) == (ErrandKind.FETCH, "https://host.example/a.png")
 
 
-def test_null_means_absent_and_ignored_objects_are_ignored(service: Service) -> None:
+def test_null_means_absent_and_ignored_fields_are_ignored(service: Service) -> None:
     names = ("model", "outputType", "ttl", "webhookURL", "rgba", "settings", "includeCost", "noSuchField")
-    task = removal(routing={"a": 1}, providerSettings={}, safety={"mode": "none"}) | dict.fromkeys(names)
+    objects: Item = {"routing": {"a": 1}, "providerSettings": {}, "acceleratorOptions": {"teaCache": True}}
+    task = removal(**objects, safety={"mode": "none"}, numberResults=1) | dict.fromkeys(names)
     assert spec_of(service, task) == DEFAULT
 
 
@@ -111,7 +121,7 @@ def test_numbers_may_be_written_as_json_allows(service: Service) -> None:
 def test_a_memo_never_grows_past_its_bound(service: Service) -> None:
     url = "https://host.example/" + "ä" * 2_000
     wide = {"a": "ä" * 1_000}
-    objects = dict.fromkeys(("routing", "safety", "providerSettings"), wide)
+    objects = dict.fromkeys(("routing", "safety", "providerSettings", "acceleratorOptions"), wide)
     service.result(removal(url, inputs={"image": url}, webhookURL=url, uploadEndpoint=url, **objects))
     service.result(removal("https://" + "a" * 100_000, inputs={"image": TINY_PICTURE}, deliveryMethod="async"))
 

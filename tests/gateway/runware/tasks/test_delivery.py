@@ -120,11 +120,18 @@ def test_where_no_place_to_wait_is_free_nothing_is_accepted() -> None:
     assert service.result(poll(task))["status"] == "processing"
 
 
-def test_a_poll_is_held_until_the_task_ends(patient_service: Service) -> None:
+def test_a_poll_is_held_until_the_task_ends(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     task = removal(deliveryMethod="async")
-    patient_service.result(task)
-    with patient_service.working():
-        assert patient_service.result(poll(task))["status"] == "success"
+    service.result(task)
+    look = service.store.poll_named
+
+    def look_before_the_end(*args: Any, **named: Any) -> Any:
+        found = look(*args, **named)
+        assert service.work_once()
+        return found
+
+    monkeypatch.setattr(service.store, "poll_named", look_before_the_end)
+    assert service.result(poll(task))["status"] == "success"
 
 
 @pytest.mark.parametrize("asked", [poll, details])

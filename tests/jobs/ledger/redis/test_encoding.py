@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cutgate.jobs.ids import new_task_uid, new_token, result_key, upload_key
 from cutgate.jobs.ledger import encoding as codec
 from cutgate.jobs.ledger.presence import WorkerPresence
-from cutgate.jobs.record import Delivery, DeliveryKind, ErrorFacts, Result, Upload
+from cutgate.jobs.record import ErrorFacts, Result, Upload
 from cutgate.jobs.spec import Box, CutoutSpec, FileFormat, Lane, Output, Refinement
 
 T = TypeVar("T")
@@ -40,7 +40,6 @@ def specs(draw: st.DrawFn) -> CutoutSpec:
         tidy_mask=draw(st.booleans()),
         output=draw(st.sampled_from(Output)),
         background=draw(st.none() | st.tuples(*[st.integers(0, 255)] * 4)),
-        crop_margin_px=draw(st.none() | st.integers(0, 1000)),
         file_format=draw(st.sampled_from(FileFormat)),
         quality=draw(st.none() | st.integers(1, 100)),
     )
@@ -68,7 +67,6 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
         foreground=st.none() | BOXES,
     ),
     "upload": builds_picture(Upload, uid=st.just(UID), blob=st.just(upload_key(UID)), account=TEXT),
-    "deliveries": st.lists(st.builds(Delivery, kind=st.sampled_from(DeliveryKind), url=TEXT)).map(tuple),
     "error": st.builds(
         ErrorFacts,
         kind=TEXT,

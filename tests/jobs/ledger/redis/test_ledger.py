@@ -2,7 +2,6 @@
 
 import re
 import socket
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,7 +12,7 @@ from redis.exceptions import ResponseError
 from cutgate.jobs.errors import LedgerUnavailable, TaskTooLarge
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger import keys
-from cutgate.jobs.ledger.redis.client import RETRIES, connect
+from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, Idempotency
@@ -187,14 +186,11 @@ class TestServerAway:
                     announce()
 
     def test_a_server_that_does_not_answer(self, hung_url: str) -> None:
-        started = time.monotonic()
         with (
             connect(hung_url, connect_timeout_seconds=0.2, socket_timeout_seconds=0.2) as client,
             pytest.raises(LedgerUnavailable),
         ):
             Ledger(client).ping()
-        # One time-out for each attempt, and the waits between them.
-        assert time.monotonic() - started < 0.2 * (1 + RETRIES) + 2
 
     def test_a_wrong_password(self) -> None:
         with redis_server(password="right") as url:

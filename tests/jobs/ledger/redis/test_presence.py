@@ -1,11 +1,6 @@
 """Who is alive."""
 
-import json
-import time
-from dataclasses import asdict, replace
-
-import pytest
-from redis import Redis
+from dataclasses import replace
 
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from tests.fakes import ManualClock
@@ -73,28 +68,3 @@ def test_a_lane_counts_as_offered_for_a_while(presence: RedisPresence, clock: Ma
     clock.advance(seconds=20)
     assert presence.offered(within_seconds=60) == {LANE}
     assert presence.offered(within_seconds=1) == frozenset()
-
-
-class TestRollingUpgrade:
-    """Workers of the version before announced one lane each, under their names alone."""
-
-    @pytest.fixture
-    def announced_before(self, client: Redis, key_prefix: str, clock: ManualClock) -> None:
-        until_ms = time.time() * 1_000 + clock.offset_ms() + 10_000
-        client.hset(f"{key_prefix}workers", WORKER.owner, json.dumps(asdict(WORKER)))
-        client.zadd(f"{key_prefix}workers_until", {WORKER.owner: until_ms})
-
-    @pytest.mark.usefixtures("announced_before")
-    def test_old_announcements_are_read_and_end(self, presence: RedisPresence, clock: ManualClock) -> None:
-        assert presence.alive() == (WORKER,)
-        assert presence.offered(within_seconds=60) == {LANE}
-        clock.advance(seconds=11)
-        assert presence.alive() == ()
-
-    def test_the_version_before_reads_new_ones(
-        self, presence: RedisPresence, client: Redis, key_prefix: str
-    ) -> None:
-        """It takes every value of the hash for one worker with one lane."""
-        presence.announce(WORKER, ttl_seconds=10)
-        (text,) = client.hvals(f"{key_prefix}workers")
-        assert json.loads(text) == asdict(WORKER)

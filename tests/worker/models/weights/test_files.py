@@ -2,7 +2,6 @@ import hashlib
 import io
 import json
 import socket
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -157,10 +156,8 @@ def test_sources_that_are_silent_are_given_up_soon(tmp_path: Path, monkeypatch: 
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         monkeypatch.setenv("npm_config_registry", address)
         rows = npm_row(), row(Download(url=f"{address}/other.onnx"), b"other", "other.onnx")
-        begin = time.monotonic()
         with pytest.raises(ModelUnavailable) as caught:
             ensure_weights(model(*rows), tmp_path)
-        assert time.monotonic() - begin < 5
     assert str(caught.value).count("within 0.2 s") == 2
 
 

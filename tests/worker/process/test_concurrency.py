@@ -15,8 +15,8 @@ from cutgate.jobs.spec import CutoutSpec, Refinement, lane_of
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.models.engines.runtime import Segmenter
 from cutgate.worker.pictures.images import SourceImage, read_image
+from cutgate.worker.process.concurrency import ConcurrentItems, Deadlines
 from cutgate.worker.process.runner import Runner
-from cutgate.worker.process.several import ConcurrentItems, Deadlines
 from tests.fakes import ManualClock, MemoryBlobStore
 from tests.ledgers import FreshLedger
 from tests.waiting import eventually

@@ -1,4 +1,4 @@
-/** Where the subject is: the smallest rectangle with all of it, and a margin around. */
+/** Where the subject is: the smallest rectangle with all of it. */
 
 const ROWS_AT_ONCE = 256;
 /** Fainter than this, a pixel is a trace that nobody sees, of 255. */
@@ -6,20 +6,7 @@ const SEEN_FROM = 16;
 const RED = 0;
 const ALPHA = 3;
 
-/** @typedef {{x: number, y: number, width: number, height: number}} Rectangle in pixels of the picture */
-
-/**
- * @param {Rectangle} subject
- * @param {number} margin part of the subject's longer side
- * @param {{widthPx: number, heightPx: number}} size of the picture, which the margin does not go beyond
- * @returns {Rectangle}
- */
-export function withMargin({ x, y, width, height }, margin, { widthPx, heightPx }) {
-  const marginPx = Math.round(Math.max(width, height) * margin);
-  const [left, top] = [Math.max(0, x - marginPx), Math.max(0, y - marginPx)];
-  const right = Math.min(widthPx, x + width + marginPx);
-  return { x: left, y: top, width: right - left, height: Math.min(heightPx, y + height + marginPx) - top };
-}
+/** @typedef {import("./layout.js").Rectangle} Rectangle */
 
 /** @type {WeakMap<object, Promise<Rectangle | null>>} */
 const found = new WeakMap();
