@@ -231,9 +231,10 @@ class GatewaySettings(ServiceSettings):
     """`TotalCredits` of an account that was never granted credits."""
 
     submits_per_second: PositiveInt = 10
-    """Requests with pictures of an account, unless set for it; as many at once."""
-    polls_per_second: PositiveInt = 50
-    """Other requests of an account, unless set for it; as many at once."""
+    """Requests with pictures of an account, unless set for it; as many at once as its queue may hold, see
+    `CUTGATE_ACCOUNT_QUEUE_CAP`."""
+    polls_per_second: PositiveInt = 200
+    """Other requests of an account, unless set for it; at once as many as its queue may hold, in whole seconds."""
     failed_signatures_per_minute: PositiveInt = 30
     """Unknown keys, and wrong signatures of one key, from an address; as many at once. Above it, its large bodies
     and WebSockets are refused for a while."""

@@ -33,6 +33,7 @@ from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.presets import DEFAULT_MODEL, Choice
 from cutgate.jobs.sentinels import Sentinels, is_sentinel_url
 from cutgate.jobs.spec import ModelName, Precision
+from cutgate.validation import in_words
 
 SOURCE_SECONDS: Final = 60.0
 """How long a source outlives its item's end: longer than what a failover loses."""
@@ -211,8 +212,11 @@ def load_settings(kind: type[S]) -> S:
     try:
         return kind()
     except ValidationError as error:
-        problems = error.errors(include_input=False, include_context=False, include_url=False)
-        lines = [f"CUTGATE_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in problems]
+        problems = error.errors(include_input=False, include_url=False)
+        names = ("_".join(map(str, problem["loc"])).upper() for problem in problems)
+        lines = [
+            f"CUTGATE_{name}: {in_words(problem, kind)}" for name, problem in zip(names, problems, strict=True)
+        ]
         raise WrongSettings("\n".join(lines)) from None
     except SettingsError as error:
         raise WrongSettings(_reason(error)) from None

@@ -73,7 +73,7 @@ class NetworkSettings(BaseSettings):
     engine: EngineName = EngineName.AUTO
     """`auto`: the fastest exact one; `onnxruntime` or `openvino`: that one, without a trial."""
     engine_trial_seconds: NonNegativeFloat = 20
-    """Maximum time of the engine trial for a model; `0`: the processor's features decide."""
+    """Maximum processor time of an idle worker's engine trial for a model; `0`: no trial."""
     models_dir: Path = Field(default_factory=lambda: user_cache_dir() / "models")
     """Folder of weights; missing ones are downloaded."""
     cache_dir: Path = Field(default_factory=lambda: user_cache_dir() / "graphs")

@@ -22,10 +22,7 @@ def balance(target: Target, as_json: bool) -> None:
         lapse = found.expires_at.isoformat() if found.expires_at else None
         print_json({**asdict(found), "available": found.available, "expires_at": lapse})
         return
-    if not found.metered:
-        click.echo(f"unmetered, {found.used} used")
-        return
-    click.echo(f"{found.available} of {found.total} credits are left; {found.used} are used.")
+    click.echo(str(found))
     if found.expires_at:
         click.echo(f"They lapse at {found.expires_at:%Y-%m-%d %H:%M} UTC.")
 

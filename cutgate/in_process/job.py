@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 import structlog
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from cutgate.errors import CutoutFailed, NetworkUnavailable
 from cutgate.in_process.cutout import Cutout
@@ -22,6 +23,7 @@ from cutgate.jobs.errors import CutoutError, TimedOut
 from cutgate.jobs.spec import Box, CutoutSpec, Output, thresholds_of
 from cutgate.pictures import Picture
 from cutgate.protocol.picpik import MOST_ERODE_PX, clipped_box, require_known
+from cutgate.validation import in_words
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
@@ -138,8 +140,8 @@ def _box_of(value: Any) -> Box:
 
 
 def _erosion_of(value: Any) -> Any:
-    if isinstance(value, int) and value > MOST_ERODE_PX:  # a spec may have more: Runware's callers ask for it
-        raise ValueError(f"erode_size: it is 0 to {MOST_ERODE_PX}, not {value}")
+    if isinstance(value, int) and not 0 <= value <= MOST_ERODE_PX:  # a spec may have more, for Runware's callers
+        raise ValueError(f"erode_size must be 0 to {MOST_ERODE_PX}, not {value}")
     return value
 
 
@@ -150,9 +152,8 @@ _READ: Final[dict[str, Callable[[Any], Any]]] = {
 }
 
 
-def _said(fault: Any) -> str:
+def _said(fault: ErrorDetails) -> str:
     """What is wrong with an option, under the caller's name for it."""
     names = {field: name for name, field in _FIELDS.items()}
     where = ".".join(names.get(str(part), str(part)) for part in fault["loc"][:1])
-    said = str(fault["msg"]).removeprefix("Value error, ")
-    return f"{where}: {said}" if where else said
+    return f"{where} {in_words(fault, CutoutSpec)}".strip()

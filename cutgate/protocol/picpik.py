@@ -89,28 +89,33 @@ class JobStatus:
 class Balance:
     """An account's credits."""
 
-    total: int
-    """Granted altogether, used ones included."""
+    total: int | None
+    """Granted altogether, used ones included; None where credits limit nothing."""
     used: int
     expires_at: datetime | None
     """When they lapse; None when they do not."""
     metered: bool = True
-    """False where credits limit nothing, and `total` is only a large number."""
+    """False where credits limit nothing."""
 
     @property
-    def available(self) -> int:
-        """What is left; jobs that have not ended are not taken off yet."""
-        return self.total - self.used
+    def available(self) -> int | None:
+        """What is left, without regard to jobs that have not ended; None where credits limit nothing."""
+        return None if self.total is None else self.total - self.used
+
+    def __str__(self) -> str:
+        left = "unmetered" if self.total is None else f"{self.available} of {self.total} credits left"
+        return f"{left}, {self.used} used"
 
     @classmethod
     def from_answer(cls, answer: Mapping[str, Any]) -> Self:
         """Read an answer of `GetCreditBalance`."""
         lapse = answer.get("ExpireTimestamp")
+        is_metered = answer.get("Metered") is not False
         return cls(
-            total=answer["TotalCredits"],
+            total=answer["TotalCredits"] if is_metered else None,
             used=answer["UsedCredits"],
             expires_at=datetime.fromtimestamp(lapse, UTC) if lapse else None,
-            metered=answer.get("Metered") is not False,
+            metered=is_metered,
         )
 
 

@@ -13,8 +13,9 @@ from cutgate.gateway.accounts.recent import Decoded
 from cutgate.gateway.accounts.records import AccountError, AccountRecord, ApiKeyRecord, Records, Terms
 from cutgate.gateway.accounts.tables import API_KEYS, known_key
 
-API_KEY_START: Final = "kc_"
-"""What every API key begins with, and no public key of a pair."""
+API_KEY_START: Final = "cutgate_"
+"""What every API key begins with, for `keys revoke` and scanners of secrets to know it by; no public key of a pair
+does."""
 
 _KEY_BYTES: Final = 32
 _PREFIX_CHARACTERS: Final = len(API_KEY_START) + 8

@@ -37,8 +37,8 @@ class TooOften(Exception):
 class RateExceeded(TooOften):
     """The account sends too many requests."""
 
-    def __init__(self, allowance: Allowance) -> None:
-        super().__init__(f"the limit is {allowance.limit} requests a second", allowance.frees_in_seconds)
+    def __init__(self, use: RateUse, allowance: Allowance) -> None:
+        super().__init__(f"the limit is {use.limit} requests in {use.seconds} s", allowance.frees_in_seconds)
         #: What the rate says of the request.
         self.allowance = allowance
 
@@ -79,7 +79,7 @@ class Entry:
             raise KeyChanged("the key or its account was changed meanwhile")
         self.allowance = outlook.allowance
         if self.allowance is not None and not self.allowance.granted:
-            raise RateExceeded(self.allowance)
+            raise RateExceeded(self.use, self.allowance)
 
 
 class RequestLimits:
@@ -89,9 +89,12 @@ class RequestLimits:
         """Use a ledger; the settings have the rates where an account's terms name none."""
         self._store = store
         self._rates = {Rate.SUBMIT: settings.submits_per_second, Rate.POLL: settings.polls_per_second}
+        self._queue_cap = settings.account_queue_cap
 
     def entry(self, account: Account, rate: Rate, weight: int = 1) -> Entry:
         """A request that is still to be counted.
+
+        The burst is a whole queue of pictures: the queue's cap is what bounds an import, not its rate.
 
         Args:
             account: who asks.
@@ -99,8 +102,10 @@ class RequestLimits:
             weight: how many requests it counts as, all places of the rate at most.
         """
         own = account.terms.submits_per_second if rate is Rate.SUBMIT else account.terms.polls_per_second
-        limit = own or self._rates[rate]
-        use = RateUse(name=f"{rate}:{account.name}", limit=limit, seconds=1, weight=min(weight, limit))
+        per_second = own or self._rates[rate]
+        seconds = math.ceil((account.terms.queue_cap or self._queue_cap) / per_second)
+        burst = per_second * seconds
+        use = RateUse(name=f"{rate}:{account.name}", limit=burst, seconds=seconds, weight=min(weight, burst))
         return Entry(account=account.name, use=use, key=account.known_key)
 
     def count(self, entry: Entry) -> None:

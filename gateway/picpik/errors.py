@@ -38,6 +38,7 @@ class Row:
 
 
 _MISSING_ACTION: Final = Row(160, "Missing Action")
+_SEE: Final = "see /docs or /openapi.json"
 _NO_SIGNATURE: Final = Row(170, "Missing signature")
 _WRONG_SIGNATURE: Final = Row(171, "Signature VerifyAC Error")
 _NOT_AVAILABLE: Final = Row(230, "Params [{error.name}] not available", detail="{error.detail}")
@@ -52,8 +53,11 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     faults.BodyTooLarge: Row(230, "Request body too large", 413),
     faults.BodyTooSlow: Row(160, "Request too slow", 408),
     faults.EncodingNotSupported: Row(160, "Content-Encoding not supported", 415),
-    faults.PathUnknown: Row(160, "Missing Action", 404),
-    faults.MethodNotAllowed: Row(160, "Missing Action", 405),
+    faults.PathUnknown: Row(160, "No such path", 404, detail=f"there is nothing at {{error.path}}; {_SEE}"),
+    faults.MethodNotAllowed: Row(
+        160, "Method not allowed", 405, detail=f"{{error.path}} takes {{error.allowed}}; {_SEE}"
+    ),
+    faults.ResultGone: Row(230, "Result not found", 404),
     faults.RangeNotAvailable: Row(230, "Range not available", 416),
     faults.ActionUnknown: Row(161, "Action [{error.name}] not found"),
     faults.SignatureMissing: _NO_SIGNATURE,

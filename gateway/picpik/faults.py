@@ -7,6 +7,7 @@
   x EncodingNotSupported
   x PathUnknown
   x MethodNotAllowed
+  x ResultGone
   x RangeNotAvailable
   x ActionMissing
   x ActionUnknown
@@ -19,6 +20,7 @@
     + ParameterNotAvailable
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 SHOWN_CHARACTERS: Final = 128
@@ -48,9 +50,21 @@ class EncodingNotSupported(RequestFault):
 class PathUnknown(RequestFault):
     """The path does not exist."""
 
+    def __init__(self, path: str) -> None:
+        super().__init__("unknown path")
+        self.path = path[:SHOWN_CHARACTERS]
+
 
 class MethodNotAllowed(RequestFault):
     """The path does not take the method."""
+
+    def __init__(self, path: str, allowed: Iterable[str]) -> None:
+        super().__init__("another method")
+        self.path, self.allowed = path[:SHOWN_CHARACTERS], ", ".join(sorted(allowed))
+
+
+class ResultGone(RequestFault):
+    """The result has expired, or its address was altered."""
 
 
 class RangeNotAvailable(RequestFault):

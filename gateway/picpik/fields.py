@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from cutgate.gateway.picpik.faults import SHOWN_CHARACTERS
 from cutgate.jobs.ids import parse_task_uid
+from cutgate.jobs.pictures.headers import EMPTY
 from cutgate.signing import FormText, JsonValue, NumberText, canonical_number
 
 MAX_TASK_IDS: Final = 1_000
@@ -25,6 +26,7 @@ MAX_BATCH_IMAGES: Final = "max_batch_images"
 
 WRONG_TYPE: Final = "wrong_type"
 WRONG_VALUE: Final = "wrong_value"
+NO_BYTES: Final = "no_bytes"
 
 _FORM_INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,99})", re.ASCII)
 _FORM_FLAGS: Final = {"true": True, "false": False}
@@ -64,7 +66,7 @@ def _text(value: object) -> str:
 def _picture(value: object) -> str:
     text = _text(value)
     if not text:
-        raise wrong_value("must not be empty")
+        raise PydanticCustomError(NO_BYTES, EMPTY)
     return text
 
 
@@ -137,7 +139,7 @@ Corners = Annotated[
     Absent(()),
     Field(json_schema_extra={"minItems": 4, "maxItems": 4}),
 ]
-Picture = Annotated[str, PlainValidator(_picture), WithJsonSchema(_PICTURE_SCHEMA), Absent("")]
+Picture = Annotated[str, PlainValidator(_picture), WithJsonSchema(_PICTURE_SCHEMA)]
 Pictures = Annotated[
     list[Picture],
     BeforeValidator(_array),

@@ -19,6 +19,7 @@ from typing_extensions import override
 from cutgate.gateway.picpik import faults
 from cutgate.gateway.picpik.fields import (
     MAX_BATCH_IMAGES,
+    NO_BYTES,
     WRONG_TYPE,
     Absent,
     Corners,
@@ -36,6 +37,7 @@ from cutgate.gateway.picpik.fields import (
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.spec import THRESHOLDS, Thresholds, thresholds_of
 from cutgate.signing import JsonValue, unflatten
+from cutgate.validation import in_words
 
 ENVELOPE: Final = frozenset({"Action", "PublicKey"})
 """Names that were read before an action's own fields are looked at."""
@@ -265,7 +267,10 @@ def _first_fault(error: ValidationError, model: type[Request]) -> faults.Paramet
         return [aliases.get(head, head), *index]
 
     def rank(fault: ErrorDetails) -> tuple[int, int]:
-        return _STEPS.get(fault["type"], _VALUE), order.get(path(fault)[0], len(order))
+        # One of several pictures is a value; the only one is as good as missing.
+        is_missing = fault["type"] == NO_BYTES and len(fault["loc"]) == 1
+        step = _MISSING if is_missing else _STEPS.get(fault["type"], _VALUE)
+        return step, order.get(path(fault)[0], len(order))
 
-    first = min(error.errors(include_url=False, include_context=False, include_input=False), key=rank)
-    return _FAULTS[rank(first)[0]](".".join(path(first)), first["msg"])
+    first = min(error.errors(include_url=False, include_input=False), key=rank)
+    return _FAULTS[rank(first)[0]](".".join(path(first)), in_words(first, model))

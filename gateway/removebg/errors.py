@@ -77,7 +77,9 @@ ROWS: Final[Mapping[str, Row]] = {
         "Insufficient credits", "Ask the operator for credits.", HTTPStatus.PAYMENT_REQUIRED
     ),
     "rate_limit_exceeded": Row("Rate limit exceeded", "Send the request again later.", _TOO_OFTEN),
-    "not_found": Row("Not found", "There is nothing at this path.", HTTPStatus.NOT_FOUND),
+    "not_found": Row(
+        "Not found", "There is nothing at this path: see /docs or /openapi.json.", HTTPStatus.NOT_FOUND
+    ),
     "method_not_allowed": Row("Method not allowed", "See the Allow header.", HTTPStatus.METHOD_NOT_ALLOWED),
     "internal_error": _FAULT,
     "unavailable": _AWAY,

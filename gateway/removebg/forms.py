@@ -9,13 +9,16 @@ from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder
 
 from cutgate.gateway.openapi.forms import MULTIPART, URLENCODED
-from cutgate.gateway.removebg.errors import Refused
+from cutgate.gateway.removebg.errors import ROWS, Refused
 from cutgate.signing import BodyRejected, parse_value
 
 _JSON: Final = "application/json"
 _MOST_FIELDS: Final = 100
 _CHUNK_BYTES: Final = 2**16
 
+SOURCES: Final = ("image_file", "image_file_b64", "image_url")
+"""Fields of which one names the picture."""
+_UPLOADS: Final = SOURCES[:2]
 PICTURES: Final = ("image_file", "image_file_b64", "bg_image_file")
 """Fields that hold pictures; as they came, since they may be large."""
 Fields = dict[str, object]
@@ -46,7 +49,13 @@ def read_fields(file: IO[bytes], content_type: str | None) -> Fields:
             found = {}
     except (ValueError, BodyRejected, RequestEntityTooLarge):
         raise Refused("invalid_request", f"The body cannot be read as {media_type}.") from None
-    return {name: value for name, value in found.items() if value is not None and value not in ("", b"")}
+    sent = {name: value for name, value in found.items() if value is not None and value not in ("", b"")}
+    if not any(name in sent for name in SOURCES):
+        for name in _UPLOADS:
+            if found.get(name) in ("", b""):
+                reason = f"The picture in {name} is empty (0 bytes). {ROWS['missing_source'].detail}"
+                raise Refused("missing_source", reason)
+    return sent
 
 
 def _json(file: IO[bytes]) -> Mapping[str, object]:

@@ -10,6 +10,7 @@ from cutgate.gateway.removebg.errors import FIELDS, Refused
 from cutgate.jobs.composition import Composition, Length, Margins, RegionOfInterest, Shadow
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.spec import CutoutSpec, FileFormat, Output
+from cutgate.validation import in_words
 
 PREVIEW: Final = "preview"
 MEGAPIXEL: Final = 1_000_000
@@ -62,7 +63,7 @@ class Options(BaseModel):
             return cls.model_validate({name: given[name] for name in FIELDS if name in given})
         except ValidationError as error:
             problem = error.errors(include_input=False, include_url=False)[0]
-        name, reason = str(problem["loc"][0]), problem["msg"].removeprefix("Value error, ")
+        name, reason = str(problem["loc"][0]), in_words(problem, cls)
         raise Refused(f"invalid_{name}", f"{name} {reason}" if reason.startswith("must") else f"{name}: {reason}")
 
     def shown_type(self) -> str | None:

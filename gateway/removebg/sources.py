@@ -6,13 +6,12 @@ from typing import Final
 
 from cutgate.gateway.pictures.base64 import decode_source
 from cutgate.gateway.removebg.errors import Refused, failure
-from cutgate.gateway.removebg.forms import Fields
+from cutgate.gateway.removebg.forms import SOURCES, Fields
 from cutgate.gateway.tasks.drafts import InspectedPicture, Source, SourceUrl
 from cutgate.gateway.web_url import is_web_url
 from cutgate.jobs.errors import SourceRejected
 from cutgate.jobs.limits import SourceLimits
 
-_SOURCES: Final = ("image_file", "image_file_b64", "image_url")
 _BACKGROUNDS: Final = ("bg_image_file", "bg_image_url")
 _COLOUR: Final = "bg_color"
 
@@ -30,7 +29,7 @@ class Sources:
         Raises:
             Refused: it is not so.
         """
-        sources = sum(name in given for name in _SOURCES)
+        sources = sum(name in given for name in SOURCES)
         if sources != 1:
             raise Refused("multiple_sources" if sources else "missing_source")
         if sum(name in given for name in (*_BACKGROUNDS, _COLOUR)) > 1:
@@ -42,7 +41,7 @@ class Sources:
         Raises:
             Refused: what can be seen of it is not acceptable.
         """
-        return self._taken(given, next(name for name in _SOURCES if name in given))
+        return self._taken(given, next(name for name in SOURCES if name in given))
 
     def background(self, given: Fields) -> Source | None:
         """The same of the picture behind the subject; None where there is none."""

@@ -47,7 +47,7 @@ from cutgate.gateway.runware.tasks.actions import RunwareTasks
 from cutgate.gateway.runware.tasks.services import Services as RunwareServices
 from cutgate.gateway.serving.health import HealthPages, Readiness, check_reading, check_room
 from cutgate.gateway.serving.proxies import TrustedProxies
-from cutgate.gateway.serving.results import ResultPages
+from cutgate.gateway.serving.results import RESULTS, ResultPages
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.sockets.endings import Endings
 from cutgate.gateway.sockets.holding import ThreadHolds
@@ -68,7 +68,6 @@ from cutgate.signing import SigningError
 _LOG: Final = structlog.get_logger(__name__)
 
 _HTTP_FAULTS: Final[Mapping[type[HTTPException], type[faults.RequestFault]]] = {
-    MethodNotAllowed: faults.MethodNotAllowed,
     RequestEntityTooLarge: faults.BodyTooLarge,
     RequestTimeout: faults.BodyTooSlow,
     BadRequest: faults.BodyNotReadable,
@@ -241,14 +240,21 @@ def _harden(response: Response) -> Response:
     return response
 
 
+def _fault_of(error: HTTPException) -> faults.RequestFault:
+    if isinstance(error, MethodNotAllowed):
+        return faults.MethodNotAllowed(request.path, error.valid_methods or ())
+    if type(error) in _HTTP_FAULTS:
+        return _HTTP_FAULTS[type(error)]()
+    return faults.ResultGone() if request.blueprint == RESULTS else faults.PathUnknown(request.path)
+
+
 def _answer_errors(app: Flask, picpik: PicpikApi, removebg: RemoveBgApi) -> None:
     """Answer whatever a view raises in the protocol's form; never in HTML, never with a trace."""
 
     def http_error(error: HTTPException) -> Response:
         if is_below(request.path):
             return removebg.refuse(error)
-        fault = _HTTP_FAULTS.get(type(error), faults.PathUnknown)
-        answer = picpik.refuse(fault())
+        answer = picpik.refuse(_fault_of(error))
         kept = {name: value for name, value in error.get_headers() if name in _KEPT_HEADERS}
         answer.headers.update(kept)
         return answer

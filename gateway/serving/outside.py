@@ -18,7 +18,7 @@ _RETRY_SECONDS: Final = 5
 
 def answer_outside(status: HTTPStatus) -> bytes:
     """A whole HTTP answer to what never reaches the application, after which the connection is closed."""
-    ret_code, message = _MESSAGES.get(status, (160, "Missing Action"))
+    ret_code, message = _MESSAGES.get(status, (160, status.phrase))
     # Runware's clients read the message of the first error, remove.bg's its title; some fail where there is none.
     error = {"code": "unavailable", "message": message, "title": message, "detail": "Send the request again."}
     members = {"RetCode": ret_code, "Action": "", "Message": message, "request_uuid": str(uuid.uuid4())}

@@ -25,6 +25,8 @@ _UNSAFE: Final = re.compile(r"[^\w .,()@+-]+")
 _NAME_CHARACTERS: Final = 100
 _DEFAULT_NAME: Final = "cutout"
 
+RESULTS: Final = "results"
+"""Name of the blueprint."""
 SUBJECT_HEADER: Final = "Cutgate-Subject"
 """`found`, or `none` where the picture shows no subject and the result is transparent."""
 
@@ -40,7 +42,8 @@ class ResultPages:
 
     def blueprint(self) -> Blueprint:
         """The routes."""
-        routes = Blueprint("results", __name__)
+        routes = Blueprint(RESULTS, __name__)
+        routes.after_request(_for_scripts)
         routes.add_url_rule(
             "/r/<mac>/<expires>/<task>/<index>/<name>", view_func=self.get, provide_automatic_options=False
         )
@@ -79,6 +82,13 @@ class ResultPages:
             file.close()
             raise
         return answer
+
+
+def _for_scripts(answer: Response) -> Response:
+    """Let scripts of any origin read a result, or why there is none. Its address is the only secret."""
+    answer.headers["Access-Control-Allow-Origin"] = "*"
+    answer.headers["Access-Control-Expose-Headers"] = SUBJECT_HEADER
+    return answer
 
 
 def attachment(wanted: str, suffix: str) -> str:

@@ -22,6 +22,8 @@ from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.pictures import iso_media, wholeness
 from cutgate.jobs.pictures.wholeness import Walk
 
+EMPTY: Final = "the picture is empty (0 bytes)"
+
 _MATCHERS: Final = (image.Jpeg(), image.Png(), image.Webp(), image.Bmp(), image.Gif(), image.Tiff())
 
 _WALKERS: Final[dict[str, Callable[[bytes], Walk]]] = {
@@ -77,6 +79,8 @@ def inspect(data: bytes, limits: SourceLimits) -> PictureHeader:
         SourceTooLarge: a limit is passed.
         SourceTooCostly: it would take a decoder far more than its pixels are worth.
     """
+    if not data:
+        raise SourceUnreadable(EMPTY)
     if len(data) > limits.max_bytes:
         raise SourceTooLarge("bytes", len(data), limits.max_bytes)
     header, walk = _read(data)

@@ -267,10 +267,12 @@ def test_an_unmetered_account_is_said_to_be_so(
     used = worked_service.gateway.store.booked(ACCOUNT)
     assert used > 0
     assert worked_service.run("balance").stdout == f"unmetered, {used} used\n"
-    assert json.loads(worked_service.run("balance", "--json").stdout)["metered"] is False
+    unmetered = json.loads(worked_service.run("balance", "--json").stdout)
+    assert (unmetered["metered"], unmetered["total"], unmetered["available"]) == (False, None, None)
     worked_service.gateway.store.grant(ACCOUNT, 7)
-    assert worked_service.run("balance").stdout == "7 of 7 credits are left; 0 are used.\n"
-    assert json.loads(worked_service.run("balance", "--json").stdout)["metered"] is True
+    assert worked_service.run("balance").stdout == "7 of 7 credits left, 0 used\n"
+    metered = json.loads(worked_service.run("balance", "--json").stdout)
+    assert (metered["metered"], metered["total"], metered["available"]) == (True, 7, 7)
 
 
 def test_an_empty_list_says_so(service: Service) -> None:

@@ -327,7 +327,7 @@ def test_what_is_no_model_and_wrong_settings_are_said_in_a_line(
     assert (result.exit_code, "Error: 'no/model' must be a preset" in result.stderr) == (2, True), result.stderr
     monkeypatch.setenv("CUTGATE_THREADS", "none")
     result = run("cut", "a.png")
-    assert (result.exit_code, "CUTGATE_THREADS: Input should be a valid integer" in result.stderr) == (2, True)
+    assert (result.exit_code, "CUTGATE_THREADS: must be an integer" in result.stderr) == (2, True)
     assert names(folder) == {"a.png", "b.jpg"}
 
 

@@ -17,7 +17,7 @@ from tests.gateway.harness import there
 
 def test_a_key_is_found_again(api_keys: ApiKeys) -> None:
     made = api_keys.add("anna", terms=Terms(price_credits=3))
-    assert re.fullmatch(r"kc_[A-Za-z0-9_-]{43}", made.api_key)
+    assert re.fullmatch(r"cutgate_[A-Za-z0-9_-]{43}", made.api_key)
     bearer = there(api_keys.find(made.api_key))
     assert (bearer.name, bearer.terms, bearer.callback_url) == ("anna", Terms(price_credits=3), None)
 
@@ -58,14 +58,14 @@ def test_only_a_hash_is_stored_and_nothing_shows_the_key(
     ((name, record),) = key_table.all(API_KEYS).items()
     assert name == hashlib.sha256(made.api_key.encode()).hexdigest()
     shown = repr((accounts, made, api_keys.find(made.api_key), api_keys.list()))
-    assert made.api_key[11:] not in record + shown
+    assert made.api_key[16:] not in record + shown
     # Nor does what is shown open anything.
-    for text in (made.api_key[:11], name, made.api_key[:-1], made.api_key + " "):
+    for text in (made.api_key[:16], name, made.api_key[:-1], made.api_key + " "):
         assert api_keys.find(text) is None
 
 
 @pytest.mark.parametrize(
-    "api_key", ["", "kc_", "kc_" + "A" * 43, "Ü", "a\0b", "\ud800", "x" * 100_000, "kc_*", "anna"]
+    "api_key", ["", "cutgate_", "cutgate_" + "A" * 43, "Ü", "a\0b", "\ud800", "x" * 100_000, "cutgate_*", "anna"]
 )
 def test_unknown_keys(api_keys: ApiKeys, api_key: str) -> None:
     api_keys.add("anna")
@@ -77,8 +77,8 @@ def test_a_key_of_one_kind_is_none_of_the_other(pairs: KeyPairs, api_keys: ApiKe
     assert api_keys.find(pair.public_key) is None
     assert api_keys.find(pair.private_key) is None
     assert pairs.find(bearer.api_key) is None
-    with pytest.raises(AccountError, match="kc_"):
-        pairs.add("anna", public_key="kc_mine", private_key="x")
+    with pytest.raises(AccountError, match="cutgate_"):
+        pairs.add("anna", public_key="cutgate_mine", private_key="x")
 
 
 def test_an_account_that_is_suspended_has_no_key_that_counts(accounts: Accounts, api_keys: ApiKeys) -> None:
@@ -99,7 +99,7 @@ def test_names_that_are_refused(api_keys: ApiKeys, key_table: KeyTable) -> None:
 def test_the_list_is_by_account_and_age(api_keys: ApiKeys, clock: ManualClock) -> None:
     made = []
     for name in ("bert", "anna", "anna"):
-        made.append((name, api_keys.add(name).api_key[:11]))
+        made.append((name, api_keys.add(name).api_key[:16]))
         clock.advance(seconds=1)
     listed = api_keys.list()
     assert [(key.account, key.prefix) for key in listed] == [made[1], made[2], made[0]]
@@ -108,27 +108,27 @@ def test_the_list_is_by_account_and_age(api_keys: ApiKeys, clock: ManualClock) -
 
 
 class TestRevocation:
-    @pytest.mark.parametrize("characters", [11, None])
+    @pytest.mark.parametrize("characters", [16, None])
     def test_it_counts_at_once_and_in_every_process(
         self, api_keys: ApiKeys, key_table: KeyTable, characters: int | None
     ) -> None:
         first, second = api_keys.add("anna").api_key, api_keys.add("anna").api_key
         elsewhere = ApiKeys(Accounts(key_table, [bytes(32)]))
         ended = api_keys.revoke(first[:characters])
-        assert (ended.account, ended.prefix, ended.active) == ("anna", first[:11], False)
+        assert (ended.account, ended.prefix, ended.active) == ("anna", first[:16], False)
         assert elsewhere.find(first) is None
         assert elsewhere.find(second) is not None
         listed = {key.prefix: key.active for key in api_keys.list()}
-        assert listed == {first[:11]: False, second[:11]: True}
+        assert listed == {first[:16]: False, second[:16]: True}
         with pytest.raises(AccountError, match="revoked"):
             api_keys.revoke(first)
 
-    @pytest.mark.parametrize("key", ["kc_", "kc_12345678", "", "kc_" + "A" * 43])
+    @pytest.mark.parametrize("key", ["cutgate_", "cutgate_12345678", "", "cutgate_" + "A" * 43])
     def test_keys_that_are_not_there(self, api_keys: ApiKeys, key: str) -> None:
         api_keys.add("anna")
         with pytest.raises(AccountError, match="no such API key") as caught:
             api_keys.revoke(key)
-        assert "kc_" not in str(caught.value)
+        assert "cutgate_" not in str(caught.value)
 
     def test_keys_that_begin_alike_are_told_apart_by_the_whole(
         self, api_keys: ApiKeys, key_table: KeyTable
@@ -136,7 +136,7 @@ class TestRevocation:
         api_key = api_keys.add("anna").api_key
         key_table.add(API_KEYS, "0" * 64, *key_table.all(API_KEYS).values())
         with pytest.raises(AccountError, match="several"):
-            api_keys.revoke(api_key[:11])
+            api_keys.revoke(api_key[:16])
         assert api_keys.find(api_key) is not None
         api_keys.revoke(api_key)
         assert json.loads(key_table.all(API_KEYS)["0" * 64])["active"]

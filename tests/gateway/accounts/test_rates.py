@@ -10,19 +10,22 @@ import pytest
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.rates import Rate, RateExceeded, RequestLimits, rate_headers
 from cutgate.gateway.accounts.records import Terms
+from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ledger.answers import Allowance
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.record import RateUse
 from tests.fakes import ManualClock
-from tests.gateway.harness import make_settings
+from tests.gateway.harness import MASTER_KEY, make_settings
 from tests.jobs.build import run_at_once
 from tests.ledgers import FreshLedger
 
 
 def limits_of(ledger: RedisLedger, **rates: Any) -> RequestLimits:
-    return RequestLimits(ledger, make_settings(**rates))
+    """Rates whose burst is what may come in a second."""
+    return RequestLimits(ledger, make_settings(account_queue_cap=1, **rates))
 
 
 def take(
@@ -99,6 +102,22 @@ class TestAccounts:
         assert [take(limits, **own).granted for _ in range(4)] == [True, True, True, False]
         assert [take(limits, rate=Rate.POLL, **own).granted for _ in range(3)] == [True, True, False]
 
+    @pytest.mark.parametrize(
+        ("rate", "own", "burst"),
+        [
+            (Rate.SUBMIT, {}, 500),
+            (Rate.POLL, {}, 600),  # whole seconds of the rate
+            (Rate.SUBMIT, {"queue_cap": 7}, 10),
+            (Rate.SUBMIT, {"queue_cap": 7, "submits_per_second": 2}, 8),
+        ],
+    )
+    def test_a_whole_queue_may_come_at_once(
+        self, ledger: FreshLedger, rate: Rate, own: dict[str, Any], burst: int
+    ) -> None:
+        limits = RequestLimits(ledger, GatewaySettings(master_key=MASTER_KEY))
+        first = take(limits, rate=rate, weight=burst - 1, **own)
+        assert (first.granted, first.limit, first.remaining) == (True, burst, 1)
+
     def test_fifty_at_once_get_ten(self, ledger: FreshLedger) -> None:
         limits = limits_of(ledger, submits_per_second=10)
         at_a_standstill = time.monotonic()
@@ -125,7 +144,7 @@ class TestAccounts:
 def test_the_wait_is_whole_seconds_and_at_least_one() -> None:
     def wait(in_seconds: float) -> int:
         allowance = Allowance(granted=False, limit=1, remaining=0, frees_at_seconds=0, frees_in_seconds=in_seconds)
-        return RateExceeded(allowance).retry_after_seconds
+        return RateExceeded(RateUse(name="a", limit=1, seconds=1), allowance).retry_after_seconds
 
     assert [wait(seconds) for seconds in (-5, 0.2, 30.5)] == [1, 1, math.ceil(30.5)]
 

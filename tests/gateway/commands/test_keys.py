@@ -151,7 +151,7 @@ def test_an_api_key_belongs_to_the_same_account(installation: Installation, acco
     assert (found.name, found.terms.price_credits) == ("gerd", 2)
     pair, bearer = [row for row in installation.keys("list") if row["account"] == "gerd"]
     assert (pair["api_key"], pair["price_credits"]) == (None, 2)
-    assert (bearer["public_key"], bearer["api_key"]) == (None, made["api_key"][:11])
+    assert (bearer["public_key"], bearer["api_key"]) == (None, made["api_key"][:16])
     assert (bearer["active"], bearer["private_key_count"], bearer["price_credits"]) == (True, None, 2)
     table = installation.call("keys", "list").stdout
     assert bearer["api_key"] in table
@@ -162,7 +162,7 @@ def test_an_api_key_belongs_to_the_same_account(installation: Installation, acco
 
 def test_an_api_key_is_revoked_by_what_the_list_shows(installation: Installation, accounts: Accounts) -> None:
     key = installation.keys("add", "--api-key", "--name", "hans")["api_key"]
-    assert installation.keys("revoke", key[:11]) == {"api_key": key[:11], "active": False}
+    assert installation.keys("revoke", key[:16]) == {"api_key": key[:16], "active": False}
     assert ApiKeys(accounts).find(key) is None
     assert_refused(installation, 1, "Error: the API key is revoked\n", "revoke", key)
 
@@ -229,7 +229,7 @@ def test_credits(installation: Installation) -> None:
         (("account", "nobody", "--price", "5"), "there is no account 'nobody'"),
         (("rotate", "nobody"), "there is no such key pair"),
         (("revoke", "nobody"), "there is no such key pair"),
-        (("revoke", "kc_nobody"), "there is no such API key"),
+        (("revoke", "cutgate_nobody"), "there is no such API key"),
         (("account", "nobody", "--no-callback"), "there is no account 'nobody'"),
     ],
 )
@@ -274,7 +274,7 @@ def test_people_see_what_they_look_for(installation: Installation) -> None:
         "queue cap 7, model isnet-general-use, precision fast",
     ]
     (mia,) = (line for line in lines if line.split()[0] == "mia")
-    assert mia.split() == ["mia", "active", api_key[:11], "unmetered", "4"]
+    assert mia.split() == ["mia", "active", api_key[:16], "unmetered", "4"]
 
 
 def test_off_a_terminal_the_table_is_the_same(installation: Installation) -> None:

@@ -39,7 +39,7 @@ def test_a_batch_is_one_task_with_results_in_order(gateway: Harness) -> None:
         ("not base64!", "the picture is not valid Base64"),
         ("bm90IGFuIGltYWdl", UNKNOWN_FORMAT),
         (pictures.data_uri(pictures.nef(), "image/tiff"), UNKNOWN_FORMAT),
-        ("", "must not be empty"),
+        ("", "the picture is empty (0 bytes)"),
     ],
 )
 def test_one_bad_picture_refuses_the_whole_call(gateway: Harness, bad: str, detail: str) -> None:

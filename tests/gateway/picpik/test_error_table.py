@@ -130,11 +130,14 @@ TOO_OLD = "the pictures were uploaded too long ago; send them again"
 QUEUED = "1 pictures of the account are queued, the cap is 1"
 TOO_MANY = "the task has 2 pictures, of the account 1 may wait or run: send fewer at a time"
 TWO = request("RemoveBackgroundsInBatch", RawImages=[pictures.BASE64_8X8] * 2)
-TOO_GREAT = "Input should be less than or equal to 40"
+TOO_GREAT = "must be 0 to 40"
 GONE = "there is no such task, or its results have expired"
 GAP = "the indices have a gap"
 NO_FLAG = "must be true or false"
 PRICE = "the price is 1 credits, 0 are available"
+SEE = "see /docs or /openapi.json"
+POSTED = f"/ takes POST; {SEE}"
+NOWHERE = f"there is nothing at /api/remove; {SEE}"
 COMPRESSED = {"headers": {"Content-Encoding": "gzip"}}
 
 CASES = [
@@ -159,8 +162,8 @@ CASES = [
     ),
     Case("no body", 200, 160, "Missing Action", "", action=""),
     Case("Action absent", 200, 160, "Missing Action", altered(Action=None), action=""),
-    Case("another method", 405, 160, "Missing Action", "", action="", options={"method": "PUT"}),
-    Case("another path", 404, 160, "Missing Action", "", action="", options={"path": "/v2"}),
+    Case("another method", 405, 160, "Method not allowed", "", "", POSTED, options={"method": "PUT"}),
+    Case("another path", 404, 160, "No such path", "", "", NOWHERE, options={"path": "/api/remove"}),
     Case("a compressed body", 415, 160, "Content-Encoding not supported", "", action="", options=COMPRESSED),
     Case("unknown action", 200, 161, "Action [Generate] not found", altered(Action="Generate"), "Generate"),
     Case("Signature absent", 200, 170, "Missing signature", altered(Signature=None)),
@@ -169,7 +172,7 @@ CASES = [
     Case("same signature, other content", 200, 171, WRONG, request(Box=[1, 1, 71, 7]), prepare=sent_before),
     Case("PublicKey unknown", 200, 172, "User Not Exists", altered(PublicKey="nobody")),
     Case("PublicKey absent", 200, 220, "Missing params [PublicKey]", altered(PublicKey=None)),
-    Case("a field is missing", 200, 220, "Missing params [TaskUID]", UNNAMED, "TerminateTask", "Field required"),
+    Case("a field is missing", 200, 220, "Missing params [TaskUID]", UNNAMED, "TerminateTask", "is required"),
     Case("too great", 200, 230, "Params [ErodeSize] not available", request(ErodeSize=41), detail=TOO_GREAT),
     Case("unknown task", 200, 230, "Params [TaskUID] not available", TERMINATION, "TerminateTask", GONE),
     Case("no array", 200, 230, "Params [Box] not available", request(**{"Box.0": 1, "Box.2": 7}), detail=GAP),

@@ -93,6 +93,13 @@ def test_json_is_known_by_its_first_character(
     assert gateway.code(body, **options) == 0
 
 
+@pytest.mark.parametrize("address", ["/", "//", "/?Action=RemoveBackground", "//?Action=RemoveBackground"])
+def test_the_bare_host_however_it_is_written(gateway: Harness, address: str) -> None:
+    path, _, query = address.partition("?")
+    as_sent = {"PATH_INFO": path, "QUERY_STRING": query}  # the client of the tests would shorten it
+    assert gateway.code(GOOD, environ_overrides=as_sent) == 0
+
+
 def test_signatures_in_upper_case_and_under_the_lower_case_name(gateway: Harness) -> None:
     request = signed(LIST)
     signature = request.pop("Signature")
@@ -132,7 +139,7 @@ def test_other_methods(gateway: Harness, method: str) -> None:
 def test_other_paths(gateway: Harness, path: str, method: str) -> None:
     response = gateway.app.test_client().open(path, method=method)
     assert response.status_code in ({404} if method == "GET" else {404, 405})
-    assert response.get_json()["RetCode"] == 160
+    assert response.get_json()["Message"] in {"No such path", "Method not allowed", "Result not found"}
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from typing_extensions import Buffer, override
@@ -12,15 +13,19 @@ from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.rates import Rate
 from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.picpik.actions import ACTIONS
+from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import new_task_uid
 from tests.fakes import failing
 from tests.gateway import picture_files as pictures
-from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, signed, there
+from tests.gateway.harness import ACCOUNT, MASTER_KEY, PUBLIC_KEY, Harness, signed, there
 from tests.jobs.build import run_at_once
+from tests.ledgers import FreshLedger
 
 LIST = json.dumps(Harness.signed_list("d5ari00q5cu0v880200g"))
 PICTURE = json.dumps(Harness.signed_picture(pictures.BASE64_8X8))
+NO_BURST = {"account_queue_cap": 1}
+"""More may not come at once than in a second; the ledger's own cap of the queue stays."""
 RATE_HEADERS = {"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
 
 
@@ -48,7 +53,7 @@ def test_the_actions_that_take_pictures_count_as_submits() -> None:
 
 class TestRates:
     def test_a_client_can_see_it_coming(self, gateway: Harness) -> None:
-        gateway = gateway.with_settings(submits_per_second=2)
+        gateway = gateway.with_settings(**NO_BURST, submits_per_second=2)
         answers = [gateway.post(PICTURE) for _ in range(3)]
         assert [answer.get_json()["RetCode"] for answer in answers] == [0, 0, 153]
         assert_throttled(answers[2])
@@ -58,7 +63,7 @@ class TestRates:
         assert abs(int(answers[2].headers["X-RateLimit-Reset"]) - time.time()) < 3
 
     def test_waiting_as_told_is_enough(self, gateway: Harness) -> None:
-        gateway = gateway.with_settings(polls_per_second=1)
+        gateway = gateway.with_settings(**NO_BURST, polls_per_second=1)
         gateway.post(LIST)
         refused = gateway.post(LIST)
         assert_throttled(refused)
@@ -67,18 +72,18 @@ class TestRates:
 
     def test_a_poll_counts_by_its_ids_and_duplicates_once(self, gateway: Harness) -> None:
         """Twenty tasks are one request: a thousand would hold the ledger for all others."""
-        gateway = gateway.with_settings(polls_per_second=4)
+        gateway = gateway.with_settings(**NO_BURST, polls_per_second=4)
         uids = [new_task_uid() for _ in range(41)]
         assert gateway.code(json.dumps(Harness.signed_list(*uids))) == 0  # three requests
         assert gateway.code(json.dumps(Harness.signed_list(*uids[:20] * 3))) == 0
         assert gateway.code(LIST) == 153
 
     def test_polls_and_submits_do_not_share(self, gateway: Harness) -> None:
-        gateway = gateway.with_settings(submits_per_second=1, polls_per_second=1)
+        gateway = gateway.with_settings(**NO_BURST, submits_per_second=1, polls_per_second=1)
         assert [gateway.code(body) for body in (PICTURE, LIST, PICTURE, LIST)] == [0, 0, 153, 153]
 
     def test_faults_after_the_signature_count_and_carry_the_headers(self, gateway: Harness) -> None:
-        gateway = gateway.with_settings(submits_per_second=1)
+        gateway = gateway.with_settings(**NO_BURST, submits_per_second=1)
         wrong = json.dumps(signed({"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY, "Foo": 1}))
         answer = gateway.post(wrong)
         assert answer.get_json()["RetCode"] == 230
@@ -93,7 +98,7 @@ class TestRates:
             assert RATE_HEADERS.isdisjoint(gateway.post(body).headers.keys())
 
     def test_terms_of_the_account_count_at_once(self, gateway: Harness) -> None:
-        gateway = gateway.with_settings(submits_per_second=1)
+        gateway = gateway.with_settings(**NO_BURST, submits_per_second=1)
         gateway.accounts.change(ACCOUNT, terms=Terms(submits_per_second=3))
         assert [gateway.code(PICTURE) for _ in range(4)] == [0, 0, 0, 153]
 
@@ -222,6 +227,18 @@ class TestTerms:
         assert int(answer.headers["Retry-After"]) == pytest.approx(6 * seconds_each, abs=1)
 
 
+def test_a_first_import_of_a_hundred_pictures_is_not_refused(gateway: Harness) -> None:
+    """With the settings and limits that everybody has who sets nothing."""
+    gateway = replace(gateway, settings=GatewaySettings(master_key=MASTER_KEY), store=FreshLedger())
+    codes = run_at_once(100, lambda _: gateway.code(PICTURE))
+    assert codes == [0] * 100
+    assert gateway.store.waiting(gateway.lane) == 100
+    uids = gateway.call("ListRunningTasks")["TaskUIDList"]
+    # Each caller then asks for its own picture, twice a second or so.
+    polls = [json.dumps(Harness.signed_list(uid)) for uid in uids for _ in range(4)]
+    assert run_at_once(100, lambda number: {gateway.code(body) for body in polls[number::100]}) == [{0}] * 100
+
+
 def test_fifty_submits_at_once_on_a_balance_for_ten(gateway: Harness) -> None:
     gateway.store.grant(ACCOUNT, 10)
     codes = run_at_once(50, lambda _: gateway.code(PICTURE))
@@ -253,7 +270,7 @@ class TestKeysThatChange:
         assert gateway.code(PICTURE) == 520
 
     def test_a_bad_request_has_counted_once(self, gateway: Harness) -> None:
-        gateway = gateway.with_settings(submits_per_second=2)
+        gateway = gateway.with_settings(**NO_BURST, submits_per_second=2)
         assert gateway.code(PICTURE) == 0
         wrong = json.dumps(signed({"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY, "RawImage": "no"}))
         assert [gateway.code(wrong), gateway.code(PICTURE)] == [230, 153]

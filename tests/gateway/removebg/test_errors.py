@@ -129,7 +129,7 @@ def test_a_result_that_cannot_be_read_is_503(service: RemoveBg) -> None:
         assert code_of(service.send()) == "unavailable"
 
 
-@pytest.mark.parametrize("header", [None, "", "kc_wrong", "ÿ"])
+@pytest.mark.parametrize("header", [None, "", "cutgate_wrong", "ÿ"])
 def test_a_key_that_is_missing_or_wrong_is_403_before_anything_else(quick: RemoveBg, header: str | None) -> None:
     headers = {} if header is None else {"X-Api-Key": header}
     answer = quick.app.test_client().post(PATH, data=b"nonsense", headers=headers)
@@ -141,7 +141,7 @@ def test_a_key_that_is_missing_or_wrong_is_403_before_anything_else(quick: Remov
 
 def test_an_address_that_tries_keys_is_throttled_and_right_ones_pass() -> None:
     service = make_removebg(failed_signatures_per_minute=1)
-    answers = [service.send(headers={"X-Api-Key": "kc_wrong"}) for _ in range(2)]
+    answers = [service.send(headers={"X-Api-Key": "cutgate_wrong"}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [403, 429]
     assert code_of(answers[1]) == "rate_limit_exceeded"
     assert 1 <= int(answers[1].headers["Retry-After"]) <= 60
@@ -156,7 +156,9 @@ def test_a_body_is_not_read_before_the_key_is_checked(quick: RemoveBg) -> None:
         read = readinto
 
     overrides: dict[str, Any] = {"wsgi.input": Unreadable(), "CONTENT_LENGTH": "1000000"}
-    answer = quick.app.test_client().post(PATH, headers={"X-Api-Key": "kc_wrong"}, environ_overrides=overrides)
+    answer = quick.app.test_client().post(
+        PATH, headers={"X-Api-Key": "cutgate_wrong"}, environ_overrides=overrides
+    )
     assert code_of(answer) == "auth_failed"
 
 

@@ -40,7 +40,7 @@ def test_a_line_names_account_and_task_and_no_secret(quick: RemoveBg, capsys: py
     structlog.configure(processors=[logs.merge_bound, structlog.processors.LogfmtRenderer()])
     quick.send(image_url="https://host/cat.jpg?token=secret")
     quick.send(image_url="https://user:secret@host/cat.jpg")
-    quick.send(headers={"X-Api-Key": "kc_secret"})
+    quick.send(headers={"X-Api-Key": "cutgate_secret"})
     said = capsys.readouterr().out
     [uid] = quick.store.unfinished("shop")
     assert uid in said

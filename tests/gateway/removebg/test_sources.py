@@ -93,6 +93,35 @@ def test_a_background_that_would_not_be_seen_is_ignored(
     assert quick.harness.claim().background is None
 
 
+@pytest.mark.parametrize(
+    ("form", "fields", "code", "detail"),
+    [
+        ("multipart", {"image_file": b""}, "missing_source", "The picture in image_file is empty (0 bytes)."),
+        (
+            "urlencoded",
+            {"image_file_b64": ""},
+            "missing_source",
+            "The picture in image_file_b64 is empty (0 bytes).",
+        ),
+        (
+            "json",
+            {"image_file_b64": "data:image/png;base64,"},
+            "failed_to_read_image",
+            "The picture is empty (0 bytes).",
+        ),
+    ],
+)
+def test_an_empty_picture_is_said_to_be_empty(
+    quick: RemoveBg, form: str, fields: dict[str, Any], code: str, detail: str
+) -> None:
+    error = quick.error(form=form, has_picture=False, **fields)
+    assert (error["code"], detail in error["detail"]) == (code, True)
+
+
+def test_an_empty_field_beside_a_picture_is_absent(quick: RemoveBg) -> None:
+    assert code_of(quick.send(image_file_b64="", image_file=TINY)) == "result_not_ready"
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_url_is_left_to_the_courier(quick: RemoveBg, form: str) -> None:
     assert code_of(quick.send(form, image_url=ADDRESS)) == "result_not_ready"

@@ -58,7 +58,7 @@ def assert_absent(response: TestResponse) -> None:
     assert (response.status_code, response.mimetype) == (404, "application/json")
     body = response.get_json()
     assert body.pop("request_uuid")
-    assert body == {"RetCode": 160, "Action": "", "Message": "Missing Action"}
+    assert body == {"RetCode": 230, "Action": "", "Message": "Result not found"}
 
 
 @pytest.mark.parametrize(("subject_found", "said"), [(True, "found"), (False, "none")])
@@ -144,6 +144,30 @@ def test_saved_under_a_safe_name(
         encoded = quote(whole or plain, safe="")
         expected = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
         assert response.headers["Content-Disposition"] == expected
+
+
+def test_scripts_of_other_origins_may_read_it_and_why_there_is_none(
+    client: FlaskClient, path: str, blobs: BlobStore, result: Result
+) -> None:
+    with client.get(path) as whole:
+        etag = whole.headers["ETag"]
+    origin = {"Origin": "https://shop.example"}
+    asked = [
+        ("GET", path, {}, 200),
+        ("HEAD", path, {}, 200),
+        ("GET", path, {"Range": "bytes=0-9"}, 206),
+        ("GET", path, {"If-None-Match": etag}, 304),
+        ("GET", path, {"Range": "bytes=5000-"}, 416),
+        ("GET", path.replace("/r/", "/r/x"), {}, 404),
+    ]
+    for method, address, headers, status in asked:
+        with client.open(address, method=method, headers=origin | headers) as response:
+            allowed = response.headers["Access-Control-Allow-Origin"]
+            assert (response.status_code, allowed) == (status, "*")
+            assert response.headers["Access-Control-Expose-Headers"] == SUBJECT_HEADER
+    blobs.delete(result.blob)
+    assert client.get(path, headers=origin).headers["Access-Control-Allow-Origin"] == "*"
+    assert "Access-Control-Allow-Origin" not in client.post("/", headers=origin).headers
 
 
 def test_a_range_outside(client: FlaskClient, path: str) -> None:

@@ -69,7 +69,7 @@ def test_terms_of_the_account_count_for_the_next_picture(service: Service) -> No
 
 
 def test_a_changed_account_pays_and_counts_once() -> None:
-    service = known(make_service(submits_per_second=3))
+    service = known(make_service(submits_per_second=3, account_queue_cap=3))
     service.store.grant(ACCOUNT, 5)
     service.accounts.change(ACCOUNT, terms=Terms(price_credits=2))
     service.result(removal(**ASYNC))
@@ -81,7 +81,7 @@ def test_a_changed_account_pays_and_counts_once() -> None:
 
 
 def test_a_bad_uuid_counts_as_well() -> None:
-    service = make_service(submits_per_second=1)
+    service = make_service(submits_per_second=1, account_queue_cap=1)
     service.error([TASKS["a bad UUID"]()])
     assert service.error(removal(**ASYNC), status=429)["code"] == "rateLimitExceeded"
 

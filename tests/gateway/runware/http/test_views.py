@@ -66,8 +66,8 @@ def test_authentication_in_front_of_tasks_has_no_item_of_its_own(service: Servic
 
 def test_the_element_counts_before_the_header(service: Service) -> None:
     task = removal(deliveryMethod="async")
-    service.answer(authentication(service.api_key), task, api_key="kc_wrong")
-    assert service.post([authentication("kc_wrong"), task]).status_code == 401
+    service.answer(authentication(service.api_key), task, api_key="cutgate_wrong")
+    assert service.post([authentication("cutgate_wrong"), task]).status_code == 401
 
 
 @pytest.mark.parametrize("header", ["Bearer", "Basic abc", "bearer ", "", "Token x"])
@@ -86,18 +86,18 @@ def test_a_revoked_key_ends(service: Service) -> None:
 def test_an_address_that_tries_keys_is_throttled_and_right_ones_pass() -> None:
     service = make_service(failed_signatures_per_minute=2)
     for _ in range(2):
-        service.error(removal(), status=401, api_key="kc_wrong")
-    answer = service.post([removal()], api_key="kc_wrong")
+        service.error(removal(), status=401, api_key="cutgate_wrong")
+    answer = service.post([removal()], api_key="cutgate_wrong")
     assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (429, "rateLimitExceeded")
     assert "came from your address" in answer.get_json()["error"]["message"]
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
     service.result(removal(deliveryMethod="async"))
 
 
-@pytest.mark.parametrize("api_key", [None, "kc_wrong"])
+@pytest.mark.parametrize("api_key", [None, "cutgate_wrong"])
 def test_a_large_body_of_an_address_that_is_shut_out_is_not_read(api_key: str | None) -> None:
     service = make_service(failed_signatures_per_minute=1, body_memory_bytes=1_000)
-    assert [service.post([removal()], api_key="kc_wrong").status_code for _ in range(2)] == [401, 429]
+    assert [service.post([removal()], api_key="cutgate_wrong").status_code for _ in range(2)] == [401, 429]
     stream = BrokenChunks(b"[", OSError("it is read"))
     overrides: dict[str, Any] = {"wsgi.input": stream, "CONTENT_LENGTH": "1001"}
     answer = service.post(b"", api_key=api_key, environ_overrides=overrides)
@@ -116,7 +116,7 @@ def test_the_status_is_that_of_the_first_error_unless_something_succeeded(servic
 
 
 def test_each_task_of_a_request_counts_against_the_rate() -> None:
-    service = make_service(submits_per_second=2)
+    service = make_service(submits_per_second=2, account_queue_cap=2)
     answer = service.answer(*(removal(deliveryMethod="async") for _ in range(4)))
     assert [len(answer["data"]), len(answer["errors"])] == [2, 2]
     assert {item["code"] for item in answer["errors"]} == {"rateLimitExceeded"}
@@ -177,12 +177,12 @@ def test_keys_pictures_and_urls_are_never_logged(service: Service) -> None:
         service.answer(
             authentication(service.api_key), removal(deliveryMethod="async", webhookURL=secret_url), api_key=None
         )
-        service.post([authentication("kc_almost"), removal()])
+        service.post([authentication("cutgate_almost"), removal()])
         service.post([removal(secret_url, webhookURL=7)])
         service.post([upload(x=secret_url)])
         service.post([removal(ttl=secret_url)])
     text = str(logs)
-    for secret in (service.api_key, "kc_almost", "verysecret", TINY_PICTURE[-30:]):
+    for secret in (service.api_key, "cutgate_almost", "verysecret", TINY_PICTURE[-30:]):
         assert secret not in text
 
 

@@ -205,7 +205,7 @@ def test_keys(service: Service) -> None:
     for body, code in (([authentication("x")], "invalidApiKey"), ([authentication(None)], "missingApiKey")):
         assert service.error(body, status=401, api_key=None)["code"] == code
     assert service.error(removal(), status=401, api_key=None)["code"] == "missingApiKey"
-    assert service.error(removal(), status=401, api_key="kc_wrong")["code"] == "invalidApiKey"
+    assert service.error(removal(), status=401, api_key="cutgate_wrong")["code"] == "invalidApiKey"
 
 
 def test_what_an_account_may_not_do() -> None:
@@ -217,7 +217,7 @@ def test_what_an_account_may_not_do() -> None:
 
 
 def test_rate_limit() -> None:
-    service = make_service(submits_per_second=1)
+    service = make_service(submits_per_second=1, account_queue_cap=1)
     service.result(removal(deliveryMethod="async"))
     answer = service.post([removal(deliveryMethod="async")])
     assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (429, "rateLimitExceeded")
