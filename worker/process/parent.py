@@ -25,6 +25,7 @@ from cutgate.jobs.observe import metrics
 from cutgate.jobs.observe.metric_names import CHILDREN_GONE, ITEMS_TAKEN_BACK
 from cutgate.jobs.upkeep.background import Call, upkeep_threads
 from cutgate.jobs.upkeep.loops import Every
+from cutgate.worker.process.idle_trial import LOOK_SECONDS, IdleTrial
 from cutgate.worker.process.metrics import CHILD
 from cutgate.worker.process.several import Deadlines
 from cutgate.worker.settings import WorkerSettings
@@ -82,6 +83,8 @@ class Parent:
     def ready(self, **_: object) -> None:
         """Start the threads. Celery calls it after the first fork: a child should inherit none."""
         self._open.enter_context(Every(BURY_SECONDS, QuietAtFork(self._bury), "burials"))
+        trial = self._open.enter_context(IdleTrial(self._settings, self._deadlines.any))
+        self._open.enter_context(Every(LOOK_SECONDS, QuietAtFork(trial.look), "engine trial"))
         if len(self._deadlines) > 1:
             # Held off at a fork for one more reason: it must not end the child that takes a hanging one's place.
             self._open.enter_context(Every(WATCH_SECONDS, QuietAtFork(self._end_hanging), "watch"))
