@@ -74,11 +74,13 @@ class OpenVinoEngine:
             "ENABLE_CPU_PINNING": False,
         }
         stem = _stem(graph, options)
-        compiled = _load_compiled(graph.parent, stem, options)
+        content = _mapped(graph.parent, stem)
+        compiled = None if content is None else _load_compiled(content, options)
         if compiled is None:
             compiled = _compile(graph, options)
             _keep_compiled(compiled, graph.parent, stem)
         self._request = compiled.create_infer_request()
+        self._content = content  # which the network reads, and does not keep
         self.dtype = compiled_dtype(compiled)
         self.provider = ", ".join(compiled.get_property("EXECUTION_DEVICES"))
         self.input_type: np.dtype[Any] = np.dtype(compiled.input(0).get_element_type().to_dtype())
@@ -116,16 +118,21 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _load_compiled(folder: Path, stem: str, options: Mapping[str, Any]) -> Any:
-    """The compiled network that is kept; None where there is none that can be used."""
+def _mapped(folder: Path, stem: str) -> NDArray[np.uint8] | None:
+    """The compiled network that is kept, mapped into memory: workers of one machine share its pages."""
     path = find_whole(folder, stem, _COMPILED)
-    if path is None:
-        return None
     try:
-        # Mapped, not read: workers of one machine share the pages. The network keeps the mapping while it lives.
-        return _CORE.import_model(openvino.tensor_from_file(str(path)), "CPU", options)
+        return None if path is None else np.memmap(path, np.uint8, "c")
+    except (OSError, ValueError):  # another process may just have removed it, and an empty file cannot be mapped
+        return None
+
+
+def _load_compiled(content: NDArray[np.uint8], options: Mapping[str, Any]) -> Any:
+    """A compiled network, which needs `content` as long as it lives; None where the library does not take it."""
+    try:
+        return _CORE.import_model(openvino.Tensor(content, shared_memory=True), "CPU", options)
     except Exception as error:  # as above; the library checks version and processor itself, too
-        log.warning("compiled_network_refused", path=str(path), reason=str(error))
+        log.warning("compiled_network_refused", reason=str(error))
         return None
 
 
