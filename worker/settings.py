@@ -37,7 +37,7 @@ class EngineName(StrEnum):
     """The library that computes the network."""
 
     AUTO = "auto"
-    """Whichever was the fastest here of those that are exact."""
+    """What the processor's features suggest, or the fastest exact one that a trial found."""
     ONNXRUNTIME = "onnxruntime"
     OPENVINO = "openvino"
 
@@ -72,8 +72,8 @@ class NetworkSettings(BaseSettings):
     """What this worker offers instead of `CUTGATE_MODEL`, such as `fast,best,u2netp`."""
     engine: EngineName = EngineName.AUTO
     """`auto`: the fastest exact one; `onnxruntime` or `openvino`: that one, untried."""
-    engine_trial_seconds: NonNegativeFloat = 20
-    """Longest trial of engines for a model; `0`: the processor's features decide."""
+    engine_trial_seconds: NonNegativeFloat = 60
+    """Most processor time of an idle worker's trial of engines for a model; `0`: no trial."""
     models_dir: Path = Field(default_factory=lambda: user_cache_dir() / "models")
     """Folder of weights; missing ones are fetched."""
     cache_dir: Path = Field(default_factory=lambda: user_cache_dir() / "graphs")
