@@ -106,7 +106,7 @@ ARG WITH_WEIGHTS=1
 USER 0
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
     if [ "$WITH_WEIGHTS" = 1 ]; then \
-        HOME=/root CUTGATE_ENGINE_TRIAL_SECONDS=0 python -m cutgate.worker models fetch; fi \
+        HOME=/root python -m cutgate.worker models fetch; fi \
     && rm -rf /tmp/cutgate \
     && find /var/lib/cutgate/models -exec touch --date="@$SOURCE_DATE_EPOCH" {} +
 USER 10001:10001

@@ -20,6 +20,8 @@ from cutgate.worker.commands.doctor import examine
 from cutgate.worker.commands.finish import finish_command
 from cutgate.worker.commands.models import models
 from cutgate.worker.machine.cpu import this_processor
+from cutgate.worker.models.engines.prepared import prepared_networks
+from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
 
 log = structlog.get_logger("cutgate.worker")
@@ -40,12 +42,19 @@ def run() -> None:
     settings = read_settings(WorkerSettings)
     logs.configure(settings.log_format, settings.log_level)
     # In a process of its own: preparing the graph takes memory that the long-lived parent would never give back.
-    status = _fetched()
-    if status:
+    if not _is_prepared(settings) and (status := _fetched()):
         sys.exit(status)
     from cutgate.worker.process import celery_app as app  # the other commands need no Celery
 
     sys.exit(app.run(settings))
+
+
+def _is_prepared(settings: NetworkSettings) -> bool:
+    """Whether every network of this worker is ready to be loaded."""
+    try:
+        return bool(prepared_networks(settings))
+    except ModelUnavailable:
+        return False
 
 
 def _fetched() -> int:

@@ -37,7 +37,7 @@ class EngineName(StrEnum):
     """The library that computes the network."""
 
     AUTO = "auto"
-    """Whichever was the fastest here of those that are exact."""
+    """What the processor's features suggest, or the fastest exact one that a trial found."""
     ONNXRUNTIME = "onnxruntime"
     OPENVINO = "openvino"
 
@@ -72,7 +72,7 @@ class NetworkSettings(BaseSettings):
     """What this worker offers instead of `CUTGATE_MODEL`, such as `fast,best,u2netp`."""
     engine: EngineName = EngineName.AUTO
     """`auto`: the fastest exact one; `onnxruntime` or `openvino`: that one, without a trial."""
-    engine_trial_seconds: NonNegativeFloat = 20
+    engine_trial_seconds: NonNegativeFloat = 60
     """Maximum processor time of an idle worker's engine trial for a model; `0`: no trial."""
     models_dir: Path = Field(default_factory=lambda: user_cache_dir() / "models")
     """Folder of weights; missing ones are downloaded."""

@@ -62,6 +62,7 @@ def keys(data: Path, arguments: tuple[str, ...], as_json: bool) -> None:
     commands={
         "fetch": "Fetch, check and prepare weights.",
         "list": "Show the models, and which of their weights are here and right.",
+        "try": "Find out which engine is the fastest here, and remember it.",
         "verify": "Read weights through and compare their digests.",
     },
 )

@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from cutgate.commands.options.target import Target, target_options
 from cutgate.errors import NameTaken
 from cutgate.formats import SUFFIXES
 from cutgate.local.data_folder import default_state_dir
+from cutgate.scratch import scratch_folder
 
 BESIDE: Final = {False: "-cutout", True: "-mask"}
 """What is put behind a picture's name where its result goes beside it; the second of masks."""
@@ -156,8 +156,8 @@ def destination(
     piped_out = output == PIPED or (output is None and piped_in)
     if piped_in or piped_out:
         refuse_streams(several=several, piped_in=piped_in, piped_out=piped_out, as_json=as_json)
-        with tempfile.TemporaryDirectory() as folder:
-            spool = Path(folder, SPOOL)
+        with scratch_folder() as folder:
+            spool = folder / SPOOL
             spool.mkdir()
             yield from _piped(pictures[0], None if piped_out else output, results, spool)
     elif output is None:

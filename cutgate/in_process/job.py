@@ -59,7 +59,8 @@ class Network:
         if not structlog.is_configured():  # what it writes by default goes to standard output
             structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
         try:
-            return cls(settings, load_segmenter(settings, say))
+            # A picture follows at once: it shows what a first run would, and most processes cut out a single one.
+            return cls(settings, load_segmenter(settings, say, warm_up=False))
         except ModelUnavailable as error:
             raise NetworkUnavailable(str(error)) from error
 
@@ -82,6 +83,8 @@ class Network:
                     how = replace(how, background=behind.decode().over_backdrop())
         except CutoutError as error:
             raise CutoutFailed(error.kind, error.message) from error
+        except ModelUnavailable as error:
+            raise NetworkUnavailable(str(error)) from error
         return Cutout(result, how, self.settings)
 
     def _spec(self, options: CutoutOptions, composition: Composition) -> CutoutSpec:

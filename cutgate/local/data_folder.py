@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import Final, TypeVar
 
 from cutgate.errors import DataDirInUse, DataFileBroken, DiskFull, LocalError
 from cutgate.files import PRIVATE, try_lock, write_whole
+from cutgate.scratch import scratch_folder
 
 MASTER_KEY_BYTES: Final = 32
 LEAST_FREE_BYTES: Final = 64 * 2**20
@@ -183,8 +183,8 @@ class DataDir:
         if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH_BYTES:
             yield path
             return
-        with tempfile.TemporaryDirectory(prefix="cutgate-") as short:
-            yield Path(short) / "redis.sock"
+        with scratch_folder() as short:
+            yield short / "redis.sock"
 
 
 def _is_alive(pid: int) -> bool:

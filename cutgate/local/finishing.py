@@ -6,7 +6,6 @@ file.
 
 import json
 import subprocess
-import tempfile
 import threading
 from dataclasses import dataclass
 from itertools import count
@@ -15,6 +14,7 @@ from typing import Final, Self
 
 from cutgate.errors import CommandFailed
 from cutgate.local.parts import last_line, part_command, require_parts
+from cutgate.scratch import scratch_folder
 
 COMMAND: Final = ("worker", "finish")
 
@@ -84,8 +84,9 @@ class Finisher:
         self._numbers = count()
 
     def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix="cutgate-")
-        self._said = Path(self._folder.name, "stderr").open("w+", encoding="utf-8")
+        self._scratch = scratch_folder()
+        self._folder = self._scratch.__enter__()
+        self._said = Path(self._folder, "stderr").open("w+", encoding="utf-8")
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True
         )
@@ -95,7 +96,7 @@ class Finisher:
         self._process.kill()  # all that it was asked is answered, and on a slow machine it may still be starting
         self._process.communicate()
         self._said.close()
-        self._folder.cleanup()
+        self._scratch.__exit__(None, None, None)
 
     def convert(self, delivered: bytes) -> bytes:
         """A file's content as it was wished for, made of the PNG that the service delivers.
@@ -105,7 +106,7 @@ class Finisher:
             OSError: a file cannot be written.
         """
         number = next(self._numbers)
-        source, target = (Path(self._folder.name, f"{number}.{what}") for what in ("delivered", "finished"))
+        source, target = (Path(self._folder, f"{number}.{what}") for what in ("delivered", "finished"))
         source.write_bytes(delivered)
         self._ask(source, target)
         source.unlink()

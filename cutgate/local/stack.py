@@ -4,7 +4,6 @@ import logging
 import os
 import socket
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +23,7 @@ from cutgate.local import redis_server as server
 from cutgate.local.data_folder import Account, DataDir, StackFacts, default_data_dir
 from cutgate.local.parts import first_account, part_command, part_environment, require_parts
 from cutgate.local.supervisor import Program, Supervisor
+from cutgate.scratch import scratch_folder
 
 LOG_BYTES: Final = 16 * 2**20
 """The log is moved aside at this size; one older part is kept."""
@@ -160,8 +160,8 @@ def scratch_environment(part: str) -> Iterator[dict[str, str]]:
         LocalError: the server cannot be started.
     """
     external = server.external_url(os.environ)
-    with tempfile.TemporaryDirectory(prefix="cutgate-") as folder, ExitStack() as undo:
-        data = DataDir(Path(folder))
+    with scratch_folder() as folder, ExitStack() as undo:
+        data = DataDir(folder)
         data.prepare()
         if external is None:
             supervisor = Supervisor(undo.enter_context(open_log(data.log)))

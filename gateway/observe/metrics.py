@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import g, request
@@ -23,6 +21,7 @@ from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.observe import metric_names as names
 from cutgate.jobs.observe import metrics
 from cutgate.jobs.spec import Lane
+from cutgate.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -132,10 +131,10 @@ def gunicorn_metrics() -> dict[str, Any]:
 
     To be called in the server's main process, before anything is counted. Its folder goes with that process.
     """
-    folder = Path(tempfile.mkdtemp(prefix="cutgate-metrics-", dir=metrics.folder_parent()))
-    metrics.share_between_processes(folder)
+    undo = ExitStack()
+    metrics.share_between_processes(undo.enter_context(scratch_folder(metrics.folder_parent())))
     metrics.begin(names.Part.GATEWAY)
     return {
         "child_exit": lambda _, worker: metrics.process_gone(worker.pid),
-        "on_exit": lambda _: shutil.rmtree(folder, ignore_errors=True),
+        "on_exit": lambda _: undo.close(),
     }

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from cutgate.jobs.observe import metrics
 from cutgate.jobs.observe.metric_names import Metric
+from cutgate.scratch import PREFIX
 
 Labels = frozenset[tuple[str, str]]
 
@@ -53,7 +54,7 @@ def scrape(port: int) -> Scrape:
 def counting_folder(pid: int) -> Path:
     """The one folder in whose files a process counts together with others."""
     maps = Path(f"/proc/{pid}/maps").read_text("utf-8")
-    (folder,) = set(re.findall(r"(\S*/cutgate-metrics-[^/\s]+)/", maps))
+    (folder,) = set(re.findall(rf"(\S*/{re.escape(PREFIX)}[^/\s]+)/", maps))
     return Path(folder)
 
 

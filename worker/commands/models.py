@@ -9,10 +9,11 @@ import click
 
 from cutgate.jobs.console import read_settings
 from cutgate.jobs.presets import PRESETS, Choice
-from cutgate.worker.models.engines.choice import choose
+from cutgate.worker.models.engines.choice import can_be_tried, known_choice, told, try_engines
 from cutgate.worker.models.engines.plans import plan_for
+from cutgate.worker.models.engines.prepared import Prepared, prepared_networks
 from cutgate.worker.models.errors import ModelUnavailable
-from cutgate.worker.models.graphs.prepare import prepared_graph
+from cutgate.worker.models.graphs.cache import prepared_graph
 from cutgate.worker.models.weights.files import ensure_weights
 from cutgate.worker.models.weights.inventory import (
     FileState,
@@ -83,24 +84,18 @@ def _echo_table(rows: Sequence[Sequence[str]]) -> None:
 @click.option(
     "--preset", "presets", type=click.Choice(list(PRESETS)), multiple=True, help="The model of a preset."
 )
-@click.option("--again", is_flag=True, help="Try the engines again, whatever is remembered.")
 @json_option
-def fetch(names: tuple[str, ...], presets: tuple[str, ...], *, again: bool, as_json: bool) -> None:
+def fetch(names: tuple[str, ...], presets: tuple[str, ...], *, as_json: bool) -> None:
     """Fetch, check and prepare weights.
 
-    They are those of the models that are named, else of those that this worker offers. Where no setting names an
-    engine, then find out which is the fastest for them here, and remember it.
+    They are those of the models that are named, else of those that this worker offers.
     """
     settings = read_settings(NetworkSettings)
-    try:
-        asked = [*map(Choice.parse, names), *(PRESETS[preset] for preset in presets)]
-    except ValueError as error:
-        raise click.ClickException(str(error)) from None
-
+    asked = [*_choices(names), *(PRESETS[preset] for preset in presets)]
     ready: list[dict[str, str | None]] = []
     for choice in asked or settings.choices:
         try:
-            path = _fetch(settings.for_choice(choice), again=again)
+            path = _fetch(settings.for_choice(choice))
         except ModelUnavailable as error:
             raise click.ClickException(str(error)) from error
         ready.append({"model": choice.model, "precision": choice.precision, "path": path})
@@ -110,7 +105,7 @@ def fetch(names: tuple[str, ...], presets: tuple[str, ...], *, again: bool, as_j
         click.echo(json.dumps(ready))
 
 
-def _fetch(settings: NetworkSettings, *, again: bool) -> str | None:
+def _fetch(settings: NetworkSettings) -> str | None:
     """Make a model ready to be loaded, and say where its weights are; None: where rembg keeps them.
 
     Raises:
@@ -122,16 +117,47 @@ def _fetch(settings: NetworkSettings, *, again: bool) -> str | None:
 
         load_segmenter(settings)
         return None
-    weights = ensure_weights(model, settings.models_dir, _say)
+    weights = ensure_weights(model, settings.models_dir, _say, cache_dir=settings.cache_dir)
     plan = plan_for(settings)
     # Where a network turns out to mix up the pictures of a batch, the other one is needed.
     for batches in {False, settings.batch_count() > 1}:
-        graph = prepared_graph(weights, settings.cache_dir, plan.variant, batches=batches)
-        choose(plan, settings, graph, weights.row, lambda line: _say(f"{model.name}: {line}"), again=again)
+        prepared_graph(weights, settings.cache_dir, plan.variant, batches=batches)
     refiner = second_stage(model, settings.models_dir)
     if refiner is not None:
-        _fetch(settings.for_choice(Choice(model=refiner.name)), again=again)
+        _fetch(settings.for_choice(Choice(model=refiner.name)))
     return str(weights.path)
+
+
+def _choices(names: Sequence[str]) -> list[Choice]:
+    try:
+        return [Choice.parse(name) for name in names]
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@models.command("try")
+@click.argument("names", metavar="[MODEL]...", nargs=-1)
+@click.option("--again", is_flag=True, help="Try them whatever is remembered.")
+def try_command(names: tuple[str, ...], *, again: bool) -> None:
+    """Find out which engine is the fastest here, and remember it.
+
+    A worker does so by itself when it has nothing to do. It takes CUTGATE_ENGINE_TRIAL_SECONDS of processor time
+    at most for a model; what is found counts from a worker's next start on.
+    """
+    settings = read_settings(NetworkSettings)
+    try:
+        offered = settings.model_copy(update={"worker_models": tuple(_choices(names)) or settings.choices})
+        for network in prepared_networks(offered):
+            click.echo(f"{network.name}: {_tried(network, again=again)}")
+    except (ModelUnavailable, OSError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _tried(network: Prepared, *, again: bool) -> str:
+    if not can_be_tried(network):
+        return f"engine: {network.plan.engine}; there is nothing to try"
+    choice = (None if again else known_choice(network)) or try_engines(network)
+    return "another process tries the engines" if choice is None else told(network, choice)
 
 
 def _say(line: str) -> None:

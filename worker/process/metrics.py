@@ -5,15 +5,14 @@ folder, each in its own, and a child goes on in the files of the child before it
 """
 
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 from cutgate.jobs.observe import metrics, traces
 from cutgate.jobs.observe.metric_names import ITEM_SECONDS, STEP_SECONDS, Part
+from cutgate.scratch import scratch_folder
 from cutgate.worker.settings import WorkerSettings
 
 CHILD: Final = "child"
@@ -33,8 +32,8 @@ def shown(settings: WorkerSettings) -> Iterator[None]:
         yield
         return
     parent_pid = os.getpid()
-    with tempfile.TemporaryDirectory(prefix="cutgate-metrics-", dir=metrics.folder_parent()) as folder:
-        metrics.share_between_processes(Path(folder), lambda: "parent" if os.getpid() == parent_pid else CHILD)
+    with scratch_folder(metrics.folder_parent()) as folder:
+        metrics.share_between_processes(folder, lambda: "parent" if os.getpid() == parent_pid else CHILD)
         metrics.begin(Part.WORKER)
         with metrics.served(settings.metrics_host, settings.worker_metrics_port):
             yield

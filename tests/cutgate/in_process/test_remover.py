@@ -45,8 +45,8 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The networks that were loaded, with the real function behind it."""
     loaded: list[Any] = []
 
-    def load(*arguments: Any) -> Any:
-        loaded.append(load_segmenter(*arguments))
+    def load(*arguments: Any, **options: Any) -> Any:
+        loaded.append(load_segmenter(*arguments, **options))
         return loaded[-1]
 
     monkeypatch.setattr("cutgate.in_process.job.load_segmenter", load)
@@ -285,7 +285,7 @@ def test_weights_that_cannot_be_had_say_what_to_do(
     for name, value in {"CUTGATE_MODEL": "u2netp", "CUTGATE_MODELS_DIR": str(tmp_path / "empty")}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("U2NET_HOME", str(tmp_path / "none"))
-    monkeypatch.setattr("cutgate.worker.models.weights.files._probe", _offline)
+    monkeypatch.setattr("cutgate.worker.models.weights.download._probe", _offline)
     with pytest.raises(NetworkUnavailable) as raised:
         remove_background(photo)
     assert "there are no weights for u2netp" in str(raised.value)

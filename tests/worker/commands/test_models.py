@@ -115,7 +115,7 @@ class TestFetch:
             "tiny.onnx is ready",
             "other.onnx is ready",
         ]
-        assert len([*tiny_settings.cache_dir.iterdir()]) == 2
+        assert len([*tiny_settings.cache_dir.glob("*.onnx")]) == 2
 
     def test_what_is_named_in_both_forms(self, models_dir: Path) -> None:
         path = models_dir / f"{write_tiny_model(models_dir, 'other')}.onnx"
@@ -127,30 +127,11 @@ class TestFetch:
         folder = tiny_settings.models_dir
         write_tiny_model(folder, "two-stages", refiner=write_tiny_refiner(folder))
         assert run("fetch", "two-stages").exit_code == 0
-        assert len([*tiny_settings.cache_dir.iterdir()]) == 2
+        assert len([*tiny_settings.cache_dir.glob("*.onnx")]) == 2
         (folder / "band.onnx").unlink()
         result = run("fetch", "two-stages")
         assert result.exit_code == 1
         assert "band.onnx: not there" in result.stderr
-
-    def test_the_engine_is_found_out_once_and_again_where_that_is_asked_for(
-        self, tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        assert run("fetch", "--again").stderr == "", "an engine that is named is not tried"
-        monkeypatch.setenv("CUTGATE_ENGINE", "auto")
-        monkeypatch.setenv("CUTGATE_ENGINE_TRIAL_SECONDS", "100")
-        first = run("fetch")
-        (file,) = tiny_settings.cache_dir.glob("engine-*.json")
-        assert re.fullmatch(
-            r"tiny: engine: \w+ \w+ \d+\.\d\d s of processor time a picture; .+; remembered in \S+; .+\n",
-            first.stderr,
-        )
-        assert str(file) in first.stderr
-        known = file.stat().st_mtime_ns
-        assert run("fetch").stderr == first.stderr
-        assert file.stat().st_mtime_ns == known
-        run("fetch", "--again")
-        assert file.stat().st_mtime_ns != known
 
     def test_what_is_missing_is_told(self, models_dir: Path) -> None:
         (models_dir / "tiny.onnx").unlink()
@@ -168,6 +149,35 @@ class TestFetch:
     def test_a_name_or_precision_that_there_is_not(self, name: str, said: str) -> None:
         result = run("fetch", name)
         assert (result.exit_code, said in result.stderr) == (1, True)
+
+
+class TestTry:
+    def test_the_engine_is_found_out_once_and_again_where_that_is_asked_for(
+        self, tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run("fetch")
+        assert run("try").stdout == "tiny: engine: onnxruntime; there is nothing to try\n"
+        monkeypatch.setenv("CUTGATE_ENGINE", "auto")
+        monkeypatch.setenv("CUTGATE_ENGINE_TRIAL_SECONDS", "200")
+        assert run("fetch").exit_code == 0
+        assert not [*tiny_settings.cache_dir.glob("engine-*.json")], "fetching does not wait for a trial"
+        first = run("try")
+        (file,) = tiny_settings.cache_dir.glob("engine-*.json")
+        assert re.fullmatch(
+            r"tiny: engine: \w+ \w+ \d+\.\d\d s of processor time a picture; .+; remembered in \S+; .+\n",
+            first.stdout,
+        )
+        assert str(file) in first.stdout
+        known = file.stat().st_mtime_ns
+        assert run("try", "tiny").stdout == first.stdout
+        assert file.stat().st_mtime_ns == known
+        run("try", "--again")
+        assert file.stat().st_mtime_ns != known
+
+    def test_a_model_that_is_not_prepared(self, tiny_settings: NetworkSettings) -> None:
+        result = run("try")
+        assert result.exit_code == 1
+        assert "tiny is not prepared" in result.stderr
 
 
 class TestVerify:

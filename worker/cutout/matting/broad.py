@@ -5,7 +5,6 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from cutgate.worker.cutout.raster.arrays import ByteMask, Floats, RgbImage
 from cutgate.worker.cutout.raster.filters import dilated, eroded, mean, repeated, square, to_unit
@@ -98,5 +97,7 @@ def _likelihoods(bins: NDArray[np.int32]) -> NDArray[np.float64]:
     """Of each bin, from those that a surface has: its smoothed histogram, and a share for any colour."""
     cells = 1 << 3 * BIN_BITS
     histogram = np.bincount(bins, minlength=cells).reshape(3 * (1 << BIN_BITS,)) / max(1, bins.size)
+    from scipy.ndimage import gaussian_filter  # which takes a while to load, and few pictures need
+
     smooth = gaussian_filter(histogram, 1.0).ravel()
     return np.asarray((1 - UNSEEN_SHARE) * smooth + UNSEEN_SHARE / cells)

@@ -1,16 +1,15 @@
 """The engine that computes a network exactly in the shortest time on this machine: tried once, and remembered.
 
-Every installed engine runs the prepared graph on one picture, in each type of number that may be exact. Of those
-whose map is that of single precision the one is taken that needs the least processor time. What was found lies
-beside the graph, in a file for each processor, number of threads, set of versions and graph.
+The processor's features choose the engine (`plans`) until a trial has compared it with the other one, which a
+worker starts when it has nothing to do. Of those whose map is that of single precision the one is taken that needs
+the least processor time, from the next start on. What was found lies beside the graph, in a file for each
+processor, number of threads, set of versions and graph.
 """
 
 import hashlib
 import importlib.metadata
 import os
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,27 +20,21 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cutgate.files import try_lock, write_whole
 from cutgate.jobs.spec import Precision
+from cutgate.scratch import scratch_folder
 from cutgate.worker.cutout.matting.trimap import UNKNOWN
 from cutgate.worker.cutout.raster.arrays import ByteMask, Floats, RgbImage
 from cutgate.worker.machine.cpu import Processor, this_processor
 from cutgate.worker.models.engines.plans import ENGINES, Plan, is_installed
+from cutgate.worker.models.engines.prepared import Prepared
 from cutgate.worker.models.engines.processing import Processing
-from cutgate.worker.models.engines.trial import LATE, TrialFailed, run_apart
+from cutgate.worker.models.engines.trial import TrialFailed, run_apart
 from cutgate.worker.models.weights.model import WeightsFile
 from cutgate.worker.settings import Device, EngineName, NetworkSettings
 
 MEAN_LEVELS: Final = 0.5
 MOST_LEVELS: Final = 12
 """Levels of 255 by which an exact map may differ from single precision's: over all pixels, and in any one."""
-_ENOUGH: Final = 3.0
-"""A first run that takes so many times the shortest of the others is not followed by a second."""
-_MOST_TRIALS: Final = 3
-"""Starts that try the engines while time is too short; the first one reads their libraries from the disk, too."""
-_LOOK_SECONDS: Final = 0.1
-_REMEDY: Final = "`models fetch --again` tries anew, CUTGATE_ENGINE decides otherwise"
-
-Say = Callable[[str], object]
-"""Takes one line for a person."""
+_REMEDY: Final = "`models try --again` tries anew, CUTGATE_ENGINE decides otherwise"
 
 
 class Facts(BaseModel):
@@ -88,14 +81,6 @@ class Choice(BaseModel):
 
     facts: Facts
     attempts: tuple[Attempt, ...]
-    trials: int = 1
-    """So many were made up to this one."""
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether another trial is not worth its time: one engine is the best, or time was not what it lacked."""
-        too_late = any(attempt.refused == LATE for attempt in self.attempts)
-        return self.best is not None or not too_late or self.trials >= _MOST_TRIALS
 
     @property
     def best(self) -> Attempt | None:
@@ -119,13 +104,14 @@ def is_open(settings: NetworkSettings) -> bool:
 
 
 def candidates(plan: Plan, processor: Processor) -> tuple[Plan, ...]:
-    """The plan with every installed engine and type of number that may be exact, the most promising one first."""
-    return tuple(
+    """The plan with each installed engine, in its fastest type of number that may be exact; its own one first."""
+    plans = (
         replace(plan, engine=name, floats=floats, dtype=floats)
-        for floats in ("bf16", "fp32")
-        for name in (EngineName.OPENVINO, EngineName.ONNXRUNTIME)
-        if is_installed(name) and (floats == "fp32" or (ENGINES[name].uses_bf16 and processor.has_bf16))
+        for name, row in ENGINES.items()
+        if is_installed(name)
+        for floats in ("bf16" if row.uses_bf16 and processor.has_bf16 else "fp32",)
     )
+    return tuple(sorted(plans, key=lambda each: each.engine is not plan.engine))
 
 
 def remembered(plan: Plan, settings: NetworkSettings, graph: Path) -> Plan:
@@ -140,85 +126,81 @@ def remembered(plan: Plan, settings: NetworkSettings, graph: Path) -> Plan:
     return next(fit, plan)
 
 
-def choose(
-    plan: Plan, settings: NetworkSettings, graph: Path, row: WeightsFile, say: Say, *, again: bool = False
-) -> None:
-    """Try the engines on a prepared graph and remember what was found, where that is not known yet.
+def can_be_tried(network: Prepared) -> bool:
+    """Whether the settings and the machine leave a choice that a trial may make."""
+    is_wanted = is_open(network.settings) and network.settings.engine_trial_seconds > 0
+    return is_wanted and len(candidates(network.plan, this_processor())) > 1
 
-    Processes that start together try them once: the others wait for the first. In a folder that cannot be written
-    nothing is tried, since each start would have to do so anew. Where time was too short for any result, the next
-    starts try again, a few times.
 
-    Args:
-        plan: what the settings mean as far as the processor's features tell.
-        settings: of the worker.
-        graph: the prepared graph.
-        row: of its weights.
-        say: told of the choice.
-        again: try them whatever is remembered.
+def is_untried(network: Prepared) -> bool:
+    """Whether a trial would find out what is not known yet."""
+    return can_be_tried(network) and known_choice(network) is None
+
+
+def known_choice(network: Prepared) -> Choice | None:
+    """What is remembered of a network on this machine."""
+    return _read(network.graph, _facts(network.plan, this_processor(), network.graph))
+
+
+def try_engines(network: Prepared) -> Choice | None:
+    """Try the engines on a network and remember what came of it; one trial at a time in a cache folder.
+
+    Returns:
+        What is remembered now; None where another process is at it.
+
+    Raises:
+        OSError: the cache folder cannot be written.
     """
-    processor = this_processor()
-    plans = candidates(plan, processor)
-    if not is_open(settings) or len(plans) < 2:
-        return
-    facts = _facts(plan, processor, graph)
-    path = _path(graph, facts)
-    by_features = f"{plan.engine} {plan.floats} by the processor's features"
-    choice = known = None if again else _read(graph, facts)
-    if (known is None or not known.is_settled) and settings.engine_trial_seconds > 0:
-        try:
-            with _alone(graph.parent, settings.engine_trial_seconds):
-                choice = None if again else _read(graph, facts)
-                if choice == known:
-                    trials = 1 if known is None else known.trials + 1
-                    choice = _tried(plans, facts, graph, row, settings.engine_trial_seconds)
-                    choice = choice.model_copy(update={"trials": trials})
-                    write_whole(path, choice.model_dump_json(indent=2).encode())
-        except OSError as error:
-            say(f"engine: {by_features}: {error}; {_REMEDY}")
-            return
-    if choice is not None:
-        found = str(choice) if choice.best else f"{by_features}: {choice}"
-        kept = f"remembered in {path}" if choice.is_settled else "the next start tries again"
-        say(f"engine: {found}; {kept}; {_REMEDY}")
+    with _only_one(network.graph.parent) as alone:
+        if not alone:
+            return None
+        processor = this_processor()
+        facts = _facts(network.plan, processor, network.graph)
+        choice = _tried(candidates(network.plan, processor), facts, network)
+        write_whole(_path(network.graph, facts), choice.model_dump_json(indent=2).encode())
+        return choice
+
+
+def told(network: Prepared, choice: Choice) -> str:
+    """What a choice means, for a person."""
+    kept = f"remembered in {_path(network.graph, choice.facts)}; {_REMEDY}"
+    if choice.best:
+        return f"engine: {choice}; {kept}"
+    return f"engine: {network.plan.engine} {network.plan.floats} by the processor's features: {choice}; {kept}"
 
 
 @contextmanager
-def _alone(folder: Path, most_seconds: float) -> Iterator[None]:
-    """Hold the folder's lock, which ends with this process; who has waited long enough goes on without it."""
+def _only_one(folder: Path) -> Iterator[bool]:
+    """Hold the folder's lock, which ends with this process; False where another process holds it."""
     descriptor = os.open(folder, os.O_RDONLY)
-    until = time.monotonic() + 2 * most_seconds
     try:
-        while not try_lock(descriptor) and time.monotonic() < until:
-            time.sleep(_LOOK_SECONDS)
-        yield
+        yield try_lock(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _tried(plans: tuple[Plan, ...], facts: Facts, graph: Path, row: WeightsFile, most_seconds: float) -> Choice:
-    """Try one plan after the other, in that order, as long as there is time.
+def _tried(plans: tuple[Plan, ...], facts: Facts, network: Prepared) -> Choice:
+    """Try one plan after the other; each may take its share of the time.
 
     Raises:
         OSError: the graph's folder cannot be written.
     """
-    until = time.monotonic() + most_seconds
-    processing = Processing(row, np.dtype(np.float32))
-    batch = _prepared(processing, row)
+    processing = Processing(network.row, np.dtype(np.float32))
+    batch = _prepared(processing, network.row)
+    share_seconds = network.settings.engine_trial_seconds / len(plans)
     seconds: dict[Plan, float] = {}
     levels: dict[Plan, ByteMask] = {}
     failed: dict[Plan, str] = {}
-    with tempfile.TemporaryDirectory(dir=graph.parent, prefix=".trial-") as folder:
+    with scratch_folder(network.graph.parent) as folder:
         for plan in plans:
-            enough = _ENOUGH * min(seconds.values(), default=most_seconds)
             try:
-                outcome = run_apart(graph, plan, batch, Path(folder), (until - time.monotonic(), enough))
+                outcome = run_apart(network.graph, plan, batch, folder, share_seconds)
             except TrialFailed as error:
                 failed[plan] = str(error)
                 continue
             seconds[plan] = outcome.seconds
             levels[plan] = processing.mask(outcome.output, *outcome.output.shape)
-    reference = next((levels[plan] for plan in reversed(plans) if plan.floats == "fp32" and plan in levels), None)
+    reference = next((levels[plan] for plan in plans if plan.floats == "fp32" and plan in levels), None)
     attempts = (
         Attempt(
             engine=plan.engine,

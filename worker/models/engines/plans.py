@@ -11,7 +11,7 @@ from cutgate.jobs.spec import Precision
 from cutgate.worker.machine.cpu import Processor, this_processor
 from cutgate.worker.models.engine import Engine
 from cutgate.worker.models.errors import ModelUnavailable
-from cutgate.worker.models.graphs.prepare import GraphVariant
+from cutgate.worker.models.graphs.cache import GraphVariant
 from cutgate.worker.settings import Device, EngineName, NetworkSettings
 
 

@@ -1,10 +1,11 @@
-"""The networks at work: a setting's model, found, prepared, loaded and run once.
+"""The networks at work: a setting's model, found, prepared and loaded.
 
 An engine does not survive a fork: load a segmenter in the process that runs it.
 """
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -22,7 +23,7 @@ from cutgate.worker.models.engines.choice import remembered
 from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.plans import open_engine, plan_for
 from cutgate.worker.models.errors import BatchesRefused, ModelUnavailable
-from cutgate.worker.models.graphs.prepare import prepared_graph
+from cutgate.worker.models.graphs.cache import prepared_graph
 from cutgate.worker.models.weights.files import Say, ensure_weights, say_to_log
 from cutgate.worker.models.weights.model import InputFit, Model, WeightsFile
 from cutgate.worker.models.weights.registry import find_model, second_stage
@@ -35,7 +36,7 @@ _WARM_UP_PX: Final = ((64, 64), (64, 128))
 
 
 class Segmenter:
-    """A network that is loaded and warm: from a picture to the coarse mask of its subject.
+    """A network that is loaded: from a picture to the coarse mask of its subject.
 
     Attributes:
         model: name of the model.
@@ -79,36 +80,43 @@ class Segmenter:
 
         Returns:
             (height, width) uint8; 255 is certain foreground.
+
+        Raises:
+            ModelUnavailable: the network cannot be run on it, or gives no mask of it.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"an image is (height, width, 3) uint8, not {image.shape} {image.dtype}")
         with self._turn:
-            return self.predict(image)
+            return _checked_run(self.model, self.predict, image)
 
 
-def load_segmenter(settings: NetworkSettings, say: Say = say_to_log) -> Segmenter:
-    """Find or fetch the model's weights, prepare them, load them, and run them once.
+def load_segmenter(settings: NetworkSettings, say: Say = say_to_log, *, warm_up: bool = True) -> Segmenter:
+    """Find or fetch the model's weights, prepare them, and load them.
 
     Args:
         settings: which model, and how it is to be run.
         say: told, a line at a time, what is fetched.
+        warm_up: run the network once, so that a faulty one is found now and the first picture takes no longer than
+            the others. Otherwise the first picture finds it.
 
     Raises:
         ModelUnavailable: the model cannot be run here as the settings ask; the text says why and what to do.
     """
     model = find_model(settings.model, settings.models_dir, settings.precision)
     try:
-        return _from_rembg(settings) if model is None else _from_row(model, settings, say)
+        if model is None:
+            return _from_rembg(settings, warm_up=warm_up)
+        return _from_row(model, settings, say, warm_up=warm_up)
     except ImportError as error:  # an engine that is there and broken; its module is loaded only now
         raise ModelUnavailable(f"the engine cannot be loaded: {error}") from error
 
 
-def _from_row(model: Model, settings: NetworkSettings, say: Say) -> Segmenter:
+def _from_row(model: Model, settings: NetworkSettings, say: Say, *, warm_up: bool) -> Segmenter:
     if model.takes_trimap:
         raise ModelUnavailable(
             f"{model.name} takes a trimap: name it as the `refiner` of a model that finds subjects"
         )
-    network = _network(model, settings, say)
+    network = _network(model, settings, say, warm_up=warm_up)
     return Segmenter(
         network,
         model=model.name,
@@ -116,39 +124,41 @@ def _from_row(model: Model, settings: NetworkSettings, say: Say) -> Segmenter:
         provider=network.engine.provider,
         dtype=network.engine.dtype,
         threads=settings.thread_count(),
-        reading=Reading(soft=network.row.soft, refine=_refine_of(model, settings, say)),
+        reading=Reading(soft=network.row.soft, refine=_refine_of(model, settings, say, warm_up=warm_up)),
         shared=True,
     )
 
 
-def _refine_of(model: Model, settings: NetworkSettings, say: Say) -> Refine | None:
+def _refine_of(model: Model, settings: NetworkSettings, say: Say, *, warm_up: bool) -> Refine | None:
     """What refines the model's map, in the precision that all of them have."""
     refiner = second_stage(model, settings.models_dir)
     if refiner is None:
         return None
-    return _network(refiner, settings.for_choice(Choice(model=refiner.name)), say)
+    network = _network(refiner, settings.for_choice(Choice(model=refiner.name)), say, warm_up=warm_up)
+    return partial(_checked_run, refiner.name, network)
 
 
-def _network(model: Model, settings: NetworkSettings, say: Say) -> NetworkRun:
-    """A row's network, loaded and run once; on batches, where the settings and the network allow it."""
+def _network(model: Model, settings: NetworkSettings, say: Say, *, warm_up: bool) -> NetworkRun:
+    """A row's network, loaded; on batches, where the settings and the network allow it."""
     if settings.batch_count() > 1:
         try:
-            return _load(model, settings, say, batched=True)
+            return _load(model, settings, say, batched=True, warm_up=warm_up)
         except BatchesRefused as refusal:
             if settings.pictures_per_run is not None:
                 raise
             log.warning("one_picture_at_a_time", reason=str(refusal))
-    return _load(model, settings, say, batched=False)
+    return _load(model, settings, say, batched=False, warm_up=warm_up)
 
 
-def _load(model: Model, settings: NetworkSettings, say: Say, *, batched: bool) -> NetworkRun:
+def _load(model: Model, settings: NetworkSettings, say: Say, *, batched: bool, warm_up: bool) -> NetworkRun:
     plan = plan_for(settings)
-    weights = ensure_weights(model, settings.models_dir, say)
+    weights = ensure_weights(model, settings.models_dir, say, cache_dir=settings.cache_dir)
     graph = prepared_graph(weights, settings.cache_dir, plan.variant, batches=batched)
     engine = open_engine(graph, remembered(plan, settings, graph))
     run = _batched_run(engine, weights.row, settings) if batched else NetworkRun(engine, weights.row)
     row = weights.row
-    _warm_up(model.name, run, with_trimap=row.takes_trimap, free=row.fit is not InputFit.STRETCH)
+    if warm_up:
+        _warm_up(model.name, run, with_trimap=row.takes_trimap, free=row.fit is not InputFit.STRETCH)
     return run
 
 
@@ -159,7 +169,7 @@ def _batched_run(engine: Engine, row: WeightsFile, settings: NetworkSettings) ->
     return run
 
 
-def _from_rembg(settings: NetworkSettings) -> Segmenter:
+def _from_rembg(settings: NetworkSettings, *, warm_up: bool) -> Segmenter:
     from cutgate.worker.models.engines import onnxruntime_engine as ort
     from cutgate.worker.models.engines.zoo import zoo_predict
 
@@ -168,7 +178,8 @@ def _from_rembg(settings: NetworkSettings) -> Segmenter:
     threads = settings.thread_count()
     providers = ort.execution_providers(settings.device)
     session, predict = zoo_predict(settings.model, ort.session_options(threads), providers)
-    _warm_up(settings.model, predict)
+    if warm_up:
+        _warm_up(settings.model, predict)
     return Segmenter(
         predict,
         model=settings.model,
@@ -182,10 +193,20 @@ def _from_rembg(settings: NetworkSettings) -> Segmenter:
 def _warm_up(name: str, run: Callable[..., ByteMask], *, with_trimap: bool = False, free: bool = False) -> None:
     """Run once for each kind of size, so that memory is laid out and a network of another kind shows now."""
     for size_px in _WARM_UP_PX[: 2 if free else 1]:
-        try:
-            trimap = (np.full(size_px, UNKNOWN, np.uint8),) if with_trimap else ()
-            mask = run(np.full((*size_px, 3), 128, np.uint8), *trimap)
-        except Exception as error:  # a network that wants other inputs fails in each engine's own ways
-            raise ModelUnavailable(f"{name} cannot be run on a picture: {error}") from error
-        if mask.shape != size_px:
-            raise ModelUnavailable(f"{name} does not give one mask for one picture")
+        trimap = (np.full(size_px, UNKNOWN, np.uint8),) if with_trimap else ()
+        _checked_run(name, run, np.full((*size_px, 3), 128, np.uint8), *trimap)
+
+
+def _checked_run(name: str, run: Callable[..., ByteMask], image: RgbImage, *trimap: ByteMask) -> ByteMask:
+    """One run of a network.
+
+    Raises:
+        ModelUnavailable: it cannot be run, or does not give one mask for one picture.
+    """
+    try:
+        mask = run(image, *trimap)
+    except Exception as error:  # a network that wants other inputs fails in each engine's own ways
+        raise ModelUnavailable(f"{name} cannot be run on a picture: {error}") from error
+    if mask.shape != image.shape[:2]:
+        raise ModelUnavailable(f"{name} does not give one mask for one picture")
+    return mask

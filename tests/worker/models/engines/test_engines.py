@@ -1,5 +1,6 @@
 """Both engines with the same graphs, what settings mean on which processor, and what cannot be had."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -15,11 +16,11 @@ import pytest
 from cutgate.jobs.spec import Precision
 from cutgate.worker.cutout.raster.arrays import Floats
 from cutgate.worker.machine.cpu import Processor, this_processor
-from cutgate.worker.models.engines import plans
+from cutgate.worker.models.engines import openvino_engine, plans
 from cutgate.worker.models.engines.plans import ENGINES, Plan, open_engine, plan_for
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
-from cutgate.worker.models.graphs.prepare import GraphVariant, prepared_graph
+from cutgate.worker.models.graphs.cache import GraphVariant, prepared_graph
 from cutgate.worker.models.weights.files import Weights
 from cutgate.worker.settings import Device, EngineName, NetworkSettings
 from tests.pictures.tiny_network import SIDE_PX, row_of, tiny_network
@@ -214,3 +215,56 @@ def test_a_processor_is_read_from_the_kernels_list(tmp_path: Path) -> None:
 
 def test_weights_have_seven_bits_where_eight_would_overflow() -> None:
     assert [processor.weight_bits for processor in (PLAIN, VNNI, replace(PLAIN, x86=False))] == [7, 8, 8]
+
+
+def compiled(graph: Path) -> set[Path]:
+    return {*graph.parent.glob("*.openvino")}
+
+
+def test_openvinos_compiled_network_is_kept_and_gives_the_same(
+    graph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = pictures(1)
+    first = open_engine(graph, exact(EngineName.OPENVINO)).run(batch)
+    (kept,) = compiled(graph)
+    written_ns = kept.stat().st_mtime_ns
+    monkeypatch.setattr(openvino_engine, "_compile", lambda *_: pytest.fail("it compiled again"))
+    engine = open_engine(graph, exact(EngineName.OPENVINO))
+    assert np.array_equal(engine.run(batch), first)
+    assert engine.dtype == "fp32"
+    assert (compiled(graph), kept.stat().st_mtime_ns) == ({kept}, written_ns)
+
+
+@pytest.mark.parametrize("damage", ["another digest", "the library refuses it"])
+def test_a_compiled_network_that_cannot_be_used_is_made_anew(graph: Path, damage: str) -> None:
+    batch = pictures(1)
+    first = open_engine(graph, exact(EngineName.OPENVINO)).run(batch)
+    (kept,) = compiled(graph)
+    kept.write_bytes(b"damaged")
+    if damage == "the library refuses it":
+        stem, _, _ = kept.name.partition(".")
+        kept = kept.rename(kept.with_name(f"{stem}.{hashlib.sha256(b'damaged').hexdigest()}.openvino"))
+    assert np.array_equal(open_engine(graph, exact(EngineName.OPENVINO)).run(batch), first)
+    assert any(path.read_bytes() != b"damaged" for path in compiled(graph))
+
+
+def test_another_processor_version_or_option_has_its_own_compiled_network_of_which_two_are_kept(
+    graph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_engine(graph, exact(EngineName.OPENVINO))
+    (first,) = compiled(graph)
+    monkeypatch.setattr(openvino_engine, "this_processor", lambda: PLAIN)
+    open_engine(graph, exact(EngineName.OPENVINO))
+    assert len(compiled(graph)) == 2
+    open_engine(graph, replace(exact(EngineName.OPENVINO), threads=2))
+    assert len(compiled(graph)) == 2
+    assert first not in compiled(graph)
+
+
+def test_in_a_folder_that_cannot_be_written_nothing_is_kept(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> Path:
+        raise PermissionError
+
+    monkeypatch.setattr(openvino_engine, "keep_whole", refuse)
+    assert open_engine(graph, exact(EngineName.OPENVINO)).run(pictures(1)).shape == (1, SIDE_PX, SIDE_PX)
+    assert not compiled(graph)

