@@ -94,6 +94,11 @@ def boxes_of(pair: Pair, truth: ByteMask) -> Iterator[tuple[str, Region]]:
     yield INSIDE, Region(column, row, column, row).grown(reach, reach).clamped(height_px, width_px)
 
 
+def asked(region: Region) -> Box:
+    """A region as a request names it."""
+    return Box(left_px=region.left_px, top_px=region.top_px, right_px=region.right_px, bottom_px=region.bottom_px)
+
+
 def rows_of(photo: Path, pairs: Sequence[Pair], segmenter: Segmenter, *, beside: bool) -> Iterator[Row]:
     """Cut a photo out with the Boxes of each pair that shows it; `beside`: without one, too."""
     source = read_image(photo.read_bytes(), LIMITS)
@@ -110,8 +115,7 @@ def rows_of(photo: Path, pairs: Sequence[Pair], segmenter: Segmenter, *, beside:
         for name, box in boxes_of(pair, truth):
             if name == WHOLE and without is None:
                 continue
-            edges = {f"{side}_px": getattr(box, f"{side}_px") for side in ("left", "top", "right", "bottom")}
-            cutout = cut(Box(**edges))
+            cutout = cut(asked(box))
             scored = box.index if name == INSIDE else (slice(None), slice(None))
             row = Row(pair.name, pair.subject, name, _sad(cutout[scored], truth[scored]))
             if without is None:
