@@ -18,7 +18,7 @@ from cutgate.worker.cutout.raster.filters import repeated
 from cutgate.worker.cutout.raster.geometry import Region
 
 HELD: Final = 0.95
-"""The Box holds a subject of which this share lies inside. Between 0.9 and 0.99 the choice changes nothing."""
+"""The Box holds a subject of which this share lies inside. Between 0.9 and 0.99 hardly any cut-out changes."""
 
 FILLED: Final = 0.99
 """A Box that the subject fills to this share lies inside it: there is nothing to choose from. One around a subject
