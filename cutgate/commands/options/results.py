@@ -94,7 +94,7 @@ OPTIONS = (
         "--region-of-interest",
         "--roi",
         type=Composing("region_of_interest", "lengths"),
-        help="Look for the subject there alone: left, top, right, bottom, as '10% 0 90% 400px'."
+        help="Keep only the subject there: left, top, right, bottom, as '10% 0 90% 400px'."
         " This and the next are not for a service.",
     ),
     click.option(
