@@ -5,6 +5,7 @@
 The candidate with the least SAD (geometric mean of the ratio to the value in use) on all folds but one is held to
 that one. Where every fold leads to the same candidate, and it is better on what it has not seen, the constant may
 be changed; where the folds disagree it carries no information and stays. The exit status is 1 where it stays.
+Constants of a Box are chosen on groups of subjects, with a Box around each.
 """
 
 import argparse
@@ -23,13 +24,16 @@ from PIL import Image
 from benchmarks import Absent
 from benchmarks.pages import table
 from benchmarks.photos import LIMITS
+from benchmarks.quality.boxes import ONE, asked, boxes_of
 from benchmarks.quality.composites import composites_in
+from benchmarks.quality.groups import groups_in
 from benchmarks.quality.maps import keep_maps
 from benchmarks.quality.methods import MAPS
 from benchmarks.quality.pairs import SHARED_SETS, Pair, read_pairs
 from benchmarks.quality.scores import LEAST, Estimate, Scores, bootstrap, geometric_mean_ratio
 from cutgate.jobs.spec import CutoutSpec, Output
 from cutgate.worker.cut_out import cut_out
+from cutgate.worker.cutout.mask import in_box
 from cutgate.worker.cutout.matting import matte, zones
 from cutgate.worker.cutout.raster.arrays import ByteMask
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
@@ -72,6 +76,10 @@ CONSTANTS: Final[Mapping[str, tuple[Constant, float]]] = {
     "prior-slope": (Constant(matte, "PRIOR", (1.25, 1.5, 1.75, 2.0, 2.5), _prior), 1.75),
     "hard-width": (Constant(zones, "HARD_WIDTH_PX", (1.0, 1.3, 1.6)), zones.HARD_WIDTH_PX),
     "soft-width": (Constant(zones, "SOFT_WIDTH_PX", (1.6, 2.0, 2.5, 3.0)), zones.SOFT_WIDTH_PX),
+    "box-held": (Constant(in_box, "HELD", (0.8, 0.9, 0.99)), in_box.HELD),
+    "box-filled": (Constant(in_box, "FILLED", (0.9, 0.95, 0.98)), in_box.FILLED),
+    "box-apart": (Constant(in_box, "APART", (0.0, 0.5, 0.8)), in_box.APART),
+    "box-least-kept": (Constant(in_box, "LEAST_KEPT", (0.0, 0.5, 0.7, 0.8, 0.95)), in_box.LEAST_KEPT),
 }
 """By the name that the command takes, each with the value in use."""
 
@@ -130,12 +138,13 @@ class Trial:
 
 
 def tried(constant: Constant, in_use: float, pairs: Sequence[Pair], segmenter: Segmenter) -> Trial:
-    """Cut every composite out with every candidate."""
+    """Cut every composite out with every candidate; those of a Box with one around the subject."""
     sad: dict[float, list[float]] = {candidate: [] for candidate in sorted({in_use, *constant.candidates})}
-    spec = CutoutSpec(model=segmenter.model, output=Output.MASK)
     for number, pair in enumerate(pairs, 1):
         print(f"{number} of {len(pairs)}", file=sys.stderr, flush=True)
-        source, truth = read_image(pair.photo.read_bytes(), LIMITS), np.asarray(Image.open(pair.alpha), np.int16)
+        source, truth = read_image(pair.photo.read_bytes(), LIMITS), np.asarray(Image.open(pair.alpha))
+        box = asked(dict(boxes_of(pair, truth))[ONE]) if constant.module is in_box else None
+        spec = CutoutSpec(model=segmenter.model, output=Output.MASK, box=box)
         for candidate, scores in sad.items():
             with constant.set_to(candidate):
                 alpha = cut_out(source, spec, segmenter, lambda: None, reading=segmenter.reading).pixels
@@ -157,12 +166,14 @@ def main(arguments: list[str] | None = None) -> int:
     if options.candidates:
         constant = replace(constant, candidates=tuple(options.candidates))
     try:
-        pairs = composites_in(options.out / "folds", [read_pairs(folder) for folder in options.pairs]).pairs
+        sets = [read_pairs(folder) for folder in options.pairs]
+        boxed = constant.module is in_box
+        made = groups_in(options.out / "groups", sets) if boxed else composites_in(options.out / "folds", sets)
         segmenter = keep_maps(load_segmenter(NetworkSettings()), options.out / MAPS)
     except (Absent, ModelUnavailable) as missing:
         print(missing, file=sys.stderr)
         return 2
-    trial = tried(constant, in_use, pairs[:: options.every], segmenter)
+    trial = tried(constant, in_use, made.pairs[:: options.every], segmenter)
     print(f"{options.name}\n\n{trial.markdown()}")
     return 1 if trial.verdict() is None else 0
 

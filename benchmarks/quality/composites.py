@@ -7,10 +7,10 @@ others; backgrounds are shared by all.
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import cv2
 import numpy as np
@@ -41,6 +41,9 @@ NOT_EMPTY: Final = frozenset(
 """Pictures whose background has something in it that is a subject as well: a numeral, people, a bench, sacks."""
 
 MANIFEST: Final = "manifest.json"
+
+Write: TypeAlias = Callable[[Sequence[Pair], Path, Mapping[str, Any]], None]
+"""Makes something of pairs in a folder, and a manifest with what it was made from, which comes last."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +121,7 @@ def composites_of(subject: Subject, backgrounds: Sequence[RgbImage], seed: int =
         colours = share / np.maximum(weight, np.float32(1 / 255))
         soft = (alpha > SOFT[0]) & (alpha < SOFT[1])
         yield Composite(
-            _levels(seen), alpha, _levels(colours * soft[..., None]), int(rng.choice(JPEG_QUALITIES)), backdrop
+            levels(seen), alpha, levels(colours * soft[..., None]), int(rng.choice(JPEG_QUALITIES)), backdrop
         )
 
 
@@ -128,11 +131,20 @@ def composites_in(folder: Path, sets: Sequence[PairSet]) -> PairSet:
     Raises:
         Absent: no set has small subjects, whose pictures lend their backgrounds.
     """
-    made_by = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    return made_in(folder, sets, Path(__file__), write_composites)
+
+
+def made_in(folder: Path, sets: Sequence[PairSet], program: Path, write: Write) -> PairSet:
+    """What a program makes of some sets, made where it is not there or was made otherwise.
+
+    Raises:
+        Absent: as `composites_in`.
+    """
+    made_by = hashlib.sha256(program.read_bytes()).hexdigest()
     made_from = {"program": made_by, "sets": [pairs.digest for pairs in sets]}
     manifest = folder / MANIFEST
     if not manifest.is_file() or json.loads(manifest.read_bytes())["made_from"] != made_from:
-        write_composites([pair for pairs in sets for pair in pairs.pairs], folder, made_from)
+        write([pair for pairs in sets for pair in pairs.pairs], folder, made_from)
     return read_pairs(folder)
 
 
@@ -206,5 +218,5 @@ def _beside_the_subject(pair: Pair) -> RgbImage:
     return max(strips, key=lambda strip: strip.size)
 
 
-def _levels(values: NDArray[np.floating[Any]]) -> RgbImage:
+def levels(values: NDArray[np.floating[Any]]) -> RgbImage:
     return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cutgate.jobs.spec import CutoutSpec
+from cutgate.jobs.composition import Composition, RegionOfInterest
+from cutgate.jobs.spec import Box, CutoutSpec
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.raster.filters import to_levels
@@ -25,3 +26,16 @@ def test_a_card_on_transparency_survives_whatever_its_brightness(level: int) -> 
     result = cut_out(SourceImage(rgb=rgb, alpha=alpha), CutoutSpec(model="given"), stands_out, go_on)
     assert result.subject_found
     assert result.pixels[..., 3].sum() >= 0.98 * alpha.sum()
+
+
+@pytest.mark.parametrize(("left", "right"), [(0, 200), (0, 80), (40, 50), (120, 200)])
+def test_a_region_of_interest_is_a_box(left: int, right: int) -> None:
+    rgb = np.zeros((100, 200, 3), np.uint8)
+    rgb[20:80, 20:70] = rgb[30:60, 130:180] = 200
+    source = SourceImage(rgb=rgb, alpha=None)
+    region = RegionOfInterest.parse(f"{left}px 0px {right}px 100px")
+    boxed = CutoutSpec(model="given", box=Box(left_px=left, top_px=0, right_px=right, bottom_px=100))
+    composed = CutoutSpec(model="given", composition=Composition(region_of_interest=region))
+    by_box, by_region = (cut_out(source, spec, stands_out, go_on).pixels for spec in (boxed, composed))
+    assert np.array_equal(by_box, by_region)
+    assert by_box[..., 3].any()

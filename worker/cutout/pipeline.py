@@ -7,7 +7,8 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 
 from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement
-from cutgate.worker.cutout.mask.segment import Predict, Soft, segment
+from cutgate.worker.cutout.mask.in_box import map_of_box
+from cutgate.worker.cutout.mask.segment import Predict, Soft, look_at
 from cutgate.worker.cutout.mask.tidy import tidied
 from cutgate.worker.cutout.mask.zoom_in import zoom_in
 from cutgate.worker.cutout.matting import matte
@@ -47,7 +48,10 @@ class Frame:
     own_colours: RgbImage | None = None
     """The picture's colours without what shows through its own alpha, where `picture` has that in it."""
 
+    box: Region | None = None
+    """The part of the picture that the result may show."""
     region: Region | None = None
+    """The part that is worked on: the whole picture, or the box; from `cut_to_box` on the box."""
     mask: ByteMask | None = None
     """How surely each pixel belongs to the subject; 8 bits, for it may be as large as the picture."""
 
@@ -78,7 +82,7 @@ class StepOutOfOrder(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Found:
-    """What the network's part of the steps has found of a subject, of the region's size."""
+    """What the network's part of the steps has found of a subject, of the box's size."""
 
     alpha: ByteMask
     refined: bool
@@ -108,11 +112,13 @@ def finding_steps(spec: CutoutSpec, predict: Predict, reading: Reading = USUAL) 
     return (
         select_region(spec.box),
         find_subject(predict),
-        *(() if spec.box else (zoom_in_pass(predict, reading.soft),)),
+        zoom_in_pass(predict, reading.soft),
+        choose_by_box(predict),
         *((tidy_mask,) if spec.tidy_mask else ()),
         notice_subject(NO_THRESHOLDS if raw else thresholds),
         choose_refinement(Refinement.ON if is_matte else spec.refinement, thresholds, spec.erode_px),
         take_mask if raw or is_matte else estimate_alpha(thresholds, spec.erode_px, reading.refine),
+        cut_to_box,
     )
 
 
@@ -165,9 +171,9 @@ def found_in(frame: Frame) -> Found:
 
 
 def take_found(found: Found) -> Step:
-    """A step that fills in what was found before, in the same region of the same picture."""
+    """A step that fills in what was found before, in the same box of the same picture."""
     return lambda frame: replace(
-        frame, alpha=found.alpha, refined=found.refined, subject_found=found.subject_found
+        frame, region=frame.box, alpha=found.alpha, refined=found.refined, subject_found=found.subject_found
     )
 
 
@@ -177,13 +183,18 @@ def harden_inside(frame: Frame) -> Frame:
 
 
 def select_region(box: Box | None) -> Step:
-    """A step that fills `region`."""
-    return lambda frame: replace(frame, region=region_of(box, *frame.picture.shape[:2]))
+    """A step that fills `box`, and `region` with the whole picture: there a network finds a subject best."""
+
+    def step(frame: Frame) -> Frame:
+        height_px, width_px = frame.picture.shape[:2]
+        return replace(frame, box=region_of(box, height_px, width_px), region=region_of(None, height_px, width_px))
+
+    return step
 
 
 def find_subject(predict: Predict) -> Step:
     """A step that fills `mask` with what the network sees."""
-    return lambda frame: _with_mask(frame, segment(predict, frame.picture, filled(frame.region)))
+    return lambda frame: _with_mask(frame, look_at(predict, frame.picture, filled(frame.region)))
 
 
 def zoom_in_pass(predict: Predict, soft: Soft) -> Step:
@@ -191,6 +202,17 @@ def zoom_in_pass(predict: Predict, soft: Soft) -> Step:
 
     def step(frame: Frame) -> Frame:
         return _with_mask(frame, zoom_in(predict, frame.picture, filled(frame.mask), soft, frame.small))
+
+    return step
+
+
+def choose_by_box(predict: Predict) -> Step:
+    """A step that goes on with the box alone, and a map of its own, where the box chooses among subjects."""
+
+    def step(frame: Frame) -> Frame:
+        box = filled(frame.box)
+        mask = map_of_box(predict, frame.picture, filled(frame.mask), filled(frame.small), box)
+        return frame if mask is None else _with_mask(replace(frame, region=box), mask)
 
     return step
 
@@ -243,6 +265,15 @@ def take_mask(frame: Frame) -> Frame:
     """A step that fills `alpha` with the mask as it is; with 0 where no subject was found."""
     mask = filled(frame.mask)
     return replace(frame, alpha=mask if filled(frame.subject_found) else np.zeros_like(mask))
+
+
+def cut_to_box(frame: Frame) -> Frame:
+    """A step that cuts `alpha` to the box where more was worked on: within it nothing is other than without it."""
+    box, region = filled(frame.box), filled(frame.region)
+    if region == box:
+        return frame
+    alpha = filled(frame.alpha)[box.seen_from(region).index]
+    return replace(frame, region=box, mask=None, small=None, zones=None, alpha=np.ascontiguousarray(alpha))
 
 
 def clean_colours(frame: Frame) -> Frame:

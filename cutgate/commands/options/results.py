@@ -96,7 +96,7 @@ OPTIONS = (
         "--region-of-interest",
         "--roi",
         type=Composing("region_of_interest", "lengths"),
-        help="Look for the subject only there: left, top, right, bottom, such as '10% 0 90% 400px'."
+        help="Keep only the subject there: left, top, right, bottom, such as '10% 0 90% 400px'."
         " Like the next, only without a service.",
     ),
     click.option(

@@ -11,15 +11,12 @@ from typing import Final
 import cv2
 import numpy as np
 
-from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask, strips, widened
+from cutgate.worker.cutout.raster.arrays import LEAST_SUBJECT_SHARE, LIKELY, ByteMask, strips, widened
 from cutgate.worker.cutout.raster.filters import dilated, eroded, square
 
 BACKGROUND: Final = 0
 UNKNOWN: Final = 128
 FOREGROUND: Final = 255
-
-LEAST_SUBJECT_SHARE: Final = 1e-4
-"""The share of likely pixels above which a mask holds a subject: in a network's own map, a square of 10 px."""
 
 
 @dataclass(frozen=True, slots=True)

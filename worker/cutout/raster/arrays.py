@@ -42,6 +42,9 @@ LIKELY: Final = 128
 SURE: Final = 230
 """From here on there is no doubt."""
 
+LEAST_SUBJECT_SHARE: Final = 1e-4
+"""The share of likely pixels above which a mask holds a subject: in a network's own map, a square of 10 px."""
+
 STRIP_ROWS: Final = 128
 """Few enough for what is made of them to stay in the heap: more is given back to the system, and cleared anew."""
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement
+from cutgate.jobs.spec import CutoutSpec, Output, Refinement
 from cutgate.worker.cutout.mask.tidy import tidied
 from cutgate.worker.cutout.pipeline import Frame, filled, run_steps, steps_for
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
@@ -54,11 +54,6 @@ class TestSecondLook:
         network = Network()
         run(subject(radius_px), network, refinement=mode)
         assert network.runs == runs
-
-    def test_a_box_is_the_look_already(self) -> None:
-        network = Network()
-        run(subject(30), network, box=Box(left_px=0, top_px=0, right_px=WIDTH_PX, bottom_px=HEIGHT_PX))
-        assert network.runs == 1
 
 
 def test_of_a_raw_cut_out_alpha_is_the_map_and_colours_are_the_pictures_where_anything_is_seen() -> None:
