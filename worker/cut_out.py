@@ -1,7 +1,6 @@
 """The work itself, without a queue or a ledger: a decoded picture and a spec in, a picture out."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -55,7 +54,7 @@ def cut_out(
         predict: the network; it is shown sRGB, whatever profile the picture keeps.
         check: called between steps; what it raises ends the work.
         ended: called after each step with its name.
-        reading: what the network's map means. What refines it is shown sRGB as well.
+        reading: what the network's map means.
         memory: saves the network its work where that was done before; the result is the same.
 
     Returns:
@@ -74,9 +73,6 @@ def cut_out(
         source_alpha=source.alpha,
         own_colours=None if source.alpha is None else source.rgb,
     )
-    refine = reading.refine
-    if refine is not None:
-        reading = replace(reading, refine=lambda view, trimap: refine(source.to_srgb(view), trimap))
     found = None if memory is None else memory.recall()
     if found is None:
         upright = spec.model_copy(update={"box": box})

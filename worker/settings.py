@@ -14,7 +14,6 @@ from cutgate.jobs.spec import ModelName, Precision
 from cutgate.worker.machine.container import cpu_quota, memory_limit_bytes
 
 _LEAST_WORKER_BYTES = 2 * 2**30
-_GPU_BATCH = 4
 _PIXELS_BESIDE_LARGEST = 16_000_000
 BEATS_IN_LEASE = 3
 
@@ -82,10 +81,6 @@ class NetworkSettings(BaseSettings):
     """`cpu`, or `gpu`, which refuses to start without CUDA."""
     threads: PositiveInt | None = None
     """Threads of the network on the CPU; by default the container's processors."""
-    pictures_per_run: PositiveInt | None = None
-    """Pictures in one run of the network; by default 1, on a GPU 4 if the network can."""
-    run_wait_seconds: NonNegativeFloat = 0.005
-    """How long a ready picture waits to share its run with others nearly ready."""
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -95,10 +90,6 @@ class NetworkSettings(BaseSettings):
     def for_choice(self, choice: Choice) -> Self:
         """The same for one of them alone."""
         return self.model_copy(update={"model": choice.model, "precision": choice.precision, "worker_models": ()})
-
-    def batch_count(self) -> int:
-        """The greatest batch: as set, else what suits the device."""
-        return self.pictures_per_run or (_GPU_BATCH if self.device is Device.GPU else 1)
 
     def thread_count(self) -> int:
         """Threads of the network: as set, else what the container allows."""
@@ -118,8 +109,7 @@ class WorkerSettings(NetworkSettings, JobSettings):
     """Memory above which the computing process is replaced between pictures; by default three quarters of the
     container's, at least 2 GiB."""
     items_at_once: PositiveInt | None = None
-    """Pictures at once; by default 2 on a CPU with two threads; on a GPU one for each processor and a full
-    batch."""
+    """Pictures at once; by default 2 on a CPU with two threads; on a GPU one for each processor and one more."""
     pixels_at_once: PositiveInt | None = None
     """Total pixels of these: another begins only if one of `CUTGATE_MAX_SOURCE_PIXELS` would fit. By default that
     and 16 million; on a GPU no limit."""
@@ -148,7 +138,7 @@ class WorkerSettings(NetworkSettings, JobSettings):
 
     def item_count(self) -> int:
         """Pictures at the same time: as set, else so many that neither the GPU nor a processor waits."""
-        usual = cpu_quota() + self.batch_count() if self.device is Device.GPU else min(2, self.thread_count())
+        usual = cpu_quota() + 1 if self.device is Device.GPU else min(2, self.thread_count())
         return self.items_at_once or usual
 
     def pixel_count(self) -> int | None:

@@ -65,7 +65,7 @@ class Cast:
             paying=[add(f"paying-{number}", *rich, *terms) for number in range(count)],
             full=[add(f"full-{number}", "--queue-cap", "1", *terms) for number in range(count)],
             poor=[add(f"poor-{number}", "--credits", "1", "--price", "2", *terms) for number in range(count)],
-            hasty=add("hasty", "--submits-per-second", "1"),
+            hasty=add("hasty", "--submits-per-second", "1", "--queue-cap", "1"),
             readings=[_reading(gateway, add(f"reader-{number}", *rich, *_GENEROUS)) for number in range(READERS)],
             rate=rate,
         )

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from cutgate.files import write_whole
 from cutgate.worker.cutout.raster.arrays import Floats
 from cutgate.worker.models.engine import Engine
-from cutgate.worker.models.engines.batching import Batcher
 from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.runtime import Segmenter
 
@@ -47,7 +46,5 @@ def keep_maps(segmenter: Segmenter, folder: Path) -> Segmenter:
     network = segmenter.predict
     assert isinstance(network, NetworkRun), "this model runs through rembg; choose another with CUTGATE_MODEL"
     place = folder / "-".join((segmenter.model, *segmenter.engine.split(), segmenter.dtype))
-    network.batcher = Batcher(
-        KeptRuns(network.engine, place).run, network.processing.new_batch, sizes=(1,), wait_seconds=0
-    )
+    network.run = KeptRuns(network.engine, place).run
     return segmenter

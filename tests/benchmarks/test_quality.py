@@ -17,9 +17,9 @@ from benchmarks.quality.pairs import SMALL, read_pairs
 from benchmarks.quality.report import SetReport, whole_report
 from benchmarks.quality.scores import MEASURES, PRODUCT, THIN, Scored
 from benchmarks.rembg_peer import isnet_weights
-from cutgate.worker.models.engines.batching import BatchFailed
 from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.runtime import load_segmenter
+from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.settings import NetworkSettings
 
 EVALUATOR = """
@@ -199,5 +199,5 @@ def test_a_map_is_kept_and_taken_again(
     monkeypatch.delattr(type(engine), "run")
     np.testing.assert_array_equal(segmenter(image), first)
     assert np.abs(first.astype(int) - plain).max() <= 1
-    with pytest.raises(BatchFailed, match="run"):
+    with pytest.raises(ModelUnavailable, match="run"):
         segmenter(image[::-1])

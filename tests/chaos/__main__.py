@@ -54,7 +54,6 @@ def main(
     every = {
         WORK_SECONDS_VARIABLE: str(work_seconds),
         "CUTGATE_ITEMS_AT_ONCE": str(at_once),
-        "CUTGATE_PICTURES_PER_RUN": str(at_once),
     }
     for scenario, verdict in _verdicts(plan, every):
         lines.append(_row([scenario.name, *verdict.row()]))

@@ -57,7 +57,7 @@ def test_promises_are_kept(service_for: Callable[[Scenario], Service], scenario:
 @pytest.mark.long
 def test_promises_are_kept_with_several_pictures_at_once() -> None:
     (harmful,) = (scenario for scenario in SCENARIOS if scenario.effects != (Effect.NONE,))
-    together = {"CUTGATE_ITEMS_AT_ONCE": "3", "CUTGATE_PICTURES_PER_RUN": "3"}
+    together = {"CUTGATE_ITEMS_AT_ONCE": "3"}
     with Service(SLOWLY | together | dict(harmful.settings)) as service:
         check(service, harmful)
 

@@ -37,22 +37,6 @@ def write_tiny_model(
     return name
 
 
-def write_tiny_refiner(models_dir: Path, name: str = "band", *, graph: Any = None, **row: object) -> str:
-    """Put a second stage and its row into a models folder; a model's `refiner` names it."""
-    onnx.save(graph or tiny_refiner(), models_dir / f"{name}.onnx")
-    facts = {
-        "input_px": [2 * SIDE_PX, 2 * SIDE_PX],
-        "fit": "follow",
-        "multiple_px": 32,
-        "takes_trimap": True,
-        "mean": [0.5, 0.5, 0.5],
-        "std": [0.5, 0.5, 0.5],
-        **row,
-    }
-    (models_dir / f"{name}.json").write_text(json.dumps(facts), encoding="utf-8")
-    return name
-
-
 def tiny_environment(folder: Path) -> dict[str, str]:
     """What has a service run on the tiny network, which is put into the folder."""
     models_dir = folder / "models"
@@ -80,23 +64,6 @@ def tiny_network(*, side_px: int = SIDE_PX, sigmoid: bool = True, bright: bool =
             {odds} = Conv (input, weight, bias)
             {"mask = Sigmoid (odds)" if sigmoid else ""}
         }}
-        """
-    )
-
-
-def tiny_refiner() -> Any:
-    """A second stage with ViTMatte's input and output: colours from -1 to 1 and a trimap from 0 to 1.
-
-    Where the trimap is a half, alpha is the share of red; where it is not, alpha is the trimap, and then some.
-    """
-    return network(
-        """
-        band (float[batch, 4, height, width] pixel_values) => (float[batch, 1, height, width] alphas)
-        <float[1, 4, 1, 1] weight = {0.5, 0.0, 0.0, 6.0}, float[1] bias = {-2.5},
-         float zero = {0.0}, float one = {1.0}> {
-            sum = Conv (pixel_values, weight, bias)
-            alphas = Clip (sum, zero, one)
-        }
         """
     )
 

@@ -66,11 +66,9 @@ def test_the_network_alone_needs_no_key_and_threads_default_to_the_quota() -> No
 def test_a_gpu_works_on_several_pictures_and_a_cpu_on_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cutgate.worker.settings.cpu_quota", lambda: 8)
     cpu, gpu = WorkerSettings(), WorkerSettings(device=Device.GPU)
-    assert (cpu.batch_count(), cpu.item_count()) == (1, 2)
-    assert (gpu.batch_count(), gpu.item_count()) == (4, 12)
+    assert (cpu.item_count(), gpu.item_count()) == (2, 9)
     assert WorkerSettings(threads=1).item_count() == 1
-    chosen = WorkerSettings(device=Device.GPU, pictures_per_run=2, items_at_once=5)
-    assert (chosen.batch_count(), chosen.item_count()) == (2, 5)
+    assert WorkerSettings(device=Device.GPU, items_at_once=5).item_count() == 5
 
 
 def test_pixels_at_once_are_bounded_on_a_cpu() -> None:

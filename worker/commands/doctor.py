@@ -19,7 +19,7 @@ from cutgate.worker.models.engines.plans import plan_for
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.weights.files import find_weights
-from cutgate.worker.models.weights.registry import find_model, second_stage
+from cutgate.worker.models.weights.registry import find_model
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
 
 _GIB: Final = 2**30
@@ -144,9 +144,8 @@ def _network(settings: NetworkSettings) -> list[Check]:
         model = find_model(settings.model, settings.models_dir, settings.precision)
         detail = "rembg's, which keeps and checks them itself"
         if model is not None:
-            refiner = second_stage(model, settings.models_dir)
-            stages = [find_weights(stage, settings.models_dir) for stage in (model, refiner) if stage]
-            detail = ", ".join(f"{stage.path}, checked; licence: {stage.row.licence}" for stage in stages)
+            weights = find_weights(model, settings.models_dir)
+            detail = f"{weights.path}, checked; licence: {weights.row.licence}"
     except ModelUnavailable as error:
         remedy = f"run `python -m cutgate.worker models fetch {settings.model}`"
         return [Check(name="weights", ok=False, detail=str(error).replace("\n", "; "), remedy=remedy)]

@@ -23,7 +23,7 @@ from cutgate.worker.models.weights.inventory import (
     known_model,
     look_at,
 )
-from cutgate.worker.models.weights.registry import find_model, model_names, second_stage
+from cutgate.worker.models.weights.registry import find_model, model_names
 from cutgate.worker.settings import NetworkSettings
 
 _COLUMNS: Final = ("model", "here", "size", "input", "precisions", "presets", "licence", "source")
@@ -119,12 +119,7 @@ def _fetch(settings: NetworkSettings) -> str | None:
         return None
     weights = ensure_weights(model, settings.models_dir, _say, cache_dir=settings.cache_dir)
     plan = plan_for(settings)
-    # Where a network turns out to mix up the pictures of a batch, the other one is needed.
-    for batches in {False, settings.batch_count() > 1}:
-        prepared_graph(weights, settings.cache_dir, plan.variant, batches=batches)
-    refiner = second_stage(model, settings.models_dir)
-    if refiner is not None:
-        _fetch(settings.for_choice(Choice(model=refiner.name)))
+    prepared_graph(weights, settings.cache_dir, plan.variant)
     return str(weights.path)
 
 

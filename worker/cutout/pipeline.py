@@ -16,7 +16,6 @@ from cutgate.worker.cutout.matting.broad import made_opaque
 from cutgate.worker.cutout.matting.compose import combined, compose, with_own_colours
 from cutgate.worker.cutout.matting.foreground import estimate_foreground
 from cutgate.worker.cutout.matting.inside import hard_inside
-from cutgate.worker.cutout.matting.second_stage import Refine, refine_with
 from cutgate.worker.cutout.matting.trimap import (
     NO_THRESHOLDS,
     Thresholds,
@@ -100,7 +99,7 @@ def finding_steps(spec: CutoutSpec, predict: Predict, reading: Reading = USUAL) 
     Args:
         spec: what to do.
         predict: the network.
-        reading: what its map means, and what else is made of it.
+        reading: what its map means.
 
     Returns:
         Steps for `run_steps`. They raise `cutgate.jobs.errors.BoxOutsidePicture` where nothing of the spec's box
@@ -117,7 +116,7 @@ def finding_steps(spec: CutoutSpec, predict: Predict, reading: Reading = USUAL) 
         *((tidy_mask,) if spec.tidy_mask else ()),
         notice_subject(NO_THRESHOLDS if raw else thresholds),
         choose_refinement(Refinement.ON if is_matte else spec.refinement, thresholds, spec.erode_px),
-        take_mask if raw or is_matte else estimate_alpha(thresholds, spec.erode_px, reading.refine),
+        take_mask if raw or is_matte else estimate_alpha(thresholds, spec.erode_px),
         cut_to_box,
     )
 
@@ -238,7 +237,7 @@ def choose_refinement(refinement: Refinement, thresholds: Thresholds, erode_px: 
     return step
 
 
-def estimate_alpha(thresholds: Thresholds, erode_px: int, refine: Refine | None) -> Step:
+def estimate_alpha(thresholds: Thresholds, erode_px: int) -> Step:
     """A step that fills `alpha`. Pixels that the mask knows keep 0 or 255, whatever estimates the others."""
 
     def step(frame: Frame) -> Frame:
@@ -250,8 +249,6 @@ def estimate_alpha(thresholds: Thresholds, erode_px: int, refine: Refine | None)
             alpha = keep_known(looked_up(mask, matte.PRIOR), trimap)
         elif not frame.refined:
             alpha = matte.remap(mask, trimap, thresholds, erode_px)
-        elif refine is not None:
-            alpha = refine_with(refine, _seen(frame), mask, trimap, frame.zones)
         else:
             image = matte.working(_seen(frame))
             alpha = matte.refine(_seen(frame), mask, trimap, frame.zones, (image, filled(frame.small)))

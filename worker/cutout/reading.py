@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from cutgate.worker.cutout.mask.segment import Soft
-from cutgate.worker.cutout.matting.second_stage import Refine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,8 +13,6 @@ class Reading:
     soft: Soft = Soft.DOUBT
     """With `ALPHA` the map itself is the cut-out's alpha, and only colours are estimated; a caller who asks for no
     refinement still has it stretched between thresholds."""
-    refine: Refine | None = None
-    """What estimates alpha in the unknown band of a doubtful map; None for closed-form matting."""
 
 
 USUAL: Final = Reading()

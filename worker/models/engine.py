@@ -34,10 +34,10 @@ class Engine(Protocol):
         """Run the network.
 
         Args:
-            batch: (n, channels, height, width) of `input_type`, prepared pictures.
+            batch: (1, 3, height, width) of `input_type`, one prepared picture.
 
         Returns:
-            (n, height, width) float32: the network's output as it is.
+            (1, height, width) float32: the network's output as it is.
         """
 
 

@@ -3,7 +3,3 @@
 
 class ModelUnavailable(Exception):
     """The model cannot be run here; the text says why and what to do."""
-
-
-class BatchesRefused(ModelUnavailable):
-    """The network cannot be run on several pictures at once; on one it may."""

@@ -6,7 +6,7 @@ from click.testing import CliRunner, Result
 
 from cutgate.worker.__main__ import main
 from cutgate.worker.settings import NetworkSettings
-from tests.pictures.tiny_network import write_tiny_model, write_tiny_refiner
+from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.s3_server import Bucket
 
 PASSWORD = "open-sesame"
@@ -58,20 +58,6 @@ def test_every_model_of_a_worker_is_looked_at(
         "weights u2netp:exact",
     }
     assert [name for name in found if not found[name]["ok"]] == ["weights u2netp:exact"]
-
-
-def test_a_second_stage_is_looked_at_and_not_fetched(
-    tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_tiny_model(tiny_settings.models_dir, refiner=write_tiny_refiner(tiny_settings.models_dir))
-    found = findings(run("doctor", "--json"))
-    assert "band.onnx, checked" in str(found["weights"]["detail"])
-    assert found["network"]["ok"]
-    write_tiny_model(tiny_settings.models_dir, refiner="vitmatte-small")
-    monkeypatch.setattr("cutgate.worker.models.weights.files._fetch", lambda *_: pytest.fail("it fetched"))
-    found = findings(run("doctor", "--json"))
-    assert (found["weights"]["ok"], "network" in found) == (False, False)
-    assert "vitmatte-small.onnx: not there" in str(found["weights"]["detail"])
 
 
 def test_settings_that_do_not_go_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from cutgate.worker.__main__ import main
 from cutgate.worker.models.weights.registry import MODELS
 from cutgate.worker.settings import NetworkSettings
-from tests.pictures.tiny_network import write_tiny_model, write_tiny_refiner
+from tests.pictures.tiny_network import write_tiny_model
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,6 @@ class TestList:
             "licence": "MIT",
             "source": "BiRefNet of github.com/ZhengPeng7/BiRefNet, in rembg's release v0.0.0",
             "trained_on": None,
-            "refiner": None,
             "fetched_from": "https://github.com/danielgatis/rembg/releases/download/v0.0.0/BiRefNet-general-epoch_244.onnx",
             "runs_through": "built in",
             "file": "birefnet-general.onnx",
@@ -122,16 +121,6 @@ class TestFetch:
         assert run("fetch", "other").stdout == f"{path} is ready\n"
         ready = json.loads(run("fetch", "other", "--json").stdout)
         assert ready == [{"model": "other", "precision": "exact", "path": str(path)}]
-
-    def test_a_second_stage_comes_along(self, tiny_settings: NetworkSettings) -> None:
-        folder = tiny_settings.models_dir
-        write_tiny_model(folder, "two-stages", refiner=write_tiny_refiner(folder))
-        assert run("fetch", "two-stages").exit_code == 0
-        assert len([*tiny_settings.cache_dir.glob("*.onnx")]) == 2
-        (folder / "band.onnx").unlink()
-        result = run("fetch", "two-stages")
-        assert result.exit_code == 1
-        assert "band.onnx: not there" in result.stderr
 
     def test_what_is_missing_is_told(self, models_dir: Path) -> None:
         (models_dir / "tiny.onnx").unlink()

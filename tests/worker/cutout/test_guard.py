@@ -47,7 +47,7 @@ LIMITS: Final = SourceLimits(max_bytes=2**24, max_pixels=2**24, max_side_px=2**1
 
 @pytest.fixture(scope="module")
 def network(weights_dir: Path) -> Predict:
-    settings = NetworkSettings(models_dir=weights_dir, engine=EngineName.ONNXRUNTIME, pictures_per_run=1)
+    settings = NetworkSettings(models_dir=weights_dir, engine=EngineName.ONNXRUNTIME)
     return load_segmenter(settings)
 
 

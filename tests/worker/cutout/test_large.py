@@ -35,23 +35,16 @@ picture = cv2.resize(colours, (width, height))
 mask = cv2.circle(np.zeros((181, 271), np.uint8), (135, 90), 70, 255, -1)
 mask = cv2.resize(cv2.GaussianBlur(mask, (0, 0), 4), (width, height))
 
-refined = []
-
-def refine(colours, trimap):
-    refined.append(trimap.shape)
-    return cv2.resize(cv2.resize(colours[..., 0], (1024, 1024)), trimap.shape[::-1])
-
 reading = Reading(READING)
 steps = steps_for(CutoutSpec(model="given"), lambda view: cv2.resize(mask, view.shape[1::-1]), reading)
 result = run_steps(steps, Frame(picture=picture), lambda: None).result
 assert result.shape == (height, width, 4)
 assert ((result[..., 3] > 0) & (result[..., 3] < 255)).any()
-assert bool(refined) == (reading.refine is not None)
 print(peak_bytes() - loaded, flush=True)
 """
 
 
-@pytest.mark.parametrize("reading", ["", "refine=refine", "soft=Soft.ALPHA"])
+@pytest.mark.parametrize("reading", ["", "soft=Soft.ALPHA"])
 def test_fifty_megapixels_stay_within_a_gigabyte(reading: str) -> None:
     code = RUN.replace("READING", reading)
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

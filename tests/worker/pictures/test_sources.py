@@ -11,7 +11,6 @@ from cutgate.jobs.errors import SourceUnreadable
 from cutgate.jobs.spec import CutoutSpec, FileFormat, Output, Refinement
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
-from cutgate.worker.cutout.reading import Reading
 from cutgate.worker.pictures import images
 from cutgate.worker.pictures.finish import Finish, finish
 from cutgate.worker.pictures.images import read_image
@@ -187,24 +186,6 @@ def test_the_network_sees_srgb_whatever_profile_is_kept() -> None:
     assert result.pixels[0, 0].tolist() == [255, 0, 0, 255]
     mask = cut_out(kept, SPEC.model_copy(update={"output": Output.MASK}), predict, lambda: None)
     assert mask.icc_profile is None
-
-
-def test_a_second_stage_sees_srgb_as_well() -> None:
-    data = saved(Image.new("RGB", (40, 40), (255, 0, 0)), "PNG", icc_profile=wide_profile())
-    seen: list[list[int]] = []
-
-    def half(view: RgbImage) -> ByteMask:
-        return np.broadcast_to(np.linspace(0, 255, 40).astype(np.uint8), (40, 40)).copy()
-
-    def refine(colours: RgbImage, trimap: ByteMask) -> ByteMask:
-        seen.append(colours[0, 0].tolist())
-        return np.full_like(trimap, 77)
-
-    kept = read_image(data, LIMITS, keep_rgb_profile=True)
-    spec = SPEC.model_copy(update={"refinement": Refinement.ON})
-    pixels = cut_out(kept, spec, half, lambda: None, reading=Reading(refine=refine)).pixels
-    assert seen == [pytest.approx([0, 255, 0], abs=3)]
-    assert pixels[20, 20, 3] == 77
 
 
 def test_the_density_is_the_results() -> None:

@@ -173,7 +173,7 @@ def team(own_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
 
 def alone_and_together(**environment: str) -> pytest.MarkDecorator:
     """Run a test with a worker that does one item at a time, and with one that does several at once."""
-    together = {"CUTGATE_ITEMS_AT_ONCE": "3", "CUTGATE_PICTURES_PER_RUN": "3"}
+    together = {"CUTGATE_ITEMS_AT_ONCE": "3"}
     return pytest.mark.parametrize(
         ("team", "at_once"),
         [(environment, 1), pytest.param(environment | together, 3, marks=pytest.mark.long)],

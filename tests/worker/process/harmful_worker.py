@@ -56,7 +56,7 @@ def load(settings: NetworkSettings) -> Segmenter:
         dtype=real.dtype,
         threads=real.threads,
         reading=real.reading,
-        shared=settings.batch_count() > 1,
+        shared=True,
     )
 
 

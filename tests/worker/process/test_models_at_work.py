@@ -10,8 +10,7 @@ from PIL import Image
 
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.record import ItemState
-from cutgate.jobs.spec import Refinement
-from tests.pictures.tiny_network import network, write_tiny_model, write_tiny_refiner
+from tests.pictures.tiny_network import write_tiny_model
 from tests.waiting import eventually
 from tests.worker.process.crew import FINE_PX, PATIENCE_SECONDS, Crew, crew
 
@@ -58,30 +57,6 @@ def test_two_workers_of_one_model_each(team: Crew) -> None:
     team.start_ready()
     team.start_ready(CUTGATE_MODEL=BRIGHT)
     assert_each_ran_its_network(team)
-
-
-def test_a_models_second_stage_reaches_the_picture(team: Crew) -> None:
-    models_dir = team.folder / "models"
-    says_a_third = network(
-        """
-        third (float[1, 4, height, width] input) => (float[1, 1, height, width] alphas)
-        <float[1, 4, 1, 1] weight = {0.0, 0.0, 0.0, 0.0}, float[1] bias = {0.3333}> {
-            alphas = Conv (input, weight, bias)
-        }
-        """
-    )
-    write_tiny_refiner(models_dir, graph=says_a_third)
-    write_tiny_model(models_dir, "two-stages", refiner="band")
-    team.start_ready(CUTGATE_WORKER_MODELS="tiny,two-stages")
-    thirds = {}
-    for model in ("tiny", "two-stages"):
-        uid = team.submit(FINE_PX, model=model, refinement=Refinement.ON)
-        eventually(lambda uid=uid: team.ended(uid))  # type: ignore[misc]
-        result = team.item(uid).result
-        assert result is not None
-        with Image.open(io.BytesIO(team.blobs.get(result.blob))) as image:
-            thirds[model] = np.count_nonzero(np.asarray(image)[..., 3] == 85)
-    assert thirds["two-stages"] > 50 > thirds["tiny"]
 
 
 def test_a_busy_lane_does_not_starve_another(team: Crew) -> None:

@@ -21,7 +21,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from cutgate.files import try_lock, write_whole
 from cutgate.jobs.spec import Precision
 from cutgate.scratch import scratch_folder
-from cutgate.worker.cutout.matting.trimap import UNKNOWN
 from cutgate.worker.cutout.raster.arrays import ByteMask, Floats, RgbImage
 from cutgate.worker.machine.cpu import Processor, this_processor
 from cutgate.worker.models.engines.plans import ENGINES, Plan, is_installed
@@ -229,12 +228,9 @@ def inexact(levels: ByteMask, reference: ByteMask | None) -> str:
 
 
 def _prepared(processing: Processing, row: WeightsFile) -> Floats:
-    """One picture, as large as the network sees it at most, and ready for it; (1, channels, height, width)."""
-    picture = sample_picture(*row.input_px)
-    if row.takes_trimap:
-        picture = np.dstack([picture, np.full(row.input_px, UNKNOWN, np.uint8)])
-    batch = processing.new_batch(1, *row.input_px)
-    processing.prepare(picture, batch[0])
+    """One picture, as large as the network sees it at most, and ready for it; (1, 3, height, width)."""
+    batch = processing.new_batch(*row.input_px)
+    processing.prepare(sample_picture(*row.input_px), batch[0])
     return batch
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from cutgate.distribution import install
 from cutgate.worker.cutout.raster.arrays import Floats
 from cutgate.worker.models.engine import DTYPE_KEY, as_maps
-from cutgate.worker.models.engines.onnxruntime_binding import BoundSession
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.settings import Device
 
@@ -48,20 +47,13 @@ class OnnxRuntimeEngine:
         self.session = _open_session(graph, session_options(threads), execution_providers(device))
         self.provider = active_provider(self.session, device)
         self.dtype = self.session.get_modelmeta().custom_metadata_map[DTYPE_KEY]
-        # On a CPU the session's own arrays are as near as buffers would be.
-        self._bound = BoundSession(self.session, "cuda") if device is Device.GPU else None
         first = self.session.get_inputs()[0]
         self._input = first.name
-        self._one_by_one = isinstance(first.shape[0], int)
         self.input_type: np.dtype[Any] = np.dtype(np.float16 if first.type == "tensor(float16)" else np.float32)
 
     def run(self, batch: NDArray[Any]) -> Floats:
-        """As `Engine.run`; a graph for one picture at a time runs once for each."""
-        if not self._one_by_one or len(batch) == 1:
-            if self._bound is not None:
-                return as_maps(self._bound.run(batch))
-            return as_maps(self.session.run(None, {self._input: batch})[0])
-        return np.concatenate([self.run(batch[index : index + 1]) for index in range(len(batch))])
+        """As `Engine.run`."""
+        return as_maps(self.session.run(None, {self._input: batch})[0])
 
 
 def session_options(threads: int) -> onnxruntime.SessionOptions:

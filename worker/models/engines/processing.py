@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from cutgate.jobs.spec import CutoutSpec
 from cutgate.worker.cutout.mask.contrast import stretched
-from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, Floats, RgbImage
 from cutgate.worker.cutout.raster.filters import channels, enlarged, looked_up, shrunk, supersampled, to_levels
 from cutgate.worker.models.weights.model import OutputKind, WeightsFile
@@ -30,34 +29,23 @@ class Processing:
         """
         self._row, self._input_type = row, input_type
         mean, std = (np.asarray(values, np.float32) for values in (row.mean, row.std))
-        if row.takes_trimap:
-            mean, std = np.append(mean, np.float32(0)), np.append(std, np.float32(1))
         levels = np.arange(256, dtype=np.float32)
         # (x / 255 - mean) / std of each level and channel.
         self._normalised = (levels / (255 * std[:, None]) - (mean / std)[:, None]).astype(input_type)
         self._to_usual_levels = None if row.thresholds is None else _table(row.thresholds)
 
-    @property
-    def channels(self) -> int:
-        """Of the network's input: 3, or 4 with the trimap."""
-        return len(self._normalised)
-
-    def new_batch(self, count: int, height_px: int, width_px: int) -> NDArray[Any]:
-        """Room for so many pictures: (count, channels, height, width), unfilled; a slot is one picture's."""
-        return np.empty((count, self.channels, height_px, width_px), self._input_type)
+    def new_batch(self, height_px: int, width_px: int) -> NDArray[Any]:
+        """Room for one picture: (1, 3, height, width), unfilled."""
+        return np.empty((1, 3, height_px, width_px), self._input_type)
 
     def prepare(self, image: RgbImage, slot: NDArray[Any]) -> None:
-        """Resize and normalise a picture into its slot of a batch.
+        """Resize and normalise a picture into the network's input.
 
         Args:
-            image: (height, width, channels) uint8, sRGB and perhaps the trimap, of any size.
-            slot: (channels, height, width) of the network's input, written over.
+            image: (height, width, 3) uint8, sRGB, of any size.
+            slot: (3, height, width) of the network's input, written over.
         """
         small = resize(image, *slot.shape[1:])
-        if self._row.takes_trimap:
-            # What a pixel covers is known only where all of it is.
-            trimap = small[..., 3]
-            trimap[(trimap > BACKGROUND) & (trimap < FOREGROUND)] = UNKNOWN
         for plane, table, out in zip(channels(small), self._normalised, slot, strict=True):
             cv2.LUT(plane, table, dst=out)
 

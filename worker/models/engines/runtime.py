@@ -3,31 +3,24 @@
 An engine does not survive a fork: load a segmenter in the process that runs it.
 """
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import structlog
 
-from cutgate.jobs.presets import Choice
 from cutgate.worker.cutout.mask.segment import Predict
-from cutgate.worker.cutout.matting.second_stage import Refine
-from cutgate.worker.cutout.matting.trimap import UNKNOWN
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.reading import USUAL, Reading
-from cutgate.worker.models.engine import Engine
-from cutgate.worker.models.engines.batching import ONE_RUN, doubled_sizes, every_size
 from cutgate.worker.models.engines.choice import remembered
-from cutgate.worker.models.engines.network_run import NetworkRun
+from cutgate.worker.models.engines.network_run import ONE_RUN, NetworkRun
 from cutgate.worker.models.engines.plans import open_engine, plan_for
-from cutgate.worker.models.errors import BatchesRefused, ModelUnavailable
+from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.graphs.cache import prepared_graph
 from cutgate.worker.models.weights.files import Say, ensure_weights, say_to_log
-from cutgate.worker.models.weights.model import InputFit, Model, WeightsFile
-from cutgate.worker.models.weights.registry import find_model, second_stage
-from cutgate.worker.settings import Device, EngineName, NetworkSettings
+from cutgate.worker.models.weights.model import InputFit, Model
+from cutgate.worker.models.weights.registry import find_model
+from cutgate.worker.settings import EngineName, NetworkSettings
 
 log = structlog.get_logger(__name__)
 
@@ -112,61 +105,23 @@ def load_segmenter(settings: NetworkSettings, say: Say = say_to_log, *, warm_up:
 
 
 def _from_row(model: Model, settings: NetworkSettings, say: Say, *, warm_up: bool) -> Segmenter:
-    if model.takes_trimap:
-        raise ModelUnavailable(
-            f"{model.name} takes a trimap: name it as the `refiner` of a model that finds subjects"
-        )
-    network = _network(model, settings, say, warm_up=warm_up)
+    plan = plan_for(settings)
+    weights = ensure_weights(model, settings.models_dir, say, cache_dir=settings.cache_dir)
+    graph = prepared_graph(weights, settings.cache_dir, plan.variant)
+    engine = open_engine(graph, remembered(plan, settings, graph))
+    network = NetworkRun(engine, weights.row)
+    if warm_up:
+        _warm_up(model.name, network, free=weights.row.fit is not InputFit.STRETCH)
     return Segmenter(
         network,
         model=model.name,
-        engine=network.engine.name,
-        provider=network.engine.provider,
-        dtype=network.engine.dtype,
+        engine=engine.name,
+        provider=engine.provider,
+        dtype=engine.dtype,
         threads=settings.thread_count(),
-        reading=Reading(soft=network.row.soft, refine=_refine_of(model, settings, say, warm_up=warm_up)),
+        reading=Reading(soft=weights.row.soft),
         shared=True,
     )
-
-
-def _refine_of(model: Model, settings: NetworkSettings, say: Say, *, warm_up: bool) -> Refine | None:
-    """What refines the model's map, in the precision that all of them have."""
-    refiner = second_stage(model, settings.models_dir)
-    if refiner is None:
-        return None
-    network = _network(refiner, settings.for_choice(Choice(model=refiner.name)), say, warm_up=warm_up)
-    return partial(_checked_run, refiner.name, network)
-
-
-def _network(model: Model, settings: NetworkSettings, say: Say, *, warm_up: bool) -> NetworkRun:
-    """A row's network, loaded; on batches, where the settings and the network allow it."""
-    if settings.batch_count() > 1:
-        try:
-            return _load(model, settings, say, batched=True, warm_up=warm_up)
-        except BatchesRefused as refusal:
-            if settings.pictures_per_run is not None:
-                raise
-            log.warning("one_picture_at_a_time", reason=str(refusal))
-    return _load(model, settings, say, batched=False, warm_up=warm_up)
-
-
-def _load(model: Model, settings: NetworkSettings, say: Say, *, batched: bool, warm_up: bool) -> NetworkRun:
-    plan = plan_for(settings)
-    weights = ensure_weights(model, settings.models_dir, say, cache_dir=settings.cache_dir)
-    graph = prepared_graph(weights, settings.cache_dir, plan.variant, batches=batched)
-    engine = open_engine(graph, remembered(plan, settings, graph))
-    run = _batched_run(engine, weights.row, settings) if batched else NetworkRun(engine, weights.row)
-    row = weights.row
-    if warm_up:
-        _warm_up(model.name, run, with_trimap=row.takes_trimap, free=row.fit is not InputFit.STRETCH)
-    return run
-
-
-def _batched_run(engine: Engine, row: WeightsFile, settings: NetworkSettings) -> NetworkRun:
-    sizes = every_size if settings.device is Device.CPU else doubled_sizes
-    run = NetworkRun(engine, row, sizes=sizes(settings.batch_count()), wait_seconds=settings.run_wait_seconds)
-    run.warm_up()
-    return run
 
 
 def _from_rembg(settings: NetworkSettings, *, warm_up: bool) -> Segmenter:
@@ -190,21 +145,20 @@ def _from_rembg(settings: NetworkSettings, *, warm_up: bool) -> Segmenter:
     )
 
 
-def _warm_up(name: str, run: Callable[..., ByteMask], *, with_trimap: bool = False, free: bool = False) -> None:
+def _warm_up(name: str, run: Predict, *, free: bool = False) -> None:
     """Run once for each kind of size, so that memory is laid out and a network of another kind shows now."""
     for size_px in _WARM_UP_PX[: 2 if free else 1]:
-        trimap = (np.full(size_px, UNKNOWN, np.uint8),) if with_trimap else ()
-        _checked_run(name, run, np.full((*size_px, 3), 128, np.uint8), *trimap)
+        _checked_run(name, run, np.full((*size_px, 3), 128, np.uint8))
 
 
-def _checked_run(name: str, run: Callable[..., ByteMask], image: RgbImage, *trimap: ByteMask) -> ByteMask:
+def _checked_run(name: str, run: Predict, image: RgbImage) -> ByteMask:
     """One run of a network.
 
     Raises:
         ModelUnavailable: it cannot be run, or does not give one mask for one picture.
     """
     try:
-        mask = run(image, *trimap)
+        mask = run(image)
     except Exception as error:  # a network that wants other inputs fails in each engine's own ways
         raise ModelUnavailable(f"{name} cannot be run on a picture: {error}") from error
     if mask.shape != image.shape[:2]:

@@ -32,7 +32,7 @@ class GraphVariant(StrEnum):
     """The same with weights of 7 bits, for processors on which 8 would overflow."""
 
 
-def prepared_graph(weights: Weights, cache_dir: Path, variant: GraphVariant, *, batches: bool = False) -> Path:
+def prepared_graph(weights: Weights, cache_dir: Path, variant: GraphVariant) -> Path:
     """The prepared graph of these weights, from the cache or made now.
 
     A damaged graph is made anew. That is no guard against whoever can write the folder, so workers that decode
@@ -43,18 +43,17 @@ def prepared_graph(weights: Weights, cache_dir: Path, variant: GraphVariant, *, 
         weights: checked weights.
         cache_dir: where prepared graphs are kept.
         variant: what to make of them.
-        batches: let it take any number of pictures at once.
 
     Raises:
         ModelUnavailable: the weights are no ONNX network, cannot be made into it, or the cache cannot be written.
     """
-    if (found := find_graph(weights, cache_dir, variant, batches=batches)) is not None:
+    if (found := find_graph(weights, cache_dir, variant)) is not None:
         return found
     from cutgate.worker.models.graphs.prepare import make_graph  # loads onnx, which nothing else needs
 
-    graph = make_graph(weights, variant, batches=batches)
+    graph = make_graph(weights, variant)
     try:
-        return keep_whole(graph, cache_dir, _stem(weights, variant, batches), _GRAPH)
+        return keep_whole(graph, cache_dir, _stem(weights, variant), _GRAPH)
     except OSError as error:
         raise ModelUnavailable(
             f"{cache_dir} cannot be written ({error.strerror}): set CUTGATE_CACHE_DIR, or run "
@@ -62,9 +61,9 @@ def prepared_graph(weights: Weights, cache_dir: Path, variant: GraphVariant, *, 
         ) from error
 
 
-def find_graph(weights: Weights, cache_dir: Path, variant: GraphVariant, *, batches: bool = False) -> Path | None:
+def find_graph(weights: Weights, cache_dir: Path, variant: GraphVariant) -> Path | None:
     """As `prepared_graph`, without making one."""
-    return find_whole(cache_dir, _stem(weights, variant, batches), _GRAPH)
+    return find_whole(cache_dir, _stem(weights, variant), _GRAPH)
 
 
 def find_whole(folder: Path, stem: str, suffix: str) -> Path | None:
@@ -92,8 +91,8 @@ def keep_whole(content: bytes | memoryview, folder: Path, stem: str, suffix: str
         return put_in_place(written, folder / f"{stem}.{hashlib.sha256(content).hexdigest()}{suffix}")
 
 
-def _stem(weights: Weights, variant: GraphVariant, batches: bool) -> str:
+def _stem(weights: Weights, variant: GraphVariant) -> str:
     output = weights.row.output_name
     # A name of a network's own may hold what no file's name may.
     kept = f"-{hashlib.sha256(output.encode()).hexdigest()[:12]}" if output else ""
-    return f"{weights.sha256}-{variant}{kept}{'-batches' if batches else ''}-v{_VERSION}"
+    return f"{weights.sha256}-{variant}{kept}-v{_VERSION}"

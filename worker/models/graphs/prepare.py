@@ -16,7 +16,6 @@ from onnx import TensorProto, numpy_helper
 from cutgate.worker.models.engine import DTYPE_KEY
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.graphs.cache import GraphVariant
-from cutgate.worker.models.graphs.free_batch import free_batch
 from cutgate.worker.models.graphs.quantize import quantize
 from cutgate.worker.models.graphs.ranges import read_table
 from cutgate.worker.models.weights.files import Weights
@@ -25,20 +24,18 @@ Graph = Any
 """`onnx.GraphProto`; protocol buffers are not typed."""
 
 
-def make_graph(weights: Weights, variant: GraphVariant, *, batches: bool = False) -> bytes:
+def make_graph(weights: Weights, variant: GraphVariant) -> bytes:
     """The file of a prepared graph.
 
     Args:
         weights: checked weights.
         variant: what to make of them.
-        batches: let it take any number of pictures at once.
 
     Raises:
         ModelUnavailable: the weights are no ONNX network, or cannot be made into it.
     """
     try:
-        model = _in_variant(weights, variant)
-        return bytes((free_batch(model) if batches else model).SerializeToString())
+        return bytes(_in_variant(weights, variant).SerializeToString())
     except ModelUnavailable:
         raise
     except Exception as error:  # protocol buffers, the checker and shape inference each raise their own

@@ -61,8 +61,6 @@ class ModelFacts:
     """Where the weights come from."""
     trained_on: str | None
     """On which sets of pictures, as far as its row tells."""
-    refiner: str | None
-    """The model that estimates alpha where this one is not sure."""
     fetched_from: str | None
     """What is asked for them; None where nothing can be."""
     runs_through: str
@@ -109,7 +107,6 @@ def facts_of(model: Model, models_dir: Path) -> ModelFacts:
         licence=row.licence,
         source=row.origin,
         trained_on=row.trained_on,
-        refiner=model.refiner,
         fetched_from=place_of(row.source) if row.source else None,
         runs_through="built in" if MODELS.get(model.name) is model else "models folder",
         file=row.file_name,

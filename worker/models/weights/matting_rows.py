@@ -1,19 +1,16 @@
-"""Networks trained on alpha mattes, and the second stage that refines another network's map.
+"""Networks trained on alpha mattes: their map is the cut-out's alpha.
 
 None of them has been run here: their hosts were out of reach. Digests and sizes are those that two publishers who
 ship the same file state independently.
 """
 
-from dataclasses import replace
 from typing import Final
 
 from cutgate.worker.cutout.mask.segment import Soft
-from cutgate.worker.models.weights.isnet_rows import ISNET
 from cutgate.worker.models.weights.model import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Download,
-    InputFit,
     Model,
     OutputKind,
     WeightsFile,
@@ -48,31 +45,6 @@ def _birefnet(
     return Model(name=name, files=(row,))
 
 
-VITMATTE_SMALL: Final = Model(
-    name="vitmatte-small",
-    files=(
-        WeightsFile(
-            file_name="vitmatte-small.onnx",
-            digest="sha256:a1cf48234c369faa3ea1711981d961fe1ec71f51e593f9d6553aa5a0e7d557e3",
-            input_px=(1024, 1024),
-            fit=InputFit.FOLLOW,
-            multiple_px=32,
-            takes_trimap=True,
-            mean=(0.5, 0.5, 0.5),
-            std=(0.5, 0.5, 0.5),
-            output_name="alphas",
-            licence="named Apache-2.0; its training set is given for non-commercial use",
-            origin="ViTMatte of github.com/hustvl/ViTMatte, exported by huggingface.co/Xenova",
-            trained_on="Distinctions-646",
-            source=Download(
-                url="https://huggingface.co/Xenova/vitmatte-small-distinctions-646/resolve/"
-                "da379332422700028fcade44e2cb915b6eed3548/onnx/model.onnx"
-            ),
-            size_bytes=103_885_865,
-        ),
-    ),
-)
-
 MATTING_MODELS: Final = (
     _birefnet(
         "birefnet-lite-matting",
@@ -90,6 +62,4 @@ MATTING_MODELS: Final = (
         url="https://github.com/ZhengPeng7/BiRefNet/releases/download/v1/BiRefNet_HR-matting-epoch_135.onnx",
         size_bytes=1_098_928_867,
     ),
-    VITMATTE_SMALL,
-    replace(ISNET, name="isnet-general-use-vitmatte", refiner=VITMATTE_SMALL.name),
 )

@@ -66,8 +66,6 @@ class WeightsFile:
     fit: InputFit = InputFit.STRETCH
     multiple_px: int = 1
     """Of what height and width are multiples, where a picture has to fit; the input's own are as well."""
-    takes_trimap: bool = False
-    """Whether the network is a second stage: the trimap, 0 to 1, is its input's fourth channel."""
     mean: Channels
     """Subtracted from values in [0, 1]."""
     std: Channels
@@ -132,10 +130,3 @@ class Model:
 
     name: str
     files: tuple[WeightsFile, ...]
-    refiner: str | None = None
-    """Name of the model that estimates alpha where this one is not sure; None for closed-form matting."""
-
-    @property
-    def takes_trimap(self) -> bool:
-        """Whether it is a second stage, which no picture can ask for by itself."""
-        return any(row.takes_trimap for row in self.files)

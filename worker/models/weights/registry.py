@@ -40,8 +40,6 @@ class CustomModel(BaseModel):
     input_px: tuple[PositiveInt, PositiveInt]
     fit: InputFit = InputFit.STRETCH
     multiple_px: PositiveInt = 1
-    takes_trimap: bool = False
-    refiner: Annotated[str, Field(pattern=f"^{_NAME.pattern}$")] | None = None
     mean: Channels = (0.0, 0.0, 0.0)
     std: tuple[_Divisor, _Divisor, _Divisor] = (1.0, 1.0, 1.0)
     output: OutputKind = OutputKind.PROBABILITY
@@ -59,8 +57,6 @@ class CustomModel(BaseModel):
             raise ValueError(f"input_px must be multiples of multiple_px, {self.multiple_px}")
         if self.soft is Soft.ALPHA and (self.thresholds or self.output is OutputKind.RANGE):
             raise ValueError("with soft=alpha the map is taken as it is: leave out thresholds, and output=range")
-        if self.refiner and (self.takes_trimap or self.soft is Soft.ALPHA):
-            raise ValueError("with soft=alpha or takes_trimap there is nothing to refine: leave out refiner")
         if self.thresholds and not 0 < self.thresholds[1] < self.thresholds[0] < 255:
             raise ValueError("thresholds are the foreground's and the background's, as in [240, 15]")
         return self
@@ -73,7 +69,6 @@ class CustomModel(BaseModel):
             input_px=self.input_px,
             fit=self.fit,
             multiple_px=self.multiple_px,
-            takes_trimap=self.takes_trimap,
             mean=self.mean,
             std=self.std,
             output=self.output,
@@ -118,22 +113,6 @@ def find_model(name: str, models_dir: Path, precision: Precision = Precision.EXA
     return replace(model, files=files)
 
 
-def second_stage(model: Model, models_dir: Path) -> Model | None:
-    """The model that a model names as its refiner; None where it names none.
-
-    Raises:
-        ModelUnavailable: there is none of that name, or it takes no trimap.
-    """
-    if model.refiner is None:
-        return None
-    refiner = find_model(model.refiner, models_dir)
-    if refiner is None or not refiner.takes_trimap:
-        raise ModelUnavailable(
-            f"{model.name} is refined by {model.refiner}, which is no model that takes a trimap"
-        )
-    return refiner
-
-
 def _custom_model(name: str, models_dir: Path) -> Model | None:
     path = models_dir / f"{name}.json"
     try:
@@ -142,7 +121,7 @@ def _custom_model(name: str, models_dir: Path) -> Model | None:
         return None
     except (OSError, ValidationError) as error:
         raise ModelUnavailable(f"{path} does not describe a model: {error}") from error
-    return Model(name=name, files=(custom.row(name),), refiner=custom.refiner)
+    return Model(name=name, files=(custom.row(name),))
 
 
 def model_names(models_dir: Path) -> tuple[str, ...]:

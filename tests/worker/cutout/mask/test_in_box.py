@@ -153,7 +153,7 @@ class TestLostParts:
 
 @pytest.fixture(scope="module")
 def network(weights_dir: Path) -> Predict:
-    settings = NetworkSettings(models_dir=weights_dir, engine=EngineName.ONNXRUNTIME, pictures_per_run=1)
+    settings = NetworkSettings(models_dir=weights_dir, engine=EngineName.ONNXRUNTIME)
     return load_segmenter(settings)
 
 

@@ -9,16 +9,13 @@ import onnx
 import pytest
 
 from cutgate.worker.cutout.mask.segment import Soft
-from cutgate.worker.cutout.matting.second_stage import Refine
-from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes
 from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.processing import Processing
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.settings import Device, EngineName, NetworkSettings
-from tests.pictures.tiny_network import STEEPNESS, tiny_network, write_tiny_model, write_tiny_refiner
-from tests.pictures.tiny_network import network as network_of
+from tests.pictures.tiny_network import STEEPNESS, tiny_network, write_tiny_model
 
 
 def dark_square(height_px: int = 200, width_px: int = 300) -> Bytes:
@@ -156,14 +153,13 @@ def test_the_network_sees_the_size_that_its_row_says(
 
 def test_pictures_of_many_sizes_at_once_get_what_they_get_alone(tiny_settings: NetworkSettings) -> None:
     write_tiny_model(tiny_settings.models_dir, "free", free=True, fit="follow", **FREE)
-    alone = load_segmenter(changed(tiny_settings, model="free"))
-    together = load_segmenter(changed(tiny_settings, model="free", pictures_per_run=3))
+    segmenter = load_segmenter(changed(tiny_settings, model="free"))
     random = np.random.default_rng(7)
     sizes = [tuple(random.integers(1, 200, 2)) for _ in range(30)]
     images = [random.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
-    expected = list(map(alone, images))
+    expected = list(map(segmenter, images))
     with ThreadPoolExecutor(8) as pool:
-        for mask, one in zip(pool.map(together, images), expected, strict=True):
+        for mask, one in zip(pool.map(segmenter, images), expected, strict=True):
             assert np.array_equal(mask, one)
 
 
@@ -172,76 +168,6 @@ def test_a_network_of_one_size_is_refused_as_a_free_one(tiny_settings: NetworkSe
     write_tiny_model(tiny_settings.models_dir, "fixed", fit=fit)
     with pytest.raises(ModelUnavailable, match="fixed cannot be run on a picture"):
         load_segmenter(changed(tiny_settings, model="fixed"))
-
-
-def refine_of(settings: NetworkSettings, **row: Any) -> Refine:
-    """What a model with a second stage loads to."""
-    write_tiny_refiner(settings.models_dir, **row)
-    write_tiny_model(settings.models_dir, "two-stages", refiner="band")
-    refine = load_segmenter(changed(settings, model="two-stages")).reading.refine
-    assert refine is not None
-    return refine
-
-
-def colours_and_trimap(height_px: int, width_px: int) -> tuple[Bytes, ByteMask]:
-    """Red that grows to the right, and a third each of background, unknown and subject."""
-    colours = np.zeros((height_px, width_px, 3), np.uint8)
-    colours[..., 0] = np.linspace(0, 255, width_px)
-    trimap = np.full((height_px, width_px), UNKNOWN, np.uint8)
-    trimap[: height_px // 3], trimap[-(height_px // 3) :] = BACKGROUND, FOREGROUND
-    return colours, trimap
-
-
-@pytest.mark.parametrize("pictures_per_run", [1, 3])
-@pytest.mark.parametrize("engine", [EngineName.ONNXRUNTIME, EngineName.OPENVINO])
-@pytest.mark.parametrize("size_px", [(96, 128), (90, 100), (1000, 700), (3, 3)], ids=str)
-def test_a_second_stage_sees_colours_and_trimap(
-    tiny_settings: NetworkSettings, engine: EngineName, size_px: tuple[int, int], pictures_per_run: int
-) -> None:
-    refine = refine_of(changed(tiny_settings, engine=engine, pictures_per_run=pictures_per_run))
-    colours, trimap = colours_and_trimap(*size_px)
-    alpha = refine(colours, trimap)
-    assert alpha.shape == size_px
-    assert alpha.dtype == np.uint8
-    if min(size_px) > 3:
-        top, bottom = size_px[0] // 3, size_px[0] - size_px[0] // 3
-        margin = 1 + size_px[0] // 64  # where the picture was shrunk, pixels cover both
-        assert not alpha[: top - margin].any()
-        assert alpha[bottom + margin :].min() == 255
-        # A trimap of 128 is a little more than a half.
-        half = 255 * (0.5 * (colours[..., 0] / 127.5 - 1) + 6 * 128 / 255 - 2.5)
-        middle = slice(top + margin, bottom - margin)
-        assert np.abs(alpha[middle] - np.clip(half[middle], 0, 255)).max() <= 255 / 40
-
-
-def test_a_shrunk_trimap_still_knows_only_what_it_knew(tiny_settings: NetworkSettings) -> None:
-    show_trimap = network_of(
-        """
-        show (float[batch, 4, height, width] input) => (float[batch, 1, height, width] alphas)
-        <float[1, 4, 1, 1] weight = {0.0, 0.0, 0.0, 1.0}> {
-            alphas = Conv (input, weight)
-        }
-        """
-    )
-    refine = refine_of(tiny_settings, graph=show_trimap, fit="stretch")
-    colours, trimap = colours_and_trimap(1000, 1000)
-    trimap[::7] = FOREGROUND
-    trimap[1::7] = BACKGROUND
-    # Rows of all three lie in each pixel that the network sees: of none of them it is known what it is.
-    assert np.unique(refine(colours, trimap)).tolist() == [128]
-
-
-def test_a_second_stage_is_no_model_to_ask_for(tiny_settings: NetworkSettings) -> None:
-    write_tiny_refiner(tiny_settings.models_dir)
-    with pytest.raises(ModelUnavailable, match="band takes a trimap: name it as the `refiner` of a model"):
-        load_segmenter(changed(tiny_settings, model="band"))
-
-
-@pytest.mark.parametrize("refiner", ["no-such-model", "tiny"])
-def test_a_refiner_that_takes_no_trimap(tiny_settings: NetworkSettings, refiner: str) -> None:
-    write_tiny_model(tiny_settings.models_dir, "two-stages", refiner=refiner)
-    with pytest.raises(ModelUnavailable, match=f"is refined by {refiner}, which is no model that takes"):
-        load_segmenter(changed(tiny_settings, model="two-stages"))
 
 
 def test_without_a_warm_up_the_first_picture_shows_what_is_wrong(tiny_settings: NetworkSettings) -> None:
@@ -257,20 +183,15 @@ def test_without_a_warm_up_the_network_runs_for_pictures_only(
     runs: list[tuple[int, ...]] = []
     run = NetworkRun.__call__
 
-    def count(self: NetworkRun, image: Bytes, *trimap: ByteMask) -> ByteMask:
+    def count(self: NetworkRun, image: Bytes) -> ByteMask:
         runs.append(image.shape)
-        return run(self, image, *trimap)
+        return run(self, image)
 
     monkeypatch.setattr(NetworkRun, "__call__", count)
     segmenter = load_segmenter(tiny_settings, warm_up=False)
     assert runs == []
     assert_finds_the_square(segmenter(dark_square()))
     assert len(runs) == 1
-
-
-def test_a_second_stage_with_another_input_is_refused_before_any_picture(tiny_settings: NetworkSettings) -> None:
-    with pytest.raises(ModelUnavailable, match="band cannot be run on a picture"):
-        refine_of(tiny_settings, graph=tiny_network(free=True))
 
 
 def test_a_graph_that_the_engine_refuses(tiny_settings: NetworkSettings) -> None:

@@ -1,62 +1,19 @@
 """The rows of networks for matting: what goes in, and whose word counts where the operator brings the file."""
 
-from pathlib import Path
-
 import numpy as np
 import onnx
 import pytest
 
-from cutgate.jobs.spec import Precision
 from cutgate.worker.cutout.mask.segment import Soft
-from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN
-from cutgate.worker.models.engines.processing import Processing
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
-from cutgate.worker.models.graphs.prepare import prepare
 from cutgate.worker.models.weights.inventory import FileState, facts_of
-from cutgate.worker.models.weights.isnet_rows import ISNET
 from cutgate.worker.models.weights.model import OutputKind
-from cutgate.worker.models.weights.registry import MODELS, find_model, second_stage
+from cutgate.worker.models.weights.registry import MODELS, find_model
 from cutgate.worker.settings import NetworkSettings
-from tests.pictures.tiny_network import network, tiny_refiner, write_tiny_model
+from tests.pictures.tiny_network import network, write_tiny_model
 
-(VITMATTE,) = MODELS["vitmatte-small"].files
 LITE = "birefnet-lite-matting"
-
-
-def test_vitmatte_sees_colours_from_minus_one_to_one_and_the_trimap_from_nought_to_one() -> None:
-    image = np.zeros((32, 32, 4), np.uint8)
-    image[..., :3] = (0, 51, 255)
-    image[:10, :, 3], image[10:20, :, 3], image[20:, :, 3] = BACKGROUND, UNKNOWN, FOREGROUND
-    processing = Processing(VITMATTE, np.dtype(np.float32))
-    (slot,) = processing.new_batch(1, 32, 32)
-    processing.prepare(image, slot)
-    assert slot[:3, 0, 0] == pytest.approx([-1, -0.6, 1], abs=1e-6)
-    assert slot[3, [0, 15, 31], 0] == pytest.approx([0, 128 / 255, 1], abs=1e-6)
-    ready = prepare(tiny_refiner(), widen=True, output=VITMATTE.output_name)
-    assert [value.name for value in ready.graph.output] == ["alphas"]
-
-
-@pytest.mark.parametrize(
-    ("size_px", "seen_px"),
-    [((3000, 4000), (768, 1024)), ((640, 960), (640, 960)), ((100, 20), (96, 32)), ((8, 9000), (32, 1024))],
-    ids=str,
-)
-def test_vitmatte_sees_the_picture_up_to_a_size_in_multiples(
-    size_px: tuple[int, int], seen_px: tuple[int, int]
-) -> None:
-    assert VITMATTE.size_for(*size_px) == seen_px
-
-
-def test_isnet_with_vitmatte_runs_isnets_files_in_both_precisions(tmp_path: Path) -> None:
-    for precision in Precision:
-        model, plain = (
-            find_model(name, tmp_path, precision) for name in ("isnet-general-use-vitmatte", ISNET.name)
-        )
-        assert model is not None
-        assert plain is not None
-        assert model.files == plain.files
-        assert second_stage(model, tmp_path) is MODELS["vitmatte-small"]
 
 
 def test_the_maps_of_matting_networks_are_taken_as_they_are() -> None:
@@ -97,7 +54,6 @@ def test_a_file_that_the_operator_brings_runs_by_the_built_in_row(tiny_settings:
     onnx.save(export, tiny_settings.models_dir / f"{LITE}.onnx")
     segmenter = load_segmenter(tiny_settings.model_copy(update={"model": LITE}))
     assert segmenter.reading.soft is Soft.ALPHA
-    assert segmenter.reading.refine is None
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])  # of the author's code
     for level in (0, 100, 255):
         odds = ((level / 255 - mean) / std).sum()

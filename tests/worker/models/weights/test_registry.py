@@ -7,7 +7,7 @@ from cutgate.jobs.spec import Precision
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.weights.files import find_weights
 from cutgate.worker.models.weights.model import NpmPackage, OutputKind
-from cutgate.worker.models.weights.registry import MODELS, find_model, model_names, second_stage
+from cutgate.worker.models.weights.registry import MODELS, find_model, model_names
 from tests.pictures.tiny_network import write_tiny_model
 
 
@@ -19,7 +19,6 @@ def test_built_in_rows_are_whole(tmp_path: Path) -> None:
         assert all(row.licence and row.origin for row in model.files), name
         # Nothing is fetched that cannot be checked.
         assert all(row.digest for row in model.files if row.source), name
-        assert second_stage(model, tmp_path) is MODELS.get(model.refiner or ""), name
 
 
 def test_the_default_models_weights_are_told_from_all_others_by_a_digest_that_nobody_can_imitate() -> None:
@@ -67,9 +66,6 @@ MALFORMED: dict[str, dict[str, object]] = {
     "thresholds the wrong way round": {"input_px": [64, 64], "thresholds": [15, 240]},
     "a threshold at the end": {"input_px": [64, 64], "thresholds": [255, 15]},
     "alpha with thresholds": {"input_px": [64, 64], "soft": "alpha", "thresholds": [200, 60]},
-    "alpha that is refined": {"input_px": [64, 64], "soft": "alpha", "refiner": "band"},
-    "a second stage with a third": {"input_px": [64, 64], "takes_trimap": True, "refiner": "band"},
-    "a refiner elsewhere": {"input_px": [64, 64], "refiner": "../band"},
     "alpha that is stretched": {"input_px": [64, 64], "soft": "alpha", "output": "range"},
     "a divisor of zero": {"input_px": [64, 64], "std": [1, 1, 0]},
     "an unknown output": {"input_px": [64, 64], "output": "depth"},
