@@ -1,4 +1,4 @@
-"""Operators' commands: `python -m cutgate.worker run`, `check`, `models …`, `doctor` and `finish`."""
+"""Operators' commands: `python -m cutgate.worker run`, `check`, `models …` and `doctor`."""
 
 import json
 import socket
@@ -17,7 +17,6 @@ from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.observe import logs
 from cutgate.worker.commands.bench import LEAST_ROUNDS, compare, report
 from cutgate.worker.commands.doctor import examine
-from cutgate.worker.commands.finish import finish_command
 from cutgate.worker.commands.models import models
 from cutgate.worker.machine.cpu import this_processor
 from cutgate.worker.models.engines.prepared import prepared_networks
@@ -32,7 +31,6 @@ def main() -> None:
     """Commands for the machine that a worker runs on."""
 
 
-main.add_command(finish_command)
 main.add_command(models)
 
 

@@ -1,8 +1,7 @@
 """The options that say how results are made; `cut` and `watch` have the same."""
 
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
@@ -10,11 +9,12 @@ from typing import Any, Self, TypeVar, cast
 import click
 
 from cutgate.batches.batch import AT_ONCE, Making
+from cutgate.commands.options.finish import FinishOptions
 from cutgate.commands.options.local import Box, Colour, Composing, existing_file
 from cutgate.errors import WrongSuffix
 from cutgate.formats import SUFFIXES, format_for
 from cutgate.in_process.options import CutoutOptions
-from cutgate.local.finishing import Finisher, FinishOptions
+from cutgate.local.parts import require_parts
 from cutgate.protocol.conversation import WAIT_SECONDS
 from cutgate.protocol.picpik import FIELDS, MOST_ERODE_PX, Settings
 
@@ -171,7 +171,7 @@ class ResultOptions:
         return Making(
             settings=self.settings,
             suffix=self.suffix,
-            variant=" ".join([*(self.finish.arguments() if self.finish.any else ()), *self._cutting]),
+            variant=" ".join([*([str(self.finish)] if self.finish.any else ()), *self._cutting]),
             timeout_seconds=WAIT_SECONDS if self.timeout_seconds is None else self.timeout_seconds,
         )
 
@@ -181,21 +181,32 @@ class ResultOptions:
         region = [] if self.region_of_interest is None else [f"--region-of-interest={self.region_of_interest}"]
         return [*region, *(["--opaque-inside"] if self.opaque_inside else [])]
 
-    @contextmanager
-    def making(self) -> Iterator[Making]:
-        """How to make them of what a service delivers, as long as the block lasts: by this machine's worker.
+    def making(self) -> Making:
+        """How to make them of what a service delivers.
 
         Raises:
             PartsMissing: the libraries of the worker are not installed.
-            UsageError: an option is for this process alone.
+            UsageError: an option is for this process alone, or the picture behind the subject cannot be read.
         """
         if self._cutting:
             raise click.UsageError("--region-of-interest and --opaque-inside are not for a service; take --box")
         if not self.finish.any:
-            yield self.as_made
-            return
-        with Finisher(self.finish) as finisher:
-            yield replace(self.as_made, convert=finisher.convert)
+            return self.as_made
+        require_parts("worker")
+        from cutgate.in_process.finishing import converter  # only now: it loads what makes pictures
+        from cutgate.jobs.errors import CutoutError
+
+        finish = self.finish
+        try:
+            convert = converter(
+                finish.composing,
+                file_format=finish.file_format,
+                quality=finish.quality,
+                background_image=finish.background_image,
+            )
+        except (CutoutError, OSError) as error:
+            raise click.UsageError(f"--background-image {finish.background_image}: {error}") from None
+        return replace(self.as_made, convert=convert)
 
     def options(self) -> CutoutOptions:
         """The same for this process; a JPEG without a background lies over white, as a service has it."""
@@ -203,13 +214,9 @@ class ResultOptions:
         is_bare = finish.background is None and finish.background_image is None
         over_white = is_bare and finish.file_format == "jpeg" and not self.settings.get("only_mask")
         wanted = {
+            **finish.composing,
             "background": "#ffffff" if over_white else finish.background,
             "background_image": finish.background_image,
-            "megapixels": finish.megapixels,
-            "crop_margin": finish.crop_margin,
-            "scale": finish.scale,
-            "position": finish.position,
-            "shadow": finish.shadow,
             "region_of_interest": self.region_of_interest,
             "opaque_inside": self.opaque_inside or None,
             "timeout_seconds": self.timeout_seconds,

@@ -83,7 +83,8 @@ class Target:
                 f"{self.url or f'the stack of {self.data}'}: each of its accounts has a model, which "
                 "`cutgate keys account NAME --model MODEL` changes; leave --model out, or stop the stack"
             )
-        with results.making() as making, self.client(retries) as client:
+        making = results.making()
+        with self.client(retries) as client:
             batch = ServiceBatch(client.conversation, journal, making, again=again)
             yield Work(client.driver, batch, results.at_once)
 

@@ -1,4 +1,4 @@
-"""Formats, crops and backgrounds of `cutgate cut`, made by the real worker's command."""
+"""Formats, crops and backgrounds of `cutgate cut` with a service."""
 
 import io
 import zipfile
@@ -71,17 +71,22 @@ def test_crop_and_background(worked_service: Service, photos: list[Path], tmp_pa
 def test_a_result_that_cannot_be_finished(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
     result = worked_service.run("cut", photos[0], "-o", tmp_path / "out.webp", "--format", "webp")
     assert result.exit_code == 1
-    assert result.stderr == f"Error: {photos[0]}: worker finish failed: the result is not a PNG\n"
+    assert result.stderr.startswith(f"Error: {photos[0]}: ")
+    assert result.stderr.endswith("could not be converted: SourceUnreadable: the result is not a PNG\n")
     assert not (tmp_path / "out.webp").exists()
 
 
-def test_a_background_that_is_no_picture(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
+def test_a_background_that_is_no_picture(service: Service, photos: list[Path], tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no picture")
-    result = worked_service.run("cut", *photos, "-o", tmp_path / "out", "--background-image", tmp_path / "text")
-    assert result.exit_code == 1
-    assert (result.stderr.count("\n"), result.stderr.splitlines()[-1]) == (4, "0 saved, 3 failed.")
-    assert "worker finish failed: Error: " in result.stderr
-    assert "the bytes are not a JPEG, " in result.stderr
+    result = service.run("cut", *photos, "-o", tmp_path / "out", "--background-image", tmp_path / "text")
+    assert (
+        result.exit_code,
+        f"--background-image {tmp_path / 'text'}: the bytes are not a JPEG" in result.stderr,
+    ) == (
+        2,
+        True,
+    )
+    assert service.gateway.stored() == ()
 
 
 def test_without_the_worker_it_says_what_to_install(
