@@ -67,7 +67,7 @@ class PeerLimits:
     """What a body and an answer have to move on average."""
     transfer_seconds: float = 300
     """Longest time that a body, or an answer, may take."""
-    turn_seconds: float = 30
+    turn_seconds: float = 300
     """How long a large body waits for a thread that receives it."""
     max_head_bytes: int = 64 * 2**10
     """Longest head; a body that is no longer is received without a thread."""
@@ -205,7 +205,7 @@ class GatewaySettings(ServiceSettings):
     """Threads that receive large bodies."""
     receiving_threads_per_address: PositiveInt = 8
     """Threads that receive large bodies of one address, except trusted proxies."""
-    receiving_wait_seconds: PositiveFloat = 30
+    receiving_wait_seconds: PositiveFloat = 300
     """How long a large body waits for a receiving thread, else 503."""
 
     playground: bool = True
