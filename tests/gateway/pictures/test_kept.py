@@ -59,7 +59,7 @@ def test_what_is_refused_is_not_left_to_the_collector() -> None:
 def test_an_upload_is_found_again(part: Pictures) -> None:
     data = pictures.png(8, 6, exif=pictures.exif_block(6))
     kept = part.keep("anna", data)
-    assert kept.image.version == 8
+    assert kept.image.version == 4
     found = part.find("anna", kept.image)
     assert found == kept.picture
     assert (found.media_type, found.width_px, found.height_px) == ("image/png", 6, 8)
