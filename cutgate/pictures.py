@@ -1,4 +1,4 @@
-"""Whatever a caller has a picture as. What is numpy's or Pillow's is known without loading either of them."""
+"""Pictures in every form that callers have. numpy's and Pillow's are recognised without loading either library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands for a client where clients are counted by address, and places of which each has a share."""
+"""Client addresses as quota keys, and quotas per key."""
 
 from collections import Counter
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""What is remembered of results and how they were made, so that a call which was killed can be gone on with.
+"""Journal of results and how they were made, so that a killed call can be resumed.
 
 One line of JSON for each move of each picture, appended before or after what it tells of: the id of the request
 before it is sent, the task that the service made of it, the end. A picture's last line counts. A request that was

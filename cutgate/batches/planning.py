@@ -1,4 +1,4 @@
-"""Which pictures a call is about, and where each one's result goes."""
+"""The pictures of a call, and the name of each one's result."""
 
 import os
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Which files of a folder are whole: a file is taken once it has not changed for a while."""
+"""Detects whole files in a folder: a file is taken once it has not changed for a while."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What all commands share: errors in one line or in JSON, exit codes, and the two forms of what is printed.
+"""Helpers for all commands: errors in one line or in JSON, exit codes, and both forms of output.
 
 Exit codes: 0 done, 1 failed, 2 misused, 3 without a subject where that was to fail, 130 interrupted.
 """

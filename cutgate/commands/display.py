@@ -1,4 +1,4 @@
-"""What a call with many pictures shows: results on standard output, a bar and what failed on standard error."""
+"""Output of a call with many pictures: results on standard output, a bar and failures on standard error."""
 
 import sys
 import threading

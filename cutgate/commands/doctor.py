@@ -1,4 +1,4 @@
-"""What `cutgate up` needs on this machine, looked at one by one, each with what to do about it."""
+"""Checks of what `cutgate up` needs on this machine, each with a remedy."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What comes of a picture that was cut out in this process."""
+"""The result of a picture that was cut out in this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a picture is cut out in this process."""
+"""Options for cutting a picture out in this process."""
 
 from __future__ import annotations
 

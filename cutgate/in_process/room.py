@@ -1,4 +1,4 @@
-"""How many pixels the threads of a process work on at the same time."""
+"""Budget of pixels for the threads of a process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a caller's options want a cut-out to be shown."""
+"""From options to composition, background and format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a caller has a picture as, decoded."""
+"""Decodes whatever a caller has a picture as."""
 
 from __future__ import annotations
 

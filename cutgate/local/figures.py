@@ -1,4 +1,4 @@
-"""How much a running stack has to do, as its ledger says."""
+"""Workload of a running stack, from its ledger."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

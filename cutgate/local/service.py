@@ -1,4 +1,4 @@
-"""Which service a caller means who names none: the one of the environment, or the stack that runs here."""
+"""The default service: the one of the environment, or the stack that runs here."""
 
 import os
 from dataclasses import dataclass

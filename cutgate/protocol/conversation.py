@@ -1,4 +1,4 @@
-"""What a client says to a service, and what it makes of the answers; written once for both clients."""
+"""A client's calls to a service, written once for both clients."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

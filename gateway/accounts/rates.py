@@ -1,4 +1,4 @@
-"""How often an account may ask."""
+"""Rates of requests per account."""
 
 import math
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What encrypts the secrets of accounts, by keys that are derived from the master keys.
+"""Encryption of the secrets of accounts, with keys derived from the master keys.
 
 A sealed secret is `<key id>.<Base64 of nonce and AES-GCM ciphertext>`. The id names the master key without telling
 anything of it.

@@ -1,4 +1,4 @@
-"""Where accounts and their keys lie: in the ledger's server, one hash for each kind of record."""
+"""Tables of accounts and their keys in the ledger's server, one hash for each kind of record."""
 
 import hashlib
 from typing import Final, cast

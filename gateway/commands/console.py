@@ -1,4 +1,4 @@
-"""What the operators' commands have in common: errors in one line, results for people or machines."""
+"""Helpers for operators' commands: errors in one line, results for people or machines."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What `python -m cutgate.gateway keys list` shows."""
+"""The table of `python -m cutgate.gateway keys list`."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final

@@ -1,1 +1,1 @@
-"""What is counted and logged of every request."""
+"""Counts and logs of every request."""

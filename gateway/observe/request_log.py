@@ -1,4 +1,4 @@
-"""What is told of every request: a line in the log, a count, and a span."""
+"""Log line, count and span of every request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gateway says of itself: OpenAPI, a Postman collection, and a page to try it on.
+"""Descriptions of the gateway: OpenAPI, a Postman collection, and a page to try it on.
 
 Each façade describes its own part in the terms of `parts`; `serving/app.py` hands all parts to `views`.
 """

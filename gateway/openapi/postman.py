@@ -1,4 +1,4 @@
-"""The same parts as a collection of Postman's, version 2.1: a folder for each, a request for each call.
+"""A Postman collection, version 2.1: a folder for each part, a request for each call.
 
 What changes from one request to the next is a variable; a request that makes a task remembers it for those that
 ask about one.

@@ -1,4 +1,4 @@
-"""What belongs to no façade: results, and whether the service is well."""
+"""The parts of the description that belong to no façade: results and health."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""What each action answers, beside the members that every answer has."""
+"""Answers of each action, beside the members that every answer has."""
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_pascal

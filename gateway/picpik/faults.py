@@ -1,4 +1,4 @@
-"""What can be wrong with a request in PICPIK's terms. Codes and texts are in `errors.py`.
+"""Faults of a request in PICPIK's terms. Codes and texts are in `errors.py`.
 
 * RequestFault
   x BodyNotReadable

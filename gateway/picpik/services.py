@@ -1,4 +1,4 @@
-"""What the actions' handlers are given."""
+"""Arguments that the handlers of actions share."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""What a caller wants made of a picture: the fields, and the spec that they stand for."""
+"""Fields that say what is made of a picture, and the spec that they stand for."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""Which of the fields hold pictures, and what is in them."""
+"""Fields that hold pictures, and their content."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What pictures cost in the protocol's credits, of which one is several of the account's."""
+"""Prices in the protocol's credits, of which one is several of the account's."""
 
 from dataclasses import dataclass, replace
 from typing import Any

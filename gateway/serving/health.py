@@ -1,4 +1,4 @@
-"""Whether this process lives, and whether the service can do work."""
+"""Liveness of this process, and readiness of the service."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""How the C library keeps the memory that pictures leave."""
+"""Settings of the C library for memory that large pictures leave."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""Which models can be asked for: the installation's own, and what workers offer or have offered of late."""
+"""Models that can be asked for: the installation's own, and those that workers offer or offered recently."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What an operator asks before the first picture: is everything there that this worker needs?"""
+"""Checks of everything that this worker needs before its first picture."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""What a network's map means to the steps after it: told by whoever runs the network, with the network."""
+"""The meaning of a network's map, told by whoever runs the network."""
 
 from dataclasses import dataclass
 from typing import Final

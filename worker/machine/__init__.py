@@ -1,1 +1,1 @@
-"""What the processor, the container and the memory of this machine allow."""
+"""Limits and features of this machine: processor, container and memory."""

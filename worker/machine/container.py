@@ -1,4 +1,4 @@
-"""What the container lets this process use: processor time and memory.
+"""Limits of the container: processor time and memory.
 
 Linux control groups are read in both versions. A process that sees the whole host's tree, and one that sees only
 its own container's, both find the tightest limit: every group from the process's own up to the root counts.

@@ -1,4 +1,4 @@
-"""What this machine's processor computes fast, read from Linux's list of its features."""
+"""Features of this machine's processor, read from Linux's list."""
 
 import platform
 import re

@@ -1,4 +1,4 @@
-"""What runs a prepared graph, without the library that does it: the part that every engine has in common."""
+"""The interface of engines, which run a prepared graph."""
 
 from typing import Any, Final, Protocol
 

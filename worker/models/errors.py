@@ -1,4 +1,4 @@
-"""What stops a worker from offering a model. It shows at start, before any picture is claimed."""
+"""Errors that stop a worker from offering a model. They show at start, before any picture is claimed."""
 
 
 class ModelUnavailable(Exception):

@@ -1,4 +1,4 @@
-"""Which service a command talks to, and as whom; or that this process cuts out itself."""
+"""The service and account that a command uses, or this process in their place."""
 
 import functools
 import os

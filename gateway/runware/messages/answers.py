@@ -1,4 +1,4 @@
-"""What one task object leads to: an answer at once, or one that comes with the end of a task in the ledger.
+"""The outcome of one task object: an answer at once, or one that comes with the end of a task in the ledger.
 
 HTTP collects outcomes into one body, a WebSocket sends each in a frame of its own. Each is counted
 and logged once.

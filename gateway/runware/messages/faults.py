@@ -1,4 +1,4 @@
-"""What can be wrong with a request in Runware's terms. Codes and texts are in `errors.py`."""
+"""Faults of a request in Runware's terms. Codes and texts are in `errors.py`."""
 
 from collections.abc import Sequence
 from typing import Final

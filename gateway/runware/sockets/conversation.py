@@ -1,4 +1,4 @@
-"""What is spoken on one WebSocket: authentication, pings, tasks, and the results that a lost one was owed."""
+"""The conversation on one WebSocket: authentication, pings, tasks, and results owed to a lost connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a WebSocket is sent: one frame for each answer, and account of what has not arrived."""
+"""Sends frames on a WebSocket and accounts for what has not arrived."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a lost connection is owed, kept for a while in the ledger's server: one hash a session.
+"""Results owed to lost connections, kept for a while in the ledger's server: one hash a session.
 
 Of a result only its task's id is kept: it is made anew from the record when the caller is back.
 """

@@ -1,4 +1,4 @@
-"""What the tasks' handlers are given."""
+"""Arguments that the handlers of tasks share."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a Box says about the map of a picture: that it is right, or which of several subjects is meant.
+"""The Box and the picture's map: it confirms the map, or chooses one of several subjects.
 
 A network finds a subject best in the whole picture; in a crop it may take parts of the subject for background. But
 of several subjects it may find only the one that stands out most, or join them. There a crop shows the right one.

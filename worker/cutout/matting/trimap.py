@@ -1,4 +1,4 @@
-"""Which pixels are known to be subject or background, and which are to be estimated.
+"""The trimap: pixels known to be subject or background, and those to be estimated.
 
 A pixel of the soft mask above the foreground threshold is known foreground, one below the background
 threshold is known background; both comparisons are strict. Erosion of both known regions widens the unknown

@@ -1,4 +1,4 @@
-"""Where the subject's edge is soft, and how far to look there, from the mask alone."""
+"""Zones where the edge of the subject is soft, from the mask alone."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,4 +1,4 @@
-"""Where in the picture the subject is looked for, and the sizes that a picture is worked at."""
+"""The region that the subject is looked for in, and the sizes that a picture is worked at."""
 
 from __future__ import annotations
 

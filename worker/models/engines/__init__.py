@@ -1,1 +1,1 @@
-"""What runs a network: ONNX Runtime, OpenVINO, rembg's sessions."""
+"""Engines that run a network: ONNX Runtime, OpenVINO, rembg's sessions."""

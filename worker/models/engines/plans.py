@@ -1,4 +1,4 @@
-"""What settings mean on this machine: which engine runs the network, in which numbers, from which graph."""
+"""From settings to a plan for this machine: the engine, its type of number, and the graph."""
 
 import importlib.util
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What lies around the network: from a picture to the numbers that it wants, and from its map to a mask."""
+"""Pre- and post-processing: from a picture to the input of the network, and from its map to a mask."""
 
 from typing import Any, Final
 

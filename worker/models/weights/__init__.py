@@ -1,1 +1,1 @@
-"""Which models there are, and their files of weights: found, fetched, verified."""
+"""Models and their files of weights: found, fetched, verified."""

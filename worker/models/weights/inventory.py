@@ -1,4 +1,4 @@
-"""What is known of each model, and what of it is on this machine."""
+"""Facts about each model, and the state of its files on this machine."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""What one row of the registry says: a model's files of weights, how to fetch them, and how to run them."""
+"""One row of the registry: a model's files of weights, how to fetch them, and how to run them."""
 
 from dataclasses import dataclass
 from enum import StrEnum

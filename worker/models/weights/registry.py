@@ -1,4 +1,4 @@
-"""Which model a name means.
+"""Finds the model for a name.
 
 A model's name selects, in this order: a row of `MODELS`; `<name>.json` beside `<name>.onnx` in the models folder
 (an operator's own network, see `CustomModel`); the model of that name that rembg knows. Of a row of `MODELS` whose
