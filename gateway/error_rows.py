@@ -13,8 +13,7 @@ def row_of(kind: type[Exception], rows: Mapping[type[Exception], R], default: R)
 
 def spelt_out(rows: Mapping[type[Exception], R]) -> dict[type[Exception], R]:
     """The row of each class in a table and of each subclass that exists now, in the order of the bases."""
-    kinds = dict.fromkeys(kind for base in rows for kind in _with_subclasses(base))
-    return {kind: next(rows[base] for base in kind.__mro__ if base in rows) for kind in kinds}
+    return {kind: row_of(kind, rows, rows[base]) for base in rows for kind in _with_subclasses(base)}
 
 
 def _with_subclasses(base: type[Exception]) -> Iterator[type[Exception]]:

@@ -20,7 +20,8 @@ def balance(target: Target, as_json: bool) -> None:
         found = client.balance()
     if as_json:
         lapse = found.expires_at.isoformat() if found.expires_at else None
-        print_json({**asdict(found), "available": found.available, "expires_at": lapse})
+        known = {"metered": found.metered, "available": found.available, "expires_at": lapse}
+        print_json(asdict(found) | known)
         return
     click.echo(str(found))
     if found.expires_at:

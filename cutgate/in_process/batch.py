@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from cutgate.batches.batch import Batch, Content, Making
@@ -20,6 +22,16 @@ _AT_WORK: Final[set[int]] = set()
 def is_at_work() -> bool:
     """Whether a thread computes. Its native code aborts a process that ends around it in the ordinary way."""
     return bool(_AT_WORK)
+
+
+@contextmanager
+def at_work() -> Iterator[None]:
+    """Count this thread among those that compute for the length of a block."""
+    _AT_WORK.add(threading.get_ident())
+    try:
+        yield
+    finally:
+        _AT_WORK.discard(threading.get_ident())
 
 
 class InProcessBatch(Batch):
@@ -55,9 +67,6 @@ class InProcessBatch(Batch):
         return (yield from work(lambda: self._made(order)))
 
     def _made(self, order: Order) -> Content:
-        _AT_WORK.add(threading.get_ident())
-        try:
+        with at_work():
             cutout = self._remover.remove_background(order.source.path, **self._options)
             return Content(cutout.to_bytes(self._file_format, quality=self._quality), cutout.subject_found)
-        finally:
-            _AT_WORK.discard(threading.get_ident())

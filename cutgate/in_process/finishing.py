@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from cutgate.in_process.batch import at_work
 from cutgate.in_process.showing import finish_for
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.spec import FileFormat
@@ -44,7 +45,7 @@ def converter(
     turn = threading.Lock()
 
     def convert(delivered: bytes) -> bytes:
-        with turn:
+        with turn, at_work():
             return finish(read_delivered(delivered, keep_16_bit=how.file_format is FileFormat.PNG), how).data
 
     return convert

@@ -94,8 +94,11 @@ class Balance:
     used: int
     expires_at: datetime | None
     """When they lapse; None when they do not."""
-    metered: bool = True
-    """False where credits limit nothing."""
+
+    @property
+    def metered(self) -> bool:
+        """False where credits limit nothing."""
+        return self.total is not None
 
     @property
     def available(self) -> int | None:
@@ -110,12 +113,10 @@ class Balance:
     def from_answer(cls, answer: Mapping[str, Any]) -> Self:
         """Read an answer of `GetCreditBalance`."""
         lapse = answer.get("ExpireTimestamp")
-        is_metered = answer.get("Metered") is not False
         return cls(
-            total=answer["TotalCredits"] if is_metered else None,
+            total=None if answer.get("Metered") is False else answer["TotalCredits"],
             used=answer["UsedCredits"],
             expires_at=datetime.fromtimestamp(lapse, UTC) if lapse else None,
-            metered=is_metered,
         )
 
 

@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cutgate.in_process import finishing
+from cutgate.in_process.batch import is_at_work
 from cutgate.in_process.finishing import converter
 from cutgate.jobs.errors import SourceUndecodable, SourceUnreadable
+from cutgate.worker.pictures.delivered import read_delivered
+from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.png import write_png
 from tests.worker.pictures.samples import by_cv2, subject
 
@@ -30,6 +34,19 @@ def test_16_bits_stay_where_they_can(file_format: str, dtype: Any) -> None:
     seen = by_cv2(converted(write_png(pixels), file_format))
     assert seen.dtype == dtype
     np.testing.assert_array_equal(seen, pixels if dtype is np.uint16 else subject())
+
+
+def test_a_thread_that_finishes_counts_as_one_that_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command does not end in the ordinary way around its native code."""
+    seen = []
+
+    def read(data: bytes, *, keep_16_bit: bool) -> Picture:
+        seen.append(is_at_work())
+        return read_delivered(data, keep_16_bit=keep_16_bit)
+
+    monkeypatch.setattr(finishing, "read_delivered", read)
+    converted(write_png(subject()), "webp")
+    assert (seen, is_at_work()) == ([True], False)
 
 
 def test_what_is_no_whole_png_is_refused(tmp_path: Path) -> None:
