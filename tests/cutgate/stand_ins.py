@@ -50,7 +50,9 @@ if os.environ.get("WORKER_DIES"):
     sys.exit(3)
 state = pathlib.Path(os.environ["STATE"])
 if not os.environ.get("WORKER_HANGS"):
-    (state / f"worker-{os.getpid()}").write_text(os.environ["CUTGATE_THREADS"])
+    written = state / f".worker-{os.getpid()}"
+    written.write_text(os.environ["CUTGATE_THREADS"])
+    written.rename(state / written.name[1:])  # whoever looks sees it whole or not at all
 print("worker is ready with", os.environ["CUTGATE_REDIS_URL"], flush=True)
 time.sleep(600)
 """
