@@ -17,7 +17,7 @@ LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-long test-all chaos hostile compose-check images-check image lint docs bench-quality bench-speed lock clean weights
+.PHONY: help demo run test test-long test-all chaos hostile compose-check image lint docs bench-quality bench-speed lock clean weights
 
 help: ## Show what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -45,9 +45,6 @@ hostile: $(VENV)/.dev ## Send a hundred thousand hostile inputs to parsers, deco
 
 compose-check: $(VENV)/.dev ## Run docker-compose.yml on a real Docker Engine, the one that answers or, as root, one of Debian's
 	@CUTGATE_TEST_ENGINE=1 $(BIN)/python -m pytest -s tests/deploy/engine
-
-images-check: $(VENV)/.dev weights ## Build the images without Docker, weigh them, do a job inside (needs root, buildah)
-	@$(BIN)/python -m pytest -s tests/deploy/test_images.py
 
 image: ## Build `cutgate`, the image of one container that has everything (needs Docker)
 	@docker build --target all-in-one --tag cutgate .

@@ -14,11 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import onnxruntime
 import pytest
-
-from cutgate.local.stack import cpus
-from cutgate.worker.machine.cpu import this_processor
 
 MINIO_VARIABLE: Final = "CUTGATE_TEST_MINIO_URL"
 """Address of a MinIO, `http://user:password@host:port`, that the S3 tests may make buckets in."""
@@ -56,10 +52,6 @@ def _has_kustomize() -> bool:
     return "kustomizeVersion" in subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
-def _has_buildah() -> bool:
-    return os.geteuid() == 0 and all(shutil.which(name) for name in ("buildah", "debootstrap"))
-
-
 def _is_on_the_path(program: str) -> Callable[[], bool]:
     return lambda: shutil.which(program) is not None
 
@@ -72,12 +64,12 @@ THINGS: Final = {
     "engine": Thing(
         reason="only `make compose-check` runs a Docker Engine", is_here=lambda: ENGINE_VARIABLE in os.environ
     ),
-    "buildah": Thing(reason="buildah and debootstrap are not here, or not as root", is_here=_has_buildah),
     "minio": Thing(reason=f"{MINIO_VARIABLE} names no MinIO", is_here=lambda: MINIO_VARIABLE in os.environ),
     "no gpu": Thing(reason="this onnxruntime has CUDA", is_here=lambda: not _has_cuda()),
-    "bf16": Thing(reason="this processor has no bf16", is_here=lambda: this_processor().has_bf16),
+    "bf16": Thing(reason="this processor has no bf16", is_here=lambda: _has_bf16()),
     "two processors": Thing(
-        reason="a quota of one processor shows nothing on a single one", is_here=lambda: cpus() > 1
+        reason="a quota of one processor shows nothing on a single one",
+        is_here=lambda: (os.cpu_count() or 1) > 1,
     ),
     "glibc": Thing(reason="a setting of glibc", is_here=lambda: platform.libc_ver()[0] == "glibc"),
     "promtool": Thing(reason="promtool is not on the path", is_here=_is_on_the_path("promtool")),
@@ -88,7 +80,15 @@ THINGS: Final = {
 
 
 def _has_cuda() -> bool:
+    import onnxruntime
+
     return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+
+
+def _has_bf16() -> bool:
+    from cutgate.worker.machine.cpu import this_processor
+
+    return this_processor().has_bf16
 
 
 class Needs:

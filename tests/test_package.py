@@ -1,7 +1,6 @@
-"""What the wheel brings: one package, a client and a command that need little and clash with nothing."""
+"""Tests of the wheel: one package, a client and a command that need little and clash with nothing."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -226,11 +225,3 @@ def test_nothing_imports_a_part_at_the_top_level() -> None:
         if name.partition(".")[0] in {*PARTS, "courier"} - {"cutgate"}
     }
     assert not found
-
-
-def test_the_name_stands_in_one_place() -> None:
-    assert PROJECT["name"] == NAME
-    told = re.compile(rf"pip3? install [^\n]*\b{NAME}\b|(?:metadata\.)?version\(['\"]{NAME}['\"]\)")
-    texts = {name: path.read_text(encoding="utf-8") for name, path in own_modules().items()}
-    assert {name for name, text in texts.items() if told.search(text)} == set()
-    assert sum(f'NAME: Final = "{NAME}"' in text for text in texts.values()) == 1

@@ -1,10 +1,10 @@
-"""Prometheus, its alerts and the dashboard speak of the metrics that there are, and of all of them."""
+"""Tests of monitoring: Prometheus, alerts and dashboard use metrics that exist, and the dashboard all of them."""
 
 import json
 import re
 import subprocess
 from collections.abc import Iterator
-from itertools import chain, product
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +13,14 @@ import yaml
 
 from cutgate.jobs.observe.metric_names import METRICS
 from deploy.monitoring import dashboard
-from deploy.monitoring.panel import COLUMNS, SOURCE, Kind, Unit
+from deploy.monitoring.panel import SOURCE
 from tests.deploy.compose_model import ROOT, Mapped, project, services_of
-from tests.deploy.promql import SAMPLES, faults, labels, parsed, selectors
+from tests.deploy.promql import SAMPLES, faults, parsed, selectors
 
 MONITORING = ROOT / "deploy" / "monitoring"
 PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 BOARD: dict[str, Any] = json.loads(dashboard.PATH.read_text(encoding="utf-8"))
 PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
-UNITS = {
-    r"_seconds_bucket|_seconds_sum.* / .*_seconds_count|_waiting_seconds": Unit.SECONDS,
-    r" / (sum|max)\(": Unit.SHARE,
-    r"rate\(cutgate_requests_total": Unit.REQUESTS_PER_SECOND,
-    r"rate\(cutgate_pixels_total.* / 1e6$": Unit.MEGAPIXELS_PER_SECOND,
-    # Seconds in a second: so many workers are busy.
-    r"rate\(cutgate_\w+_seconds_sum": Unit.COUNT,
-    r"rate\(": Unit.PER_SECOND,
-}
-"""Grafana's unit for a query of a form, the first that fits; of no form, it is a number of things."""
 
 
 def loaded(path: Path) -> Any:
@@ -90,35 +80,6 @@ def test_every_metric_is_on_the_dashboard() -> None:
     assert {metric.name for metric in METRICS} == asked
 
 
-def test_no_panel_lies_over_another_or_beside_the_grid() -> None:
-    places = [panel["gridPos"] for panel in BOARD["panels"]]
-    covered = [
-        cell
-        for at in places
-        for cell in product(range(at["x"], at["x"] + at["w"]), range(at["y"], at["y"] + at["h"]))
-    ]
-    assert len(set(covered)) == len(covered)
-    assert max(x for x, _ in covered) < COLUMNS
-
-
-def test_panels_are_whole_and_have_names_of_their_own() -> None:
-    every = BOARD["panels"]
-    assert len({panel["id"] for panel in every}) == len(every)
-    assert len({(panel["title"], panel["type"]) for panel in every}) == len(every)
-    for panel in PANELS:
-        title = panel["title"]
-        assert panel["description"].endswith("."), title
-        assert panel["targets"], title
-        assert all(target["datasource"] == panel["datasource"] == SOURCE for target in panel["targets"]), title
-        for target in panel["targets"]:
-            text = target["expr"]
-            assert set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= labels(parsed(text)), title
-            unit = next((unit for form, unit in UNITS.items() if re.search(form, text)), Unit.COUNT)
-            assert panel["fieldConfig"]["defaults"]["unit"] == unit, (title, text)
-            if panel["type"] == Kind.TABLE:
-                assert (target["format"], target["instant"]) == ("table", True), "it shows the labels of now"
-
-
 def test_grafana_finds_the_source_and_the_dashboard() -> None:
     provisioning = MONITORING / "grafana" / "provisioning"
     (source,) = loaded(provisioning / "datasources" / "prometheus.yml")["datasources"]
@@ -170,8 +131,6 @@ def test_alerts_say_what_is_wrong_and_the_page_says_what_to_do_with_them_and_no_
     for name, rule in ALERTS.items():
         assert rule["labels"]["severity"] in {"critical", "warning"}, name
         assert set(rule["annotations"]) == {"summary", "description"}, name
-        texts = " ".join(rule["annotations"].values())
-        assert set(re.findall(r"\$labels\.(\w+)", texts)) <= labels(parsed(rule["expr"])), name
         assert PAGE.count(f"\n- `{name}`: ") == 1, name
     assert set(re.findall(r"`(Cutgate[A-Z]\w+)`", PAGE)) == set(ALERTS)
 

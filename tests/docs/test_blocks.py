@@ -1,6 +1,5 @@
-"""What the README and docs/ say is true: their blocks run, what they name exists, generated parts are fresh."""
+"""Tests of the README and docs/: their blocks run, what they name exists, generated parts are fresh."""
 
-import ast
 import os
 import re
 import shutil
@@ -18,9 +17,7 @@ from pydantic.fields import FieldInfo
 from cutgate.courier.settings import CourierSettings
 from cutgate.gateway.error_rows import spelt_out
 from cutgate.gateway.picpik.errors import ROWS as PICPIK_ROWS
-from cutgate.gateway.runware.http.openapi import FORMS
 from cutgate.gateway.runware.messages.errors import ROWS as RUNWARE_ROWS
-from cutgate.gateway.runware.tasks.actions import ACTIONS
 from cutgate.jobs.settings import SECRETS_DIR_VARIABLE, JobSettings
 from cutgate.worker.settings import WorkerSettings
 from manual.advice import PICPIK_ADVICE, RUNWARE_ADVICE
@@ -145,16 +142,6 @@ def test_there_is_advice_on_every_code_and_on_no_other() -> None:
     }
 
 
-def test_every_task_of_runware_is_described() -> None:
-    assert list(FORMS) == list(ACTIONS)
-    assert not [
-        f"{form.__name__}.{name}"
-        for form in FORMS.values()
-        for name, field in form.model_fields.items()
-        if not field.description
-    ]
-
-
 def named(pattern: str) -> Iterator[tuple[Path, str]]:
     """What pages name in one way, with the page."""
     for path in FILES:
@@ -172,17 +159,9 @@ def test_settings_files_and_links_that_are_named_exist() -> None:
     assert not [(path.name, link) for path, link in links if not (path.parent / link).exists()]
 
 
-def test_what_the_doctor_is_said_to_say_it_says() -> None:
-    _, _, rest = PAGES["troubleshooting.md"].partition("What `cutgate doctor` says:")
-    shown, _, _ = rest.partition("\n## ")
-    said = [name.removeprefix("worker ") for name in re.findall(r"^- `([\w ]+)`", shown, re.MULTILINE)]
-    sources = [
-        ast.parse((ROOT / path).read_text())
-        for path in ("cutgate/commands/doctor.py", "worker/commands/doctor.py")
-    ]
-    texts = {node.value for source in sources for node in ast.walk(source) if isinstance(node, ast.Constant)}
-    assert len(said) > 5
-    assert set(said) <= texts
+def test_no_page_installs_a_package_that_no_index_has() -> None:
+    told = re.compile(r"pip3? install [^\n`]*\bcutgate\b")
+    assert not [page for page, text in PAGES.items() if told.search(text)]
 
 
 def test_every_command_and_every_option_has_its_line() -> None:

@@ -1,7 +1,6 @@
 """A Docker Engine to run the Compose file on: the one that answers, or one that is started for the purpose."""
 
 import os
-import platform
 import re
 import shlex
 import shutil
@@ -12,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.deploy.engine import namespace
-from tests.deploy.engine.packages import KEYRING, Programs, fetched
+from tests.deploy.engine import debian, namespace
 from tests.servers.ports import OWN_ADDRESSES
 from tests.waiting import eventually
 
@@ -33,19 +31,13 @@ WANTED: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """An engine that answers."""
+    """An engine that answers to `docker` in an environment."""
 
     environment: Mapping[str, str]
-    """In which `docker` is found and reaches it."""
     address: str = "127.0.0.1"
     """Where this process reaches its published ports."""
     enter: tuple[str, ...] = ()
-    """What runs a command in the network of the engine's machine."""
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether it was started for the tests."""
-        return bool(self.enter)
+    """What runs a command in the network of an engine that was started for the tests."""
 
     def try_(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `docker WORDS`, which may fail."""
@@ -82,10 +74,10 @@ def some_engine() -> Iterator[Engine]:
     if (answering := answering_engine()) is not None:
         yield answering
         return
-    assert _can_start_one(), WANTED
+    assert debian.is_usable(), WANTED
     folder = check_dir()
     folder.mkdir(parents=True, exist_ok=True)
-    with _started(fetched(folder), folder) as engine:
+    with _started(debian.unpacked_engine(folder), folder) as engine:
         yield engine
 
 
@@ -103,27 +95,16 @@ def check_dir() -> Path:
     return Path(named).absolute() if named else Path.home() / ".cache" / "cutgate" / "engine-check"
 
 
-def _can_start_one() -> bool:
-    tools = ("apt-get", "dpkg-deb", "nsenter", "ip")
-    return (
-        platform.system() == "Linux"
-        and os.geteuid() == 0
-        and all(shutil.which(tool) for tool in tools)
-        and platform.freedesktop_os_release().get("ID") == "debian"
-        and KEYRING.exists()
-    )
-
-
 @contextmanager
-def _started(programs: Programs, folder: Path) -> Iterator[Engine]:
+def _started(programs: Path, folder: Path) -> Iterator[Engine]:
     """An engine with data, socket and network of its own."""
     socket, plugins = folder / "docker.sock", folder / "config" / "cli-plugins"
     plugins.mkdir(parents=True, exist_ok=True)
-    for plugin in programs.plugins.iterdir():
+    for plugin in (programs / debian.PLUGINS).iterdir():
         (plugins / plugin.name).unlink(missing_ok=True)
         (plugins / plugin.name).symlink_to(plugin)
     environment = {
-        **programs.environment,
+        **debian.environment_of(programs),
         "DOCKER_HOST": f"unix://{socket}",
         "DOCKER_CONFIG": str(plugins.parent),
     }

@@ -28,10 +28,7 @@ _RULES: Final = (
 def namespace(environment: Mapping[str, str]) -> Iterator[None]:
     """Make the namespace and the wire, and take them away again with the rules that they need.
 
-    Where another run has them, it waits for its end.
-
-    Args:
-        environment: finds iptables.
+    Where another run has them, it waits for its end. `environment` finds iptables.
     """
     with _LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

