@@ -22,12 +22,7 @@ TESTS_FAILED: Final = 1
 
 
 class Runs:
-    """Runs of pytest with one cache and one seed.
-
-    Args:
-        arguments: pytest's.
-        folder: for the cache and the results; empty.
-    """
+    """Runs of pytest with one cache and one seed."""
 
     def __init__(self, arguments: list[str], folder: Path) -> None:
         self._arguments, self._folder = arguments, folder
@@ -68,11 +63,7 @@ class Runs:
 
 
 def verdict(runs: Runs) -> int:
-    """Run the tests, and those that failed once more, alone and in one process.
-
-    Returns:
-        Exit status for the whole.
-    """
+    """Run the tests, and those that failed once more, alone and in one process."""
     status = runs.run("first.xml")
     if not runs.has("first.xml"):
         return status or TESTS_FAILED

@@ -16,11 +16,7 @@ def application(url: str) -> Celery:
 
 
 def take_hint(url: str, lane: Lane) -> Lane | None:
-    """Take a hint of a lane, as its worker does; the lane that it names, None where there is no hint.
-
-    Raises:
-        kombu.exceptions.OperationalError: the broker does not let anybody in.
-    """
+    """Take a hint of a lane, as its worker does; the lane that it names, None where there is no hint."""
     app = application(url)
     with app.connection_for_read() as connection:
         connection.ensure_connection(max_retries=1)

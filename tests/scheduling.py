@@ -1,9 +1,10 @@
-"""Which tests share a process of a parallel run, and which of them begin.
+"""Which tests are long, which share a process of a parallel run, and which of them begin.
 
 A file stays in one process, for the sake of its fixtures. All files on the shared stack stay in one, so that there
 is one such stack. What takes longest begins, since a run ends with its last file.
 """
 
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -35,6 +36,10 @@ FIRST: Final = (
 """Files by the beginnings of their names, the longest first."""
 
 
+LONG: Final = ("tests/browser", "tests/clients")
+"""Folders of long tests. `-m "not long"` does not even read them, since what they import takes long."""
+
+
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist publishes no types
     """Gives a process all tests of a file, or all on the stack."""
 
@@ -46,9 +51,17 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist publishes no t
 class Scheduling:
     """The part of a run that shares tests out to processes."""
 
+    def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
+        """Pass over folders with long tests alone in a run without those."""
+        place = collection_path.relative_to(config.rootpath).as_posix()
+        return True if place in LONG and config.option.markexpr == "not long" else None
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Put the longest files first."""
+        for item in items:
+            if item.nodeid.startswith(LONG):
+                item.add_marker("long")
         items.sort(key=lambda item: _rank(item.nodeid))
 
     @pytest.hookimpl(optionalhook=True)

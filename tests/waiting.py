@@ -17,20 +17,7 @@ def eventually(
     say: Callable[[], object] = lambda: "it did not come true in time",
     despite: tuple[type[Exception], ...] = (),
 ) -> float:
-    """Wait until something holds.
-
-    Args:
-        holds: looked at again and again, every 20 ms.
-        seconds: after which it is given up.
-        say: what to tell then, such as a log.
-        despite: errors that mean "not yet".
-
-    Returns:
-        After how many seconds it held.
-
-    Raises:
-        AssertionError: it did not in time.
-    """
+    """Wait until something holds."""
     started = time.monotonic()
     while not _holds(holds, despite):
         assert time.monotonic() - started < seconds, say()

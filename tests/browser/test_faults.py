@@ -12,8 +12,6 @@ from cutgate import Client
 from cutgate.errors import ADVICE
 from tests.browser.visitor import CUT_MS, PHOTO, Visitor, bodies_of
 
-pytestmark = pytest.mark.long
-
 UNMETERED = re.compile(r"^unmetered, [\d,]+ used$")
 
 

@@ -18,8 +18,6 @@ from playwright.sync_api import Browser, FloatRect, expect
 from tests.browser.visitor import PHOTO, Visitor, pixel_of_page, visiting
 from tests.servers.stack import LiveStack
 
-pytestmark = pytest.mark.long
-
 SCENE = PHOTO.with_name("coffee.jpg")
 
 

@@ -1,11 +1,8 @@
 """The whole way without a pointer, and what a screen reader is told."""
 
-import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.visitor import CUT_MS, PHOTO, Visitor
-
-pytestmark = pytest.mark.long
 
 MOST_TABS = 60
 NAMELESS = """

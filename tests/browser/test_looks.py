@@ -8,8 +8,6 @@ from playwright.sync_api import Browser, expect
 from tests.browser.visitor import PHOTO, PICTURES, WIDE, pixel_of_page, visiting
 from tests.servers.stack import ROOT, LiveStack
 
-pytestmark = pytest.mark.long
-
 OVERFLOW_PX = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 SCHEMES = {"light": (243, 245, 244), "dark": (16, 20, 19)}
 CONTRAST = """

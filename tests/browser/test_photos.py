@@ -13,8 +13,6 @@ from cutgate.jobs.pictures.headers import inspect
 from tests.browser.visitor import Visitor, visiting
 from tests.servers.stack import LiveStack
 
-pytestmark = pytest.mark.long
-
 SIZE = (48, 32)
 CORNERS = """
 async () => {

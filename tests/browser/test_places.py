@@ -7,10 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Error, Route, expect
 
 from tests.browser.visitor import CUT_MS, PHOTO, Visitor, visiting
-from tests.clients.conftest import tiny_stack
-from tests.servers.stack import LiveStack
-
-pytestmark = pytest.mark.long
+from tests.servers.stack import LiveStack, tiny_stack
 
 PREFIX = "/tools/cutgate"
 TAIL = "/r/mac-_/1700000000/d5ari00q5cu0v880200g/0/token.png"

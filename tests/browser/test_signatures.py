@@ -11,8 +11,6 @@ from tests.browser.visitor import visiting
 from tests.servers.stack import LiveStack
 from tests.signing.vector_cases import VECTORS
 
-pytestmark = pytest.mark.long
-
 CASES = [case for case in VECTORS if not case.is_form]
 """A page sends JSON; what forms sign is text all through, and the same text."""
 NO_DOUBLE = {"type_int_above_2_53", "type_int_30_digits"}

@@ -119,11 +119,7 @@ class Visitor:
 
 
 def bodies_of(visitor: Visitor) -> Callable[[], list[str]]:
-    """Watch what the page sends: the browser's driver does not see bodies that the page has as files.
-
-    Returns:
-        what tells the bodies so far.
-    """
+    """Watch what the page sends: the browser's driver does not see bodies that the page has as files."""
     visitor.page.evaluate(WATCH_BODIES)
     return lambda: list(visitor.page.evaluate("sentBodies"))
 

@@ -41,12 +41,7 @@ class ItemHistory:
 
 
 def read_history(*redis_dirs: Path) -> Mapping[str, ItemHistory]:
-    """The history of every item, by its name `<task uid>:<index>`.
-
-    Args:
-        redis_dirs: the data folder of the master, behind those that earlier masters left, in order. Each had the
-            next one as its copy before anything changed, and no file was ever rewritten but when a copy joined.
-    """
+    """The history of every item, by its name `<task uid>:<index>`, from the folders of all masters in order."""
     of_each = [_read(folder) for folder in redis_dirs]
     names = {name for histories in of_each for name in histories}
     return defaultdict(ItemHistory, {name: _joined([each.get(name) for each in of_each]) for name in names})
@@ -120,11 +115,7 @@ def _commands(data: bytes) -> Iterator[list[bytes]]:
 
 
 def _number(data: bytes, at: int, mark: bytes) -> tuple[int, int]:
-    """The number after a mark, and where the text after it begins.
-
-    Raises:
-        EOFError: the data ends first.
-    """
+    """The number after a mark, and where the text after it begins."""
     end = data.find(b"\r\n", at)
     if end < 0:
         raise EOFError

@@ -73,11 +73,7 @@ def _trouble(service: Service, scenario: Scenario) -> Iterator[None]:
 def _submit(
     service: Service, scenario: Scenario, job_count: int, credentials: Credentials
 ) -> tuple[dict[TaskUid, Picture], int]:
-    """Hand all pictures in, a bounded number at a time.
-
-    Returns:
-        What was accepted, and how many requests got no usable answer.
-    """
+    """Hand all pictures in, a bounded number at a time."""
     pictures = [picture(number, scenario.effects[number % len(scenario.effects)]) for number in range(job_count)]
     accepted: dict[TaskUid, Picture] = {}
     with (

@@ -114,14 +114,7 @@ class Service:
     def __init__(
         self, settings: Mapping[str, str], *, redis_dir: Path | None = None, with_copy: bool = False
     ) -> None:
-        """Prepare a service with a folder, a server and a port of its own.
-
-        Args:
-            settings: environment variables of gateway and workers, on top of settings that make faults show fast.
-            redis_dir: an empty folder for the server's data; one is made when absent.
-            with_copy: whether the server has a copy, and a sentinel that can make it the master; gateway and
-                workers have no wires to them then.
-        """
+        """Prepare a service of its own; `with_copy`, its server has a copy and a sentinel, and no wires."""
         self.watched: Watched | None = None
         self._with_copy = with_copy
         self._redis_dir, self._own_settings = redis_dir, settings

@@ -117,16 +117,7 @@ def judge(
     *,
     grace_seconds: float = 1,
 ) -> Verdict:
-    """Look at everything that an account's jobs left, sweep, and look again.
-
-    Args:
-        service: at rest: all jobs have ended, or their time is over.
-        account: whose jobs; it was granted credits for them and has had no others.
-        accepted: what the gateway answered, and for which picture.
-        refused: requests without an answer; the ledger may know them all the same.
-        faults_ms: when faults happened.
-        grace_seconds: age from which what belongs to no task is swept.
-    """
+    """Look at everything that an account's jobs left, sweep, and look again."""
     ledger = RedisLedger(service.client, service.limits)
     uids = _tasks_of(service, account)
     tasks = {uid: ledger.get(uid, account) for uid in uids}

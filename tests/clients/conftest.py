@@ -1,10 +1,7 @@
 """Fixtures: a running stack on the tiny network, and what each official client told after its run against it."""
 
 import json
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,47 +10,22 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.clients.installed import HERE, js_client, node, python_client, run
-from tests.pictures.tiny_network import write_tiny_model
-from tests.servers.stack import ROOT, LiveStack, cutgate_up
+from tests.servers.stack import LiveStack, tiny_stack
 
 SIDE_PX = 96
 Told = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class RunwareStack:
-    """A stack with an account that has an API key."""
-
-    live: LiveStack
-    api_key: str
-
-
-@contextmanager
-def tiny_stack(folder: Path, **settings: str) -> Iterator[LiveStack]:
-    """`cutgate up` on the tiny network."""
-    models = folder / "models"
-    models.mkdir()
-    network = {"CUTGATE_MODEL": write_tiny_model(models), "CUTGATE_MODELS_DIR": str(models)}
-    with cutgate_up(folder / "data", **network, CUTGATE_ENGINE="onnxruntime", **settings) as live:
-        yield live
-
-
-def add_api_key(stack: LiveStack) -> str:
-    """Add an API key as an operator does."""
-    command = (sys.executable, "-m", "cutgate", "keys", "--data", str(stack.data))
-    said = run(*command, "add", "--api-key", "--name", "shop", "--json", cwd=ROOT)
-    return str(json.loads(said)["api_key"])
-
-
 @pytest.fixture(scope="session")
-def runware_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunwareStack]:
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
+    """A service on the tiny network that answers every official client."""
     settings = {
         "CUTGATE_USD_PER_CREDIT": "0.0006",
         "CUTGATE_SUBMITS_PER_SECOND": "1000",
         "CUTGATE_TRUSTED_PROXIES": "127.0.0.1",
     }
     with tiny_stack(tmp_path_factory.mktemp("stack"), **settings) as live:
-        yield RunwareStack(live, add_api_key(live))
+        yield live
 
 
 @pytest.fixture(scope="session")
@@ -74,16 +46,7 @@ def told_by(*command: str, **environment: str) -> Told:
 
 
 def told_against(client: str, url: str, api_key: str, picture: Path, *words: str, **environment: str) -> Told:
-    """What one of Runware's clients tells after its run against the service at an address.
-
-    Args:
-        client: `runware`, `sdk_websocket`, `sdk_rest` or `sdk_js`.
-        url: scheme and host, of HTTP.
-        api_key: what it sends.
-        picture: what it has cut out.
-        words: further ones for its driver.
-        environment: variables of its process.
-    """
+    """What one of Runware's clients tells after its run against the service at an address."""
     sockets_url = url.replace("http", "ws", 1) + "/v1"
     rest = (api_key, str(picture), *words)
     if client == "sdk_js":
@@ -97,11 +60,11 @@ def told_against(client: str, url: str, api_key: str, picture: Path, *words: str
 
 
 @pytest.fixture(scope="session")
-def tell(runware_stack: RunwareStack, picture: Path) -> Callable[[str], Told]:
+def tell(tiny: LiveStack, picture: Path) -> Callable[[str], Told]:
     """What a client tells after its one run against the stack."""
 
     @cache
     def told(client: str) -> Told:
-        return told_against(client, runware_stack.live.url, runware_stack.api_key, picture)
+        return told_against(client, tiny.url, tiny.api_key, picture)
 
     return told

@@ -13,8 +13,6 @@ from PIL import Image
 
 from tests.clients.conftest import SIDE_PX, Told
 
-pytestmark = pytest.mark.long
-
 Item = dict[str, Any]
 Tell = Callable[[str], Told]
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")

@@ -5,13 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from cutgate.gateway.picpik.actions import ACTIONS
-from tests.clients.conftest import RunwareStack
 from tests.clients.installed import HERE, installed, node, npm_install, npm_pins, run
-
-pytestmark = pytest.mark.long
+from tests.servers.stack import LiveStack
 
 VERSION = "6.2.2"
 
@@ -23,10 +20,10 @@ def newman() -> Path:
     return folder / "node_modules" / "newman" / "bin" / "newman.js"
 
 
-def answers_of(stack: RunwareStack, folder: Path, part: str, **variables: str) -> dict[str, tuple[int, Any]]:
+def answers_of(stack: LiveStack, folder: Path, part: str, **variables: str) -> dict[str, tuple[int, Any]]:
     """Status and members of each answer of one part, by the requests' names, in the collection's order."""
     collection, report = folder / "collection.json", folder / "report.json"
-    collection.write_bytes(httpx.get(f"{stack.live.url}/postman.json", trust_env=False).content)
+    collection.write_bytes(httpx.get(f"{stack.url}/postman.json", trust_env=False).content)
     given = [word for name, value in variables.items() for word in ("--env-var", f"{name}={value}")]
     reporting = ("--reporters", "json", "--reporter-json-export", str(report))
     run(node(), str(newman()), "run", str(collection), "--folder", part, *given, *reporting, cwd=folder)
@@ -41,11 +38,9 @@ def answers_of(stack: RunwareStack, folder: Path, part: str, **variables: str) -
     }
 
 
-def test_actions_are_signed_and_tasks_remembered(runware_stack: RunwareStack, tmp_path: Path) -> None:
-    live = runware_stack.live
-    answers = answers_of(
-        runware_stack, tmp_path, "PICPIK", public_key=live.public_key, private_key=live.private_key
-    )
+def test_actions_are_signed_and_tasks_remembered(tiny: LiveStack, tmp_path: Path) -> None:
+    live = tiny
+    answers = answers_of(tiny, tmp_path, "PICPIK", public_key=live.public_key, private_key=live.private_key)
     assert set(answers) == set(ACTIONS)
     assert {status for status, _ in answers.values()} == {200}
     assert {name: answer["RetCode"] for name, (_, answer) in answers.items()} == dict.fromkeys(ACTIONS, 0)
@@ -54,14 +49,14 @@ def test_actions_are_signed_and_tasks_remembered(runware_stack: RunwareStack, tm
     assert (task["Status"], len(task["ImgList"])) == ("Finished", 1)
 
 
-def test_a_wrong_private_key_is_refused(runware_stack: RunwareStack, tmp_path: Path) -> None:
-    live = runware_stack.live
-    answers = answers_of(runware_stack, tmp_path, "PICPIK", public_key=live.public_key, private_key="wrong")
+def test_a_wrong_private_key_is_refused(tiny: LiveStack, tmp_path: Path) -> None:
+    live = tiny
+    answers = answers_of(tiny, tmp_path, "PICPIK", public_key=live.public_key, private_key="wrong")
     assert {answer["RetCode"] for _, answer in answers.values()} == {171}
 
 
-def test_tasks_go_with_the_api_key(runware_stack: RunwareStack, tmp_path: Path) -> None:
-    answers = answers_of(runware_stack, tmp_path, "Runware", api_key=runware_stack.api_key)
+def test_tasks_go_with_the_api_key(tiny: LiveStack, tmp_path: Path) -> None:
+    answers = answers_of(tiny, tmp_path, "Runware", api_key=tiny.api_key)
     assert {status for status, _ in answers.values()} == {200}
     items = {name: answer["data"][0] for name, (_, answer) in answers.items()}
     assert items["getResponse"]["taskUUID"] == items["removeBackground"]["taskUUID"]
@@ -70,6 +65,6 @@ def test_tasks_go_with_the_api_key(runware_stack: RunwareStack, tmp_path: Path) 
     assert items["ping"] == {"taskType": "ping", "pong": True}
 
 
-def test_health_needs_no_key(runware_stack: RunwareStack, tmp_path: Path) -> None:
-    answers = answers_of(runware_stack, tmp_path, "Service")
+def test_health_needs_no_key(tiny: LiveStack, tmp_path: Path) -> None:
+    answers = answers_of(tiny, tmp_path, "Service")
     assert sorted(answers.values(), key=str) == [(200, {"alive": True}), (200, {"ready": True})]

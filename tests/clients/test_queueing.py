@@ -20,8 +20,6 @@ from tests.clients.test_removebg import assert_cut_out, told_by_js, told_by_pyth
 from tests.gateway.runware.service import Service, make_service, removal, repeating
 from tests.gateway.sockets.serving import served
 
-pytestmark = pytest.mark.long
-
 POLLS = {"runware": 2, "sdk_websocket": 5, "sdk_rest": 5, "sdk_js": 4}
 """How often each client polls before its jobs end. At their own pace that takes 6 to 9 seconds; `runware` sleeps
 half a minute after its first poll."""

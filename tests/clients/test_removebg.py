@@ -12,19 +12,18 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.clients.conftest import SIDE_PX, RunwareStack, Told, told_by
+from tests.clients.conftest import SIDE_PX, Told, told_by
 from tests.clients.installed import PINS, installed, node, npm_install, npm_pins, python_client
-
-pytestmark = pytest.mark.long
+from tests.servers.stack import LiveStack
 
 CLEAR, OPAQUE = 0, 255
 CENTRE = (SIDE_PX // 2, SIDE_PX // 2)
 
 
 @pytest.fixture(scope="module")
-def python_told(runware_stack: RunwareStack, picture: Path, tmp_path_factory: pytest.TempPathFactory) -> Told:
+def python_told(tiny: LiveStack, picture: Path, tmp_path_factory: pytest.TempPathFactory) -> Told:
     folder = tmp_path_factory.mktemp("removebg")
-    return told_by_python(runware_stack.live.url, runware_stack.api_key, picture, folder)
+    return told_by_python(tiny.url, tiny.api_key, picture, folder)
 
 
 def told_by_python(url: str, api_key: str, picture: Path, folder: Path) -> Told:
@@ -34,8 +33,8 @@ def told_by_python(url: str, api_key: str, picture: Path, folder: Path) -> Told:
 
 
 @pytest.fixture(scope="module")
-def js_told(runware_stack: RunwareStack, picture: Path) -> Told:
-    return told_by_js(runware_stack.live.url, runware_stack.api_key, picture)
+def js_told(tiny: LiveStack, picture: Path) -> Told:
+    return told_by_js(tiny.url, tiny.api_key, picture)
 
 
 def told_by_js(url: str, api_key: str, picture: Path) -> Told:
@@ -117,10 +116,10 @@ def test_the_vendors_sample_for_node(js_told: Told) -> None:
     assert_cut_out(js_told["sample"]["base64img"])
 
 
-def curl(stack: RunwareStack, *arguments: str) -> tuple[Mapping[str, Any], bytes]:
+def curl(stack: LiveStack, *arguments: str) -> tuple[Mapping[str, Any], bytes]:
     """Status, type and body of an answer to curl."""
     known = ("curl", "--silent", "--write-out", "%{stderr}%{json}", "-H", f"X-Api-Key: {stack.api_key}")
-    address = f"{stack.live.url}/v1.0/removebg"
+    address = f"{stack.url}/v1.0/removebg"
     done = subprocess.run([*known, *arguments, address], capture_output=True, check=True)
     told = json.loads(done.stderr)
     assert isinstance(told, dict)
@@ -142,33 +141,31 @@ def curl(stack: RunwareStack, *arguments: str) -> tuple[Mapping[str, Any], bytes
     ids=str,
 )
 def test_the_vendors_sample_for_curl(
-    runware_stack: RunwareStack, picture: Path, arguments: tuple[str, ...], media_type: str
+    tiny: LiveStack, picture: Path, arguments: tuple[str, ...], media_type: str
 ) -> None:
-    told, body = curl(runware_stack, "-F", f"image_file=@{picture}", *arguments)
+    told, body = curl(tiny, "-F", f"image_file=@{picture}", *arguments)
     assert (told["http_code"], told["content_type"]) == (200, media_type), body[:300]
     assert body
 
 
 @pytest.mark.needs("curl")
-def test_curl_sends_a_background_and_it_lies_behind(
-    runware_stack: RunwareStack, picture: Path, tmp_path: Path
-) -> None:
+def test_curl_sends_a_background_and_it_lies_behind(tiny: LiveStack, picture: Path, tmp_path: Path) -> None:
     behind = tmp_path / "behind.png"
     Image.new("RGB", (8, 8), (0, 200, 0)).save(behind)
     files = ("-F", f"image_file=@{picture}", "-F", f"bg_image_file=@{behind}", "-F", "format=png")
-    told, body = curl(runware_stack, *files)
+    told, body = curl(tiny, *files)
     assert told["http_code"] == 200, body
     with Image.open(io.BytesIO(body)) as image:
         assert image.convert("RGB").getpixel((2, 2)) == (0, 200, 0)
 
 
 @pytest.mark.needs("curl")
-def test_curl_sends_a_large_file_after_it_was_told_to(runware_stack: RunwareStack, tmp_path: Path) -> None:
+def test_curl_sends_a_large_file_after_it_was_told_to(tiny: LiveStack, tmp_path: Path) -> None:
     large = tmp_path / "large.bmp"
     with Image.new("RGB", (1_600, 1_000), "white") as image:
         image.paste((20, 30, 40), (600, 300, 1_000, 700))
         image.save(large)
-    told, body = curl(runware_stack, "-F", f"image_file=@{large}", "-F", "format=jpg", "-F", "size=full")
+    told, body = curl(tiny, "-F", f"image_file=@{large}", "-F", "format=jpg", "-F", "size=full")
     assert told["http_code"] == 200, body[:300]
 
 
@@ -179,12 +176,12 @@ def test_curl_sends_a_large_file_after_it_was_told_to(runware_stack: RunwareStac
     ids=["a wrong key", "too large"],
 )
 def test_curl_reads_why_a_large_file_is_refused(
-    runware_stack: RunwareStack, tmp_path: Path, size_bytes: int, key: str, status: int, code: str
+    tiny: LiveStack, tmp_path: Path, size_bytes: int, key: str, status: int, code: str
 ) -> None:
     file = tmp_path / "large.png"
     with file.open("wb") as large:
         large.truncate(size_bytes)
-    stack = replace(runware_stack, api_key=key or runware_stack.api_key)
+    stack = replace(tiny, api_key=key or tiny.api_key)
     told, body = curl(stack, "-F", f"image_file=@{file}")
     assert told["http_code"] == status, body[:300]
     assert json.loads(body)["errors"][0]["code"] == code

@@ -12,11 +12,10 @@ import httpx
 import pytest
 
 from cutgate import Client
-from tests.clients.conftest import RunwareStack, told_against
+from tests.clients.conftest import told_against
 from tests.servers.relay import served
+from tests.servers.stack import LiveStack
 from tests.servers.tls import HttpsProxy, write_certificates
-
-pytestmark = pytest.mark.long
 
 
 @dataclass(frozen=True)
@@ -34,9 +33,9 @@ class Proxied:
 
 
 @pytest.fixture(scope="module")
-def proxied(runware_stack: RunwareStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
+def proxied(tiny: LiveStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
     authority, certificate, key = write_certificates(tmp_path_factory.mktemp("tls"))
-    upstream = urlsplit(runware_stack.live.url)
+    upstream = urlsplit(tiny.url)
     assert upstream.hostname
     assert upstream.port
     with served(HttpsProxy((upstream.hostname, upstream.port), certificate, key)) as proxy:
@@ -44,10 +43,10 @@ def proxied(runware_stack: RunwareStack, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_a_runware_client_over_wss_gets_urls_of_the_proxy(
-    runware_stack: RunwareStack, proxied: Proxied, picture: Path
+    tiny: LiveStack, proxied: Proxied, picture: Path
 ) -> None:
     trust = {"NODE_EXTRA_CA_CERTS": str(proxied.authority)}
-    told = told_against("sdk_js", proxied.url, runware_stack.api_key, picture, **trust)
+    told = told_against("sdk_js", proxied.url, tiny.api_key, picture, **trust)
     for scenario in ("defaults", "upload", "async"):
         result_url = told[scenario]["imageURL"]
         assert result_url.startswith(f"{proxied.url}/r/")
@@ -57,9 +56,9 @@ def test_a_runware_client_over_wss_gets_urls_of_the_proxy(
 
 
 def test_a_picpik_client_over_https_gets_urls_of_the_proxy(
-    runware_stack: RunwareStack, proxied: Proxied, picture: Path
+    tiny: LiveStack, proxied: Proxied, picture: Path
 ) -> None:
-    live = runware_stack.live
+    live = tiny
     transport = httpx.HTTPTransport(verify=proxied.trust())
     with Client(proxied.url, live.public_key, live.private_key, transport=transport) as client:
         status = client.remove_background(picture).wait()
@@ -75,17 +74,17 @@ def test_who_does_not_know_the_authority_is_not_connected(proxied: Proxied) -> N
 
 @pytest.mark.needs("curl")
 def test_a_client_whose_host_is_fixed_is_moved_by_name_and_certificate(
-    runware_stack: RunwareStack, picture: Path, tmp_path: Path
+    tiny: LiveStack, picture: Path, tmp_path: Path
 ) -> None:
     authority, certificate, key = write_certificates(tmp_path, "api.remove.bg")
-    upstream = urlsplit(runware_stack.live.url)
+    upstream = urlsplit(tiny.url)
     assert upstream.hostname
     assert upstream.port
     with served(HttpsProxy((upstream.hostname, upstream.port), certificate, key)) as proxy:
         there = urlsplit(proxy.url)
         command = [
             *("curl", "--silent", "--fail", "--connect-to", f"api.remove.bg:443:{there.hostname}:{there.port}"),
-            *("-H", f"X-Api-Key: {runware_stack.api_key}", "-F", f"image_file=@{picture}", "-F", "size=auto"),
+            *("-H", f"X-Api-Key: {tiny.api_key}", "-F", f"image_file=@{picture}", "-F", "size=auto"),
             "https://api.remove.bg/v1.0/removebg",
         ]
         trust = os.environ | {"CURL_CA_BUNDLE": str(authority)}

@@ -34,13 +34,7 @@ class ComposedService(ExitStack):
     """Starts services without containers: names of hosts, folders, ports and programs are put in place."""
 
     def __init__(self, folder: Path, model: Mapped, **environment: str) -> None:
-        """Prepare folders and a secret, but start nothing.
-
-        Args:
-            folder: for everything that a service writes.
-            model: from `compose_model.project`.
-            environment: what every service has beside its own, or instead of it.
-        """
+        """Prepare folders and a secret, but start nothing."""
         super().__init__()
         self.services: dict[str, Mapped] = model["services"]
         self.folder = folder

@@ -12,7 +12,6 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from tests.clients.conftest import add_api_key
 from tests.servers.stack import ROOT, LiveStack
 
 Bytes = npt.NDArray[np.uint8]
@@ -22,7 +21,7 @@ Remove = Callable[..., httpx.Response]
 
 @pytest.fixture(scope="module")
 def remove(stack: LiveStack) -> Remove:
-    key = add_api_key(stack)
+    key = stack.api_key
 
     def call(accept: str = "*/*", files: Any = None, **fields: str) -> httpx.Response:
         answer = httpx.post(

@@ -14,14 +14,7 @@ _SPLICE_BYTES: Final = 64
 
 
 def damaged(data: bytes, others: Sequence[bytes], words: Sequence[bytes], chance: random.Random) -> bytes:
-    """One to ten changes of a sound input, most of them near its beginning, where formats say what they are.
-
-    Args:
-        data: the sound one.
-        others: from which a part may be taken over.
-        words: what the format gives a meaning to.
-        chance: decides everything.
-    """
+    """One to ten changes of a sound input, most of them near its beginning, where formats say what they are."""
     changed = bytearray(data)
     for _ in range(chance.choice((1, 1, 1, 2, 3, 5, 10))):
         reach = min(len(changed), chance.choice((40, 120, 600, len(changed) or 1)))

@@ -58,13 +58,7 @@ class Ended:
 
 
 def run(inputs: int, seed: int, only: Sequence[str] = ("",)) -> Iterator[Ended]:
-    """Go through the plan with so many inputs in all, first in processes of their own, then against the service.
-
-    Args:
-        inputs: shared out as in `PLAN`, at least one to each campaign.
-        seed: the same one makes the same inputs.
-        only: parts of the names of the campaigns that are gone through.
-    """
+    """Share inputs out over the plan: first those for processes of their own, then those for the service."""
     counts = [
         (campaign, max(1, share * inputs // INPUTS))
         for campaign, share in PLAN

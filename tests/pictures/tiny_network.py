@@ -20,16 +20,7 @@ STEEPNESS = 20.0
 def write_tiny_model(
     models_dir: Path, name: str = "tiny", *, bright: bool = False, free: bool = False, **row: object
 ) -> str:
-    """Put the network and its row into a models folder; select it with `CUTGATE_MODEL=<name>`.
-
-    Args:
-        models_dir: the folder, which must exist.
-        name: the model's name.
-        bright: whether bright pixels are the subject, not dark ones.
-        free: whether it takes pictures of any size.
-        row: members of the JSON row to add or replace, such as `output="logit"` (which also leaves the network's
-            sigmoid away).
-    """
+    """Put the network and its row into a models folder; select it with `CUTGATE_MODEL=<name>`."""
     logit = row.get("output") in {"logit", "range"}
     onnx.save(tiny_network(sigmoid=not logit, bright=bright, free=free), models_dir / f"{name}.onnx")
     facts = {"input_px": [SIDE_PX, SIDE_PX], "licence": "Apache-2.0", "origin": "made by the tests", **row}

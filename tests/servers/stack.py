@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from cutgate import Client
+from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +73,16 @@ def cutgate_up(data: Path, workers: int = 1, /, **environment: str) -> Iterator[
         process.wait(STOP_SECONDS)
         assert process.stdout is not None
         process.stdout.close()
+
+
+@contextmanager
+def tiny_stack(folder: Path, **settings: str) -> Iterator[LiveStack]:
+    """Run a stack on the tiny network, which takes what is dark for the subject."""
+    models = folder / "models"
+    models.mkdir()
+    network = {"CUTGATE_MODEL": write_tiny_model(models), "CUTGATE_MODELS_DIR": str(models)}
+    with cutgate_up(folder / "data", **network, CUTGATE_ENGINE="onnxruntime", **settings) as live:
+        yield live
 
 
 @pytest.fixture(scope="session")

@@ -95,11 +95,7 @@ class _HttpsPassage(TlsPassage):
 
 
 def write_certificates(folder: Path, *names: str, address: str = "127.0.0.1") -> tuple[Path, Path, Path]:
-    """Make an authority, and a certificate of it for an address, and for names where some are given.
-
-    Returns:
-        Where the authority's certificate, the server's, and the server's key lie.
-    """
+    """Make an authority, and a certificate of it for an address, and for names where some are given."""
     authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority_name = _name("Authority of a test")
     authority = (

@@ -10,8 +10,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, expect
 
 from tests.browser.visitor import Visitor, visiting
-from tests.clients.conftest import RunwareStack, add_api_key, tiny_stack
-from tests.servers.stack import LiveStack
+from tests.servers.stack import LiveStack, tiny_stack
 
 SIZE = (240, 160)
 GROUND = (250, 240, 230)
@@ -28,16 +27,16 @@ def picture(path: Path, disc: tuple[int, int, int, int] | None = DISC, size: tup
 
 
 @pytest.fixture(scope="package")
-def quick_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunwareStack]:
+def quick_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     settings = {"CUTGATE_SUBMITS_PER_SECOND": "1000", "CUTGATE_FAILED_SIGNATURES_PER_MINUTE": "1000"}
     with tiny_stack(tmp_path_factory.mktemp("stack"), **settings) as live:
-        yield RunwareStack(live, add_api_key(live))
+        yield live
 
 
 @pytest.fixture(scope="package")
-def metered_stack(quick_stack: RunwareStack) -> LiveStack:
+def metered_stack(quick_stack: LiveStack) -> LiveStack:
     """The same service with the keys of an account that pays for each picture, and has enough for all tests."""
-    return with_credits(quick_stack.live, 10_000)
+    return with_credits(quick_stack, 10_000)
 
 
 @pytest.fixture
@@ -48,9 +47,9 @@ def visitor(browser: Browser, metered_stack: LiveStack) -> Iterator[Visitor]:
 
 
 @pytest.fixture
-def guest(browser: Browser, quick_stack: RunwareStack) -> Iterator[Visitor]:
+def guest(browser: Browser, quick_stack: LiveStack) -> Iterator[Visitor]:
     """Somebody who came by a link that signs in, and whose photos are cut out at once."""
-    with signed_in(browser, quick_stack.live) as visitor:
+    with signed_in(browser, quick_stack) as visitor:
         yield visitor
 
 

@@ -13,15 +13,13 @@ from playwright.sync_api import Browser, expect
 from cutgate.gateway.runware.messages.errors import ROWS, TASK_ROWS
 from tests.browser.page.conftest import link, picture, with_credits
 from tests.browser.visitor import Visitor, bodies_of, visiting
-from tests.clients.conftest import RunwareStack
-
-pytestmark = pytest.mark.long
+from tests.servers.stack import LiveStack
 
 STORED = "JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])"
 
 
-def test_a_link_signs_in_and_leaves_the_address_bar(browser: Browser, quick_stack: RunwareStack) -> None:
-    stack = quick_stack.live
+def test_a_link_signs_in_and_leaves_the_address_bar(browser: Browser, quick_stack: LiveStack) -> None:
+    stack = quick_stack
     with visiting(browser, stack) as visitor:
         said: list[str] = []
         visitor.page.on(
@@ -39,18 +37,18 @@ def test_a_link_signs_in_and_leaves_the_address_bar(browser: Browser, quick_stac
         expect(visitor.by_id("public-key")).to_have_value("")
 
 
-def test_a_link_signs_in_on_a_page_that_is_open(browser: Browser, quick_stack: RunwareStack) -> None:
-    with visiting(browser, quick_stack.live) as visitor:
+def test_a_link_signs_in_on_a_page_that_is_open(browser: Browser, quick_stack: LiveStack) -> None:
+    with visiting(browser, quick_stack) as visitor:
         visitor.open()
-        visitor.open(link(quick_stack.live))
+        visitor.open(link(quick_stack))
         expect(visitor.by_id("balance")).to_be_visible()
         assert visitor.page.evaluate("location.hash") == ""
 
 
 def test_keys_are_remembered_for_the_tab_alone_and_only_where_it_is_asked_for(
-    browser: Browser, quick_stack: RunwareStack
+    browser: Browser, quick_stack: LiveStack
 ) -> None:
-    stack = quick_stack.live
+    stack = quick_stack
     with visiting(browser, stack) as visitor:
         page = visitor.page
         visitor.open()
@@ -72,8 +70,8 @@ def test_keys_are_remembered_for_the_tab_alone_and_only_where_it_is_asked_for(
         assert visitor.by_id("private-key").input_value() == ""
 
 
-def test_an_api_key_does_it_too(browser: Browser, quick_stack: RunwareStack, tmp_path: Path) -> None:
-    with visiting(browser, quick_stack.live) as visitor:
+def test_an_api_key_does_it_too(browser: Browser, quick_stack: LiveStack, tmp_path: Path) -> None:
+    with visiting(browser, quick_stack) as visitor:
         visitor.open(f"/playground#api_key={quick_stack.api_key}")
         expect(visitor.by_id("balance")).to_contain_text("unmetered")
         visitor.choose(picture(tmp_path / "disc.png"))
@@ -86,7 +84,7 @@ def test_an_api_key_does_it_too(browser: Browser, quick_stack: RunwareStack, tmp
         expect(visitor.by_id("cancel")).to_be_hidden()
         with Image.open(io.BytesIO(visitor.saved_bytes())) as cutout:
             assert cutout.convert("RGBA").getchannel("A").getextrema() == (0, 255)
-        asked = {url.removeprefix(quick_stack.live.url) for url in visitor.requests if not url.startswith("blob:")}
+        asked = {url.removeprefix(quick_stack.url) for url in visitor.requests if not url.startswith("blob:")}
         assert "/v1" in asked
         assert "/" not in asked
         visitor.by_id("request").locator("summary").click()
@@ -106,9 +104,9 @@ def test_an_api_key_does_it_too(browser: Browser, quick_stack: RunwareStack, tmp
 
 @pytest.mark.parametrize("kind", ["Key pair", "API key"])
 def test_keys_that_were_typed_fold_once_a_photo_is_cut_out(
-    browser: Browser, quick_stack: RunwareStack, tmp_path: Path, kind: str
+    browser: Browser, quick_stack: LiveStack, tmp_path: Path, kind: str
 ) -> None:
-    with visiting(browser, quick_stack.live) as visitor:
+    with visiting(browser, quick_stack) as visitor:
         visitor.open()
         keys = visitor.by_id("keys")
         expect(keys.get_by_text("cutgate up")).to_be_visible()
@@ -122,8 +120,8 @@ def test_keys_that_were_typed_fold_once_a_photo_is_cut_out(
         expect(visitor.by_id("key-name")).not_to_be_empty()
 
 
-def test_a_wrong_api_key(browser: Browser, quick_stack: RunwareStack) -> None:
-    with visiting(browser, quick_stack.live) as visitor:
+def test_a_wrong_api_key(browser: Browser, quick_stack: LiveStack) -> None:
+    with visiting(browser, quick_stack) as visitor:
         visitor.expected_complaint = "401"
         visitor.open("/playground#api_key=wrong")
         expect(visitor.by_id("problem-title")).to_have_text("The API key is wrong")
@@ -137,18 +135,18 @@ def test_words_are_for_codes_that_there_are(visitor: Visitor) -> None:
 
 
 def test_what_is_no_picture_in_the_other_protocol(
-    browser: Browser, quick_stack: RunwareStack, tmp_path: Path
+    browser: Browser, quick_stack: LiveStack, tmp_path: Path
 ) -> None:
     (tmp_path / "notes.jpg").write_text("no picture at all")
-    with visiting(browser, quick_stack.live) as visitor:
+    with visiting(browser, quick_stack) as visitor:
         visitor.expected_complaint = "400"
         visitor.open(f"/playground#api_key={quick_stack.api_key}")
         visitor.choose(tmp_path / "notes.jpg")
         expect(visitor.by_id("problem-title")).to_have_text("This file is not a picture")
 
 
-def test_the_credits_of_a_metered_account(browser: Browser, quick_stack: RunwareStack, tmp_path: Path) -> None:
-    metered = with_credits(quick_stack.live, 5)
+def test_the_credits_of_a_metered_account(browser: Browser, quick_stack: LiveStack, tmp_path: Path) -> None:
+    metered = with_credits(quick_stack, 5)
     with visiting(browser, metered) as visitor:
         visitor.open(link(metered))
         expect(visitor.by_id("balance")).to_have_text("5 credits left")

@@ -15,8 +15,6 @@ from tests.browser.test_looks import CONTRAST, OVERFLOW_PX
 from tests.browser.visitor import CUT_MS, WIDE, Visitor, bodies_of, visiting
 from tests.servers.stack import LiveStack
 
-pytestmark = pytest.mark.long
-
 WATCH = """
 () => {
   window.mostAtWork = 0;

@@ -13,9 +13,7 @@ from playwright.sync_api import Browser, Locator, expect
 
 from tests.browser.page.conftest import link, picture
 from tests.browser.visitor import CUT_MS, Visitor, bodies_of, visiting
-from tests.clients.conftest import RunwareStack
-
-pytestmark = pytest.mark.long
+from tests.servers.stack import LiveStack
 
 # The viewer escapes the dot, and a selector the backslash.
 OF_REMOVE_BG = r"remove\\.bg"
@@ -23,8 +21,8 @@ REMOVAL = f"{OF_REMOVE_BG}-remove_background"
 
 
 @pytest.fixture
-def visitor(browser: Browser, quick_stack: RunwareStack) -> Iterator[Visitor]:
-    with visiting(browser, quick_stack.live) as visitor:
+def visitor(browser: Browser, quick_stack: LiveStack) -> Iterator[Visitor]:
+    with visiting(browser, quick_stack) as visitor:
         open_docs(visitor)
         yield visitor
 
@@ -69,7 +67,7 @@ def result_of(visitor: Visitor) -> Image.Image:
     return Image.open(io.BytesIO(httpx.get(url, trust_env=False).raise_for_status().content))
 
 
-def test_an_action_is_signed_and_its_task_can_be_asked_about(visitor: Visitor, quick_stack: RunwareStack) -> None:
+def test_an_action_is_signed_and_its_task_can_be_asked_about(visitor: Visitor, quick_stack: LiveStack) -> None:
     visitor.type_keys()
     status, answer = execute(visitor, "PICPIK-RemoveBackground")
     assert (status, answer["RetCode"], answer["Message"]) == (200, 0, "")
@@ -82,10 +80,10 @@ def test_an_action_is_signed_and_its_task_can_be_asked_about(visitor: Visitor, q
     visitor.keep_picture("docs-picpik")
     curl = visitor.page.locator("#operations-PICPIK-ListTasksDetails .curl").inner_text()
     assert "Signature" in curl
-    assert quick_stack.live.private_key not in visitor.page.content()
+    assert quick_stack.private_key not in visitor.page.content()
 
 
-def test_a_task_goes_with_the_api_key_which_is_not_shown(visitor: Visitor, quick_stack: RunwareStack) -> None:
+def test_a_task_goes_with_the_api_key_which_is_not_shown(visitor: Visitor, quick_stack: LiveStack) -> None:
     type_api_key(visitor, quick_stack.api_key)
     sent = bodies_of(visitor)
     for name in ("Runware-removeBackground", "Runware-getResponse", "Runware-removeBackground"):
@@ -116,7 +114,7 @@ def shown_picture(visitor: Visitor, block: Locator) -> None:
 
 
 def test_a_removal_of_remove_bgs_goes_with_the_api_key_and_shows_its_picture(
-    visitor: Visitor, quick_stack: RunwareStack, tmp_path: Path
+    visitor: Visitor, quick_stack: LiveStack, tmp_path: Path
 ) -> None:
     type_api_key(visitor, quick_stack.api_key)
     block = removal_of(visitor, "multipart/form-data")
@@ -126,14 +124,14 @@ def test_a_removal_of_remove_bgs_goes_with_the_api_key_and_shows_its_picture(
     assert quick_stack.api_key not in visitor.page.content()
 
 
-def test_a_removal_in_json_has_the_page_s_picture(visitor: Visitor, quick_stack: RunwareStack) -> None:
+def test_a_removal_in_json_has_the_page_s_picture(visitor: Visitor, quick_stack: LiveStack) -> None:
     type_api_key(visitor, quick_stack.api_key)
     shown_picture(visitor, removal_of(visitor, "application/json"))
     status, answer = execute(visitor, f"{OF_REMOVE_BG}-account")
     assert (status, list(answer["data"]["attributes"])) == (200, ["credits", "api"])
 
 
-def test_keys_in_a_body_work_and_are_not_shown(visitor: Visitor, quick_stack: RunwareStack) -> None:
+def test_keys_in_a_body_work_and_are_not_shown(visitor: Visitor, quick_stack: LiveStack) -> None:
     type_api_key(visitor, quick_stack.api_key)
     status, answer = execute(visitor, "Runware-authentication")
     assert (status, list(answer["data"][0])) == (200, ["connectionSessionUUID", "taskType"])
@@ -191,8 +189,8 @@ def test_health_needs_no_key(visitor: Visitor) -> None:
     assert execute(visitor, "Service-ready") == (200, {"ready": True})
 
 
-def test_keys_go_along_with_a_link_and_are_left_nowhere(browser: Browser, quick_stack: RunwareStack) -> None:
-    stack = quick_stack.live
+def test_keys_go_along_with_a_link_and_are_left_nowhere(browser: Browser, quick_stack: LiveStack) -> None:
+    stack = quick_stack
     with visiting(browser, stack) as visitor:
         stored = "JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])"
         visitor.open(link(stack))
@@ -220,13 +218,13 @@ def test_the_first_call_stands_before_what_holds_for_all(visitor: Visitor) -> No
     assert call["y"] < 300 < prose["y"]
 
 
-def test_keys_are_those_that_the_playground_remembers(browser: Browser, quick_stack: RunwareStack) -> None:
-    with visiting(browser, quick_stack.live) as visitor:
+def test_keys_are_those_that_the_playground_remembers(browser: Browser, quick_stack: LiveStack) -> None:
+    with visiting(browser, quick_stack) as visitor:
         visitor.open()
         visitor.type_keys()
         visitor.by_id("remember").check()
         visitor.page.get_by_role("link", name="API").click()
-        expect(visitor.by_id("private-key")).to_have_value(quick_stack.live.private_key)
+        expect(visitor.by_id("private-key")).to_have_value(quick_stack.private_key)
         expect(visitor.page.locator(".opblock").first).to_be_visible()
 
 
@@ -253,9 +251,9 @@ def test_html_is_plain_tags_or_nothing(visitor: Visitor, html: str, *, is_taken:
     [("desktop", (1280, 860), "light"), ("dark", (1280, 860), "dark"), ("phone", (390, 844), "light")],
 )
 def test_it_fits_the_screen(
-    browser: Browser, quick_stack: RunwareStack, name: str, size: tuple[int, int], scheme: str
+    browser: Browser, quick_stack: LiveStack, name: str, size: tuple[int, int], scheme: str
 ) -> None:
-    with visiting(browser, quick_stack.live, size=size, color_scheme=scheme) as visitor:
+    with visiting(browser, quick_stack, size=size, color_scheme=scheme) as visitor:
         open_docs(visitor)
         block = opened(visitor, "PICPIK-RemoveBackground")
         visitor.keep_picture(f"docs-{name}")

@@ -14,8 +14,6 @@ from cutgate.worker.composition.shadow import with_shadow
 from tests.browser.page.conftest import SIZE, picture
 from tests.browser.visitor import Visitor
 
-pytestmark = pytest.mark.long
-
 GREEN = (0x20, 0xC0, 0x40)
 SEEN_FROM = 16
 """Alpha from which a pixel counts as the subject's."""

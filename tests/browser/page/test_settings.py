@@ -12,9 +12,6 @@ from tests.browser.page.conftest import picture
 from tests.browser.visitor import Visitor, bodies_of
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.long
-
-
 Requests = Callable[[], list[dict[str, Any]]]
 
 

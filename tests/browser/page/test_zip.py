@@ -9,9 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Error, Page
 
 from tests.browser.visitor import visiting
-from tests.clients.conftest import RunwareStack
-
-pytestmark = pytest.mark.long
+from tests.servers.stack import LiveStack
 
 ZIP = """
 async (files) => {
@@ -34,8 +32,8 @@ async (names) => (await import("/playground/saving/saving.js")).distinct(names)
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, quick_stack: RunwareStack) -> Iterator[Page]:
-    with visiting(browser, quick_stack.live) as visitor:
+def page(browser: Browser, quick_stack: LiveStack) -> Iterator[Page]:
+    with visiting(browser, quick_stack) as visitor:
         visitor.open()
         yield visitor.page
 

@@ -55,11 +55,7 @@ class OverBackground(Picture):
 
 
 def hold(service: Service, job_count: int, account: str) -> dict[TaskUid, Picture]:
-    """Send all pictures, a bounded number at a time, and wait for each.
-
-    Returns:
-        Which task each answer came from: answers do not name it, but no two results are the same.
-    """
+    """Send all pictures, a bounded number at a time, and wait for each."""
     key = service.add_api_key(account)
     pictures = [OverBackground(**asdict(picture(number)), number=number) for number in range(job_count)]
     with httpx.Client(base_url=service.url, headers={"X-Api-Key": key}, timeout=30) as client:

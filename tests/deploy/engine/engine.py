@@ -66,11 +66,7 @@ class Engine:
 
 @contextmanager
 def some_engine() -> Iterator[Engine]:
-    """The engine that answers here, or one of Debian's packages, which ends with the context.
-
-    Raises:
-        AssertionError: there is none and none can be started; it says what is missing.
-    """
+    """The engine that answers here, or one of Debian's packages, which ends with the context."""
     if (answering := answering_engine()) is not None:
         yield answering
         return

@@ -9,10 +9,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 import httpx
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
 from cutgate.gateway.picpik.errors import ROWS
 from cutgate.signing import SigningError, parse_body, sign_params
@@ -24,7 +21,6 @@ from tests.hostile.texts import make_runware, signed_json
 _CODES: Final = {0} | {row.ret_code for row in ROWS.values()} - {130}
 """Codes of answers; that of a fault of the server is none of them."""
 _JSON: Final = {"Content-Type": "application/json"}
-_CHECKS: Final = [not_a_server_error, response_schema_conformance, status_code_conformance]
 
 
 def attack(target: Target, findings: Findings, chance: random.Random, count: int) -> None:
@@ -87,6 +83,8 @@ def _send_by_description(
     target: Target, http: httpx.Client, findings: Findings, chance: random.Random, count: int
 ) -> None:
     """What `/openapi.json` allows, signed; answers are held to what it says of them."""
+    import schemathesis  # only here, for it takes long to import
+
     schema = schemathesis.openapi.from_url(f"{target.url}/openapi.json")
     cases = schema["/"]["POST"].as_strategy()
 
@@ -107,10 +105,14 @@ def _send_by_description(
 
 
 def _send_case(target: Target, http: httpx.Client, case: Any) -> tuple[bytes, str]:
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
+
+    checks = [not_a_server_error, response_schema_conformance, status_code_conformance]
     body = json_bytes(_signed(target, case.body) if isinstance(case.body, dict) else case.body)
     answer = http.post("/", content=body, headers=_JSON)
     try:
-        case.validate_response(answer, checks=_CHECKS)
+        case.validate_response(answer, checks=checks)
     except BaseExceptionGroup as failed:
         return body, f"not as described: {type(failed.exceptions[0]).__name__}"
     return body, _fault(answer)

@@ -145,13 +145,7 @@ class Watch:
 
 @contextmanager
 def watched(target: Target, findings: Findings, peak_growth_bytes: int) -> Iterator[None]:
-    """Look on while the block attacks, and see that it leaves nothing behind.
-
-    Args:
-        target: the service.
-        findings: what is found goes there.
-        peak_growth_bytes: what the gateway may hold more during the attack than before.
-    """
+    """Look on while the block attacks, and see that it leaves nothing behind."""
     service = target.service
     before_bytes, log_end = gateway_bytes(service), log_path(service).stat().st_size
     before_pids = set(service.members(GATEWAY))

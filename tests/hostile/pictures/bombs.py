@@ -46,14 +46,7 @@ def jpeg_scans(size_px: tuple[int, int], mode: str, scans: int) -> bytes:
 def tiff(
     size_px: tuple[int, int], fields: Sequence[tuple[int, int, int, int]], data: bytes, *, next_directory: int = 0
 ) -> bytes:
-    """A little-endian TIFF in grey of 8 bits whose data lies at 8.
-
-    Args:
-        size_px: width and height.
-        fields: further entries as tag, type, count and value; they go before those that would be usual.
-        data: what lies at 8; the directory follows.
-        next_directory: where the next one is said to be.
-    """
+    """A little-endian TIFF in grey of 8 bits whose data lies at 8."""
     usual = {256: (4, 1, size_px[0]), 257: (4, 1, size_px[1]), 258: (3, 1, 8), 259: (3, 1, 8), 262: (3, 1, 1)}
     entries = sorted((usual | {tag: facts for tag, *facts in fields}).items())
     packed = b"".join(

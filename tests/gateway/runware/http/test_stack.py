@@ -4,15 +4,11 @@ import json
 from pathlib import Path
 
 import httpx
-import pytest
 
-from tests.clients.conftest import add_api_key, tiny_stack
 from tests.courier.outside import OutsideServer, Visit, picture, serving
 from tests.gateway.runware.service import new_removal, upload
-from tests.servers.stack import ROOT
+from tests.servers.stack import ROOT, tiny_stack
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.long
 
 HERE = "127.0.0.1"
 PICTURE = (ROOT / "examples" / "chelsea.jpg").read_bytes()
@@ -32,7 +28,7 @@ def test_a_url_in_and_a_webhook_and_an_upload_out(tmp_path: Path) -> None:
             "CUTGATE_PUBLIC_URL": "",
         }
         with tiny_stack(tmp_path, **environment) as stack:
-            key = add_api_key(stack)
+            key = stack.api_key
             task = new_removal(
                 server.url("/cat.jpg"),
                 deliveryMethod="sync",
