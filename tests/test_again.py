@@ -1,4 +1,4 @@
-"""A test run for CI: what passes at second try is flaky, and what that does not excuse."""
+"""Tests of CI's runner: what passes at second try is flaky, and what that does not excuse."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What a visitor is told when something is wrong, and what the page does about it."""
+"""Tests of errors in the playground: what the visitor reads, and that the page stays usable."""
 
 import io
 import re

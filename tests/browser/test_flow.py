@@ -1,4 +1,4 @@
-"""What a visitor does with a photo, in a real browser against the live service."""
+"""Tests of one photo in the playground with the default model: box, request, result, zoom."""
 
 import base64
 import io
@@ -245,18 +245,6 @@ def test_zoom_and_pan(visitor: Visitor) -> None:
     assert abs((at[1] - zoomed_top) / 2.28 - 30 / 1.25) < 1
     visitor.by_id("zoom-fit").click()
     expect(level).to_have_text(fitted)
-
-
-def test_only_the_mask(visitor: Visitor) -> None:
-    visitor.type_keys()
-    visitor.choose(PHOTO)
-    visitor.unfold()
-    visitor.by_id("only-mask").check()
-    visitor.cut_out()
-    png = visitor.saved()
-    assert png.suggested_filename == "chelsea-mask.png"
-    with Image.open(png.path()) as image:
-        assert image.mode == "L"
 
 
 def test_two_fingers_zoom(browser: Browser, stack: LiveStack) -> None:

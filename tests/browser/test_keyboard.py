@@ -1,4 +1,4 @@
-"""The whole way without a pointer, and what a screen reader is told."""
+"""Tests of the playground without a pointer, and with a screen reader."""
 
 from playwright.sync_api import Locator, expect
 

@@ -1,12 +1,10 @@
-"""How the page looks in the dark and in a narrow window."""
+"""Tests of the playground's colours, contrast and width in dark mode and narrow windows."""
 
-import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from tests.browser.visitor import PHOTO, PICTURES, WIDE, pixel_of_page, visiting
-from tests.servers.stack import ROOT, LiveStack
+from tests.browser.visitor import PHOTO, WIDE, pixel_of_page, visiting
+from tests.servers.stack import LiveStack
 
 OVERFLOW_PX = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 SCHEMES = {"light": (243, 245, 244), "dark": (16, 20, 19)}
@@ -76,31 +74,3 @@ def test_it_fits(browser: Browser, stack: LiveStack, name: str, size: tuple[int,
         assert visitor.page.evaluate(CONTRAST) == []
         visitor.page.evaluate("scrollTo(0, 0)")
         visitor.keep_picture(name)
-
-
-def thumbnail(image: Image.Image) -> np.ndarray:
-    return np.asarray(image.convert("RGB").resize((120, 76), Image.Resampling.BOX)).astype(float)
-
-
-def test_the_picture_in_the_docs_is_the_page(browser: Browser, stack: LiveStack) -> None:
-    """Whoever changes the page copies `out/playground/docs.png` to `docs/playground.png`."""
-    with visiting(browser, stack, size=(1200, 760)) as visitor:
-        visitor.open(f"/playground#public_key={stack.public_key}&private_key={stack.private_key}")
-        expect(visitor.by_id("balance")).to_be_visible()
-        visitor.choose(PHOTO.with_name("coffee.jpg"))
-        visitor.wait_until_done()
-        visitor.slide("split", 45)
-        for name, text in {
-            "key-name": "5f3a9c…",
-            "status": "Done in 1.1 s.",
-            "balance": "unmetered, 23 used",
-        }.items():
-            visitor.by_id(name).evaluate("(found, text) => (found.textContent = text)", text)
-        visitor.page.locator("h1").click()  # no button looks pressed
-        made = Image.open(visitor.keep_picture("docs")).convert("RGB").quantize()
-    made.save(PICTURES / "docs.png", optimize=True)
-    path = ROOT / "docs" / "playground.png"
-    assert path.stat().st_size < 300_000
-    with Image.open(path) as kept:
-        assert kept.size == made.size
-        assert np.abs(thumbnail(kept) - thumbnail(made)).mean() < 4

@@ -1,4 +1,4 @@
-"""The picture that a visitor draws on is the one that the service cuts out: upright, whatever EXIF says."""
+"""Tests of EXIF orientation: browser, gateway and Pillow agree on what is upright."""
 
 import io
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The page where a proxy puts it: behind a prefix, at a gateway that calls itself by another host's name."""
+"""Tests of the pages behind a proxy: under a prefix, at a gateway with another host's name."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,11 +1,11 @@
-"""The page's own signatures against every vector, in the browser, stage by stage."""
+"""Tests of the playground's signatures against every vector, stage by stage."""
 
 import hashlib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, CDPSession, Page
+from playwright.sync_api import Browser, Page
 
 from tests.browser.visitor import visiting
 from tests.servers.stack import LiveStack
@@ -65,12 +65,6 @@ def page(browser: Browser, stack: LiveStack) -> Iterator[Page]:
         yield visitor.page
 
 
-def processor_seconds(session: CDPSession) -> float:
-    """What the page's own thread has had of a processor, however many others wait for one."""
-    metrics = {row["name"]: row["value"] for row in session.send("Performance.getMetrics")["metrics"]}
-    return float(metrics["TaskDuration"])
-
-
 def by_name(values: list[Any]) -> dict[str, Any]:
     return {case.name: value for case, value in zip(CASES, values, strict=True)}
 
@@ -95,14 +89,9 @@ def test_signature_from_values(page: Page) -> None:
     assert {name for name in expected if found[name] != expected[name]} == NO_DOUBLE
 
 
-def test_a_large_picture_is_signed_soon_and_the_page_stays_awake(page: Page) -> None:
+def test_a_large_picture_is_signed_and_the_page_stays_awake(page: Page) -> None:
     megabytes = 40
-    session = page.context.new_cdp_session(page)
-    session.send("Performance.enable", {"timeDomain": "threadTicks"})
-    before_seconds = processor_seconds(session)
     found = page.evaluate(LARGE, megabytes)
-    taken_seconds = processor_seconds(session) - before_seconds
     text = "RawImagedata:image/jpeg;base64," + "QUJD" * (megabytes * 2**18) + "key"
     assert found["signature"] == hashlib.sha1(text.encode()).hexdigest()
     assert found["turns"] >= megabytes / 2
-    assert 0.05 < taken_seconds < 8  # 2.1 on the slowest machine so far

@@ -1,4 +1,4 @@
-"""A TaskUID is a promise: every scenario with a few jobs. `make chaos` runs the same with many."""
+"""Tests of every chaos scenario with a few jobs; `make chaos` runs them with many."""
 
 import functools
 import time

@@ -1,4 +1,4 @@
-"""The server's clock is stepped while jobs wait and run: at the level of the store, where there is an offset."""
+"""Tests of the ledger while the server's clock is stepped."""
 
 import random
 import threading

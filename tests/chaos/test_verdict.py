@@ -1,4 +1,4 @@
-"""The verdict finds what it looks for: each promise is broken by hand, and shows under its own name."""
+"""Tests of the chaos verdict: each promise is broken by hand, and shows under its own name."""
 
 import io
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Runware's three official clients, as their registries have them, against the running stack."""
+"""Tests of Runware's three official clients against a running stack."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""The service's collection in Postman's own runner, newman: requests in order, signed by its script."""
+"""Tests of the Postman collection in newman, Postman's own runner."""
 
 import json
 from pathlib import Path

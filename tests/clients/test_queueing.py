@@ -1,4 +1,4 @@
-"""Official clients while their jobs queue: until a caller has polled several times, or behind other jobs.
+"""Tests of official clients while their jobs queue: for several polls, or behind other jobs.
 
 The service runs in this process, so that polls, and not seconds, say when a worker begins.
 """

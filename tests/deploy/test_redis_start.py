@@ -1,4 +1,4 @@
-"""The scripts that make the secrets, and start Redis with its users."""
+"""Tests of the scripts that make the secrets and start Redis with its users."""
 
 import base64
 import os

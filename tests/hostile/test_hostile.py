@@ -1,4 +1,4 @@
-"""A tenth of what `make hostile` does, and that it can find what it looks for."""
+"""Tests of a tenth of `make hostile`, and that it finds the harm that it looks for."""
 
 import io
 import os

@@ -1,3 +1,5 @@
+"""Tests of the scores by which tests compare alpha mattes."""
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Keys: brought by a link, remembered where the visitor wants it, and those of either protocol."""
+"""Tests of keys in the playground: from a link, remembered, and of either protocol."""
 
 import io
 import json

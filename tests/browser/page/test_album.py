@@ -1,4 +1,4 @@
-"""Many photos: the strip, what is at work at once, and one ZIP."""
+"""Tests of many photos in the playground: the strip, parallel jobs, filters, folders and one ZIP."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""The page that shows the API: whoever presses Execute calls the service, signed or with their key."""
+"""Tests of the API page: Execute calls the service, signed or with an API key."""
 
 import io
 import json
@@ -208,16 +208,6 @@ def test_keys_go_along_with_a_link_and_are_left_nowhere(browser: Browser, quick_
         expect(visitor.by_id("public-key")).to_have_value("")
 
 
-def test_the_first_call_stands_before_what_holds_for_all(visitor: Visitor) -> None:
-    call, prose = (
-        visitor.page.locator(".opblock").first.bounding_box(),
-        visitor.page.locator(".info").bounding_box(),
-    )
-    assert call
-    assert prose
-    assert call["y"] < 300 < prose["y"]
-
-
 def test_keys_are_those_that_the_playground_remembers(browser: Browser, quick_stack: LiveStack) -> None:
     with visiting(browser, quick_stack) as visitor:
         visitor.open()
@@ -244,32 +234,3 @@ def test_html_is_plain_tags_or_nothing(visitor: Visitor, html: str, *, is_taken:
         return element.innerHTML !== "";
     }"""
     assert visitor.page.evaluate(script, html) == (True if is_taken else "TypeError")
-
-
-@pytest.mark.parametrize(
-    ("name", "size", "scheme"),
-    [("desktop", (1280, 860), "light"), ("dark", (1280, 860), "dark"), ("phone", (390, 844), "light")],
-)
-def test_it_fits_the_screen(
-    browser: Browser, quick_stack: LiveStack, name: str, size: tuple[int, int], scheme: str
-) -> None:
-    with visiting(browser, quick_stack, size=size, color_scheme=scheme) as visitor:
-        open_docs(visitor)
-        block = opened(visitor, "PICPIK-RemoveBackground")
-        visitor.keep_picture(f"docs-{name}")
-        assert visitor.page.evaluate("document.documentElement.scrollWidth") == size[0]
-        is_dark = visitor.page.evaluate("document.documentElement.classList.contains('dark-mode')")
-        assert is_dark == (scheme == "dark")
-        button = visitor.by_id("theme").bounding_box()
-        assert button
-        assert button["x"] + button["width"] <= size[0]
-        table = block.locator(".responses-table").first
-        table.scroll_into_view_if_needed()
-        visitor.keep_picture(f"docs-{name}-answers")
-        places = [found.bounding_box() for found in (block, table)]
-        assert places[0]
-        assert places[1]
-        assert places[1]["x"] + places[1]["width"] <= places[0]["x"] + places[0]["width"]
-        choose = visitor.by_id("choose")
-        ink = "found => getComputedStyle(found).color"
-        assert choose.evaluate(ink) == visitor.by_id("keys").locator("summary").evaluate(ink)

@@ -1,4 +1,4 @@
-"""What is saved is what is seen: its backdrop, its format, its frame."""
+"""Tests of saving in the playground: the file has the backdrop, format and frame that the page shows."""
 
 import io
 import re
@@ -96,14 +96,6 @@ def test_a_zip_that_cannot_be_written_leaves_no_progress_behind(done: Visitor, t
     expect(done.by_id("problem-title")).to_have_text("This browser cannot write this picture so")
     expect(done.by_id("status")).to_have_text("")
     expect(done.by_id("save-all")).to_be_enabled()
-
-
-def test_the_hint_leaves_the_row_as_it_is(done: Visitor) -> None:
-    row = done.by_id("saving")
-    before = row.bounding_box()
-    done.by_id("format").select_option("jpeg")
-    expect(done.by_id("save-hint")).to_be_visible()
-    assert row.bounding_box() == before
 
 
 def test_a_mask_is_opaque_by_itself(visitor: Visitor, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Settings: what is not applied yet, the way back, and whose they are."""
+"""Tests of settings in the playground: changes to apply, undo, reset, and one set for each photo."""
 
 import json
 from collections.abc import Callable
@@ -57,21 +57,6 @@ def test_a_run_that_is_stopped_is_not_called_done(visitor: Visitor, tmp_path: Pa
     expect(visitor.by_id("problem-title")).to_have_text("No usable answer came from the service")
     expect(visitor.by_id("status")).to_have_text("Nothing was cut out.")
     visitor.page.context.set_offline(False)
-
-
-def test_the_note_at_a_change_moves_nothing(visitor: Visitor, tmp_path: Path) -> None:
-    visitor.choose(picture(tmp_path / "disc.png"))
-    visitor.cut_out()
-    visitor.unfold()
-    controls = [visitor.by_id(name) for name in ("foreground", "background", "erode", "only-mask", "undo")]
-    controls.append(visitor.page.locator('[name="hair"]').first)
-    before = [control.bounding_box() for control in controls]
-    for name in ("foreground", "background", "erode"):
-        visitor.slide(name, 20)
-    visitor.by_id("settings").get_by_text("Off", exact=True).click()
-    visitor.by_id("only-mask").check()
-    expect(unapplied(visitor)).to_have_count(5)
-    assert [control.bounding_box() for control in controls] == before
 
 
 @pytest.mark.parametrize(("typed", "taken"), [("99", "40"), ("-3", "0"), ("", "15")])

@@ -1,4 +1,4 @@
-"""The ZIPs that the page writes, read by Python's."""
+"""Tests of the ZIP writer of the playground against Python's reader."""
 
 import base64
 import io

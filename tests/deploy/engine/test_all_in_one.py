@@ -1,4 +1,4 @@
-"""The image `all-in-one` on a real engine: one container that has everything, and a volume that keeps it."""
+"""Tests of the image `all-in-one` on a real engine: one container and its volume."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a real Compose makes of docker-compose.yml and the files that are put over it."""
+"""Tests of our reading of the Compose files against Compose's own."""
 
 import json
 from itertools import chain

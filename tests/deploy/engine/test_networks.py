@@ -1,4 +1,4 @@
-"""Networks and the profile `tls` of docker-compose.yml, on a real engine."""
+"""Tests of the networks and the profile `tls` of docker-compose.yml on a real engine."""
 
 import ssl
 from pathlib import Path

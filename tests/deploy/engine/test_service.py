@@ -1,4 +1,4 @@
-"""The service as docker-compose.yml runs it, on a real engine: its work, its walls, and what it outlives."""
+"""Tests of docker-compose.yml on a real engine: jobs, isolation, and what the service survives."""
 
 import os
 import re

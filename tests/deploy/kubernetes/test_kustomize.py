@@ -1,4 +1,4 @@
-"""What the tests build is what kustomize builds."""
+"""Tests of our reading of kustomizations against kubectl's."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Who may talk to whom, worked out from the policies as Kubernetes does."""
+"""Tests of the network policies: which pods may connect to which, and to which addresses."""
 
 from collections.abc import Iterator
 from ipaddress import IPv4Network, ip_address, ip_network

@@ -1,4 +1,4 @@
-"""Each object by itself: its schema, and the house's rules for pods."""
+"""Tests of each Kubernetes object: its schema, pod security, and what it names."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What sets the number of pods: metrics that exist, read as KEDA reads them."""
+"""Tests of autoscaling: its metrics exist, read as KEDA reads them."""
 
 import re
 from urllib.parse import urlsplit

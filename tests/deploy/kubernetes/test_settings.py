@@ -1,4 +1,4 @@
-"""The environment of each pod is one that its process starts with, and times and ports fit the settings."""
+"""Tests of each pod's environment: its process starts with it, and times and ports fit the settings."""
 
 import os
 from collections.abc import Callable, Mapping
