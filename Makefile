@@ -7,9 +7,7 @@ INPUTS ?= 100000
 VENV := .venv
 BIN := $(VENV)/bin
 # Three processes keep two processors busy, since many tests wait. Where so many fail, the machine does: a full disk, mostly.
-# `.ci/run` has RUNNER=tests/again.py, which runs a test that failed once more.
-RUNNER ?= -m pytest
-PYTEST := $(BIN)/python $(RUNNER) -n 3 --no-loadscope-reorder --maxfail 40
+PYTEST := $(BIN)/python -m pytest -n 3 --no-loadscope-reorder --maxfail 40
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml
 
