@@ -16,7 +16,7 @@ from tests.chaos.service import Service
 from tests.chaos.stand_ins import WORK_SECONDS_VARIABLE
 from tests.servers.small_disk import small_disk
 
-pytestmark = pytest.mark.timeout(600)  # longer than all that a scenario may wait for
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]  # longer than all that a scenario may wait for
 
 JOBS = 15
 SLOWLY = {WORK_SECONDS_VARIABLE: "0.5"}
@@ -25,10 +25,6 @@ SLOWLY = {WORK_SECONDS_VARIABLE: "0.5"}
 DISK_FULL_SECONDS = 4
 
 _accounts = (f"account-{number}" for number in count())
-
-
-SHORT = "all of these"
-"""What a short run goes through: a little of all others."""
 
 
 @pytest.fixture(scope="module")
@@ -43,18 +39,11 @@ def service_for() -> Iterator[Callable[[Scenario], Service]]:
         yield lambda scenario: started(scenario.settings, scenario.with_copy)
 
 
-@pytest.mark.parametrize(
-    "scenario",
-    [
-        pytest.param(scenario, id=scenario.name, marks=[] if scenario.name == SHORT else [pytest.mark.long])
-        for scenario in SCENARIOS
-    ],
-)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_promises_are_kept(service_for: Callable[[Scenario], Service], scenario: Scenario) -> None:
     check(service_for(scenario), scenario)
 
 
-@pytest.mark.long
 def test_promises_are_kept_with_several_pictures_at_once() -> None:
     (harmful,) = (scenario for scenario in SCENARIOS if scenario.effects != (Effect.NONE,))
     together = {"CUTGATE_ITEMS_AT_ONCE": "3"}
@@ -62,7 +51,6 @@ def test_promises_are_kept_with_several_pictures_at_once() -> None:
         check(service, harmful)
 
 
-@pytest.mark.long
 def test_promises_are_kept_while_the_servers_disk_is_full(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     with small_disk(tmp_path / "disk") as disk, Service(SLOWLY, redis_dir=disk.root) as service:
