@@ -132,11 +132,16 @@ def _read(report: Path, *, may_be_empty: bool) -> Outcome:
         test, outcome, duration = json.loads(line)
         outcomes[test].append(outcome)
         seconds[test] += duration
-    failed = {test for test, parts in outcomes.items() if "failed" in parts or parts == ["started"]}
+    failed = {test for test, parts in outcomes.items() if "failed" in parts or _is_cut_off(parts)}
     if not outcomes and not may_be_empty:
         failed = {NOT_STARTED}
-    passed = {test for test, parts in outcomes.items() if parts == ["started", "passed", "passed", "passed"]}
+    passed = {test for test, parts in outcomes.items() if set(parts) == {"started", "passed"}} - failed
     return Outcome(frozenset(failed), frozenset(passed), dict(seconds))
+
+
+def _is_cut_off(parts: Sequence[str]) -> bool:
+    """Whether a test did not come through setup, call and teardown, and was not skipped."""
+    return "skipped" not in parts and len(parts) < 4
 
 
 class Suite:
@@ -152,28 +157,28 @@ class Suite:
         kept.mkdir(parents=True, exist_ok=True)
         self._root = copy.root
         self._seconds: dict[str, float] = {}
-        self._lines: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+        self._tests: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
         for part in parts:
             data, outcome = kept / f"{part}.coverage", kept / f"{part}.json"
             if not outcome.exists():
                 words = ["-m", "coverage", "run", "--include", f"{copy.root}/*", "--omit", f"{copy.root}/tests/*"]
                 run = copy.python([*words, "--data-file", str(data), *PYTEST, f"tests/{part}"], None, None)
-                lines = _covered(data, copy.root)
                 usual = {test: run.seconds[test] for test in sorted(run.passed)}
-                outcome.write_text(json.dumps({"seconds": usual, "failed": sorted(run.failed), "lines": lines}))
+                outcome.write_text(json.dumps({"seconds": usual, "covered": _covered(data, copy.root)}))
                 data.unlink()
             stored = json.loads(outcome.read_text())
             self._seconds |= stored["seconds"]
-            for path, tests in stored["lines"].items():
-                for line, names in tests.items():
-                    self._lines[path][int(line)].update(names)
+            for name, files in stored["covered"].items():
+                for path, lines in files.items():
+                    for line in lines:
+                        self._tests[path][line].add(name)
 
     def tests_of(self, mutant: Mutant, seconds: float) -> list[str]:
         """Tests that run a mutant's line, those of its folder and quick ones first, as many as take so long.
 
         Code that runs before the tests, or in processes that they start, is covered by the tests of its folder.
         """
-        lines = self._lines[mutant.path]
+        lines = self._tests[mutant.path]
         names = lines[mutant.line] if mutant.in_function else set[str]().union(*lines.values())
         folder = self._folder(mutant.path)
         if not names or "" in names:
@@ -195,11 +200,13 @@ class Suite:
         return f"{folder}/"
 
 
-def _covered(data: Path, root: Path) -> dict[str, dict[int, list[str]]]:
-    """Tests by file and line; an empty name stands for what ran before a test."""
+def _covered(data: Path, root: Path) -> dict[str, dict[str, list[int]]]:
+    """Lines by test and file; the test without a name stands for what ran before one."""
     measured = CoverageData(str(data))
     measured.read()
-    return {
-        Path(name).relative_to(root.resolve()).as_posix(): measured.contexts_by_lineno(name)
-        for name in measured.measured_files()
-    }
+    found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for file in measured.measured_files():
+        for line, tests in measured.contexts_by_lineno(file).items():
+            for test in tests:
+                found[test][Path(file).relative_to(root.resolve()).as_posix()].append(line)
+    return found
