@@ -185,22 +185,6 @@ def test_the_facades_do_not_know_each_other(facade: str) -> None:
     assert not {name for name in inner if name.startswith(refused)}
 
 
-def test_the_description_is_joined_without_knowing_a_facade() -> None:
-    inner = imports_of("gateway/openapi")
-    assert not {name for name in inner if name.startswith(("cutgate.gateway.picpik", "cutgate.gateway.runware"))}
-
-
-def test_the_playground_is_a_client_like_any() -> None:
-    own = {name for name in imports_of("gateway/playground") if name.startswith("cutgate")}
-    assert {name.rpartition(".")[0] for name in own} == {"cutgate.gateway.static_files"}
-    using = [
-        path.name
-        for path in modules("gateway")
-        if any(name.startswith("cutgate.gateway.playground.views.") for name in imports(path))
-    ]
-    assert using == ["app.py"]
-
-
 @pytest.mark.parametrize("module", ["gateway.serving.wsgi", "jobs.ledger.redis.ledger", "jobs.hints.celery"])
 def test_gateway_loads_no_image_code(module: str) -> None:
     loaded = loaded_by(f"cutgate.{module}")

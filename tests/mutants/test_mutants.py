@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.mutants.mutate import mutants
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +90,7 @@ def test_a_kill_matrix_holds_every_test_that_fails(tmp_path: Path) -> None:
     assert (tree / "jobs/limits.py").read_text() == PRODUCT
 
 
+@pytest.mark.long
 def test_mutants_that_only_the_other_suite_kills_fail_the_run(tmp_path: Path) -> None:
     tree, other = written(tmp_path / "new", WEAKER), written(tmp_path / "old", TESTS)
     done = run(tree, "--against", str(other), "--jobs", "2")
@@ -96,6 +99,7 @@ def test_mutants_that_only_the_other_suite_kills_fail_the_run(tmp_path: Path) ->
     assert "Only the other tests kill jobs/limits.py:6 count < LIMIT -> (count <= LIMIT)" in done.stdout
 
 
+@pytest.mark.long
 def test_a_run_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     tree = written(tmp_path, TESTS)
     run(tree, "--count", "2")
@@ -105,6 +109,7 @@ def test_a_run_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     assert (tree / "matrix.json").read_text() == matrix
 
 
+@pytest.mark.long
 def test_a_mutant_that_never_ends_is_killed(tmp_path: Path) -> None:
     tree = written(tmp_path, TESTS)
     endless = "def admits(count):\n    while count > 9:\n        count = count\n    return True\n"
