@@ -50,7 +50,6 @@ def server_url() -> str:
 
 
 def server() -> Redis:
-    """Connections to it."""
     return _client_of(_servers[-1])
 
 
@@ -128,7 +127,6 @@ class FreshLedger(RedisLedger):
 
     @functools.cached_property
     def events(self) -> RedisTaskEvents:
-        """The ends of its items."""
         return _listening.enter_context(RedisTaskEvents(server_url(), key_prefix=self.key_prefix))
 
     @functools.cached_property

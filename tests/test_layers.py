@@ -24,13 +24,11 @@ TABLE = Path(__file__).with_name("arrows.txt")
 
 
 def read_table(text: str) -> dict[str, set[str]]:
-    """The arrows of a table."""
     rows = (row.partition(":") for row in text.replace("\n ", " ").splitlines())
     return {folder: set(others.split()) for folder, _, others in rows}
 
 
 def write_table(found: Graph) -> str:
-    """The table of a graph's arrows."""
     rows = (f"{folder}: {' '.join(sorted(others))}" for folder, others in sorted(found.items()) if others)
     return "".join(f"{textwrap.fill(row, 115, subsequent_indent='    ')}\n" for row in rows)
 
@@ -54,7 +52,6 @@ def own_modules() -> Mapping[str, Path]:
 
 
 def modules(folder: str) -> list[Path]:
-    """The files of a folder and of those in it."""
     return [path for path in own_modules().values() if path.is_relative_to(ROOT / folder)]
 
 

@@ -40,7 +40,6 @@ class Picture:
     effect: Effect
 
     def png(self) -> bytes:
-        """The picture as a file."""
         pixels = np.full((HEIGHT_PX, WIDTH_PX, 3), _GROUND, np.uint8)
         pixels[self.top_px : self.bottom_px, self.left_px : self.right_px] = SUBJECT
         pixels[0, 0] = self.effect.value

@@ -27,8 +27,6 @@ Fault = Callable[[Service], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One kind of trouble."""
-
     name: str
     chances: Mapping[str, float] = field(default_factory=dict)
     """Fault points that are live, each with its chance."""
@@ -100,7 +98,6 @@ def fail_over(service: Service) -> None:
 
 
 def kill_gateway(service: Service) -> None:
-    """Kill -9 the gateway, all of it."""
     service.wait_for_gateway()
     time.sleep(SERVES_SECONDS)  # on a slow machine one would never serve otherwise
     service.faults.note()
@@ -108,7 +105,6 @@ def kill_gateway(service: Service) -> None:
 
 
 def kill_courier(service: Service) -> None:
-    """Kill -9 the courier."""
     service.faults.note()
     _signal(os.killpg, service.leader(COURIER), signal.SIGKILL)
 
@@ -201,7 +197,6 @@ def ready_worker(service: Service) -> str | None:
 
 
 def anything(service: Service) -> None:
-    """Any of the faults."""
     random.choice(ALL_FAULTS)(service)
 
 

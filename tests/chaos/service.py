@@ -214,7 +214,6 @@ class Service:
 
     @property
     def url(self) -> str:
-        """Where the gateway listens."""
         return f"http://127.0.0.1:{self.port}"
 
     def redis_dirs(self) -> tuple[Path, ...]:
@@ -237,7 +236,6 @@ class Service:
         return [pid for pid in _processes() if _group_of(pid) == group]
 
     def ready_workers(self) -> tuple[str, ...]:
-        """The workers that say they are ready."""
         names = {self.leader(name): name for name in WORKERS}
         # An owner is `<host>-<worker's process>.<number of its child>`.
         owners = [worker.owner.rpartition("-")[2] for worker in RedisPresence(self.client).alive()]
@@ -245,11 +243,9 @@ class Service:
         return tuple(name for leader, name in names.items() if leader in leaders)
 
     def wait_until_well(self) -> None:
-        """Wait until gateway and all workers are ready."""
         eventually(self._is_well, START_SECONDS, say=self.log_tail, despite=(*AWAY, httpx.HTTPError))
 
     def wait_for_gateway(self) -> None:
-        """Wait until the gateway answers."""
         eventually(self._gateway_answers, START_SECONDS, say=self.log_tail, despite=(httpx.HTTPError,))
 
     def _is_well(self) -> bool:

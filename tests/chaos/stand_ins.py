@@ -39,7 +39,6 @@ def gateway(points: FaultPoints) -> None:
 
 
 def courier(_points: FaultPoints) -> None:
-    """Fetch and deliver."""
     from cutgate.courier.__main__ import main
 
     main()

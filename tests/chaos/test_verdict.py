@@ -48,7 +48,6 @@ class Played:
             self.ledger.grant("alice", 100)
 
     def accept(self, shown: Picture = RIGHT_RESULT) -> TaskUid:
-        """A job that waits."""
         uid = self.ledger.submit(price=3).uid
         self.accepted[uid] = shown
         self._written()

@@ -39,7 +39,6 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def told_by(*command: str, **environment: str) -> Told:
-    """What a driver prints."""
     told = json.loads(run(*command, cwd=HERE, **environment).splitlines()[-1])
     assert isinstance(told, dict)
     return told

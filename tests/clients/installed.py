@@ -20,7 +20,6 @@ RUN_SECONDS = 600
 
 
 def cache_dir() -> Path:
-    """Where environments lie."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cutgate-tests"
 
 
@@ -61,7 +60,6 @@ def node() -> str:
 
 
 def npm() -> tuple[str, ...]:
-    """How npm is started."""
     found = shutil.which("npm")
     if found and shutil.which("node"):
         return (found,)

@@ -46,7 +46,6 @@ def told_by_js(url: str, api_key: str, picture: Path) -> Told:
 
 
 def opened(text: str) -> Image.Image:
-    """A picture in Base64."""
     return Image.open(io.BytesIO(base64.b64decode(text, validate=True)))
 
 

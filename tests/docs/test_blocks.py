@@ -7,12 +7,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Literal, get_args, get_origin
 
 import pytest
-from pydantic.fields import FieldInfo
 
 from cutgate.courier.settings import CourierSettings
 from cutgate.gateway.error_rows import spelt_out
@@ -117,21 +114,6 @@ def test_every_setting_says_what_it_does_in_one_list() -> None:
     shown = re.findall(r"^- `(CUTGATE_\w+)", lists, re.MULTILINE)
     assert sorted(shown) == sorted(map(variable, FIELDS))
     assert not re.search(r"=(True|False)`", lists), "what a variable holds is `true`"
-
-
-def test_a_setting_with_few_values_names_all_of_them() -> None:
-    few = {name: field for name, field in FIELDS.items() if values_of(field)}
-    assert few.keys() >= {"log_format", "blob_store", "device", "throttle_status"}
-    for name, field in few.items():
-        assert not [value for value in values_of(field) if value not in (field.description or "")], name
-
-
-def values_of(field: FieldInfo) -> tuple[str, ...]:
-    """What a setting of a closed type may be."""
-    annotation = field.annotation
-    if get_origin(annotation) is Literal:
-        return tuple(map(str, get_args(annotation)))
-    return tuple(annotation) if isinstance(annotation, type) and issubclass(annotation, StrEnum) else ()
 
 
 def test_there_is_advice_on_every_code_and_on_no_other() -> None:

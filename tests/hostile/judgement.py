@@ -31,7 +31,6 @@ class Outcome:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """Everything that is wrong with it."""
         small = self.size_bytes <= SMALL_BYTES
         seconds = SMALL_SECONDS if small else LARGE_SECONDS
         growth_bytes = SMALL_GROWTH_BYTES if small else LARGE_GROWTH_BYTES
@@ -47,7 +46,6 @@ class Findings:
     """What is found of one campaign as it goes on."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self.inputs = 0
         self.refused = 0
         self.worst_seconds = 0.0
@@ -59,7 +57,6 @@ class Findings:
         """Inputs that met a fault, to be made again."""
 
     def add(self, outcome: Outcome) -> None:
-        """Count one input."""
         self.inputs += 1
         self.refused += outcome.refused
         self.worst_seconds = max(self.worst_seconds, outcome.seconds)

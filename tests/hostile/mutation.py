@@ -69,5 +69,4 @@ _CHARACTERS: Final = (0, 9, 10, 27, 34, 39, 47, 92, 127, 128, 0x2028, 0xFEFF, 0x
 
 
 def json_bytes(value: Any) -> bytes:
-    """A JSON value as a caller sends it."""
     return json.dumps(value).encode()

@@ -94,8 +94,6 @@ _ANSWER_WORDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server sends, and how."""
-
     data: bytes
     piece_bytes: int
     then: str

@@ -50,8 +50,6 @@ PLAN: Final[Sequence[tuple[Trial | Live, int]]] = (
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A campaign that is over."""
-
     campaign: Trial | Live
     findings: Findings = field(default_factory=Findings)
     seconds: float = 0.0

@@ -49,7 +49,6 @@ class Trial:
     """The bytes that somebody sends of an input."""
 
     def input(self, seed: int, number: int) -> Any:
-        """Make an input."""
         return self.make(random.Random(f"{seed} {self.name} {number}"), number)
 
 

@@ -36,7 +36,6 @@ class OverBackground(Picture):
 
     @property
     def ground(self) -> Rgb:
-        """The colour."""
         return 120 + self.number % 100, 160, 120 + self.number // 100
 
     @override

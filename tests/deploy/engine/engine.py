@@ -45,7 +45,6 @@ class Engine:
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
 
     def run(self, *words: str) -> str:
-        """Run `docker WORDS`; its output."""
         done = self.try_(*words)
         assert done.returncode == 0, f"docker {shlex.join(words)}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
         return done.stdout

@@ -55,7 +55,6 @@ class Service(ExitStack):
         self.callback(self.compose, "down", "--volumes", "--remove-orphans", check=False)
 
     def compose(self, *words: str, check: bool = True) -> str:
-        """Run `docker compose WORDS`; its output."""
         files = [word for file in _FILES for word in ("--file", file)]
         profiles = [word for profile in self._profiles for word in ("--profile", profile)]
         # The checkout's own .env is somebody's service.
@@ -76,7 +75,6 @@ class Service(ExitStack):
         self.compose(*_UP, *options)
 
     def execute(self, container: str, *command: str, user: str | None = None) -> str:
-        """Run a command in a container; its output."""
         options = [] if user is None else ["--user", user]
         return self.engine.run("exec", *options, container, *command)
 
@@ -89,7 +87,6 @@ class Service(ExitStack):
         return dict(row.split() for row in sorted(rows))
 
     def container(self, service: str) -> str:
-        """The id of a service's first container."""
         return next(iter(self.containers(service).values()))
 
     def inspect(self, container: str, path: str) -> str:
@@ -98,7 +95,6 @@ class Service(ExitStack):
 
     @property
     def url(self) -> str:
-        """Of the gateway."""
         return f"http://{self.engine.address}:{self.ports['gateway']}"
 
     @cached_property

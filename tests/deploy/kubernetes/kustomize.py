@@ -27,7 +27,6 @@ def identity(thing: Object) -> tuple[str, str]:
 
 
 def pod_spec(thing: Object) -> Object | None:
-    """The pod's specification of an object that makes pods."""
     spec: Object | None = thing.get("spec", {}).get("template", {}).get("spec")
     return spec
 

@@ -66,12 +66,10 @@ class Target:
 
     @property
     def port(self) -> int:
-        """The gateway's."""
         return self.service.port
 
     @property
     def url(self) -> str:
-        """The gateway's address."""
         return self.service.url
 
 
@@ -139,7 +137,6 @@ class Watch:
             self.findings.blame(f"another account's job took more than {JOB_SECONDS:g} s", f"{seconds:.1f} s")
 
     def end(self) -> None:
-        """Look no more."""
         self._over.set()
 
 
@@ -220,7 +217,6 @@ _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 def log_path(service: Service) -> Path:
-    """What all processes print."""
     return service.folder / "service.log"
 
 
