@@ -18,7 +18,7 @@ from cutgate.gateway.runware.sockets.sessions import KEEP_SECONDS, Sessions
 from cutgate.jobs.ids import BlobKey, TaskUid
 from cutgate.jobs.ledger.encoding import decode_spec
 from cutgate.jobs.ledger.redis.client import Scripts, connect
-from cutgate.jobs.ledger.redis.events import RedisErrandEvents, RedisTaskEvents
+from cutgate.jobs.ledger.redis.events import RedisTaskEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.limits import LedgerLimits
@@ -128,11 +128,6 @@ class FreshLedger(RedisLedger):
     @functools.cached_property
     def events(self) -> RedisTaskEvents:
         return _listening.enter_context(RedisTaskEvents(server_url(), key_prefix=self.key_prefix))
-
-    @functools.cached_property
-    def errand_events(self) -> RedisErrandEvents:
-        """The errands that fall due in it."""
-        return _listening.enter_context(RedisErrandEvents(server_url(), key_prefix=self.key_prefix))
 
 
 class FreshPresence(RedisPresence):
