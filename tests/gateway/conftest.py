@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cutgate.gateway import bodies
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.tables import KeyTable
@@ -30,6 +31,12 @@ def gateway(key_table: KeyTable, ledger: FreshLedger) -> Harness:
     accounts = Accounts(key_table, settings.master_keys())
     KeyPairs(accounts).add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
     return Harness(settings=settings, accounts=accounts, store=ledger, events=ledger.events)
+
+
+@pytest.fixture
+def kilobyte_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bodies are large from 1,000 bytes on."""
+    monkeypatch.setattr(bodies, "MEMORY_BYTES", 1_000)
 
 
 @pytest.fixture

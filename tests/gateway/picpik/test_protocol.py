@@ -151,7 +151,8 @@ def test_bodies_over_the_limit(gateway: Harness) -> None:
 
 def test_a_body_that_cannot_be_stored(gateway: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/nowhere")
-    response = gateway.with_settings(body_memory_bytes=10).post(GOOD)
+    monkeypatch.setattr("cutgate.gateway.bodies.MEMORY_BYTES", 10)
+    response = gateway.post(GOOD)
     assert (response.status_code, response.get_json()["RetCode"]) == (503, 130)
 
 

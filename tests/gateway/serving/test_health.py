@@ -12,6 +12,7 @@ import pytest
 
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.tables import KeyTable
+from cutgate.gateway.serving import health
 from cutgate.gateway.serving.health import Readiness
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.ledger.answers import Memory
@@ -41,6 +42,11 @@ def deaf_server() -> Iterator[str]:
     """A server that takes connections and never says anything."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
+
+
+@pytest.fixture(autouse=True)
+def _looks_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "KEEP_SECONDS", 0)
 
 
 def ready(harness: Harness) -> int:
@@ -94,7 +100,8 @@ def test_nobody_learns_names_or_has_anything_written_without_a_key(gateway: Harn
 def test_many_that_ask_look_once(gateway: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     gateway.presence.announce(WorkerPresence(**WORKER), 10)
     checks: list[None] = []
-    looks = Readiness(gateway.store, gateway.presence, lambda: checks.append(None), lambda: None, keep_seconds=60)
+    monkeypatch.setattr(health, "KEEP_SECONDS", 60)
+    looks = Readiness(gateway.store, gateway.presence, lambda: checks.append(None), lambda: None)
     assert run_at_once(8, lambda _: looks.findings().missing) == [()] * 8
     gateway.presence.leave("w1")
     assert (looks.findings().missing, len(checks)) == ((), 1)
