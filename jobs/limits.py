@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 
 MAX_DECODED_PIXELS: Final = 1_000_000_000
-"""What decoding may go over, counted for each scan of a JPEG: about ten seconds of a processor."""
+"""What decoding may go over, counted for each scan of a JPEG: twenty scans of the largest picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from cutgate.gateway import bodies
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.tables import KeyTable
@@ -33,10 +32,11 @@ def gateway(key_table: KeyTable, ledger: FreshLedger) -> Harness:
     return Harness(settings=settings, accounts=accounts, store=ledger, events=ledger.events)
 
 
-@pytest.fixture
-def kilobyte_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bodies are large from 1,000 bytes on."""
-    monkeypatch.setattr(bodies, "MEMORY_BYTES", 1_000)
+@pytest.fixture(autouse=True)
+def _constants(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    for mark in reversed([*request.node.iter_markers("constants")]):  # the test's own last
+        for name, value in mark.kwargs.items():
+            monkeypatch.setattr(mark.args[0], name, value)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from typing_extensions import override
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from cutgate.gateway import bodies as bodies_module
 from cutgate.gateway.bodies import Bodies, Body, Room, TransferBroken
 from cutgate.gateway.picpik.views import WORDS_BYTES
 from cutgate.jobs.errors import ServiceUnavailable
@@ -23,13 +24,6 @@ from tests.gateway import picture_files as pictures
 from tests.gateway.harness import PUBLIC_KEY, Harness, signed
 
 MIB = 2**20
-
-
-@pytest.fixture
-def ten_byte_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bodies are large from 10 bytes on, and none waits for room."""
-    monkeypatch.setattr("cutgate.gateway.bodies.MEMORY_BYTES", 10)
-    monkeypatch.setattr("cutgate.gateway.bodies.ROOM_SECONDS", 0)
 
 
 def bodies(room_bytes: int = 2**30) -> Bodies:
@@ -75,7 +69,7 @@ def test_a_transfer_that_breaks_is_no_body(error: Exception, raised: type[Except
         pytest.fail("it has not arrived")
 
 
-@pytest.mark.usefixtures("ten_byte_bodies")
+@pytest.mark.constants(bodies_module, MEMORY_BYTES=10)
 @pytest.mark.parametrize("size_bytes", [100, 3 * MIB])
 def test_a_full_disk_is_a_passing_error(monkeypatch: pytest.MonkeyPatch, size_bytes: int) -> None:
     monkeypatch.setattr("tempfile.TemporaryFile", lambda *_, **__: io.BufferedRandom(io.FileIO("/dev/full", "r+")))
@@ -84,7 +78,7 @@ def test_a_full_disk_is_a_passing_error(monkeypatch: pytest.MonkeyPatch, size_by
         pytest.fail("it is not stored")
 
 
-@pytest.mark.usefixtures("ten_byte_bodies")
+@pytest.mark.constants(bodies_module, MEMORY_BYTES=10, ROOM_SECONDS=0)
 class TestRoom:
     def test_large_bodies_share_it_and_give_it_back(self) -> None:
         some = bodies(room_bytes=300)
@@ -103,8 +97,8 @@ class TestRoom:
             with pytest.raises(ServiceUnavailable), some.room.taken(61):
                 pytest.fail("there is none left")
 
-    def test_a_small_body_that_may_become_large_takes_room_as_well(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("cutgate.gateway.bodies.MEMORY_BYTES", 100)
+    @pytest.mark.constants(bodies_module, MEMORY_BYTES=100)
+    def test_a_small_body_that_may_become_large_takes_room_as_well(self) -> None:
         some = bodies(room_bytes=300)
         with some.received(io.BytesIO("ü".encode() * 40), 80):
             with some.room.taken(0):
@@ -119,8 +113,8 @@ class TestRoom:
         with room.taken(100):
             pass
 
-    def test_who_waits_for_much_is_not_overtaken(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("cutgate.gateway.bodies.ROOM_SECONDS", 5)
+    @pytest.mark.constants(bodies_module, ROOM_SECONDS=5)
+    def test_who_waits_for_much_is_not_overtaken(self) -> None:
         room, order = Room(100), list[str]()
 
         def take(name: str, size_bytes: int) -> None:
@@ -176,7 +170,7 @@ def test_a_body_that_ends_early_is_as_long_as_it_is(sent: bytes) -> None:
         assert (body.size_bytes, body.file.read()) == (len(sent), sent)
 
 
-@pytest.mark.usefixtures("kilobyte_bodies")
+@pytest.mark.constants(bodies_module, MEMORY_BYTES=1_000)
 @pytest.mark.parametrize(("uuid", "code", "status"), [("plain", 0, 200), ("ü", 230, 413)])
 def test_above_the_limit_of_one_picture_a_body_is_plain(
     gateway: Harness, uuid: str, code: int, status: int
@@ -210,11 +204,8 @@ class SlowBlobStore(MemoryBlobStore):
         super().put(key, data)
 
 
-@pytest.mark.usefixtures("kilobyte_bodies")
-def test_a_large_body_that_finds_no_room_is_told_when_to_come_again_on_both_facades(
-    gateway: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cutgate.gateway.bodies.ROOM_SECONDS", 0.01)
+@pytest.mark.constants(bodies_module, MEMORY_BYTES=1_000, ROOM_SECONDS=0.01)
+def test_a_large_body_that_finds_no_room_is_told_when_to_come_again_on_both_facades(gateway: Harness) -> None:
     blobs = SlowBlobStore()
     gateway = replace(gateway, blobs=blobs).with_settings(large_bodies_bytes=2_000)
     small = json.dumps(Harness.signed_list(new_task_uid()))

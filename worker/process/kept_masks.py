@@ -18,7 +18,7 @@ _SHOWING: Final = {"output", "background", "file_format", "quality", "compositio
 """What of a spec has no part in finding the subject; of a composition the region of interest has."""
 _LEVEL: Final = 1
 MASKS_BYTES: Final = 32 * 2**20
-"""Memory of a worker for masks: of some hundred pictures."""
+"""Memory of a worker for masks."""
 
 
 @dataclass(frozen=True, slots=True)

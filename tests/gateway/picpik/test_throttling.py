@@ -9,6 +9,7 @@ import pytest
 from typing_extensions import Buffer, override
 from werkzeug.test import TestResponse
 
+from cutgate.gateway import bodies
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS, Rate
 from cutgate.gateway.accounts.records import Terms
@@ -134,7 +135,7 @@ class TestFailedSignatures:
         wrong = json.dumps({**json.loads(LIST), "PublicKey": other.public_key})
         assert [gateway.code(body) for body in (wrong, self.WRONG, wrong)] == [171, 171, 153]
 
-    @pytest.mark.usefixtures("kilobyte_bodies")
+    @pytest.mark.constants(bodies, MEMORY_BYTES=1_000)
     def test_a_large_body_of_an_address_that_is_shut_out_is_not_read(self, gateway: Harness) -> None:
         gateway = gateway.with_settings(failed_signatures_per_minute=1)
         assert [gateway.code(self.UNKNOWN) for _ in range(2)] == [172, 153]
@@ -145,7 +146,7 @@ class TestFailedSignatures:
             elsewhere = {**unread, "REMOTE_ADDR": "192.0.2.7"}
             assert gateway.code(b"", environ_overrides=elsewhere) == 160
 
-    @pytest.mark.usefixtures("kilobyte_bodies")
+    @pytest.mark.constants(bodies, MEMORY_BYTES=1_000)
     def test_a_right_signature_opens_its_address_for_large_bodies(self, gateway: Harness) -> None:
         gateway = gateway.with_settings(failed_signatures_per_minute=1)
         large = PICTURE.ljust(2_000)

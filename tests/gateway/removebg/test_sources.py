@@ -210,8 +210,8 @@ def test_of_two_fields_of_a_name_the_first_counts(quick: RemoveBg) -> None:
     assert code_of(answer) == "invalid_format"
 
 
-def test_a_picture_over_the_limit_is_a_bad_request_not_413(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "MAX_PICTURE_BYTES", len(TINY) - 1)
+@pytest.mark.constants(sources, MAX_PICTURE_BYTES=len(TINY) - 1)
+def test_a_picture_over_the_limit_is_a_bad_request_not_413() -> None:
     service = make_removebg()
     assert service.error(image_file=TINY)["code"] == "file_too_large"
     large = service.error(image_file=bytes(sources.MAX_BODY_BYTES))

@@ -36,17 +36,14 @@ WORKER: dict[str, Any] = {
     "threads": 2,
 }
 
+pytestmark = pytest.mark.constants(health, KEEP_SECONDS=0)
+
 
 @pytest.fixture
 def deaf_server() -> Iterator[str]:
     """A server that takes connections and never says anything."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
-
-
-@pytest.fixture(autouse=True)
-def _looks_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "KEEP_SECONDS", 0)
 
 
 def ready(harness: Harness) -> int:
@@ -97,10 +94,10 @@ def test_nobody_learns_names_or_has_anything_written_without_a_key(gateway: Harn
     assert ready(harness) == 503
 
 
+@pytest.mark.constants(health, KEEP_SECONDS=60)
 def test_many_that_ask_look_once(gateway: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     gateway.presence.announce(WorkerPresence(**WORKER), 10)
     checks: list[None] = []
-    monkeypatch.setattr(health, "KEEP_SECONDS", 60)
     looks = Readiness(gateway.store, gateway.presence, lambda: checks.append(None), lambda: None)
     assert run_at_once(8, lambda _: looks.findings().missing) == [()] * 8
     gateway.presence.leave("w1")

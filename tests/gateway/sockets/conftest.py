@@ -4,19 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from cutgate.gateway.sockets import hub
 from tests.gateway.runware.service import Service, make_service
 from tests.gateway.sockets.serving import Caller, admitted, calling, served
 
 
 @pytest.fixture
-def large_messages(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many large messages are received at once: as usual, or as the test says."""
-    monkeypatch.setattr(hub, "LARGE_MESSAGES", getattr(request, "param", hub.LARGE_MESSAGES))
-
-
-@pytest.fixture
-def service(request: pytest.FixtureRequest, large_messages: None) -> Service:
+def service(request: pytest.FixtureRequest) -> Service:
     return make_service(**{"runware_sync_seconds": 30} | getattr(request, "param", {}))
 
 

@@ -38,11 +38,9 @@ def test_c_2_2_a_bad_key_is_told_as_clients_know_it(stranger: Caller, key: objec
     assert stranger.next() == {"errors": [error], "error": error}
 
 
-def test_c_2_2_after_a_bad_key_the_connection_stays_and_is_then_closed_with_1000(
-    stranger: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.constants(hub, ADMISSION_SECONDS=0.5)
+def test_c_2_2_after_a_bad_key_the_connection_stays_and_is_then_closed_with_1000(stranger: Caller) -> None:
     assert stranger.refused(authentication("wrong")) == "invalidApiKey"
-    monkeypatch.setattr(hub, "ADMISSION_SECONDS", 0.5)
     with pytest.raises(ConnectionClosed):  # although it pings again and again
         eventually(stranger.ping, 5)
     assert stranger.close_code() == CloseCode.NORMAL_CLOSURE

@@ -92,11 +92,8 @@ def test_open_connections_are_counted(address: str) -> None:
     eventually(lambda: counted() == before)
 
 
-def test_an_idle_connection_is_closed_and_a_busy_or_pinging_one_is_not(
-    service: Service, address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hub, "IDLE_SECONDS", 1)
-    monkeypatch.setattr(hub, "PING_SECONDS", 0.2)
+@pytest.mark.constants(hub, IDLE_SECONDS=1, PING_SECONDS=0.2)
+def test_an_idle_connection_is_closed_and_a_busy_or_pinging_one_is_not(service: Service, address: str) -> None:
     with (
         admitted(address, service) as idle,
         admitted(address, service) as busy,
@@ -113,8 +110,8 @@ def test_an_idle_connection_is_closed_and_a_busy_or_pinging_one_is_not(
         pinging.ping()
 
 
-def test_a_peer_that_is_gone_without_a_word_is_noticed(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "PING_SECONDS", 0.1)
+@pytest.mark.constants(hub, PING_SECONDS=0.1)
+def test_a_peer_that_is_gone_without_a_word_is_noticed(address: str) -> None:
     with shaking_hands(address, f"{GOOD_KEY}Sec-WebSocket-Version: 13\r\n") as silent:
         assert silent.recv(4_096)
         # The server's pings come, which nobody answers.
@@ -166,10 +163,8 @@ def test_many_tasks_are_in_flight_and_none_has_a_thread(caller: Caller, service:
     assert told == {task["taskUUID"] for task in tasks}
 
 
-def test_calls_over_the_limit_of_a_connection_are_refused(
-    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(conversation, "CALLS", 2)
+@pytest.mark.constants(conversation, CALLS=2)
+def test_calls_over_the_limit_of_a_connection_are_refused(service: Service, caller: Caller) -> None:
     for number in range(2):
         caller.send(removal())
         wait_for_items(service, number + 1)

@@ -111,10 +111,8 @@ def test_pongs_wait_for_a_peer_that_reads_late(address: str) -> None:
         sender.join()
 
 
-def test_what_waits_for_a_peer_beyond_the_limit_breaks_the_connection_off(
-    service: Service, address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection, "_UNSENT_BYTES", 2**16)
+@pytest.mark.constants(connection, _UNSENT_BYTES=2**16)
+def test_what_waits_for_a_peer_beyond_the_limit_breaks_the_connection_off(service: Service, address: str) -> None:
     with unread(address) as peer:
         flood = frame(Opcode.PING, b"x" * 125) * 2_000
         while sent_bytes(peer, flood, len(flood)):
@@ -151,7 +149,7 @@ def large() -> bytes:
     return json.dumps([{**removal(), "inputImage": "x" * 2 * MEBIBYTE}]).encode()
 
 
-@pytest.mark.parametrize("large_messages", [1], indirect=True)
+@pytest.mark.constants(hub, LARGE_MESSAGES=1)
 def test_large_messages_come_in_turn(service: Service, address: str, large: bytes) -> None:
     with admitted(address, service) as second, receiving(service, address, large) as (first, rest):
         second.connection.send(large.decode())
@@ -160,7 +158,7 @@ def test_large_messages_come_in_turn(service: Service, address: str, large: byte
         assert second.error()["code"] == "invalidInputImage"
 
 
-@pytest.mark.parametrize("large_messages", [2], indirect=True)
+@pytest.mark.constants(hub, LARGE_MESSAGES=2)
 def test_an_account_has_half_of_the_room_for_large_messages(service: Service, address: str, large: bytes) -> None:
     other = ApiKeys(service.accounts).add("other")
     with (
@@ -177,7 +175,7 @@ def test_an_account_has_half_of_the_room_for_large_messages(service: Service, ad
         assert second.error()["code"] == "invalidInputImage"
 
 
-@pytest.mark.parametrize("large_messages", [1], indirect=True)
+@pytest.mark.constants(hub, LARGE_MESSAGES=1)
 @with_settings(head_seconds=0.2, transfer_seconds=0.5)
 def test_a_large_message_that_stops_coming_makes_room(service: Service, address: str, large: bytes) -> None:
     with admitted(address, service) as second, receiving(service, address, large) as (first, _):
@@ -238,10 +236,10 @@ def test_the_log_tells_of_a_stranger_once(service: Service, address: str) -> Non
         assert told == ["missingApiKey", "ok"]
 
 
+@pytest.mark.constants(hub, PING_SECONDS=0.2)
 def test_a_peer_that_is_held_back_is_not_taken_for_dead(
-    service: Service, address: str, may_go_on: threading.Event, monkeypatch: pytest.MonkeyPatch
+    service: Service, address: str, may_go_on: threading.Event
 ) -> None:
-    monkeypatch.setattr(hub, "PING_SECONDS", 0.2)
     with admitted(address, service) as caller:
         padding = " " * 2 * MEBIBYTE
         caller.connection.send(json.dumps([removal(deliveryMethod="async")]) + padding)

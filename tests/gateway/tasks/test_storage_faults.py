@@ -128,10 +128,8 @@ def test_readiness_follows_the_fault(gateway: Harness, fault: Fault) -> None:
     assert not store_is_missing(gateway)
 
 
-def test_a_full_disk_is_named_to_callers_in_the_log_and_by_readiness(
-    gateway: Harness, full_disk: Fault, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(health, "KEEP_SECONDS", 0)
+@pytest.mark.constants(health, KEEP_SECONDS=0)
+def test_a_full_disk_is_named_to_callers_in_the_log_and_by_readiness(gateway: Harness, full_disk: Fault) -> None:
     gateway = replace(gateway, blobs=full_disk.blobs, settings=SMALL_DISKS)
     gateway.offer()
     caller = gateway.app.test_client()

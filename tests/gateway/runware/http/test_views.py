@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from typing_extensions import override
 from werkzeug.test import TestResponse
 
+from cutgate.gateway import bodies
 from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS
 from cutgate.gateway.runware.http.views import RunwareApi
@@ -95,7 +96,7 @@ def test_an_address_that_tries_keys_is_throttled_and_right_ones_pass() -> None:
     service.result(removal(deliveryMethod="async"))
 
 
-@pytest.mark.usefixtures("kilobyte_bodies")
+@pytest.mark.constants(bodies, MEMORY_BYTES=1_000)
 @pytest.mark.parametrize("api_key", [None, "cutgate_wrong"])
 def test_a_large_body_of_an_address_that_is_shut_out_is_not_read(api_key: str | None) -> None:
     service = make_service(failed_signatures_per_minute=1)
@@ -124,7 +125,7 @@ def test_each_task_of_a_request_counts_against_the_rate() -> None:
     assert {item["code"] for item in answer["errors"]} == {"rateLimitExceeded"}
 
 
-@pytest.mark.usefixtures("kilobyte_bodies")
+@pytest.mark.constants(bodies, MEMORY_BYTES=1_000)
 @pytest.mark.parametrize("stated", [True, False])
 def test_a_body_over_the_limit_is_refused(stated: bool) -> None:
     service = make_service(max_runware_body_bytes=300_000, max_source_bytes=100_000, max_body_bytes=400_000)
@@ -134,8 +135,8 @@ def test_a_body_over_the_limit_is_refused(stated: bool) -> None:
     assert service.error([removal("A" * 200_000)])["code"] == "invalidInputImage"
 
 
-def test_large_bodies_wait_for_one_another_and_their_place_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cutgate.gateway.bodies.MEMORY_BYTES", 100)
+@pytest.mark.constants(bodies, MEMORY_BYTES=100)
+def test_large_bodies_wait_for_one_another_and_their_place_is_given_back() -> None:
     service = make_service()
     view = service.app.view_functions["runware.post"]
     assert isinstance(view, MethodType)
@@ -237,8 +238,8 @@ def test_a_body_whose_chunks_are_broken_cannot_be_read(service: Service, error: 
     service.harness.assert_nothing_left()
 
 
+@pytest.mark.constants(bodies, MEMORY_BYTES=1)
 def test_a_body_that_finds_no_space_may_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cutgate.gateway.bodies.MEMORY_BYTES", 1)
     service = make_service()
     task = removal(deliveryMethod="async")
     with monkeypatch.context() as patched:
