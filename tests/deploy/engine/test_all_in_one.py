@@ -17,7 +17,7 @@ from tests.deploy.engine.service import JOB_SECONDS, PHOTOS, READY_SECONDS, buil
 from tests.servers.ports import free_port
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.long, pytest.mark.needs("engine"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.needs("engine"), pytest.mark.timeout(1800)]
 
 NAME: Final = "cutgate-check-all-in-one"
 IMAGE: Final = f"{NAME}:check"
