@@ -22,6 +22,8 @@ from tests.mutants.mutate import Mutant
 LEFT_OUT: Final = shutil.ignore_patterns(
     ".git", ".venv", ".cache", "out", "__pycache__", "*.egg-info", ".hypothesis", ".mypy_cache", ".pytest_cache"
 )
+NETWORKS: Final = ("graphs", "models")
+"""Folders of the user's cache."""
 START_SECONDS: Final = 60.0
 SLOWER: Final = 4.0
 """How many times its usual time a run may take until it counts as hung."""
@@ -55,10 +57,11 @@ class Copy:
         shutil.copytree(tree, self.root, symlinks=True, ignore=LEFT_OUT)
         shutil.rmtree(self.root / "tests")
         shutil.copytree(tests / "tests", self.root / "tests", symlinks=True, ignore=LEFT_OUT)
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        if (cache / "cutgate").exists():
-            # A mutant must not write into the user's prepared networks.
-            shutil.copytree(cache / "cutgate", self._cache / "cutgate")
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cutgate"
+        # A mutant must not write into the user's networks. Beside them may lie whole engines.
+        for part in NETWORKS:
+            if (cache / part).exists():
+                shutil.copytree(cache / part, self._cache / "cutgate" / part)
 
     @contextmanager
     def changed(self, mutant: Mutant) -> Iterator[None]:
