@@ -75,7 +75,6 @@ class DataDir:
         self.blobs = self.folder / "blobs"
         self.server_files = self.folder / "redis"
         self.log = self.folder / "cutgate.log"
-        self.marker = self.folder / "server.json"
         self._account = self.folder / "account.json"
         self._stack = self.folder / "stack.json"
         self._lock = self.folder / "lock"

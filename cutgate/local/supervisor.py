@@ -191,7 +191,6 @@ class Supervisor:
 
     def _keep(self) -> None:
         while not self._stopping.wait(LOOK_SECONDS):
-            self._guard.revive()
             now = time.monotonic()
             for child in self._children():
                 child.look(now, self._backoff)

@@ -147,5 +147,10 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def run(*arguments: str | Path, **environment: str) -> Result:
-    """Run the command in this process."""
-    return CliRunner(env=environment).invoke(main, [str(argument) for argument in arguments])
+    """Run the command in this process, whose environment stays as it is."""
+    before = dict(os.environ)
+    try:
+        return CliRunner(env=environment).invoke(main, [str(argument) for argument in arguments])
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -13,6 +13,7 @@ from cutgate.batches.journal import JOURNAL_NAME
 from tests.cutgate.conftest import Service, run, working
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY
 from tests.gateway.picture_files import png
+from tests.pictures.tiny_network import tiny_environment
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("bare_environment")
@@ -238,26 +239,56 @@ def test_keys_need_a_running_stack(tmp_path: Path) -> None:
     )
 
 
-def test_doctor_says_what_is_wrong_in_both_forms(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "server.json").write_text('{"family": "valkey", "major": 99, "minor": 0}')
+def test_doctor_says_what_is_wrong_in_both_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cutgate.local.redis_server.find_binaries", lambda: iter(()))
     result = run("doctor", "--data", tmp_path / "data", "--port", "0", "--json")
     found = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
     assert (result.exit_code, json.loads(result.stdout)["ok"]) == (1, False)
     assert found["python"]["ok"]
     assert found["data"]["ok"]
-    assert "written by valkey 99.0" in found["server"]["detail"]
+    assert "no Redis-protocol server found" in found["server"]["detail"]
     shown = run("doctor", "--data", tmp_path / "data", "--port", "0")
     assert shown.exit_code == 1
     assert "FAIL  server" in shown.stdout
 
 
-def test_doctor_relays_the_bench(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_doctor_leaves_out_what_only_a_running_stack_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [{"name": name, "ok": name == "weights", "detail": "", "remedy": ""} for name in ("redis", "weights")]
+    monkeypatch.setattr("cutgate.commands.doctor.run_part", lambda *_, **__: {"checks": found})
+    result = run("doctor", "--data", tmp_path / "data", "--port", "0", "--json")
+    names = [check["name"] for check in json.loads(result.stdout)["checks"]]
+    assert (result.exit_code, names) == (0, ["python", "parts", "server", "data", "port", "worker weights"])
+    assert not (tmp_path / "data").exists()
+
+
+def test_doctor_times_the_engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUTGATE_THREADS", "none")  # timing anything would take long
-    assert run("doctor", "--bench", "--data", tmp_path / "data").exit_code == 1
-    assert "CUTGATE_THREADS" in capfd.readouterr().err
+    result = run("doctor", "--bench", "--data", tmp_path / "data")
+    assert (result.exit_code, "CUTGATE_THREADS" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "usage"),
+    [
+        (("keys", "--help"), 0, "Usage: main keys [OPTIONS] COMMAND "),
+        (("keys",), 2, "Usage: main keys [OPTIONS] COMMAND "),
+        (("keys", "add", "--help"), 0, "Usage: main keys add [OPTIONS]\n"),
+        (("models", "fetch", "--help"), 0, "Usage: main models fetch [OPTIONS] "),
+        (("models", "fetch", "--bogus"), 2, "Usage: main models fetch [OPTIONS] "),
+        (("models", "lst"), 2, "Usage: main models [OPTIONS] COMMAND "),
+    ],
+)
+def test_other_parts_commands_answer_by_this_ones_name(arguments: tuple[str, ...], code: int, usage: str) -> None:
+    result = run(*arguments)
+    assert (result.exit_code, result.output.startswith(usage)) == (code, True), result.output
+
+
+def test_text_of_another_parts_command_is_one_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in tiny_environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    assert run("models", "fetch", "tiny").exit_code == 0
+    result = run("models", "--json", "try")
+    assert (result.exit_code, "tiny" in json.loads(result.stdout)["output"]) == (0, True), result.output
 
 
 def test_an_unmetered_account_is_said_to_be_so(

@@ -22,7 +22,6 @@ ask cutgate cut --hair ""
 ask cutgate completion ""
 ask cutgate keys ""
 ask cutgate models f
-ask cutgate keys add ""
 ask cutgate keys --da
 """
 
@@ -45,4 +44,4 @@ def test_bash_completes_commands_options_and_values(environment: dict[str, str])
     assert values.split() == ["auto", "on", "off"]
     assert shells.split() == ["bash", "zsh", "fish"]
     keys = "account add credits list reseal revoke rotate usage"
-    assert relayed == [keys, "fetch", "", "--data"]
+    assert relayed == [keys, "fetch", "--data"]

@@ -94,8 +94,7 @@ def test_doctor_says_what_to_do_about_what_the_worker_finds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = {"name": "weights", "ok": False, "detail": "they are not here", "remedy": "run models fetch"}
-    answer = subprocess.CompletedProcess([], 1, json.dumps({"checks": [found]}), "")
-    monkeypatch.setattr("cutgate.commands.doctor.ask", lambda *_: answer)
+    monkeypatch.setattr("cutgate.commands.doctor.run_part", lambda *_, **__: {"checks": [found]})
     monkeypatch.setattr("cutgate.commands.doctor.running_environment", lambda *_: {})
     result = run("doctor", "--data", tmp_path / "data", "--port", "0")
     *_, failure, remedy = result.stdout.splitlines()

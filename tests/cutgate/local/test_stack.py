@@ -291,19 +291,17 @@ def test_a_server_of_the_environment_is_used_and_none_is_started(place: Place) -
     with place.up(REDIS_URL="redis://named.example:6379/3"):
         log = (place.data / "cutgate.log").read_text()
     assert "worker is ready with redis://named.example:6379/3" in log
-    assert not (place.data / "server.json").exists()
+    assert not list((place.data / "redis").iterdir())
 
 
-def test_an_older_server_is_refused(place: Place) -> None:
-    place.data.mkdir()
-    (place.data / "server.json").write_text('{"family": "valkey", "major": 99, "minor": 0}')
-    assert "written by valkey 99.0, which" in place.refusal()
-
-
-def test_keys_are_managed_in_the_running_stack(place: Place) -> None:
+def test_a_server_that_cannot_read_newer_files_says_so_itself(place: Place) -> None:
     with place.up():
-        code, printed, _ = place.run("keys", "add", "--name", "a", "--json", "--data", str(place.data))
-    assert (code, json.loads(printed)["public_key"]) == (0, "public")
+        pass
+    [base] = (place.data / "redis").rglob("*.base.rdb")
+    base.write_bytes(b"REDIS0999" + base.read_bytes()[9:])
+    said = place.refusal()
+    assert said.startswith("Error: redis ended while starting (exit code 1); its last lines:\n")
+    assert "Can't handle RDB format version" in said
 
 
 def test_ports_and_addresses() -> None:
