@@ -66,14 +66,7 @@ def misuse(error: click.ClickException) -> CutgateError:
 
 
 def tell(error: Exception, *, as_json: bool, code: int = 1, about: str = "") -> int:
-    """Say what went wrong, and return the exit code for it.
-
-    Args:
-        error: what went wrong.
-        as_json: whether for programs, on standard output; else for people, on standard error.
-        code: the exit code.
-        about: what it went wrong with.
-    """
+    """Say what went wrong, and with what, and return the exit code; programs read it on standard output."""
     if as_json:
         print_json({"error": facts(error)})
     else:
@@ -101,8 +94,7 @@ def text_as_json(*, only_if: bool) -> Iterator[None]:
 def stop_signals(*, impatient: bool = False) -> Iterator[threading.Event]:
     """An event that Ctrl-C, SIGTERM or a closed terminal sets, so that nothing is interrupted half-way.
 
-    Args:
-        impatient: whether a second one of these interrupts all the same.
+    With `impatient` a second one of these interrupts all the same.
     """
     stop = threading.Event()
 

@@ -89,10 +89,7 @@ def env(data: Path, shell: str, as_json: bool) -> None:
 class Screen:
     """What `cutgate up` shows: where the service is, then in one line that changes how much it has to do.
 
-    Args:
-        data: the stack's folder.
-        verbose: whether all of the log is shown, which leaves no place for such a line.
-        as_json: whether programs read what is printed.
+    With `verbose` all of the log is shown, which leaves no place for such a line.
     """
 
     def __init__(self, data: DataDir, *, verbose: bool, as_json: bool) -> None:

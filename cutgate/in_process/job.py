@@ -51,11 +51,7 @@ class Network:
 
     @classmethod
     def load(cls, settings: WorkerSettings, say: Callable[[str], object]) -> Self:
-        """Find or fetch the weights and load them, as a worker with these settings does.
-
-        Raises:
-            NetworkUnavailable: that cannot be done.
-        """
+        """Find or fetch the weights and load them, as a worker with these settings does."""
         if not structlog.is_configured():  # what it writes by default goes to standard output
             structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
         try:
@@ -88,11 +84,7 @@ class Network:
         return Cutout(result, how, self.settings)
 
     def _spec(self, options: CutoutOptions, composition: Composition) -> CutoutSpec:
-        """The options as a worker takes them.
-
-        Raises:
-            ValueError: one is wrong; the text names it.
-        """
+        """The options as a worker takes them."""
         given: dict[str, Any] = {
             _FIELDS[name]: _READ.get(name, _as_it_is)(value)
             for name, value in options.items()

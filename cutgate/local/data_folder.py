@@ -80,11 +80,7 @@ class DataDir:
         self._lock = self.folder / "lock"
 
     def prepare(self) -> None:
-        """Make the folders inside, and the master key if there is none; to be called with the lock held.
-
-        Raises:
-            OSError: the folder cannot be written.
-        """
+        """Make the folders inside, and the master key if there is none; to be called with the lock held."""
         for folder in (self.secrets, self.blobs, self.server_files):
             folder.mkdir(mode=0o700, exist_ok=True)
         key = self.secrets / "cutgate_master_key"
@@ -92,11 +88,7 @@ class DataDir:
             write_whole(key, base64.b64encode(secrets.token_bytes(MASTER_KEY_BYTES)), mode=PRIVATE)
 
     def require_room(self) -> None:
-        """Make sure that the folder, or where it is to be made, has room for pictures.
-
-        Raises:
-            DiskFull: it has less than the gateway works with.
-        """
+        """Raise DiskFull where the folder, or its future place, has less room than the gateway works with."""
         given = os.environ.get("CUTGATE_LEAST_FREE_BYTES", "")
         least_bytes = int(given) if given.isdecimal() else LEAST_FREE_BYTES
         place = next(folder for folder in (self.folder, *self.folder.parents) if folder.exists())
@@ -143,11 +135,7 @@ class DataDir:
         return int(text) if text.isdigit() else None
 
     def account(self) -> Account | None:
-        """The keys that were made first, or None.
-
-        Raises:
-            DataFileBroken: the file is not what was written.
-        """
+        """The keys that were made first, or None."""
         return _read(self._account, Account)
 
     def keep_account(self, account: Account) -> None:

@@ -49,14 +49,7 @@ def part_command(part: str, *arguments: str) -> tuple[str, ...]:
 
 
 def require_parts(*parts: str) -> None:
-    """Make sure that parts can be run here.
-
-    Args:
-        parts: `gateway`, `worker`, or both.
-
-    Raises:
-        PartsMissing: a library is not installed.
-    """
+    """Make sure that `gateway`, `worker` or both can be run here."""
     needed = {module for part in parts for module in MODULES[part]}
     missing = sorted(module for module in needed if importlib.util.find_spec(module) is None)
     if missing:
@@ -71,10 +64,7 @@ def server_url(data: DataDir, socket_path: Path, user: str) -> str:
 def part_environment(data: DataDir, redis: str | Path, part: str) -> dict[str, str]:
     """The environment of a part: workers get no master key, and each part is a user of its own in the server.
 
-    Args:
-        data: the stack's folder.
-        redis: the socket of the stack's own server, or the address of the one that the caller names.
-        part: `gateway`, `courier` or `worker`.
+    `redis` is the socket of the stack's own server, or the address of the one that the caller names.
     """
     left_out = {"CUTGATE_PUBLIC_URL"}
     if part == "worker":
@@ -107,12 +97,7 @@ def running_environment(data: DataDir, part: str) -> dict[str, str] | None:
 
 
 def first_account(data: DataDir, environment: Mapping[str, str]) -> Account:
-    """The first account of a stack. The gateway makes those of its keys that are missing; the folder keeps them.
-
-    Raises:
-        CommandFailed: it could not.
-        DataFileBroken: what the folder keeps cannot be read.
-    """
+    """The first account of a stack. The gateway makes what is missing of its keys; the folder keeps them."""
     account = data.account()
     if account is None:
         account = Account(*_new_key(environment, "public_key", "private_key"))
