@@ -28,11 +28,7 @@ FOREGROUND, BACKGROUND, ERODE_PX = 240, 10, 10
 
 
 def isnet_weights() -> Weights:
-    """The weights that both sides run, IS-Net's; fetched where they are absent.
-
-    Raises:
-        cutgate.worker.models.errors.ModelUnavailable: they are neither here nor to be had.
-    """
+    """The weights that both sides run, IS-Net's; fetched where they are absent."""
     folder = NetworkSettings().models_dir
     model = find_model(ISNET, folder)
     assert model is not None
@@ -48,11 +44,7 @@ class Rembg:
     """rembg's `remove` on one session."""
 
     def __init__(self, weights: Path, threads: int) -> None:
-        """Load the network.
-
-        Raises:
-            Absent: rembg is not installed.
-        """
+        """Load the network."""
         try:
             import rembg
         except ImportError:
@@ -64,12 +56,7 @@ class Rembg:
         self._remove = rembg.remove
 
     def __call__(self, photo: bytes, *, matting: bool) -> bytes:
-        """An encoded photo to a PNG with straight alpha.
-
-        Args:
-            photo: a file that Pillow reads.
-            matting: whether to refine by alpha matting (closed form, then multi-level foreground estimation).
-        """
+        """An encoded photo to a PNG with straight alpha."""
         return bytes(
             self._remove(
                 photo,

@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Self
 
@@ -34,19 +35,16 @@ class Side:
     """When every account may send a second's worth of requests at once again, on the monotonic clock."""
 
     def run(self, row: Row, requests: int, connections: int) -> Run:
-        """Send the requests of a row.
-
-        Raises:
-            Unexpected: one was not answered as the row says.
-        """
+        """Send the requests of a row; raises Unexpected where one is not answered as the row says."""
         made = row.make(self.cast, row.count(requests))
         if row.repeated:
             self._rest()
             self._send(row, made, connections)
-        self._rest()
-        gateway, server = self.gateway.cpu_seconds(), self.gateway.server_cpu_seconds()
-        sent = self._send(row, made, connections)
-        gateway, server = self.gateway.cpu_seconds() - gateway, self.gateway.server_cpu_seconds() - server
+        with row.beside(self.gateway, self.cast.others) if row.beside else nullcontext():
+            self._rest()
+            gateway, server = self.gateway.cpu_seconds(), self.gateway.server_cpu_seconds()
+            sent = self._send(row, made, connections)
+            gateway, server = self.gateway.cpu_seconds() - gateway, self.gateway.server_cpu_seconds() - server
         if row.or_else is not None and sent.others > sent.seconds + 2:
             raise Unexpected(f"{sent.others} of {len(made)} requests of `{row.name}` were accepted")
         return Run(sent, *(seconds / len(made) * 1e6 for seconds in (gateway, server, sent.cpu_seconds)))

@@ -38,7 +38,7 @@ class Picture:
         return _png(self.side_px)
 
     def text(self) -> bytes:
-        """The same in Base64, held once for all requests with it."""
+        """Its Base64, held once for all requests with it."""
         return _base64(self.side_px)
 
 

@@ -38,7 +38,7 @@ class Choice:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The same for a worker that is a process."""
+        """As settings of a worker that is a process."""
         return {f"CUTGATE_{name.upper()}": str(value) for name, value in self.values.items()}
 
 
@@ -93,21 +93,12 @@ SERVICE_MATTING: Final[Mapping[Choice, Bound]] = {
 
 
 def require(choice: Choice) -> None:
-    """Make sure that a choice means here what its goals were set for.
-
-    Raises:
-        Absent: it does not.
-    """
+    """Make sure that a choice means here what its goals were set for."""
     if choice == EXACT_BF16 and not BF16_FLAGS & set(processor()[1]):
         raise Absent(f"this processor has none of {', '.join(sorted(BF16_FLAGS))}")
 
 
 def load(choice: Choice) -> Segmenter:
-    """The default model on a choice's engine.
-
-    Raises:
-        Absent: as `require`.
-        cutgate.worker.models.errors.ModelUnavailable: this installation or machine cannot run it.
-    """
+    """The default model on a choice's engine."""
     require(choice)
     return load_segmenter(NetworkSettings(**choice.values))

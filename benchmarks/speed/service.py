@@ -60,16 +60,7 @@ def pictures_per_second(remove: Remove, *, matting: bool) -> float:
 
 
 def measure(choice: Choice, rembg: str, rounds: int) -> dict[str, list[Row]]:
-    """Both servers in turn, without and with matting.
-
-    Args:
-        choice: what Cutgate's worker runs.
-        rembg: the command `rembg`, installed with its server.
-        rounds: how often.
-
-    Raises:
-        Absent: this machine or installation lacks something.
-    """
+    """Both servers in turn, without and with matting."""
     require(choice)
     os.environ.update(choice.environment)
     with ExitStack() as undo:
@@ -103,11 +94,7 @@ def another_photo(megapixels: float = MEGAPIXELS) -> bytes:
 
 @contextmanager
 def stack_in(folder: Path) -> Iterator[Stack]:
-    """Cutgate as `cutgate up` starts it, with the settings of the environment, until the block ends.
-
-    Raises:
-        Absent: it does not start.
-    """
+    """Cutgate as `cutgate up` starts it, with the settings of the environment, until the block ends."""
     try:
         with run_stack(StackOptions(data=folder, announced=False)) as stack:
             yield stack
@@ -128,11 +115,7 @@ def cutgate_server(stack: Stack) -> Remove:
 
 @contextmanager
 def rembg_server(command: str, log: Path) -> Iterator[Remove]:
-    """`rembg s` on Cutgate's weights, until the block ends.
-
-    Raises:
-        Absent: it does not start; the text holds its last line.
-    """
+    """`rembg s` on Cutgate's weights, until the block ends."""
     weights, port = isnet_weights().path, claim_port(HOST, 0)
     arguments = [command, "s", "--host", HOST, "--port", str(port), "--no-ui", "--log_level", "warning"]
     environment = os.environ | {HOME_VARIABLE: str(weights.parent), "BROWSER": "true"}

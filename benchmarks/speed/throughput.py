@@ -22,11 +22,7 @@ QUEUES: Final[Mapping[float, int]] = {1: 16, 12: 8}
 
 
 def measure(rounds: int) -> list[Row]:
-    """Both workers in turn, each with a whole queue; the other one is idle meanwhile.
-
-    Raises:
-        Absent: a service cannot be started.
-    """
+    """Both workers in turn, each with a whole queue; the other one is idle meanwhile."""
     with ExitStack() as undo:
         folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="cutgate-speed-")))
         stacks = []
