@@ -52,10 +52,14 @@ def strip(tiles: Mapping[str, Image.Image]) -> Image.Image:
 
 
 def tile(pixels: NDArray[np.uint8]) -> Image.Image:
-    """A picture, a grey map, or a cut-out over green, as large as fits a tile, in its middle."""
+    """A picture, a grey map, or a cut-out over green, as large as a tile; the hair of a whole one is framed."""
     if pixels.ndim == 3 and pixels.shape[2] == 4:
         pixels = composite(pixels, GREEN)
     picture = Image.fromarray(pixels).convert("RGB")
+    rows, columns = HAIR
+    if picture.height > rows.stop:
+        corners = (columns.start, rows.start, columns.stop, rows.stop)
+        ImageDraw.Draw(picture).rectangle(corners, outline="#e5195f", width=3)
     scale = TILE_PX / max(picture.size)
     fitted = picture.resize(
         (round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS
@@ -84,7 +88,11 @@ def steps() -> Iterator[tuple[str, Image.Image]]:
                 mask = filled(before.mask)
                 trimap = make_trimap(mask, thresholds, spec.erode_px)
                 yield "make_trimap-trimap", strip({"trimap": tile(trimap), "enlarged": tile(trimap[HAIR])})
-                details = {"mask": mask[HAIR], "alpha": made[HAIR], "over green": _cut(photo, made)[HAIR]}
+                details = {
+                    "mask, enlarged": mask[HAIR],
+                    "alpha, enlarged": made[HAIR],
+                    "over green": _cut(photo, made)[HAIR],
+                }
             elif field == "colours":
                 details = {"before": _cut(photo, frame.alpha)[HAIR], "after": _cut(made, frame.alpha)[HAIR]}
             pixels = {name: tile(each) for name, each in ({field: made} | details).items()}

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from cutgate.batches.journal import Entry, Journal
 from cutgate.batches.planning import PlannedPicture
@@ -26,6 +26,7 @@ from cutgate.errors import (
 )
 from cutgate.files import raising_output_full, write_whole
 from cutgate.protocol.calls import JobHandle, PicpikCalls
+from cutgate.protocol.connection import Download
 from cutgate.protocol.flows import Flow, in_thread
 from cutgate.protocol.picpik import Settings
 
@@ -158,13 +159,6 @@ class Recipe:
         return _digest(text.encode())
 
 
-class Content(NamedTuple):
-    """What a file is to be made of."""
-
-    data: bytes
-    subject_found: bool | None
-
-
 class Batch(ABC):
     """Pictures into one folder, which remembers how far they are."""
 
@@ -172,7 +166,7 @@ class Batch(ABC):
         self._journal, self._recipe, self._again = journal, recipe, again
 
     @abstractmethod
-    def _content(self, picture: PlannedPicture, entry: Entry, handle: JobHandle) -> Flow[Content]:
+    def _content(self, picture: PlannedPicture, entry: Entry, handle: JobHandle) -> Flow[Download]:
         """Have a picture cut out; the handle gets the task's id, where there is one."""
 
     def cut(self, picture: PlannedPicture) -> Flow[Outcome]:
@@ -195,10 +189,10 @@ class Batch(ABC):
         entry = yield from in_thread(partial(self._entry, picture))
         if entry.state == "saved" and target.exists():
             return outcome(state="kept", uid=entry.uid, subject_found=entry.subject_found)
-        content = yield from self._content(picture, entry, handle)
+        result = yield from self._content(picture, entry, handle)
         replaced = target.exists() and not self._again
-        digest = yield from in_thread(partial(self._save, target, content.data, handle.uid))
-        entry, found = self._journal.find(picture.target) or entry, content.subject_found
+        digest = yield from in_thread(partial(self._save, target, result.content, handle.uid))
+        entry, found = self._journal.find(picture.target) or entry, result.subject_found
         yield from self._note(replace(entry, state="saved", subject_found=found, digest=digest))
         return outcome(state="saved", uid=entry.uid, subject_found=found, replaced=replaced)
 
@@ -269,7 +263,7 @@ class ServiceBatch(Batch):
         super().__init__(journal, recipe, again=again)
         self._calls = calls
 
-    def _content(self, picture: PlannedPicture, entry: Entry, handle: JobHandle) -> Flow[Content]:
+    def _content(self, picture: PlannedPicture, entry: Entry, handle: JobHandle) -> Flow[Download]:
         """Hand the picture in, if that was not done, and fetch its result."""
         resumed = entry.uid is not None
         if entry.uid is None:
@@ -278,7 +272,7 @@ class ServiceBatch(Batch):
         handle.uid, handle.ended = entry.uid or "", None
         try:
             data = yield from self._calls.result(handle, self._recipe.timeout_seconds)
-            return Content(data, handle.subject_found)
+            return Download(data, handle.subject_found)
         except JobFailed as error:
             if not resumed or error.code != UNKNOWN_TASK:
                 raise

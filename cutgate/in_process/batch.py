@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from cutgate.batches.batch import Batch, Content, Recipe
+from cutgate.batches.batch import Batch, Recipe
 from cutgate.batches.journal import Entry, Journal
 from cutgate.batches.planning import PlannedPicture
 from cutgate.formats import format_for
 from cutgate.in_process.options import CutoutOptions
 from cutgate.in_process.remover import Remover
 from cutgate.protocol.calls import JobHandle
+from cutgate.protocol.connection import Download
 from cutgate.protocol.flows import Flow, in_thread
 
 _AT_WORK: Final[set[int]] = set()
@@ -52,11 +53,11 @@ class InProcessBatch(Batch):
         self._remover, self._options = remover, options
         self._file_format, self._quality = format_for(f"result{recipe.suffix}"), quality
 
-    def _content(self, picture: PlannedPicture, _entry: Entry, _handle: JobHandle) -> Flow[Content]:
+    def _content(self, picture: PlannedPicture, _entry: Entry, _handle: JobHandle) -> Flow[Download]:
         """Cut a picture out; there is no task."""
         return (yield from in_thread(lambda: self._made(picture)))
 
-    def _made(self, picture: PlannedPicture) -> Content:
+    def _made(self, picture: PlannedPicture) -> Download:
         with at_work():
             cutout = self._remover.remove_background(picture.source.path, **self._options)
-            return Content(cutout.to_bytes(self._file_format, quality=self._quality), cutout.subject_found)
+            return Download(cutout.to_bytes(self._file_format, quality=self._quality), cutout.subject_found)

@@ -27,6 +27,7 @@ from cutgate.gateway.settings import GatewaySettings
 from cutgate.local.data_folder import LEAST_FREE_BYTES, DataDir
 from cutgate.local.parts import running_environment
 from cutgate.local.stack import address, claim_port, open_log, own_metrics_port
+from tests.cutgate.conftest import run
 from tests.cutgate.processes import lives
 from tests.cutgate.stand_ins import write_stand_ins
 from tests.gateway.harness import there
@@ -170,8 +171,7 @@ def test_on_a_terminal_the_link_signs_in_and_a_line_says_what_goes_on(place: Pla
 
 def test_the_keys_come_as_variables_of_each_shell(place: Place) -> None:
     with place.up() as (_, facts):
-        code, printed, _ = place.run("env", "--data", str(place.data))
-        assert code == 0
+        printed = run("env", "--data", place.data).stdout
         expected = {
             "CUTGATE_URL": facts["url"],
             "CUTGATE_PUBLIC_KEY": "public",
@@ -181,43 +181,31 @@ def test_the_keys_come_as_variables_of_each_shell(place: Place) -> None:
         command = f"unset ${{!CUTGATE_@}}; eval {shlex.quote(printed)}; env"
         found = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout
         assert {f"{name}={value}" for name, value in expected.items()} <= set(found.splitlines())
-        assert json.loads(place.run("env", "--data", str(place.data), "--json")[1]) == expected
+        assert json.loads(run("env", "--data", place.data, "--json").stdout) == expected
         for shell, line in (
             ("fish", "set -gx CUTGATE_API_KEY api-key-text"),
             ("powershell", "$env:CUTGATE_API_KEY = 'api-key-text'"),
         ):
-            assert place.run("env", "--data", str(place.data), "--shell", shell)[1].splitlines()[-1] == line
-    code, printed, said = place.run("env", "--data", str(place.data))
-    assert (code, printed) == (1, "")
-    assert said.startswith(f"Error: no stack runs in {place.data}; start one with cutgate up")
+            assert run("env", "--data", place.data, "--shell", shell).stdout.splitlines()[-1] == line
+    result = run("env", "--data", place.data)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: no stack runs in {place.data}; start one with cutgate up")
 
 
-def test_a_folder_without_an_api_key_gets_one_and_keeps_its_pair(place: Place) -> None:
-    with place.up():
-        pass
-    file = place.data / "account.json"
-    file.write_text(json.dumps({"public_key": "mine", "private_key": "my-private-key"}))
-    with place.up() as (_, facts):
-        assert (facts["public_key"], json.loads(file.read_text())["api_key"]) == ("mine", "api-key-text")
-
-
-def test_threads_are_shared_among_workers_unless_set(place: Place) -> None:
-    with place.up("--workers", "64"):
+def test_a_second_start_has_the_same_account_its_own_threads_and_a_key_that_was_missing(place: Place) -> None:
+    with place.up("--workers", "2") as (_, first):
         threads = {file.read_text() for file in place.state.glob("worker-*")}
-    assert threads == {str(max(1, len(os.sched_getaffinity(0)) // 64))}
-    for file in place.state.iterdir():
+    assert threads == {str(max(1, len(os.sched_getaffinity(0)) // 2))}
+    for file in place.state.glob("worker-*"):
         file.unlink()
-    with place.up(CUTGATE_THREADS="7"):
+    kept = place.data / "account.json"
+    pair = {name: first[name] for name in ("public_key", "private_key")}
+    kept.write_text(json.dumps(pair))
+    with place.up(CUTGATE_THREADS="7") as (_, second):
         assert [file.read_text() for file in place.state.glob("worker-*")] == ["7"]
-
-
-def test_a_second_start_shows_the_same_account(place: Place) -> None:
-    with place.up() as (_, first):
-        pass
-    with place.up() as (_, second):
-        pass
-    assert (place.state / "keys").read_text() == "made\nmade\n"
-    assert first["private_key"] == second["private_key"] == "private-key-text"
+    assert second == {**pair, "api_key": "api-key-text", "url": second["url"]}
+    assert json.loads(kept.read_text())["api_key"] == "api-key-text"
+    assert (place.state / "keys").read_text() == "made\n" * 3
 
 
 def is_ready(url: str) -> bool:
