@@ -35,7 +35,6 @@ class Tree:
 
 
 def here() -> Tree:
-    """This tree."""
     return Tree(ROOT, _git("rev-parse", "--short=8", "HEAD"))
 
 

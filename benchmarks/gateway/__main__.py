@@ -53,10 +53,6 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def chosen(options: argparse.Namespace) -> list[Row]:
-    return [row for row in ROWS if row.name in options.only]
-
-
 def speed(options: argparse.Namespace) -> Iterator[tuple[str, bool]]:
     """A table for each number of processes and of connections, once it is there; whether goals are met."""
     with ExitStack() as trees:
@@ -77,7 +73,8 @@ def _tables(options: argparse.Namespace, compared: Sequence[tuple[Tree, list[str
             for connections in options.connections:
                 found = {
                     row: in_turn(sides, row, options.requests, connections, options.rounds)
-                    for row in chosen(options)
+                    for row in ROWS
+                    if row.name in options.only
                 }
                 title = f"{commits}. Gateway processes: {processes}; connections: {connections}."
                 rows = [cells(row, figures) for row, figures in found.items()]

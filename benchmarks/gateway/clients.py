@@ -11,8 +11,6 @@ from typing import Final
 from benchmarks.gateway.requests import Request
 
 _HOST: Final = "127.0.0.1"
-_ONE_WRITE_BYTES: Final = 2**14
-"""Shorter requests go out in one call; longer ones are not copied for that."""
 
 
 class Unexpected(RuntimeError):
@@ -34,10 +32,7 @@ class Sent:
 
 
 def send(
-    port: int,
-    requests: Sequence[Request],
-    expected: bytes = b'"RetCode":0',
-    or_else: bytes | None = None,
+    port: int, requests: Sequence[Request], expected: bytes = b'"RetCode":0', or_else: bytes | None = None
 ) -> Sent:
     """Send requests one after the other over one connection.
 
@@ -48,7 +43,7 @@ def send(
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for request in requests:
             started = time.perf_counter()
-            _write(connection, request)
+            connection.sendall(b"".join((request.head, request.picture, request.tail)))
             length = 0
             while (line := answers.readline()) != b"\r\n":
                 if not line:
@@ -62,15 +57,6 @@ def send(
                     raise Unexpected(f"not {expected.decode()}: {answer[:500].decode()}")
                 sent.others += 1
     return sent
-
-
-def _write(connection: socket.socket, request: Request) -> None:
-    if len(request.picture) < _ONE_WRITE_BYTES:
-        connection.sendall(request.head + request.picture + request.tail)
-    else:
-        connection.sendall(request.head)
-        connection.sendall(request.picture)
-        connection.sendall(request.tail)
 
 
 def send_all(

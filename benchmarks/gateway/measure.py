@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -76,9 +76,9 @@ class Figures:
         took = [seconds for run in runs for seconds in run.sent.took_seconds]
         cuts = statistics.quantiles(took, n=100, method="inclusive")
         return cls(
-            gateway_us=_median(runs, lambda run: run.gateway_us),
-            server_us=_median(runs, lambda run: run.server_us),
-            clients_us=_median(runs, lambda run: run.clients_us),
+            gateway_us=statistics.median(run.gateway_us for run in runs),
+            server_us=statistics.median(run.server_us for run in runs),
+            clients_us=statistics.median(run.clients_us for run in runs),
             a_second=len(took) / sum(run.sent.seconds for run in runs),
             p50_ms=cuts[49] * 1e3,
             p99_ms=cuts[98] * 1e3,
@@ -93,7 +93,3 @@ def in_turn(sides: Sequence[Side], row: Row, requests: int, connections: int, ro
         for number in reversed(numbers) if turn % 2 else numbers:
             runs[number].append(sides[number].run(row, requests, connections))
     return [Figures.of(of_side) for of_side in runs]
-
-
-def _median(runs: Sequence[Run], figure: Callable[[Run], float]) -> float:
-    return statistics.median(map(figure, runs))

@@ -56,7 +56,8 @@ class Cast:
     @classmethod
     def on(cls, gateway: Gateway, *, requests: int, rate: int) -> Self:
         """Make the accounts for runs of so many requests, and have each process of the gateway see them once."""
-        count = account_count(requests, rate)
+        # So many that none sends more than it may at once, however quick the run is.
+        count = min(MOST_ACCOUNTS, max(2, math.ceil(requests / rate)))
         limit = ("--submits-per-second", str(rate))
         rich = ("--credits", "100000000", "--queue-cap", "1000000")
         terms = {
@@ -115,11 +116,6 @@ class Row:
         return max(4, round(requests * self.share))
 
 
-def account_count(requests: int, rate: int) -> int:
-    """How many accounts share a run, so that none sends more than it may at once, however quick the run is."""
-    return min(MOST_ACCOUNTS, max(2, math.ceil(requests / rate)))
-
-
 def _reading(gateway: Gateway, account: Account) -> Request:
     """A look at tasks of an account, which it submits for that."""
     url = f"http://{HOST}:{gateway.port}/"
@@ -131,8 +127,8 @@ def _reading(gateway: Gateway, account: Account) -> Request:
     return details(account, uids)
 
 
-def _removals(picture: Picture) -> Callable[[Cast, int], list[Request]]:
-    return lambda cast, count: [removal(account, picture) for account in islice(cycle(cast.paying), count)]
+def _removals(picture: Picture, by: str = "paying") -> Callable[[Cast, int], list[Request]]:
+    return lambda cast, count: [removal(account, picture) for account in islice(cycle(getattr(cast, by)), count)]
 
 
 def _faulty(accounts: Sequence[Account], count: int) -> list[Request]:
@@ -150,13 +146,13 @@ ROWS: Final = (
     Row(name="10 MB", make=_removals(TEN_MEGABYTES), share=1 / 60),
     Row(
         name="queue full",
-        make=lambda cast, count: [removal(account, SMALL) for account in islice(cycle(cast.full), count)],
+        make=_removals(SMALL, by="full"),
         expected=THROTTLED,
         gateway_goal_us=REFUSAL_GOAL_US,
     ),
     Row(
         name="no credits",
-        make=lambda cast, count: [removal(account, SMALL) for account in islice(cycle(cast.poor), count)],
+        make=_removals(SMALL, by="poor"),
         expected=NO_CREDITS,
         gateway_goal_us=REFUSAL_GOAL_US,
     ),

@@ -41,13 +41,11 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def report_on(results: Results, pairs: PairSet) -> SetReport:
-    """Every method's scores on one set."""
     scored = {method: Scored.of(results.scored(method, pairs)) for method in results.methods}
     return SetReport(pairs, scored)
 
 
 def exhibits(results: Results, report: SetReport) -> list[Exhibit]:
-    """What the contact sheet shows of a set."""
     folders = {method: results.folder(method, report.pairs) for method in results.methods}
     shown = chosen_by_sad(report.scored[CUTGATE], report.scored[MATTING])
     pairs = [report.pairs.pairs[index] for index in shown]

@@ -95,7 +95,6 @@ def boxes_of(pair: Pair, truth: ByteMask) -> Iterator[tuple[str, Region]]:
 
 
 def asked(region: Region) -> Box:
-    """A region as a request names it."""
     return Box(left_px=region.left_px, top_px=region.top_px, right_px=region.right_px, bottom_px=region.bottom_px)
 
 

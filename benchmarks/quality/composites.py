@@ -148,7 +148,6 @@ def made_in(
 
 
 def write_composites(pairs: Sequence[Pair], folder: Path) -> Entries:
-    """Write every composite."""
     backgrounds, subjects = backgrounds_of(pairs), subjects_of(pairs)
     folds = folds_of(subjects)
     for place, subject in enumerate(subjects):

@@ -94,7 +94,6 @@ def groups_of(
 
 
 def write_groups(pairs: Sequence[Pair], folder: Path) -> Entries:
-    """Write every group."""
     backgrounds, subjects = backgrounds_of(pairs), subjects_of(pairs)
     folds = folds_of(subjects)
     for fold in range(FOLDS):
@@ -104,7 +103,6 @@ def write_groups(pairs: Sequence[Pair], folder: Path) -> Entries:
 
 
 def _written(group: Group, folder: Path, name: str) -> Iterator[dict[str, Any]]:
-    """Write the picture and each alpha; what the manifest says of them."""
     photo = f"{name}.jpg"
     data = cv2.imencode(photo, group.photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, group.jpeg_quality])[1].tobytes()
     write_whole(folder / photo, data)

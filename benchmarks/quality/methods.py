@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from benchmarks import Absent
 from benchmarks.job import do_job
 from benchmarks.quality.maps import keep_maps
 from benchmarks.quality.pairs import Evaluator, PairSet, read_pairs
-from benchmarks.rembg_peer import Rembg, isnet_weights, rembg_version
+from benchmarks.rembg_peer import Rembg, isnet_weights
 from benchmarks.trees import Tree
 from cutgate import Client
 from cutgate.files import write_whole
@@ -85,7 +86,7 @@ class Results:
         if method == BEFORE:
             assert self._before is not None
             return place / f"before-{self._before.commit}"
-        return place / f"rembg-{rembg_version()}-{self._weights.sha256[:8]}" / _FOLDERS[method]
+        return place / f"rembg-{version('rembg')}-{self._weights.sha256[:8]}" / _FOLDERS[method]
 
     def scored(self, method: str, pairs: PairSet) -> list[dict[str, Any]]:
         """Make what is missing and score it; one row for each photo, of rembg for those that are sampled."""

@@ -83,22 +83,18 @@ def geometric_mean_ratio(ours: Scores, theirs: Scores, picked: Scores) -> Scores
 
 
 def share_lower(ours: Scores, theirs: Scores, picked: Scores) -> Scores:
-    """Share of photos on which ours is strictly lower."""
     return np.asarray(picked @ (ours < theirs) / picked.sum(axis=-1))
 
 
 def ratio_of_means(ours: Scores, theirs: Scores, picked: Scores) -> Scores:
-    """Our mean over theirs."""
     return np.asarray((picked @ ours) / (picked @ theirs))
 
 
 def ratio_of_medians(ours: Scores, theirs: Scores, picked: Scores) -> Scores:
-    """Our median over theirs."""
     return _medians(ours, picked) / _medians(theirs, picked)
 
 
 def difference_of_means(ours: Scores, theirs: Scores, picked: Scores) -> Scores:
-    """Our mean minus theirs."""
     return np.asarray(picked @ (ours - theirs) / picked.sum(axis=-1))
 
 

@@ -8,7 +8,6 @@ this processor or installation cannot run says what it lacks. The exit status is
 """
 
 import argparse
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,7 +19,7 @@ from benchmarks import Absent, memory
 from benchmarks.machine import conditions, this_command
 from benchmarks.pages import require_parts, write_part
 from benchmarks.photos import photos
-from benchmarks.speed import jobs, overhead, service, throughput
+from benchmarks.speed import jobs, overhead, throughput
 from benchmarks.speed.engines import CHOICES
 from benchmarks.speed.rows import BEFORE, Row, as_table, lacking
 from cutgate.worker.models.errors import ModelUnavailable
@@ -36,7 +35,6 @@ TITLES: Final = {
     jobs.REMBG: "rembg's time over Cutgate's, both without matting",
     jobs.MATTING: "rembg's time with alpha matting over Cutgate's with HairOptimization on",
     OVERHEAD: "Everything but the network, on one thread: CPU milliseconds",
-    service.SERVICE: "Pictures a second through the whole service over those of `rembg s`, four clients, 1 MP",
     QUEUE: "Pictures a second of a queue through one worker, two at once over one at a time",
     MEMORY: "Memory of a worker's process",
 }
@@ -51,7 +49,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=TITLES, default=list(TITLES), metavar="SECTION")
     parser.add_argument(
         "--rounds",
-        type=positive,
+        type=int,
         default=5,
         help="of each comparison; half of them where one takes long",
     )
@@ -67,31 +65,13 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
         default=SHARED / "data" / "eval",
         help="where photos with hair and fur are",
     )
-    parser.add_argument("--jobs", type=positive, default=300, help="how many jobs the memory is watched over")
-    parser.add_argument(
-        "--rembg", help="the command `rembg`, with its server; default: beside this Python, or in PATH"
-    )
+    parser.add_argument("--jobs", type=int, default=300, help="how many jobs the memory is watched over")
     parser.add_argument("--write", metavar="PAGE", type=Path, help="write the tables into this page, too")
     return parser.parse_args(arguments)
 
 
-def positive(text: str) -> int:
-    """A whole number above 0."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
-
-
 def part_of(section: str) -> str:
-    """Where a section stands in the page that `--write` names."""
     return f"speed, {section}"
-
-
-def rembg_command(named: str | None) -> str:
-    """The command that starts rembg's server: as named, beside this Python, or in PATH."""
-    beside = Path(sys.executable).with_name("rembg")
-    return named or (str(beside) if beside.is_file() else shutil.which("rembg") or "rembg")
 
 
 def sections(options: argparse.Namespace) -> Iterator[Table]:
@@ -104,9 +84,6 @@ def sections(options: argparse.Namespace) -> Iterator[Table]:
     if OVERHEAD in options.only:
         rows, steps = apart(overhead.measure, taken, options.rounds, options.before)
         yield OVERHEAD, rows, f"{as_table(rows, BEFORE)}\n\n{steps}"
-    if service.SERVICE in options.only:
-        rows = by_choice([service.SERVICE], service.measure, rembg_command(options.rembg), few)[service.SERVICE]
-        yield service.SERVICE, rows, as_table(rows)
     if QUEUE in options.only:
         rows = apart(throughput.measure, few)
         yield QUEUE, rows, as_table(rows)

@@ -72,7 +72,6 @@ def measure(photos: Sequence[Photo], rounds: int, reference: str | None) -> tupl
 
 
 def least(rounds: Sequence[Costs]) -> Costs:
-    """Each step's least milliseconds."""
     names = dict.fromkeys(name for costs in rounds for name in costs)
     return {name: 1000 * min(costs[name] for costs in rounds) for name in names}
 
