@@ -86,7 +86,7 @@ class Network:
     def _spec(self, options: CutoutOptions, composition: Composition) -> CutoutSpec:
         """The options as a worker takes them."""
         given: dict[str, Any] = {
-            _FIELDS[name]: _READ.get(name, _as_it_is)(value)
+            _FIELDS[name]: _READ[name](value) if name in _READ else value
             for name, value in options.items()
             if name in _FIELDS and value is not None
         }
@@ -123,10 +123,6 @@ def _with_room(given: dict[str, Any]) -> dict[str, Any]:
 
     foreground, background = thresholds_of(level("foreground_threshold"), level("background_threshold"))
     return {"foreground_threshold": foreground, "background_threshold": background} | given
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
 
 
 def _box_of(value: Any) -> Box:

@@ -33,14 +33,12 @@ _Facts = TypeVar("_Facts")
 
 def default_data_dir() -> Path:
     """Where the stack keeps its data by default: `$XDG_DATA_HOME/cutgate` or `~/.local/share/cutgate`."""
-    home = os.environ.get("XDG_DATA_HOME")
-    return (Path(home) if home else Path.home() / ".local" / "share") / "cutgate"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "cutgate"
 
 
 def default_state_dir() -> Path:
     """Where commands remember what they did: `$XDG_STATE_HOME/cutgate` or `~/.local/state/cutgate`."""
-    home = os.environ.get("XDG_STATE_HOME")
-    return (Path(home) if home else Path.home() / ".local" / "state") / "cutgate"
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "cutgate"
 
 
 @dataclass(frozen=True, slots=True)
