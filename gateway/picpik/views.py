@@ -11,6 +11,7 @@ from flask import Blueprint, Response, g, jsonify, request
 from cutgate.gateway.accounts.failures import ClientAddresses
 from cutgate.gateway.accounts.key_pairs import KeyPairs, Signer
 from cutgate.gateway.accounts.rates import (
+    RETRY_AFTER_SECONDS,
     Entry,
     KeyChanged,
     Rate,
@@ -19,7 +20,7 @@ from cutgate.gateway.accounts.rates import (
     rate_headers,
     with_known_key,
 )
-from cutgate.gateway.bodies import Bodies, Body, TransferBroken
+from cutgate.gateway.bodies import Bodies, Body, TransferBroken, is_small
 from cutgate.gateway.observe.counts import OTHER
 from cutgate.gateway.observe.metrics import count_as
 from cutgate.gateway.picpik import faults
@@ -91,7 +92,7 @@ class PicpikApi:
             raise faults.EncodingNotSupported
         told_bytes = request.content_length
         # A small body is always read: a right signature in it is to pass.
-        if not self.settings.is_small(told_bytes):
+        if not is_small(told_bytes):
             self.addresses.check(request.remote_addr)
         try:
             with self.bodies.received(request.stream, told_bytes) as body:
@@ -162,9 +163,9 @@ class PicpikApi:
         answer = _answer(row.ret_code, row.text(error), {"Detail": detail} if detail else {})
         answer.status_code = self.settings.throttle_status if row.status == 429 else row.status
         if row.passing:
-            # A rate knows when it frees, a full queue its pace; of anything else the setting is a guess.
+            # A rate knows when it frees, a full queue its pace; of anything else nobody knows.
             known = error.retry_after_seconds if isinstance(error, TooOften | QueueFull) else None
-            answer.headers["Retry-After"] = str(known or self.settings.retry_after_seconds)
+            answer.headers["Retry-After"] = str(known or RETRY_AFTER_SECONDS)
         return answer
 
     @cached_property

@@ -14,7 +14,8 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTim
 
 from cutgate.gateway.accounts.authentication import Authenticator, KeyRefused
 from cutgate.gateway.accounts.failures import AddressShutOut
-from cutgate.gateway.bodies import Bodies, TransferBroken
+from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS
+from cutgate.gateway.bodies import Bodies, TransferBroken, is_small
 from cutgate.gateway.observe.metrics import count_no_more
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import AnswerLog, JsonObject, Outcome, Pending, message_of, status_of
@@ -112,7 +113,7 @@ class RunwareApi:
             AddressShutOut: too many wrong keys came from there, and the header has no right one.
             LedgerUnavailable: the accounts are away.
         """
-        if not self.settings.is_small(request.content_length):
+        if not is_small(request.content_length):
             self.authenticator.check_address(
                 key_in_header(request.headers.get("Authorization")), request.remote_addr
             )
@@ -163,7 +164,7 @@ class RunwareApi:
         answer.status_code = status_of(outcomes)
         passing = [outcome for outcome in outcomes if outcome.passing]
         if passing and answer.status_code != HTTPStatus.OK:
-            seconds = max(outcome.retry_after_seconds or self.settings.retry_after_seconds for outcome in passing)
+            seconds = max(outcome.retry_after_seconds or RETRY_AFTER_SECONDS for outcome in passing)
             answer.headers["Retry-After"] = str(seconds)
         return answer
 

@@ -16,10 +16,10 @@ from cutgate.gateway.runware.messages.fields import WRONG
 from cutgate.gateway.runware.tasks.actions import ACTIONS
 from cutgate.gateway.runware.tasks.submitting import DEFAULTS
 from cutgate.jobs import errors as jobs
-from manual.advice import RUNWARE_ADVICE
-from manual.errors import leaves
-from manual.markdown import alike, code, items, message, one_line, summaries, summary
-from manual.rates import COUNTED
+from docs.manual.advice import RUNWARE_ADVICE
+from docs.manual.errors import leaves
+from docs.manual.markdown import alike, code, items, message, one_line, summaries, summary
+from docs.manual.rates import COUNTED
 
 ROWS: Final = spelt_out(_ROWS)
 _USUAL: Final = 400

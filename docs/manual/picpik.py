@@ -12,10 +12,10 @@ from cutgate.gateway.picpik.requests import IGNORED
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs import errors as jobs
 from cutgate.signing import BodyRejected
-from manual.advice import PICPIK_ADVICE
-from manual.errors import leaves
-from manual.markdown import alike, code, items, message, one_line, summaries, summary
-from manual.rates import COUNTED
+from docs.manual.advice import PICPIK_ADVICE
+from docs.manual.errors import leaves
+from docs.manual.markdown import alike, code, items, message, one_line, summaries, summary
+from docs.manual.rates import COUNTED
 
 ROWS: Final = spelt_out(_ROWS)
 _ENVELOPE: Final = {"Action", "PublicKey", "Signature", "RetCode", "Message", "request_uuid"}
