@@ -98,8 +98,11 @@ def test_without_the_worker_it_says_what_to_install(
         (["--box", "1,2,3"], "'1,2,3' is not four whole numbers"),
         (["--box=-9,-9,-5,5"], "-9, -9, -5, 5 has no area in a picture"),
         (["--erode-size", "41"], "0<=x<=40"),
-        (["--url", "http://127.0.0.1:9"], "--url needs --public-key"),
-        (["--url", "nowhere", "--public-key", "a", "--private-key-file", "a.png"], "url must start with http"),
+        (["--url", "http://127.0.0.1:9", "-o", "out.png"], "--url needs --public-key"),
+        (
+            ["--url", "nowhere", "--public-key", "a", "--private-key-file", "key", "-o", "out.png"],
+            "url must start with http",
+        ),
         (["--background", "reddish"], "'reddish' is not a colour such as white"),
         (["--background", "#12345"], "is not a colour"),
         (["--background", "#123456", "--background-image", "a.png"], "exclude each other"),
@@ -129,6 +132,7 @@ def test_wrong_calls_exit_with_2_and_write_nothing(
 ) -> None:
     folder = photos[0].parent
     monkeypatch.chdir(folder)
+    (folder / "key").write_text("key")
     before = sorted(folder.iterdir())
     result = run("cut", "a.png", "-o", "out/", *options)
     assert sorted(folder.iterdir()) == before
