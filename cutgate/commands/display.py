@@ -61,7 +61,7 @@ class Display:
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def say(self, text: str) -> None:
+    def describe(self, text: str) -> None:
         """What goes on now, for people who look."""
         self._bars.update(self._bar, description=text)
 

@@ -51,9 +51,9 @@ def watch(folder: Path, output: Path, once: bool, results: ResultOptions, target
         batcher.prepare()
         rounds = Rounds(batcher, journal, results.suffix, display, stop, as_json)
         with display:
-            display.say(f"Watching {folder}")
+            display.describe(f"Watching {folder}")
             for whole in arriving(folder, output, rounds.arrivals, stop, once=once):
-                display.say(f"Cutting out {len(whole)}" if whole else f"Watching {folder}")
+                display.describe(f"Cutting out {len(whole)}" if whole else f"Watching {folder}")
                 rounds.cut([Source(path, path.relative_to(folder).as_posix()) for path in whole])
     if stop.is_set():
         raise click.exceptions.Exit(INTERRUPTED)

@@ -50,13 +50,13 @@ class Network:
     segmenter: Segmenter
 
     @classmethod
-    def load(cls, settings: WorkerSettings, say: Callable[[str], object]) -> Self:
+    def load(cls, settings: WorkerSettings, on_line: Callable[[str], object]) -> Self:
         """Find or fetch the weights and load them, as a worker with these settings does."""
         if not structlog.is_configured():  # what it writes by default goes to standard output
             structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
         try:
             # A picture follows at once: it shows what a first run would, and most processes cut out a single one.
-            return cls(settings, load_segmenter(settings, say, warm_up=False))
+            return cls(settings, load_segmenter(settings, on_line, warm_up=False))
         except ModelUnavailable as error:
             raise NetworkUnavailable(str(error)) from error
 

@@ -34,7 +34,7 @@ def test_bash_asks_the_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("", "cut watch list status terminate balance up env completion keys models doctor"),
+        ("", "balance completion cut doctor env keys list models status terminate up watch"),
         ("cut --hair ", "auto on off"),
         ("completion ", "bash zsh fish"),
         ("keys ", "account add credits list reseal revoke rotate usage"),

@@ -199,7 +199,7 @@ def test_ctrl_c_ends_at_once_and_the_same_command_goes_on(folder: Path) -> None:
     album = folder / "album"
     album.mkdir()
     for number in range(6):
-        (album / f"{number}.png").write_bytes(photo(side_px=1500))
+        (album / f"{number}.png").write_bytes(photo(side_px=1000))
     command = [sys.executable, "-m", "cutgate", "cut", "album", "-o", "out"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

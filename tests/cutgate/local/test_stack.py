@@ -95,7 +95,7 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path / "data", tmp_path / "state", kept | more)
 
 
-def test_up_prints_one_line_when_ready_and_leaves_nobody_behind(place: Place) -> None:
+def test_up_prints_one_line_when_ready_has_its_folder_alone_and_leaves_nobody_behind(place: Place) -> None:
     with place.up("--workers", "2", "--verbose", CUTGATE_PUBLIC_URL="https://elsewhere.example") as (
         process,
         facts,
@@ -105,6 +105,8 @@ def test_up_prints_one_line_when_ready_and_leaves_nobody_behind(place: Place) ->
         eventually(lambda: len(place.parts("worker")) == 2)
         stack = json.loads((place.data / "stack.json").read_text())
         assert (stack["url"], stack["pid"]) == (facts["url"], process.pid)
+        fault = f"cutgate already runs at {facts['url']}: {place.data} is in use by process {process.pid}"
+        assert place.refusal() == f"Error: {fault}; stop it or choose another folder with --data\n"
         process.send_signal(signal.SIGTERM)
         started = time.monotonic()
         printed, said = process.communicate(timeout=STOP_SECONDS)
@@ -246,13 +248,6 @@ def test_ctrl_c_during_the_start_leaves_nobody_behind(place: Place) -> None:
     eventually(lambda: not place.parts("gateway"))
 
 
-def test_one_folder_has_one_stack(place: Place) -> None:
-    with place.up() as (process, facts):
-        said = place.refusal()
-    fault = f"cutgate already runs at {facts['url']}: {place.data} is in use by process {process.pid}"
-    assert said == f"Error: {fault}; stop it or choose another folder with --data\n"
-
-
 def test_a_port_in_use_is_said_before_anything_starts(place: Place) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -261,7 +256,9 @@ def test_a_port_in_use_is_said_before_anything_starts(place: Place) -> None:
     assert said == f"Error: {fault}; try another port, or --port 0 for a free one\n"
 
 
-def test_a_full_disk_is_said_before_anything_starts(place: Place, tmp_path: Path) -> None:
+def test_a_full_disk_is_said_before_anything_starts(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "disk").mkdir()
     with small_disk(tmp_path / "disk") as disk:
         folder = disk.root / "data"
@@ -270,8 +267,8 @@ def test_a_full_disk_is_said_before_anything_starts(place: Place, tmp_path: Path
         assert re.fullmatch(rf"Error: the disk of {folder} is full: \d MiB are left", fault)
         assert advice == "make room, or choose a folder on another one with --data\n"
         assert not (folder / "redis").exists()
-        with full.up(CUTGATE_LEAST_FREE_BYTES="0") as (_, facts):
-            assert is_ready(facts["url"])
+        monkeypatch.setenv("CUTGATE_LEAST_FREE_BYTES", "0")
+        DataDir(folder).require_room()
     assert GatewaySettings.model_fields["least_free_bytes"].default == LEAST_FREE_BYTES
 
 
@@ -283,10 +280,10 @@ def test_a_server_of_the_environment_is_used_and_none_is_started(place: Place) -
 
 
 def test_a_server_that_cannot_read_newer_files_says_so_itself(place: Place) -> None:
-    with place.up():
-        pass
-    [base] = (place.data / "redis").rglob("*.base.rdb")
-    base.write_bytes(b"REDIS0999" + base.read_bytes()[9:])
+    files = place.data / "redis" / "appendonlydir"
+    files.mkdir(parents=True)
+    (files / "appendonly.aof.manifest").write_text("file appendonly.aof.1.base.rdb seq 1 type b\n")
+    (files / "appendonly.aof.1.base.rdb").write_bytes(b"REDIS0999")
     said = place.refusal()
     assert said.startswith("Error: redis ended while starting (exit code 1); its last lines:\n")
     assert "Can't handle RDB format version" in said
