@@ -18,7 +18,7 @@ from benchmarks.machine import conditions, this_command
 from benchmarks.pages import require_parts, write_part
 from benchmarks.quality.composites import composites_in
 from benchmarks.quality.methods import CUTGATE, MAPS, MATTING, Results, by_service, in_process
-from benchmarks.quality.pairs import SHARED, SHARED_SETS, Evaluator, PairSet, read_pairs
+from benchmarks.quality.pairs import SHARED, SHARED_SETS, Evaluator, read_pairs
 from benchmarks.quality.report import SetReport, whole_report
 from benchmarks.quality.scores import Scored
 from benchmarks.quality.sheet import Exhibit, chosen_by_sad, contact_sheet
@@ -38,11 +38,6 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--service", metavar="URL", help="measure a running service")
     parser.add_argument("--write", metavar="PAGE", type=Path, help="write the tables into this page, too")
     return parser.parse_args(arguments)
-
-
-def report_on(results: Results, pairs: PairSet) -> SetReport:
-    scored = {method: Scored.of(results.scored(method, pairs)) for method in results.methods}
-    return SetReport(pairs, scored)
 
 
 def exhibits(results: Results, report: SetReport) -> list[Exhibit]:
@@ -66,7 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
         with ExitStack() as undo:
             before = undo.enter_context(worktree(options.before)) if options.before else None
             results = Results(options.out, evaluator, cutgate, before)
-            reports = [report_on(results, pairs) for pairs in sets]
+            scored = {m: [Scored.of(results.scored(m, pairs)) for pairs in sets] for m in results.methods}
+            reports = [SetReport(pairs, {m: scored[m][n] for m in scored}) for n, pairs in enumerate(sets)]
     except (Absent, ModelUnavailable) as missing:
         print(missing, file=sys.stderr)
         return 2

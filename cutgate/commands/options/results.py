@@ -207,12 +207,9 @@ class ResultOptions:
 
     def options(self) -> CutoutOptions:
         """Options for this process; a JPEG without a background lies over white, as a service has it."""
-        is_bare = self.file_format == "jpeg" and not self.given.keys() & {
-            "background",
-            "background_image",
-            "only_mask",
-        }
-        return cast("CutoutOptions", {**self.given, **({"background": "#ffffff"} if is_bare else {})})
+        is_bare = {"background", "background_image", "only_mask"}.isdisjoint(self.given)
+        over_white = {"background": "#ffffff"} if self.file_format == "jpeg" and is_bare else {}
+        return cast("CutoutOptions", {**self.given, **over_white})
 
 
 def result_options(command: Callable[..., None]) -> Callable[..., None]:

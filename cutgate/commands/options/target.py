@@ -100,7 +100,10 @@ class Target:
         """A client for the service and account that the caller names; the private key is in no argument."""
         private_key = os.environ.get("CUTGATE_PRIVATE_KEY")
         if self.private_key_file is not None:
-            private_key = self.private_key_file.read_text().strip()
+            try:
+                private_key = self.private_key_file.read_text().strip()
+            except UnicodeDecodeError:
+                raise click.UsageError(f"{self.private_key_file} is no text with a private key") from None
         if not (self.public_key and private_key):
             raise click.UsageError("--url needs --public-key, and CUTGATE_PRIVATE_KEY or --private-key-file")
         try:

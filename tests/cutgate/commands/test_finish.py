@@ -103,6 +103,10 @@ def test_without_the_worker_it_says_what_to_install(
             ["--url", "nowhere", "--public-key", "a", "--private-key-file", "key", "-o", "out.png"],
             "url must start with http",
         ),
+        (
+            ["--url", "http://a", "--private-key-file", "a.png", "-o", "out.png"],
+            "a.png is no text with a private key",
+        ),
         (["--background", "reddish"], "'reddish' is not a colour such as white"),
         (["--background", "#12345"], "is not a colour"),
         (["--background", "#123456", "--background-image", "a.png"], "exclude each other"),
