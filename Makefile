@@ -60,7 +60,7 @@ bench-quality: $(VENV)/.dev weights ## Compare cut-outs with rembg's on photos w
 	@$(BIN)/python -m benchmarks.quality $(if $(BEFORE),--before $(BEFORE)) --write benchmarks/results/quality.md
 
 bench-speed: $(VENV)/.dev weights ## Compare time and memory with the network's alone and with rembg's
-	@$(BIN)/python -m benchmarks.speed --write benchmarks/results/speed.md $(if $(REMBG),--rembg $(REMBG)) $(if $(BEFORE),--before $(BEFORE))
+	@$(BIN)/python -m benchmarks.speed --write benchmarks/results/speed.md $(if $(BEFORE),--before $(BEFORE))
 
 weights: $(VENV)/.app
 	@command -v npm >/dev/null || $(MAKE) --silent $(VENV)/.npm

@@ -30,5 +30,4 @@ def at_least(value: float) -> Bound:
 
 
 def verdict(*, met: bool) -> str:
-    """For a table."""
     return "pass" if met else "falls short"

@@ -8,17 +8,27 @@ from cutgate.jobs.spec import CutoutSpec
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.runtime import Segmenter
+from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.finish import Finish, finish
-from cutgate.worker.pictures.images import read_image
+from cutgate.worker.pictures.images import SourceImage, read_image
+
+
+def cut(
+    source: SourceImage, spec: CutoutSpec, segmenter: Segmenter, ended: Callable[[str], None] | None = None
+) -> Picture:
+    """Cut out what is decoded; `ended` is told of each step's end."""
+    # What a network's greys mean has another name at other commits, or none.
+    others: dict[str, Any] = {
+        name: getattr(segmenter, name) for name in ("reading", "soft") if hasattr(segmenter, name)
+    }
+    if ended is not None:
+        others["ended"] = ended
+    return cut_out(source, spec, segmenter, lambda: None, **others)
 
 
 def do_job(data: bytes, spec: CutoutSpec, segmenter: Segmenter) -> bytes:
     """Decode, cut out, encode as the spec says."""
-    source = read_image(data, LIMITS)
-    # A commit to compare with may know of one reading alone.
-    reading: dict[str, Any] = {"reading": segmenter.reading} if hasattr(segmenter, "reading") else {}
-    picture = cut_out(source, spec, segmenter, lambda: None, **reading)
-    return finish(picture, Finish.of(spec)).data
+    return finish(cut(read_image(data, LIMITS), spec, segmenter), Finish.of(spec)).data
 
 
 def network_alone(segmenter: Segmenter, data: bytes) -> Callable[[], object]:

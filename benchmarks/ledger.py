@@ -10,7 +10,6 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
 
 from redis import Redis
@@ -37,21 +36,18 @@ MICROSECONDS: Final = 1_000_000
 
 
 def submit(ledger: RedisLedger, account: str) -> None:
-    """Accept a task with one picture."""
     uid = new_task_uid()
     item = NewItem(source=source_key(uid, 0), spec=SPEC)
     ledger.create(NewTask(uid=uid, account=account, origin="bench", items=(item,)))
 
 
 def claimed(ledger: RedisLedger) -> Claim:
-    """Take the next item."""
     claim = ledger.claim([LANE], "bench", new_token())
     assert claim is not None
     return claim
 
 
 def finish(ledger: RedisLedger, claim: Claim) -> None:
-    """End an item as done."""
     blob = result_key(claim.task, claim.index, claim.token)
     ledger.finish(claim, Result(blob=blob, media_type="image/png", width_px=640, height_px=480, size_bytes=9))
 
@@ -69,30 +65,15 @@ def cost(client: Redis, call: Callable[[], object], count: int = CALLS) -> float
     return (server_seconds(client) - before) / count * MICROSECONDS
 
 
-@dataclass
-class Queue:
-    """A ledger whose queue grows to each size in turn."""
-
-    ledger: RedisLedger
-    client: Redis
-    queued: int = 0
-
-    def grow(self, queued: int, accounts: int) -> None:
-        """Have so many items wait."""
-        for number in range(queued - self.queued):
-            submit(self.ledger, f"account-{number % accounts}")
-        self.queued = max(queued, self.queued)
-
-    def measure(self) -> list[float]:
-        """What create, claim, renew, finish and reap cost."""
-        claims: list[Claim] = []
-        create = cost(self.client, lambda: submit(self.ledger, "account-0"))
-        claim = cost(self.client, lambda: claims.append(claimed(self.ledger)))
-        renewing, finishing = iter(claims), iter(claims)
-        renew = cost(self.client, lambda: self.ledger.renew(next(renewing)))
-        end = cost(self.client, lambda: finish(self.ledger, next(finishing)))
-        reap = cost(self.client, lambda: self.ledger.reap(), 50)
-        return [create, claim, renew, end, reap]
+def costs(ledger: RedisLedger, client: Redis) -> list[float]:
+    """What create, claim, renew, finish and reap cost."""
+    claims: list[Claim] = []
+    create = cost(client, lambda: submit(ledger, "account-0"))
+    claim = cost(client, lambda: claims.append(claimed(ledger)))
+    renewing, finishing = iter(claims), iter(claims)
+    renew = cost(client, lambda: ledger.renew(next(renewing)))
+    end = cost(client, lambda: finish(ledger, next(finishing)))
+    return [create, claim, renew, end, cost(client, ledger.reap, 50)]
 
 
 @contextmanager
@@ -103,16 +84,16 @@ def server() -> Iterator[tuple[RedisLedger, Redis]]:
 
 
 def moves(console: Console, queued: list[int], accounts: list[int]) -> None:
-    """Print what the moves cost."""
     table = Table(title="Server time of one call, in microseconds")
     for heading in ("queued", "accounts", "create", "claim", "renew", "finish", "reap"):
         table.add_column(heading, justify="right")
     for count in accounts:
         with server() as (ledger, client):
-            queue = Queue(ledger, client)
-            for size in sorted(queued):
-                queue.grow(size, count)
-                table.add_row(f"{size:,}", f"{count:,}", *(f"{value:.0f}" for value in queue.measure()))
+            sizes = sorted(queued)
+            for before, size in zip([0, *sizes], sizes, strict=False):
+                for number in range(size - before):
+                    submit(ledger, f"account-{number % count}")
+                table.add_row(f"{size:,}", f"{count:,}", *(f"{value:.0f}" for value in costs(ledger, client)))
     console.print(table)
 
 
@@ -157,7 +138,6 @@ def upkeep(console: Console, stored: int, workers: int, seconds: float) -> None:
 
 
 def main() -> None:
-    """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--queued", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--accounts", type=int, nargs="+", default=[1, 1_000])

@@ -12,29 +12,11 @@ from typing import Final
 from cutgate.worker.machine.container import cpu_quota, memory_limit_bytes
 
 CPU_FACTS: Final = Path("/proc/cpuinfo")
-FLAGS: Final = (
-    "avx2",
-    "avx512f",
-    "avx_vnni",
-    "avx512_vnni",
-    "avx512_bf16",
-    "amx_tile",
-    "amx_int8",
-    "amx_bf16",
-)
-"""Instruction sets that decide how fast a network runs."""
+FLAGS: Final = ("avx", "amx")
+"""How the instruction sets begin that decide how fast a network runs."""
 
 LIBRARIES: Final = (
-    "onnxruntime",
-    "onnxruntime-gpu",
-    "openvino",
-    "numpy",
-    "scipy",
-    "opencv-python-headless",
-    "pillow",
-    "isal",
-    "rembg",
-    "pymatting",
+    "onnxruntime onnxruntime-gpu openvino numpy scipy opencv-python-headless pillow isal rembg pymatting"
 )
 
 
@@ -44,7 +26,7 @@ def conditions(command: Sequence[str]) -> str:
     lines = (
         f"Measured {datetime.now(UTC):%Y-%m-%d} by `{shlex.join(command)}`.",
         f"Machine: {model}, {cpu_quota()} processors used, {memory_limit_bytes() / 2**30:.0f} GiB of memory, "
-        f"{platform.system()} {platform.machine()}; has {', '.join(flags) or 'none of ' + ', '.join(FLAGS)}.",
+        f"{platform.system()} {platform.machine()}; has {', '.join(flags) or 'no AVX'}.",
         f"Python {platform.python_version()}, {', '.join(libraries())}.",
     )
     return "\n".join(lines)
@@ -56,20 +38,22 @@ def this_command(module: str) -> list[str]:
 
 
 def processor() -> tuple[str, tuple[str, ...]]:
-    """The processor's name, and which of `FLAGS` it has."""
+    """The processor's name, and its instruction sets of `FLAGS`."""
     try:
         lines = CPU_FACTS.read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or platform.machine(), ()
     facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in reversed(lines))}
-    has = set(facts.get("flags", "").split())
-    return facts.get("model name", platform.machine()), tuple(flag for flag in FLAGS if flag in has)
+    has = facts.get("flags", "").split()
+    return facts.get("model name", platform.machine()), tuple(
+        sorted(flag for flag in has if flag.startswith(FLAGS))
+    )
 
 
 def libraries() -> list[str]:
     """Name and version of each library of `LIBRARIES` that is installed."""
     found = []
-    for name in LIBRARIES:
+    for name in LIBRARIES.split():
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:

@@ -48,11 +48,7 @@ def write_part(page: Path, part: str, text: str) -> None:
 
 
 def require_parts(page: Path, parts: Iterable[str]) -> None:
-    """Make sure, before a long run, that its end has a place to be written to.
-
-    Raises:
-        Absent: the page, or a part of it, is not there.
-    """
+    """Make sure, before a long run, that its end has a place to be written to."""
     try:
         for part in parts:
             _around(page, part)

@@ -44,11 +44,7 @@ class Photo:
 
 
 def photos(shared: Path) -> list[Photo]:
-    """A portrait with a narrow edge, and hair or fur, at each size.
-
-    Args:
-        shared: the folder of shared photos; where it is not there, an example stands in for hair, enlarged.
-    """
+    """A portrait with a narrow edge, and hair or fur, at each size; a cat where the folder lacks them."""
     chosen = []
     for megapixels, name in HAIR.items():
         chosen.append(Photo("portrait", megapixels, PORTRAIT))

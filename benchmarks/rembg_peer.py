@@ -1,9 +1,6 @@
 """rembg, the library and the server to compare with, on the weights that Cutgate uses."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -28,48 +25,30 @@ FOREGROUND, BACKGROUND, ERODE_PX = 240, 10, 10
 
 
 def isnet_weights() -> Weights:
-    """The weights that both sides run, IS-Net's; fetched where they are absent.
-
-    Raises:
-        cutgate.worker.models.errors.ModelUnavailable: they are neither here nor to be had.
-    """
+    """The weights that both sides run, IS-Net's; fetched where they are absent."""
     folder = NetworkSettings().models_dir
     model = find_model(ISNET, folder)
     assert model is not None
     return ensure_weights(model, folder)
 
 
-def rembg_version() -> str:
-    """The installed version."""
-    return version("rembg")
-
-
 class Rembg:
     """rembg's `remove` on one session."""
 
     def __init__(self, weights: Path, threads: int) -> None:
-        """Load the network.
-
-        Raises:
-            Absent: rembg is not installed.
-        """
+        """Load the network."""
         try:
             import rembg
         except ImportError:
             raise Absent("rembg is not installed: `pip install -r requirements/dev.txt`") from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        with _home(weights.parent):
-            self._session = rembg.new_session(MODEL, model_path=str(weights), sess_opts=options)
+        os.environ[HOME_VARIABLE] = str(weights.parent)
+        self._session = rembg.new_session(MODEL, model_path=str(weights), sess_opts=options)
         self._remove = rembg.remove
 
     def __call__(self, photo: bytes, *, matting: bool) -> bytes:
-        """An encoded photo to a PNG with straight alpha.
-
-        Args:
-            photo: a file that Pillow reads.
-            matting: whether to refine by alpha matting (closed form, then multi-level foreground estimation).
-        """
+        """An encoded photo to a PNG with straight alpha."""
         return bytes(
             self._remove(
                 photo,
@@ -80,16 +59,3 @@ class Rembg:
                 alpha_matting_erode_size=ERODE_PX,
             )
         )
-
-
-@contextmanager
-def _home(folder: Path) -> Iterator[None]:
-    before = os.environ.get(HOME_VARIABLE)
-    os.environ[HOME_VARIABLE] = str(folder)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[HOME_VARIABLE]
-        else:
-            os.environ[HOME_VARIABLE] = before

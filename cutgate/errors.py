@@ -16,7 +16,6 @@
     + PartsMissing
     + NetworkUnavailable
     + NoServer
-    + ServerTooOld
     + DataDirInUse
     + DataFileBroken
     + DiskFull
@@ -210,17 +209,6 @@ class NoServer(LocalError):
         )
 
 
-class ServerTooOld(LocalError):
-    """The server found cannot read the files that another one wrote."""
-
-    def __init__(self, found: str, written_by: str) -> None:
-        super().__init__(
-            f"the data was written by {written_by}, which {found} cannot read",
-            advice=f"install {written_by} or newer, or choose another data folder",
-        )
-        self.found, self.written_by = found, written_by
-
-
 class DataDirInUse(LocalError):
     """Another process has the data folder: a stack that can be used where it is up, with its address."""
 
@@ -292,10 +280,6 @@ class StartFailed(LocalError):
 
 class CommandFailed(LocalError):
     """A command of gateway or worker did not do what it was asked."""
-
-    def __init__(self, command: str, reason: str) -> None:
-        super().__init__(f"{command} failed: {reason}")
-        self.command, self.reason = command, reason
 
 
 class FolderInUse(LocalError):

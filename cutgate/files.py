@@ -45,12 +45,8 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o666) -> None:
 
 
 @contextmanager
-def full_disk_told(target: Path) -> Iterator[None]:
-    """Name what is written in the block, where there is no room for it.
-
-    Raises:
-        OutputFull: in place of the system's error.
-    """
+def raising_output_full(target: Path) -> Iterator[None]:
+    """Raise OutputFull, which names what is written in the block, where there is no room for it."""
     try:
         yield
     except OSError as error:

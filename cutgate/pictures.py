@@ -63,12 +63,7 @@ def planes_of(levels: NDArray[Any]) -> NDArray[Any]:
 
 
 def file_of(picture: Picture) -> bytes:
-    """The content of a file with this picture: as it is, or without loss what is in memory alone.
-
-    Raises:
-        PictureEmpty, ValueError, TypeError, OSError: as `read_picture` and `planes_of`; or Pillow's picture has no
-            pixels, or samples of 32 bits.
-    """
+    """The content of a file with this picture: as it is, or without loss what is in memory alone."""
     if is_array(picture):
         return _png_of(planes_of(picture))
     if is_pillow(picture):
@@ -77,14 +72,7 @@ def file_of(picture: Picture) -> bytes:
 
 
 def read_picture(picture: Picture) -> bytes:
-    """A picture's bytes.
-
-    Raises:
-        PictureEmpty: there are none.
-        ValueError: it is an address; pictures are taken, not where they are.
-        TypeError: it is no name, bytes or file, or a file that is open for text.
-        OSError: the file cannot be read.
-    """
+    """A picture's bytes."""
     content = _content_of(picture)
     if not content:
         raise PictureEmpty(os.fspath(picture) if isinstance(picture, str | os.PathLike) else "the picture")

@@ -1,13 +1,12 @@
 """Measure the gateway alone: processor time of each kind of request, how many pass in a second, and memory.
 
     python -m benchmarks.gateway [--only ROW ...] [--requests N] [--rounds N]
-    python -m benchmarks.gateway --before CHECKOUT | --setting NAME=VALUE
-    python -m benchmarks.gateway --memory
+    python -m benchmarks.gateway --before COMMIT | --setting NAME=VALUE
 
 Processor time holds on busy machines too; requests a second and their times hold on idle ones alone. With
-`--before` another checkout, which has an environment of its own in `.venv`, is measured in turn with this one;
-with `--setting` this one with a setting, such as `REQUEST_THREADS=8`, in turn with its defaults. The exit
-status is 1 where a goal is missed, 2 where the other checkout or a place for the tables is absent.
+`--before` another commit is measured in turn with this tree; with `--setting` this one with a setting, such as
+`REQUEST_THREADS=8`, in turn with its defaults. The exit status is 1 where a goal is missed, 2 where the other
+commit or a place for the tables is absent.
 """
 
 import argparse
@@ -20,12 +19,12 @@ from pathlib import Path
 
 from benchmarks import Absent
 from benchmarks.bounds import Bound
-from benchmarks.gateway.live import HERE, Checkout, live_gateway
+from benchmarks.gateway.live import live_gateway
 from benchmarks.gateway.measure import Figures, Side, in_turn
-from benchmarks.gateway.memory import measure_memory
 from benchmarks.gateway.rows import ROWS, Cast, Row
 from benchmarks.machine import conditions, this_command
 from benchmarks.pages import require_parts, table, write_part
+from benchmarks.trees import Tree, here, worktree
 
 FIGURES = "gateway"
 SETTING = "gateway, a setting"
@@ -42,53 +41,53 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [row.name for row in ROWS]
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="ROW", help=", ".join(names))
-    parser.add_argument("--requests", type=int, default=600, help="small ones in a run; large ones are fewer")
+    parser.add_argument("--requests", type=int, default=250, help="small ones in a run; large ones are fewer")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each kind")
     parser.add_argument("--connections", type=int, nargs="+", default=[16, 64], help="keep-alive connections")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2], help="gateway processes")
     parser.add_argument("--rate", type=int, default=20, help="requests that an account may send in a second")
     other = parser.add_mutually_exclusive_group()
-    other.add_argument("--before", type=Path, metavar="CHECKOUT", help="another checkout, measured in turn")
+    other.add_argument("--before", metavar="COMMIT", help="another commit, measured in turn")
     other.add_argument("--setting", type=_setting, metavar="NAME=VALUE", help="this one with a setting, in turn")
-    parser.add_argument("--memory", action="store_true", help="measure memory instead")
     parser.add_argument("--write", metavar="PAGE", type=Path, help="write the tables into this page, too")
     return parser.parse_args(arguments)
 
 
-def chosen(options: argparse.Namespace) -> list[Row]:
-    return [row for row in ROWS if row.name in options.only]
-
-
 def speed(options: argparse.Namespace) -> Iterator[tuple[str, bool]]:
     """A table for each number of processes and of connections, once it is there; whether goals are met."""
-    compared = list(_compared(options))
-    commits = " / ".join(" with ".join([checkout.commit(), *changed]) for checkout, changed in compared)
+    with ExitStack() as trees:
+        yield from _tables(options, list(_compared(options, trees)))
+
+
+def _tables(options: argparse.Namespace, compared: Sequence[tuple[Tree, list[str]]]) -> Iterator[tuple[str, bool]]:
+    commits = " / ".join(" with ".join([tree.commit, *changed]) for tree, changed in compared)
     for processes in options.processes:
         with ExitStack() as stack:
             clients = stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
             sides = []
-            for checkout, changed in compared:
+            for tree, changed in compared:
                 settings = dict(each.split("=", 1) for each in changed)
-                gateway = stack.enter_context(live_gateway(checkout, processes, **settings))
+                gateway = stack.enter_context(live_gateway(tree, processes, **settings))
                 cast = Cast.on(gateway, requests=options.requests, rate=options.rate)
                 sides.append(Side(gateway, cast, clients))
             for connections in options.connections:
                 found = {
                     row: in_turn(sides, row, options.requests, connections, options.rounds)
-                    for row in chosen(options)
+                    for row in ROWS
+                    if row.name in options.only
                 }
                 title = f"{commits}. Gateway processes: {processes}; connections: {connections}."
                 rows = [cells(row, figures) for row, figures in found.items()]
                 yield f"{title}\n\n{table(heads(len(sides)), rows)}", all(map(goals_met, found, found.values()))
 
 
-def _compared(options: argparse.Namespace) -> Iterator[tuple[Checkout, list[str]]]:
-    """What is measured in turn, the last one as it is: checkouts, and settings in which one differs."""
+def _compared(options: argparse.Namespace, trees: ExitStack) -> Iterator[tuple[Tree, list[str]]]:
+    """What is measured in turn, the last one as it is: trees, and settings in which one differs."""
     if options.before:
-        yield Checkout.at(options.before), []
+        yield trees.enter_context(worktree(options.before)), []
     if options.setting:
-        yield Checkout.at(HERE), [options.setting]
-    yield Checkout.at(HERE), []
+        yield here(), [options.setting]
+    yield here(), []
 
 
 def heads(sides: int) -> list[str]:
@@ -134,8 +133,6 @@ def goals_met(row: Row, figures: Sequence[Figures]) -> bool:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parsed(arguments)
-    if options.memory:
-        return 0 if measure_memory() else 1
     part = SETTING if options.setting else FIGURES
     try:
         if options.write:

@@ -11,8 +11,6 @@ from typing import Final
 from benchmarks.gateway.requests import Request
 
 _HOST: Final = "127.0.0.1"
-_ONE_WRITE_BYTES: Final = 2**14
-"""Shorter requests go out in one call; longer ones are not copied for that."""
 
 
 class Unexpected(RuntimeError):
@@ -34,34 +32,18 @@ class Sent:
 
 
 def send(
-    port: int,
-    requests: Sequence[Request],
-    expected: bytes = b'"RetCode":0',
-    or_else: bytes | None = None,
-    every_seconds: float = 0,
+    port: int, requests: Sequence[Request], expected: bytes = b'"RetCode":0', or_else: bytes | None = None
 ) -> Sent:
     """Send requests one after the other over one connection.
 
-    Args:
-        port: of the gateway.
-        requests: what to send.
-        expected: what each answer holds.
-        or_else: what some may hold instead.
-        every_seconds: when one is sent after the one before, if that is answered by then.
-
-    Raises:
-        Unexpected: an answer holds neither.
+    Raises Unexpected where an answer holds neither what is expected nor what some may hold instead.
     """
     sent = Sent()
     with socket.create_connection((_HOST, port)) as connection, connection.makefile("rb") as answers:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        due = time.perf_counter()
         for request in requests:
-            if every_seconds:
-                time.sleep(max(0.0, due - time.perf_counter()))
             started = time.perf_counter()
-            due = max(due + every_seconds, started)
-            _write(connection, request)
+            connection.sendall(b"".join((request.head, request.picture, request.tail)))
             length = 0
             while (line := answers.readline()) != b"\r\n":
                 if not line:
@@ -77,15 +59,6 @@ def send(
     return sent
 
 
-def _write(connection: socket.socket, request: Request) -> None:
-    if len(request.picture) < _ONE_WRITE_BYTES:
-        connection.sendall(request.head + request.picture + request.tail)
-    else:
-        connection.sendall(request.head)
-        connection.sendall(request.picture)
-        connection.sendall(request.tail)
-
-
 def send_all(
     port: int,
     requests: Sequence[Request],
@@ -93,7 +66,7 @@ def send_all(
     expected: bytes = b'"RetCode":0',
     or_else: bytes | None = None,
 ) -> Sent:
-    """The same over several connections at once, a thread for each."""
+    """Send requests over several connections at once, a thread for each."""
     barrier = threading.Barrier(connections + 1)
 
     def part(number: int) -> Sent:

@@ -2,8 +2,9 @@
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Self
 
@@ -34,19 +35,16 @@ class Side:
     """When every account may send a second's worth of requests at once again, on the monotonic clock."""
 
     def run(self, row: Row, requests: int, connections: int) -> Run:
-        """Send the requests of a row.
-
-        Raises:
-            Unexpected: one was not answered as the row says.
-        """
+        """Send the requests of a row; raises Unexpected where one is not answered as the row says."""
         made = row.make(self.cast, row.count(requests))
         if row.repeated:
             self._rest()
             self._send(row, made, connections)
-        self._rest()
-        gateway, server = self.gateway.cpu_seconds(), self.gateway.server_cpu_seconds()
-        sent = self._send(row, made, connections)
-        gateway, server = self.gateway.cpu_seconds() - gateway, self.gateway.server_cpu_seconds() - server
+        with row.beside(self.gateway, self.cast.others) if row.beside else nullcontext():
+            self._rest()
+            gateway, server = self.gateway.cpu_seconds(), self.gateway.server_cpu_seconds()
+            sent = self._send(row, made, connections)
+            gateway, server = self.gateway.cpu_seconds() - gateway, self.gateway.server_cpu_seconds() - server
         if row.or_else is not None and sent.others > sent.seconds + 2:
             raise Unexpected(f"{sent.others} of {len(made)} requests of `{row.name}` were accepted")
         return Run(sent, *(seconds / len(made) * 1e6 for seconds in (gateway, server, sent.cpu_seconds)))
@@ -78,9 +76,9 @@ class Figures:
         took = [seconds for run in runs for seconds in run.sent.took_seconds]
         cuts = statistics.quantiles(took, n=100, method="inclusive")
         return cls(
-            gateway_us=_median(runs, lambda run: run.gateway_us),
-            server_us=_median(runs, lambda run: run.server_us),
-            clients_us=_median(runs, lambda run: run.clients_us),
+            gateway_us=statistics.median(run.gateway_us for run in runs),
+            server_us=statistics.median(run.server_us for run in runs),
+            clients_us=statistics.median(run.clients_us for run in runs),
             a_second=len(took) / sum(run.sent.seconds for run in runs),
             p50_ms=cuts[49] * 1e3,
             p99_ms=cuts[98] * 1e3,
@@ -95,7 +93,3 @@ def in_turn(sides: Sequence[Side], row: Row, requests: int, connections: int, ro
         for number in reversed(numbers) if turn % 2 else numbers:
             runs[number].append(sides[number].run(row, requests, connections))
     return [Figures.of(of_side) for of_side in runs]
-
-
-def _median(runs: Sequence[Run], figure: Callable[[Run], float]) -> float:
-    return statistics.median(map(figure, runs))

@@ -2,15 +2,15 @@
 
 import base64
 import json
-import os
-import struct
 import uuid
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+import numpy as np
+
+from cutgate.pictures import file_of
 from cutgate.signing import Signable, sign_params
 
 _HEAD: Final = (
@@ -34,11 +34,11 @@ class Picture:
     side_px: int
 
     def data(self) -> bytes:
-        """Its bytes: stored without compression, so that the side decides the size; the same each time."""
+        """Its bytes: noise, which nothing compresses, so that the side decides the size."""
         return _png(self.side_px)
 
     def text(self) -> bytes:
-        """The same in Base64, held once for all requests with it."""
+        """Its Base64, held once for all requests with it."""
         return _base64(self.side_px)
 
 
@@ -64,7 +64,6 @@ def removal(account: Account, picture: Picture, **fields: Signable) -> Request:
 def signed(
     account: Account, action: str, fields: Mapping[str, Signable], picture: Picture | None = None
 ) -> Request:
-    """A request of PICPIK's."""
     others: dict[str, Signable] = {
         "Action": action,
         "PublicKey": account.public_key,
@@ -98,7 +97,6 @@ def waiting_removal(account: Account, picture: Picture) -> Request:
 
 
 def details(account: Account, uids: Sequence[str]) -> Request:
-    """PICPIK's `ListTasksDetails`."""
     return signed(account, "ListTasksDetails", {"TaskUIDList": list(uids)})
 
 
@@ -109,13 +107,7 @@ def _request(path: str, headers: str, front: bytes, middle: bytes, back: bytes) 
 
 @cache
 def _png(side_px: int) -> bytes:
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = struct.pack(">IIBBBBB", side_px, side_px, 8, 2, 0, 0, 0)
-    rows = b"".join(b"\0" + os.urandom(3 * side_px) for _ in range(side_px))
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 0)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunks
+    return file_of(np.random.default_rng(0).integers(0, 256, (side_px, side_px, 3), np.uint8))
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Final, Self
@@ -9,6 +10,7 @@ from typing import Final, Self
 import httpx
 
 from benchmarks.bounds import Bound, at_most
+from benchmarks.gateway.beside import IDLE, WAITING, idle_sockets, waiting_callers
 from benchmarks.gateway.clients import send_all
 from benchmarks.gateway.live import HOST, Gateway
 from benchmarks.gateway.requests import Account, Picture, Request, details, removal, runware_removal
@@ -27,6 +29,7 @@ RUNWARE_ACCEPTED: Final = b'{"data":[{'
 MOST_ACCOUNTS: Final = 200
 READERS: Final = 2
 READ_AT_ONCE: Final = 100
+OTHERS: Final = 20
 _GENEROUS: Final = ("--submits-per-second", "2000", "--polls-per-second", "2000")
 _WARM_UP_ROUNDS: Final = 3
 
@@ -43,6 +46,8 @@ class Cast:
     """None can pay for a picture."""
     hasty: Account
     """It may send one request a second, and sends many."""
+    others: Sequence[Account]
+    """Of those whose requests are not measured."""
     readings: Sequence[Request]
     """`ListTasksDetails` of tasks that wait; each of an account that has them."""
     rate: int
@@ -50,23 +55,29 @@ class Cast:
 
     @classmethod
     def on(cls, gateway: Gateway, *, requests: int, rate: int) -> Self:
-        """Make the accounts, and have each process of the gateway see them once.
-
-        Args:
-            gateway: whose.
-            requests: how many a run sends.
-            rate: what an account may send in a second.
-        """
-        add = gateway.installation.account
-        count = account_count(requests, rate)
-        terms = ("--submits-per-second", str(rate))
+        """Make the accounts for runs of so many requests, and have each process of the gateway see them once."""
+        # So many that none sends more than it may at once, however quick the run is.
+        count = min(MOST_ACCOUNTS, max(2, math.ceil(requests / rate)))
+        limit = ("--submits-per-second", str(rate))
         rich = ("--credits", "100000000", "--queue-cap", "1000000")
+        terms = {
+            "paying": (count, (*rich, *limit)),
+            "full": (count, ("--queue-cap", "1", *limit)),
+            "poor": (count, ("--credits", "1", "--price", "2", *limit)),
+            "hasty": (1, ("--submits-per-second", "1", "--queue-cap", "1")),
+            "other": (OTHERS, rich),
+            "reader": (READERS, (*rich, *_GENEROUS)),
+        }
+        names = {name: [f"{name}-{n}" for n in range(number)] for name, (number, _) in terms.items()}
+        made = gateway.accounts({each: terms[name][1] for name, own in names.items() for each in own})
+        of = {name: [made[each] for each in own] for name, own in names.items()}
         cast = cls(
-            paying=[add(f"paying-{number}", *rich, *terms) for number in range(count)],
-            full=[add(f"full-{number}", "--queue-cap", "1", *terms) for number in range(count)],
-            poor=[add(f"poor-{number}", "--credits", "1", "--price", "2", *terms) for number in range(count)],
-            hasty=add("hasty", "--submits-per-second", "1", "--queue-cap", "1"),
-            readings=[_reading(gateway, add(f"reader-{number}", *rich, *_GENEROUS)) for number in range(READERS)],
+            paying=of["paying"],
+            full=of["full"],
+            poor=of["poor"],
+            hasty=of["hasty"][0],
+            others=of["other"],
+            readings=[_reading(gateway, account) for account in of["reader"]],
             rate=rate,
         )
         send_all(gateway.port, [removal(account, SMALL) for account in cast.full], 4)
@@ -95,17 +106,14 @@ class Row:
     """What the answers hold that are not refused."""
     repeated: bool = False
     """Whether the same requests are sent once before."""
+    beside: Callable[[Gateway, Sequence[Account]], AbstractContextManager[None]] | None = None
+    """What others do meanwhile."""
     gateway_goal_us: Bound | None = None
     server_goal_us: Bound | None = None
 
     def count(self, requests: int) -> int:
         """How many are sent; never fewer than show anything."""
         return max(4, round(requests * self.share))
-
-
-def account_count(requests: int, rate: int) -> int:
-    """How many accounts share a run, so that none sends more than it may at once, however quick the run is."""
-    return min(MOST_ACCOUNTS, max(2, math.ceil(requests / rate)))
 
 
 def _reading(gateway: Gateway, account: Account) -> Request:
@@ -119,8 +127,8 @@ def _reading(gateway: Gateway, account: Account) -> Request:
     return details(account, uids)
 
 
-def _removals(picture: Picture) -> Callable[[Cast, int], list[Request]]:
-    return lambda cast, count: [removal(account, picture) for account in islice(cycle(cast.paying), count)]
+def _removals(picture: Picture, by: str = "paying") -> Callable[[Cast, int], list[Request]]:
+    return lambda cast, count: [removal(account, picture) for account in islice(cycle(getattr(cast, by)), count)]
 
 
 def _faulty(accounts: Sequence[Account], count: int) -> list[Request]:
@@ -132,17 +140,19 @@ REFUSAL_GOAL_US: Final = at_most(350)
 
 ROWS: Final = (
     Row(name="8 KB", make=_removals(SMALL), gateway_goal_us=at_most(900), server_goal_us=at_most(150)),
+    Row(name=f"8 KB beside {WAITING} that wait", make=_removals(SMALL), beside=waiting_callers),
+    Row(name=f"8 KB beside {IDLE} idle sockets", make=_removals(SMALL), beside=idle_sockets),
     Row(name="1 MB", make=_removals(MEGABYTE), share=1 / 20),
     Row(name="10 MB", make=_removals(TEN_MEGABYTES), share=1 / 60),
     Row(
         name="queue full",
-        make=lambda cast, count: [removal(account, SMALL) for account in islice(cycle(cast.full), count)],
+        make=_removals(SMALL, by="full"),
         expected=THROTTLED,
         gateway_goal_us=REFUSAL_GOAL_US,
     ),
     Row(
         name="no credits",
-        make=lambda cast, count: [removal(account, SMALL) for account in islice(cycle(cast.poor), count)],
+        make=_removals(SMALL, by="poor"),
         expected=NO_CREDITS,
         gateway_goal_us=REFUSAL_GOAL_US,
     ),

@@ -8,8 +8,8 @@ where something is absent.
 """
 
 import argparse
-import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -17,12 +17,12 @@ from benchmarks import Absent
 from benchmarks.machine import conditions, this_command
 from benchmarks.pages import require_parts, write_part
 from benchmarks.quality.composites import composites_in
-from benchmarks.quality.cut import Before, in_process
-from benchmarks.quality.methods import CUTGATE, MAPS, MATTING, Results, by_service
-from benchmarks.quality.pairs import SHARED, SHARED_SETS, Evaluator, PairSet, read_pairs
+from benchmarks.quality.methods import CUTGATE, MAPS, MATTING, Results, by_service, in_process
+from benchmarks.quality.pairs import SHARED, SHARED_SETS, Evaluator, read_pairs
 from benchmarks.quality.report import SetReport, whole_report
 from benchmarks.quality.scores import Scored
 from benchmarks.quality.sheet import Exhibit, chosen_by_sad, contact_sheet
+from benchmarks.trees import worktree
 from cutgate.worker.models.errors import ModelUnavailable
 
 PART: Final = "quality"
@@ -40,14 +40,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def report_on(results: Results, pairs: PairSet) -> SetReport:
-    """Every method's scores on one set."""
-    scored = {method: Scored.of(results.scored(method, pairs)) for method in results.methods}
-    return SetReport(pairs, scored)
-
-
 def exhibits(results: Results, report: SetReport) -> list[Exhibit]:
-    """What the contact sheet shows of a set."""
     folders = {method: results.folder(method, report.pairs) for method in results.methods}
     shown = chosen_by_sad(report.scored[CUTGATE], report.scored[MATTING])
     pairs = [report.pairs.pairs[index] for index in shown]
@@ -64,10 +57,12 @@ def main(arguments: list[str] | None = None) -> int:
             sets.append(composites_in(options.out / "folds", sets))
         else:
             print("no composites: no set of small subjects lends its backgrounds", file=sys.stderr)
-        cutgate = by_service(options.service, os.environ) if options.service else in_process(options.out / MAPS)
-        before = Before(options.before, options.out) if options.before else None
-        results = Results(options.out, evaluator, cutgate, before)
-        reports = [report_on(results, pairs) for pairs in sets]
+        cutgate = by_service(options.service) if options.service else in_process(options.out / MAPS)
+        with ExitStack() as undo:
+            before = undo.enter_context(worktree(options.before)) if options.before else None
+            results = Results(options.out, evaluator, cutgate, before)
+            scored = {m: [Scored.of(results.scored(m, pairs)) for pairs in sets] for m in results.methods}
+            reports = [SetReport(pairs, {m: scored[m][n] for m in scored}) for n, pairs in enumerate(sets)]
     except (Absent, ModelUnavailable) as missing:
         print(missing, file=sys.stderr)
         return 2

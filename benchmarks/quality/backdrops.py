@@ -36,7 +36,7 @@ def sharp(photo: RgbImage, height_px: int, width_px: int, rng: np.random.Generat
 
 
 def blurred(photo: RgbImage, height_px: int, width_px: int, rng: np.random.Generator) -> FloatImage:
-    """The same out of focus."""
+    """A part of the photo out of focus."""
     in_focus = sharp(photo, height_px, width_px, rng)
     sigma_px = float(rng.uniform(*BLUR_SHARES) * max(height_px, width_px))
     return _bounded(cv2.GaussianBlur(in_focus, (0, 0), sigma_px))

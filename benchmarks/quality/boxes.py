@@ -20,19 +20,19 @@ import numpy as np
 
 from benchmarks import Absent
 from benchmarks.bounds import at_most, verdict
+from benchmarks.job import cut
 from benchmarks.machine import conditions, this_command
 from benchmarks.pages import require_parts, table, write_part
 from benchmarks.photos import LIMITS
-from benchmarks.quality.cut import Before
 from benchmarks.quality.groups import groups_in
 from benchmarks.quality.maps import keep_maps
 from benchmarks.quality.methods import MAPS
 from benchmarks.quality.pairs import SHARED_SETS, Pair, PairSet, read_pairs
 from benchmarks.quality.report import GoalRow
 from benchmarks.quality.scores import LEAST_OF_ONE, bootstrap, geometric_mean_ratio
+from benchmarks.trees import worktree
 from cutgate.files import write_whole
 from cutgate.jobs.spec import Box, CutoutSpec
-from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.raster.arrays import LIKELY, SEEN, ByteMask, RgbaImage
 from cutgate.worker.cutout.raster.geometry import Region
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
@@ -95,7 +95,6 @@ def boxes_of(pair: Pair, truth: ByteMask) -> Iterator[tuple[str, Region]]:
 
 
 def asked(region: Region) -> Box:
-    """A region as a request names it."""
     return Box(left_px=region.left_px, top_px=region.top_px, right_px=region.right_px, bottom_px=region.bottom_px)
 
 
@@ -103,19 +102,17 @@ def rows_of(photo: Path, pairs: Sequence[Pair], segmenter: Segmenter, *, beside:
     """Cut a photo out with the Boxes of each pair that shows it; `beside`: without one, too."""
     source = read_image(photo.read_bytes(), LIMITS)
 
-    def cut(box: Box | None) -> RgbaImage:
+    def alone(box: Box | None) -> RgbaImage:
         spec = CutoutSpec(model=segmenter.model, box=box)
-        return np.asarray(
-            cut_out(source, spec, segmenter, lambda: None, reading=segmenter.reading).pixels, np.uint8
-        )
+        return np.asarray(cut(source, spec, segmenter).pixels, np.uint8)
 
-    without = cut(None) if beside else None
+    without = alone(None) if beside else None
     for pair in pairs:
         truth = np.asarray(cv2.imread(str(pair.alpha), cv2.IMREAD_GRAYSCALE))
         for name, box in boxes_of(pair, truth):
             if name == WHOLE and without is None:
                 continue
-            cutout = cut(asked(box))
+            cutout = alone(asked(box))
             scored = box.index if name == INSIDE else (slice(None), slice(None))
             row = Row(pair.name, pair.subject, name, _sad(cutout[scored], truth[scored]))
             if without is None:
@@ -193,13 +190,14 @@ def _sad(cutout: RgbaImage, truth: ByteMask) -> float:
 
 
 def rows_before(commit: str, options: argparse.Namespace, sets: Sequence[PairSet]) -> list[Row]:
-    """The same rows by the worker of another commit, which are made once."""
-    before = Before(commit, options.out)
+    """The rows by the worker of another commit, which are made once."""
     digest = "-".join(pairs.digest for pairs in sets)
-    file = options.out.absolute() / f"boxes-{before.commit}-{digest}.json"
-    if not file.is_file():
-        folders = (str(pairs.folder.absolute()) for pairs in sets)
-        before.run(__spec__.name, "--rows", str(file), "--out", str(options.out.absolute()), "--sets", *folders)
+    with worktree(commit) as before:
+        file = options.out.absolute() / f"boxes-{before.commit}-{digest}.json"
+        if not file.is_file():
+            folders = (str(pairs.folder.absolute()) for pairs in sets)
+            out = str(options.out.absolute())
+            before.run(__spec__.name, "--rows", str(file), "--out", out, "--sets", *folders)
     return [Row(**row) for row in json.loads(file.read_bytes())]
 
 

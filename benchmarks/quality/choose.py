@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks import Absent
+from benchmarks.job import cut
 from benchmarks.pages import table
 from benchmarks.photos import LIMITS
 from benchmarks.quality.boxes import ONE, asked, boxes_of
@@ -32,7 +33,6 @@ from benchmarks.quality.methods import MAPS
 from benchmarks.quality.pairs import SHARED_SETS, Pair, read_pairs
 from benchmarks.quality.scores import LEAST, Estimate, Scores, bootstrap, geometric_mean_ratio
 from cutgate.jobs.spec import CutoutSpec, Output
-from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.mask import in_box
 from cutgate.worker.cutout.matting import matte, zones
 from cutgate.worker.cutout.raster.arrays import ByteMask
@@ -147,7 +147,7 @@ def tried(constant: Constant, in_use: float, pairs: Sequence[Pair], segmenter: S
         spec = CutoutSpec(model=segmenter.model, output=Output.MASK, box=box)
         for candidate, scores in sad.items():
             with constant.set_to(candidate):
-                alpha = cut_out(source, spec, segmenter, lambda: None, reading=segmenter.reading).pixels
+                alpha = cut(source, spec, segmenter).pixels
             scores.append(np.abs(alpha.astype(np.int16) - truth).sum() / 255000)
     folds = np.array([pair.fold for pair in pairs], np.intp)
     by_candidate = {candidate: np.array(scores) for candidate, scores in sad.items()}

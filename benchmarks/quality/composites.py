@@ -42,8 +42,8 @@ NOT_EMPTY: Final = frozenset(
 
 MANIFEST: Final = "manifest.json"
 
-Write: TypeAlias = Callable[[Sequence[Pair], Path, Mapping[str, Any]], None]
-"""Makes something of pairs in a folder, and a manifest with what it was made from, which comes last."""
+Entries: TypeAlias = Iterator[Mapping[str, Any]]
+"""What a manifest says of pictures, as they are written."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,45 +126,36 @@ def composites_of(subject: Subject, backgrounds: Sequence[RgbImage], seed: int =
 
 
 def composites_in(folder: Path, sets: Sequence[PairSet]) -> PairSet:
-    """The composites of some sets' subjects, made where they are not there or were made otherwise.
+    """The composites of some sets' subjects.
 
-    Raises:
-        Absent: no set has small subjects, whose pictures lend their backgrounds.
+    Raises Absent where no set has small subjects, whose pictures lend their backgrounds.
     """
     return made_in(folder, sets, Path(__file__), write_composites)
 
 
-def made_in(folder: Path, sets: Sequence[PairSet], program: Path, write: Write) -> PairSet:
-    """What a program makes of some sets, made where it is not there or was made otherwise.
-
-    Raises:
-        Absent: as `composites_in`.
-    """
+def made_in(
+    folder: Path, sets: Sequence[PairSet], program: Path, write: Callable[[Sequence[Pair], Path], Entries]
+) -> PairSet:
+    """What a program makes of some sets, where it is not there or was made otherwise; the manifest is last."""
     made_by = hashlib.sha256(program.read_bytes()).hexdigest()
     made_from = {"program": made_by, "sets": [pairs.digest for pairs in sets]}
     manifest = folder / MANIFEST
     if not manifest.is_file() or json.loads(manifest.read_bytes())["made_from"] != made_from:
-        write([pair for pairs in sets for pair in pairs.pairs], folder, made_from)
+        folder.mkdir(parents=True, exist_ok=True)
+        entries = list(write([pair for pairs in sets for pair in pairs.pairs], folder))
+        write_whole(manifest, json.dumps({"made_from": made_from, "pairs": entries}, indent=1).encode())
     return read_pairs(folder)
 
 
-def write_composites(pairs: Sequence[Pair], folder: Path, made_from: Mapping[str, Any]) -> None:
-    """Write every composite and the manifest, which comes last.
-
-    Raises:
-        Absent: as `composites_in`.
-    """
+def write_composites(pairs: Sequence[Pair], folder: Path) -> Entries:
     backgrounds, subjects = backgrounds_of(pairs), subjects_of(pairs)
     folds = folds_of(subjects)
-    folder.mkdir(parents=True, exist_ok=True)
-    entries: list[Mapping[str, Any]] = []
     for place, subject in enumerate(subjects):
         common = {"category": subject.category, "kind": "fold", "subject": subject.identity}
         for number, composite in enumerate(composites_of(subject, backgrounds)):
             written = _written(composite, folder, f"{subject.name}_{number}_{composite.backdrop}")
             sampled = number == place % len(BACKDROPS)
-            entries.append(written | common | {"fold": folds[subject.name], "sampled": sampled})
-    write_whole(folder / MANIFEST, json.dumps({"made_from": made_from, "pairs": entries}, indent=1).encode())
+            yield written | common | {"fold": folds[subject.name], "sampled": sampled}
 
 
 def _written(composite: Composite, folder: Path, name: str) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """Groups: pictures of several subjects in folds by subject, and the true alpha of each that a Box may ask for."""
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,8 +15,8 @@ from benchmarks.quality.composites import (
     FOLDS,
     GRAIN_LEVELS,
     JPEG_QUALITIES,
-    MANIFEST,
     SEED,
+    Entries,
     Subject,
     backgrounds_of,
     folds_of,
@@ -75,11 +74,7 @@ class Group:
 
 
 def groups_in(folder: Path, sets: Sequence[PairSet]) -> PairSet:
-    """The groups of some sets' subjects, one pair for each subject that a Box may ask for; as `composites_in`.
-
-    Raises:
-        Absent: no set has small subjects, whose pictures lend their backgrounds.
-    """
+    """The groups of some sets' subjects, one pair for each subject that a Box may ask for; as `composites_in`."""
     return made_in(folder, sets, Path(__file__), write_groups)
 
 
@@ -98,25 +93,16 @@ def groups_of(
         yield replace(group, shown=group.shown[:1])
 
 
-def write_groups(pairs: Sequence[Pair], folder: Path, made_from: Mapping[str, Any]) -> None:
-    """Write every group and the manifest, which comes last.
-
-    Raises:
-        Absent: as `groups_in`.
-    """
+def write_groups(pairs: Sequence[Pair], folder: Path) -> Entries:
     backgrounds, subjects = backgrounds_of(pairs), subjects_of(pairs)
     folds = folds_of(subjects)
-    folder.mkdir(parents=True, exist_ok=True)
-    entries: list[Mapping[str, Any]] = []
     for fold in range(FOLDS):
         members = [subject for subject in subjects if folds[subject.name] == fold]
         for number, group in enumerate(groups_of(members, backgrounds, fold)):
-            entries += [entry | {"fold": fold} for entry in _written(group, folder, f"{fold}_{number}")]
-    write_whole(folder / MANIFEST, json.dumps({"made_from": made_from, "pairs": entries}, indent=1).encode())
+            yield from (entry | {"fold": fold} for entry in _written(group, folder, f"{fold}_{number}"))
 
 
 def _written(group: Group, folder: Path, name: str) -> Iterator[dict[str, Any]]:
-    """Write the picture and each alpha; what the manifest says of them."""
     photo = f"{name}.jpg"
     data = cv2.imencode(photo, group.photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, group.jpeg_quality])[1].tobytes()
     write_whole(folder / photo, data)

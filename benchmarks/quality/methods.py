@@ -1,17 +1,26 @@
-"""What is compared: how each method cuts a photo out, and the results that need not be made again."""
+"""What is compared: how each method cuts a photo out, and the results that need not be made again.
+
+python -m benchmarks.quality.methods PAIRS OUT MAPS
+"""
 
 import json
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import Absent
-from benchmarks.quality.cut import Before, cut_out
-from benchmarks.quality.pairs import Evaluator, PairSet
-from benchmarks.rembg_peer import Rembg, isnet_weights, rembg_version
+from benchmarks.job import do_job
+from benchmarks.quality.maps import keep_maps
+from benchmarks.quality.pairs import Evaluator, PairSet, read_pairs
+from benchmarks.rembg_peer import Rembg, isnet_weights
+from benchmarks.trees import Tree
 from cutgate import Client
 from cutgate.files import write_whole
+from cutgate.jobs.spec import CutoutSpec
+from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.settings import NetworkSettings
 
 CutOut = Callable[[bytes], bytes]
@@ -29,21 +38,27 @@ _MATTES: Final = {PLAIN: False, MATTING: True}
 _FOLDERS: Final = {PLAIN: "plain", MATTING: "matting", CUTGATE: "cutgate"}
 
 
-def by_service(url: str, environment: Mapping[str, str]) -> CutOut:
-    """A running service, by the protocol's defaults.
+def in_process(maps: Path) -> CutOut:
+    """The worker's pipeline with the worker's network, whose maps are kept, and the protocol's defaults."""
+    settings = NetworkSettings()
+    spec, segmenter = CutoutSpec(model=settings.model), keep_maps(load_segmenter(settings), maps)
+    return lambda photo: do_job(photo, spec, segmenter)
 
-    Args:
-        url: of the service.
-        environment: holds the key pair.
 
-    Raises:
-        Absent: the environment has no key pair.
-    """
+def by_service(url: str) -> CutOut:
+    """A running service, by the protocol's defaults; raises Absent where the environment has no key pair."""
     try:
-        client = Client(url, environment["CUTGATE_PUBLIC_KEY"], environment["CUTGATE_PRIVATE_KEY"])
+        client = Client(url, os.environ["CUTGATE_PUBLIC_KEY"], os.environ["CUTGATE_PRIVATE_KEY"])
     except KeyError as missing:
         raise Absent(f"no key pair: {missing.args[0]} is not set") from None
     return lambda photo: client.remove_background(photo).result()
+
+
+def cut_out(pairs: PairSet, out: Path, method: CutOut, named: str) -> None:
+    """Write `<name>.png` of each pair, and say how far that is."""
+    for number, pair in enumerate(pairs.pairs, 1):
+        print(f"{named} on {pairs.name}: {number} of {len(pairs.pairs)}", file=sys.stderr, flush=True)
+        write_whole(out / f"{pair.name}.png", method(pair.photo.read_bytes()))
 
 
 class Results:
@@ -51,12 +66,9 @@ class Results:
 
     Those of rembg and of another commit are made once for each set of pairs, weights and version: they do not
     change, and rembg's matting is by far the slowest part. Cutgate's are made anew every time.
-
-    Attributes:
-        methods: by name, in the order of the tables.
     """
 
-    def __init__(self, root: Path, evaluator: Evaluator, cutgate: CutOut, before: Before | None = None) -> None:
+    def __init__(self, root: Path, evaluator: Evaluator, cutgate: CutOut, before: Tree | None = None) -> None:
         self._root = root
         self._evaluator = evaluator
         self._cutgate = cutgate
@@ -64,6 +76,7 @@ class Results:
         self._weights = isnet_weights()
         self._rembg: Rembg | None = None
         self.methods = (PLAIN, MATTING, *([BEFORE] if before else []), CUTGATE)
+        """In the order of the tables."""
 
     def folder(self, method: str, pairs: PairSet) -> Path:
         """Where a method's cut-outs lie, one `<name>.png` for each pair."""
@@ -73,7 +86,7 @@ class Results:
         if method == BEFORE:
             assert self._before is not None
             return place / f"before-{self._before.commit}"
-        return place / f"rembg-{rembg_version()}-{self._weights.sha256[:8]}" / _FOLDERS[method]
+        return place / f"rembg-{version('rembg')}-{self._weights.sha256[:8]}" / _FOLDERS[method]
 
     def scored(self, method: str, pairs: PairSet) -> list[dict[str, Any]]:
         """Make what is missing and score it; one row for each photo, of rembg for those that are sampled."""
@@ -100,7 +113,8 @@ class Results:
             return False
         if method == BEFORE:
             assert self._before is not None
-            self._before.cut_out(pairs, folder, self._root / MAPS)
+            paths = (str(path.absolute()) for path in (pairs.folder, folder, self._root / MAPS))
+            self._before.run("benchmarks.quality.methods", *paths)
         else:
             cut_out(missing, folder, lambda photo: self._by_rembg(photo, matting=_MATTES[method]), method)
         return True
@@ -109,3 +123,8 @@ class Results:
         if self._rembg is None:
             self._rembg = Rembg(self._weights.path, NetworkSettings().thread_count())
         return self._rembg(photo, matting=matting)
+
+
+if __name__ == "__main__":
+    _folder, _results, _maps = map(Path, sys.argv[1:])
+    cut_out(read_pairs(_folder), _results, in_process(_maps), BEFORE)

@@ -74,11 +74,7 @@ class PairSet:
 
 
 def read_pairs(folder: Path) -> PairSet:
-    """The pairs that a folder's `manifest.json` lists.
-
-    Raises:
-        Absent: there is no manifest.
-    """
+    """The pairs that a folder's `manifest.json` lists; raises Absent where there is none."""
     manifest = folder / "manifest.json"
     if not manifest.is_file():
         raise Absent(f"no pairs: {manifest} is not there; say where they are with --pairs")
@@ -121,11 +117,7 @@ class Evaluator:
         return module
 
     def __call__(self, pairs: PairSet, results: Path) -> list[dict[str, Any]]:
-        """One row for each pair: its name, category and subject, and every measure by name.
-
-        Raises:
-            Absent: results are missing.
-        """
+        """One row for each pair: its name, category and subject, and every measure by name."""
         subjects = {pair.name: pair.subject for pair in pairs.pairs}
         report = self._module.evaluate([str(pairs.folder)], str(results))
         if missing := subjects.keys() & set(report["missing"]):

@@ -27,7 +27,7 @@ LEVEL_PERCENT: Final = 95
 LEAST: Final = 1e-3
 """Below it a photo's score counts as this much, so that a ratio stays finite."""
 LEAST_OF_ONE: Final = 0.5
-"""The same where one photo's ratio is shown alone: half a thousand pixels."""
+"""What a score counts as where one photo's ratio is shown alone: half a thousand pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,22 +83,18 @@ def geometric_mean_ratio(ours: Scores, theirs: Scores, picked: Scores) -> Scores
 
 
 def share_lower(ours: Scores, theirs: Scores, picked: Scores) -> Scores:
-    """Share of photos on which ours is strictly lower."""
     return np.asarray(picked @ (ours < theirs) / picked.sum(axis=-1))
 
 
 def ratio_of_means(ours: Scores, theirs: Scores, picked: Scores) -> Scores:
-    """Our mean over theirs."""
     return np.asarray((picked @ ours) / (picked @ theirs))
 
 
 def ratio_of_medians(ours: Scores, theirs: Scores, picked: Scores) -> Scores:
-    """Our median over theirs."""
     return _medians(ours, picked) / _medians(theirs, picked)
 
 
 def difference_of_means(ours: Scores, theirs: Scores, picked: Scores) -> Scores:
-    """Our mean minus theirs."""
     return np.asarray(picked @ (ours - theirs) / picked.sum(axis=-1))
 
 
@@ -126,16 +122,7 @@ def bootstrap(
     subject: a draw takes all photos of the subjects that it picks, so that many photos of one subject do not pass
     for many subjects (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 8 and 13).
 
-    Args:
-        ours: (photos,) scores, at least one.
-        theirs: the other method's, of the same photos in the same order.
-        statistic: what to estimate.
-        subjects: what each photo shows; None where each shows another.
-        draws: how often to resample.
-        seed: of the random numbers; the same seed gives the same interval.
-
-    Raises:
-        ValueError: there are no photos, or not the same number of both.
+    Scores are (photos,) of both methods, in one order; without `subjects` each photo shows another.
     """
     if ours.ndim != 1 or ours.shape != theirs.shape or not ours.size:
         raise ValueError(f"scores of the same photos are needed, not {ours.shape} and {theirs.shape}")

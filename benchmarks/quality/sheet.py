@@ -34,27 +34,15 @@ class Exhibit:
     """PNG with straight alpha, by method."""
 
 
-def chosen(categories: Sequence[str], ratios: NDArray[np.float64]) -> list[int]:
-    """Which photos to show: of each category the one with the median ratio, and the one with the worst.
-
-    Args:
-        categories: of each photo.
-        ratios: (photos,), of a score over another method's; lower is better.
-
-    Returns:
-        Indices, by category; a category of one or two photos has fewer than two.
-    """
+def chosen_by_sad(ours: Scored, theirs: Scored) -> list[int]:
+    """Which photos to show: of each category the one with the median ratio of SAD, and the one with the worst."""
+    ratios = ours.values["SAD"] / np.maximum(theirs.values["SAD"], 1e-3)
     picked: dict[int, None] = {}
-    for category in sorted(set(categories)):
-        members = [index for index, name in enumerate(categories) if name == category]
+    for category in sorted(set(ours.categories)):
+        members = [index for index, name in enumerate(ours.categories) if name == category]
         members.sort(key=lambda index: float(ratios[index]))
         picked |= dict.fromkeys((members[(len(members) - 1) // 2], members[-1]))
     return list(picked)
-
-
-def chosen_by_sad(ours: Scored, theirs: Scored) -> list[int]:
-    """`chosen` by the ratio of SAD."""
-    return chosen(ours.categories, ours.values["SAD"] / np.maximum(theirs.values["SAD"], 1e-3))
 
 
 def contact_sheet(exhibits: Sequence[Exhibit]) -> Image.Image:

@@ -1,6 +1,6 @@
 """Time jobs beside the network alone and beside rembg on the same weights, and hold Cutgate to its goals.
 
-    python -m benchmarks.speed [--only SECTION ...] [--rounds N] [--before TREE] [--write PAGE] ...
+    python -m benchmarks.speed [--only SECTION ...] [--rounds N] [--before COMMIT] [--write PAGE] ...
 
 Every engine and section runs in a process of its own, so that none sees the threads or the memory of another. What
 this processor or installation cannot run says what it lacks. The exit status is 1 where a goal is missed, 2 where
@@ -8,7 +8,6 @@ this processor or installation cannot run says what it lacks. The exit status is
 """
 
 import argparse
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -16,28 +15,27 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, TypeVar
 
-from benchmarks import Absent
+from benchmarks import Absent, memory
 from benchmarks.machine import conditions, this_command
 from benchmarks.pages import require_parts, write_part
 from benchmarks.photos import photos
-from benchmarks.speed import demo, jobs, memory, overhead, service, throughput
+from benchmarks.speed import jobs, overhead, throughput
 from benchmarks.speed.engines import CHOICES
 from benchmarks.speed.rows import BEFORE, Row, as_table, lacking
 from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.settings import NetworkSettings
 
 Made = TypeVar("Made")
 
 SHARED: Final = Path("../shared")
 
-OVERHEAD, QUEUE, DEMO, MEMORY = "overhead", "queue", "demo", "memory"
+OVERHEAD, QUEUE, MEMORY = "overhead", "queue", "memory"
 TITLES: Final = {
     jobs.JOB: "A whole job, from encoded photo to encoded PNG, over the network's run alone",
     jobs.REMBG: "rembg's time over Cutgate's, both without matting",
     jobs.MATTING: "rembg's time with alpha matting over Cutgate's with HairOptimization on",
     OVERHEAD: "Everything but the network, on one thread: CPU milliseconds",
-    service.SERVICE: "Pictures a second through the whole service over those of `rembg s`, four clients, 1 MP",
     QUEUE: "Pictures a second of a queue through one worker, two at once over one at a time",
-    DEMO: "Seconds of `make demo` until its first file",
     MEMORY: "Memory of a worker's process",
 }
 """Sections in the order of the page."""
@@ -51,15 +49,14 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=TITLES, default=list(TITLES), metavar="SECTION")
     parser.add_argument(
         "--rounds",
-        type=positive,
+        type=int,
         default=5,
         help="of each comparison; half of them where one takes long",
     )
     parser.add_argument(
         "--before",
-        metavar="TREE",
-        type=lambda path: Path(path).resolve(),
-        help="a checkout of an earlier commit, with a .venv of its own, to measure in turn",
+        metavar="COMMIT",
+        help="another commit, to measure in turn",
     )
     parser.add_argument(
         "--photos",
@@ -68,31 +65,13 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
         default=SHARED / "data" / "eval",
         help="where photos with hair and fur are",
     )
-    parser.add_argument("--jobs", type=positive, default=300, help="how many jobs the memory is watched over")
-    parser.add_argument(
-        "--rembg", help="the command `rembg`, with its server; default: beside this Python, or in PATH"
-    )
+    parser.add_argument("--jobs", type=int, default=300, help="how many jobs the memory is watched over")
     parser.add_argument("--write", metavar="PAGE", type=Path, help="write the tables into this page, too")
     return parser.parse_args(arguments)
 
 
-def positive(text: str) -> int:
-    """A whole number above 0."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
-
-
 def part_of(section: str) -> str:
-    """Where a section stands in the page that `--write` names."""
     return f"speed, {section}"
-
-
-def rembg_command(named: str | None) -> str:
-    """The command that starts rembg's server: as named, beside this Python, or in PATH."""
-    beside = Path(sys.executable).with_name("rembg")
-    return named or (str(beside) if beside.is_file() else shutil.which("rembg") or "rembg")
 
 
 def sections(options: argparse.Namespace) -> Iterator[Table]:
@@ -105,17 +84,11 @@ def sections(options: argparse.Namespace) -> Iterator[Table]:
     if OVERHEAD in options.only:
         rows, steps = apart(overhead.measure, taken, options.rounds, options.before)
         yield OVERHEAD, rows, f"{as_table(rows, BEFORE)}\n\n{steps}"
-    if service.SERVICE in options.only:
-        rows = by_choice([service.SERVICE], service.measure, rembg_command(options.rembg), few)[service.SERVICE]
-        yield service.SERVICE, rows, as_table(rows)
     if QUEUE in options.only:
         rows = apart(throughput.measure, few)
         yield QUEUE, rows, as_table(rows)
-    if DEMO in options.only:
-        rows = apart(demo.measure, few, options.before)
-        yield DEMO, rows, as_table(rows, BEFORE)
     if MEMORY in options.only:
-        rows = apart(memory.measure, options.jobs)
+        rows = apart(memory.of_a_worker, options.jobs, NetworkSettings().model)
         yield MEMORY, rows, as_table(rows)
 
 
@@ -146,7 +119,6 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.write:
             require_parts(options.write, map(part_of, options.only))
-        overhead.python_of(options.before or overhead.ROOT)
         for section, rows, text in sections(options):
             print(f"\n{TITLES[section]}\n\n{text}", flush=True)
             if options.write:

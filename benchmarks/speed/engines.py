@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from benchmarks import Absent
 from benchmarks.bounds import Bound, at_least, at_most
@@ -30,16 +30,6 @@ class Choice:
     def name(self) -> str:
         """For a table."""
         return f"{self.engine} {self.precision}"
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """As settings."""
-        return {"engine": self.engine, "precision": self.precision}
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The same for a worker that is a process."""
-        return {f"CUTGATE_{name.upper()}": str(value) for name, value in self.values.items()}
 
 
 EXACT_HERE: Final = Choice(ONNXRUNTIME, Precision.EXACT)
@@ -78,36 +68,14 @@ OVER_MATTING: Final[Mapping[Choice, Goals]] = {
 }
 """rembg's time with matting over ours with refinement."""
 
-SERVICE_PLAIN: Final[Mapping[Choice, Bound]] = {
-    EXACT_HERE: at_least(1.1),
-    EXACT_BF16: at_least(2),
-    FAST_OPENVINO: at_least(3.5),
-}
-SERVICE_MATTING: Final[Mapping[Choice, Bound]] = {
-    EXACT_HERE: at_least(2.5),
-    EXACT_BF16: at_least(2.5),
-    FAST_HERE: at_least(6),
-    FAST_OPENVINO: at_least(6),
-}
-"""Our pictures a second over those of rembg's server."""
-
 
 def require(choice: Choice) -> None:
-    """Make sure that a choice means here what its goals were set for.
-
-    Raises:
-        Absent: it does not.
-    """
+    """Make sure that a choice means here what its goals were set for."""
     if choice == EXACT_BF16 and not BF16_FLAGS & set(processor()[1]):
         raise Absent(f"this processor has none of {', '.join(sorted(BF16_FLAGS))}")
 
 
 def load(choice: Choice) -> Segmenter:
-    """The default model on a choice's engine.
-
-    Raises:
-        Absent: as `require`.
-        cutgate.worker.models.errors.ModelUnavailable: this installation or machine cannot run it.
-    """
+    """The default model on a choice's engine."""
     require(choice)
-    return load_segmenter(NetworkSettings(**choice.values))
+    return load_segmenter(NetworkSettings(engine=choice.engine, precision=choice.precision))

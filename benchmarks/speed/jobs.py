@@ -25,9 +25,6 @@ def measure(
     """The rows of each section for one engine and precision.
 
     Matting takes so long that half the rounds must do.
-
-    Raises:
-        Absent, ModelUnavailable: as `engines.load`.
     """
     print(choice.name, file=sys.stderr, flush=True)
     bench = _Bench(choice, load(choice))

@@ -4,29 +4,46 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Final
 
+from benchmarks import Absent
+from benchmarks.photos import photo
 from benchmarks.speed.rows import NONE, Row, figure
-from benchmarks.speed.service import another_photo, stack_in
 from cutgate import Client
-from cutgate.local.stack import Stack
+from cutgate.errors import LocalError
+from cutgate.local.stack import Stack, StackOptions, run_stack
 
 AT_ONCE: Final = (1, 2)
 QUEUES: Final[Mapping[float, int]] = {1: 16, 12: 8}
 """Pictures by megapixels."""
 
 
-def measure(rounds: int) -> list[Row]:
-    """Both workers in turn, each with a whole queue; the other one is idle meanwhile.
+_numbers = count()
 
-    Raises:
-        Absent: a service cannot be started.
-    """
+
+def another_photo(megapixels: float) -> bytes:
+    """The photo with a number behind its end: a service may answer a repeated request with what it has."""
+    return photo(megapixels) + next(_numbers).to_bytes(8)
+
+
+@contextmanager
+def stack_in(folder: Path) -> Iterator[Stack]:
+    """Cutgate as `cutgate up` starts it, with the settings of the environment, until the block ends."""
+    try:
+        with run_stack(StackOptions(data=folder, announced=False)) as stack:
+            yield stack
+    except LocalError as error:  # as one that can be told to another process
+        raise Absent(str(error)) from None
+
+
+def measure(rounds: int) -> list[Row]:
+    """Both workers in turn, each with a whole queue; the other one is idle meanwhile."""
     with ExitStack() as undo:
         folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="cutgate-speed-")))
         stacks = []

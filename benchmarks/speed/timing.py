@@ -35,7 +35,6 @@ class Timings:
 
 
 def timed(call: Callable[[], object]) -> Sample:
-    """Time one call."""
     wall, cpu = time.perf_counter(), time.process_time()
     call()
     return Sample(time.perf_counter() - wall, time.process_time() - cpu)

@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from cutgate.batches.journal import Entry, Journal
-from cutgate.batches.planning import Order
+from cutgate.batches.planning import PlannedPicture
 from cutgate.errors import (
     UNKNOWN_TASK,
     ConversionFailed,
@@ -24,9 +24,10 @@ from cutgate.errors import (
     ServiceError,
     TransportError,
 )
-from cutgate.files import full_disk_told, write_whole
-from cutgate.protocol.conversation import Conversation, Ticket
-from cutgate.protocol.flows import Flow, work
+from cutgate.files import raising_output_full, write_whole
+from cutgate.protocol.calls import JobHandle, PicpikCalls
+from cutgate.protocol.connection import Download
+from cutgate.protocol.flows import Flow, in_thread
 from cutgate.protocol.picpik import Settings
 
 AT_ONCE: Final = 4
@@ -95,7 +96,7 @@ class Progress:
 class Report:
     """What became of all pictures of a call."""
 
-    orders: int
+    total: int
     outcomes: list[Outcome] = field(default_factory=list)
     """In the order in which the pictures ended."""
     _counts: Counter[str] = field(default_factory=Counter, init=False, repr=False)
@@ -113,7 +114,7 @@ class Report:
     @property
     def untried(self) -> int:
         """Pictures that were not begun, because the service was away or refused the account."""
-        return self.orders - len(self.outcomes)
+        return self.total - len(self.outcomes)
 
     @property
     def ok(self) -> bool:
@@ -127,7 +128,7 @@ class Report:
         self._unanswered = self._unanswered + 1 if unanswered else 0
         self._counts[outcome.state] += 1
         counts = {state: self._counts[state] for state in ("saved", "kept", "failed")}
-        return Progress(outcome=outcome, total=self.orders, **counts)
+        return Progress(outcome=outcome, total=self.total, **counts)
 
     @property
     def hopeless(self) -> bool:
@@ -136,7 +137,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Making:
+class Recipe:
     """How results are made."""
 
     settings: Settings
@@ -158,91 +159,76 @@ class Making:
         return _digest(text.encode())
 
 
-class Content(NamedTuple):
-    """What a file is to be made of."""
-
-    data: bytes
-    subject_found: bool | None
-
-
 class Batch(ABC):
-    """Pictures into one folder, which remembers how far they are.
+    """Pictures into one folder, which remembers how far they are."""
 
-    Args:
-        journal: of the folder, entered.
-        making: how results are made.
-        again: whether to make results anew that are there.
-    """
-
-    def __init__(self, journal: Journal, making: Making, *, again: bool = False) -> None:
-        self._journal, self._making, self._again = journal, making, again
+    def __init__(self, journal: Journal, recipe: Recipe, *, again: bool = False) -> None:
+        self._journal, self._recipe, self._again = journal, recipe, again
 
     @abstractmethod
-    def _content(self, order: Order, entry: Entry, ticket: Ticket) -> Flow[Content]:
-        """Have a picture cut out; the ticket gets the task's id, where there is one."""
+    def _content(self, picture: PlannedPicture, entry: Entry, handle: JobHandle) -> Flow[Download]:
+        """Have a picture cut out; the handle gets the task's id, where there is one."""
 
-    def cut(self, order: Order) -> Flow[Outcome]:
+    def cut(self, picture: PlannedPicture) -> Flow[Outcome]:
         """Bring one picture to its end, from wherever an earlier call left it. What is wrong is in the outcome."""
-        ticket = Ticket("")
-        target = self._journal.folder / order.target
-        outcome = partial(Outcome, source=order.source.path, target=target)
+        handle = JobHandle("")
+        target = self._journal.folder / picture.target
+        outcome = partial(Outcome, source=picture.source.path, target=target)
         try:
-            with full_disk_told(target):  # of the journal as well; no picture is read with such an error
-                return (yield from self._cut(order, ticket, outcome))
+            with raising_output_full(target):  # of the journal as well; no picture is read with such an error
+                return (yield from self._cut(picture, handle, outcome))
         except (CutgateError, OSError) as error:
-            entry = self._journal.find(order.target)
+            entry = self._journal.find(picture.target)
             # A request that was refused is nothing to the service, so it may be sent again under its id.
             if entry is not None and isinstance(error, JobFailed):
                 yield from self._note(replace(entry, state="failed"))
-            return outcome(state="failed", uid=ticket.uid or None, error=error)
+            return outcome(state="failed", uid=handle.uid or None, error=error)
 
-    def _cut(self, order: Order, ticket: Ticket, outcome: Callable[..., Outcome]) -> Flow[Outcome]:
-        target = self._journal.folder / order.target
-        entry = yield from work(partial(self._entry, order))
+    def _cut(self, picture: PlannedPicture, handle: JobHandle, outcome: Callable[..., Outcome]) -> Flow[Outcome]:
+        target = self._journal.folder / picture.target
+        entry = yield from in_thread(partial(self._entry, picture))
         if entry.state == "saved" and target.exists():
             return outcome(state="kept", uid=entry.uid, subject_found=entry.subject_found)
-        content = yield from self._content(order, entry, ticket)
+        result = yield from self._content(picture, entry, handle)
         replaced = target.exists() and not self._again
-        digest = yield from work(partial(self._save, target, content.data, ticket.uid))
-        entry, found = self._journal.find(order.target) or entry, content.subject_found
+        digest = yield from in_thread(partial(self._save, target, result.content, handle.uid))
+        entry, found = self._journal.find(picture.target) or entry, result.subject_found
         yield from self._note(replace(entry, state="saved", subject_found=found, digest=digest))
         return outcome(state="saved", uid=entry.uid, subject_found=found, replaced=replaced)
 
-    def is_done(self, order: Order) -> bool:
+    def is_done(self, picture: PlannedPicture) -> bool:
         """Whether the result is there, so that nothing has to be made."""
         with suppress(OSError):  # of which `cut` tells
-            entry = self._known(order)
-            return entry is not None and entry.state == "saved" and (self._journal.folder / order.target).exists()
+            entry = self._known(picture)
+            return (
+                entry is not None and entry.state == "saved" and (self._journal.folder / picture.target).exists()
+            )
         return False
 
-    def _known(self, order: Order) -> Entry | None:
+    def _known(self, picture: PlannedPicture) -> Entry | None:
         """The entry of the same picture with the same settings, where its result may be kept or gone on with."""
-        entry = self._journal.find(order.target)
+        entry = self._journal.find(picture.target)
         if entry is None or self._again or entry.state == "failed":
             return None
-        same = entry.name == self._journal.called(order.source.name)
-        return entry if same and entry.fingerprint == self._making.fingerprint(order.source.path) else None
+        same = entry.name == self._journal.called(picture.source.name)
+        return entry if same and entry.fingerprint == self._recipe.fingerprint(picture.source.path) else None
 
-    def _entry(self, order: Order) -> Entry:
-        """How far the picture is; a new entry when it is to be begun.
-
-        Raises:
-            ResultChanged: somebody has changed the result that is there, and nobody asked to make it again.
-        """
-        if (known := self._known(order)) is not None:
+    def _entry(self, picture: PlannedPicture) -> Entry:
+        """How far the picture is; a new entry when it is to be begun."""
+        if (known := self._known(picture)) is not None:
             return known
-        before, target = self._journal.find(order.target), self._journal.folder / order.target
+        before, target = self._journal.find(picture.target), self._journal.folder / picture.target
         written = before.digest if before and target.exists() and not self._again else ""
         if written and written != _digest(target.read_bytes()):
             raise ResultChanged(target)
-        return self._begin(order, self._making.fingerprint(order.source.path))
+        return self._begin(picture, self._recipe.fingerprint(picture.source.path))
 
-    def _begin(self, order: Order, fingerprint: str) -> Entry:
-        before = self._journal.find(order.target)
+    def _begin(self, picture: PlannedPicture, fingerprint: str) -> Entry:
+        before = self._journal.find(picture.target)
         return self._journal.note(
             Entry(
-                target=self._journal.called(order.target),
-                name=self._journal.called(order.source.name),
+                target=self._journal.called(picture.target),
+                name=self._journal.called(picture.source.name),
                 fingerprint=fingerprint,
                 request_uuid=str(uuid.uuid4()),
                 digest=before.digest if before else "",
@@ -250,13 +236,13 @@ class Batch(ABC):
         )
 
     def _note(self, entry: Entry) -> Flow[Entry]:
-        return work(partial(self._journal.note, entry))
+        return in_thread(partial(self._journal.note, entry))
 
     def _save(self, target: Path, content: bytes, uid: str) -> str:
         """Write the file; returns its digest."""
-        if self._making.convert is not None:
+        if self._recipe.convert is not None:
             try:
-                content = self._making.convert(content)
+                content = self._recipe.convert(content)
             except (CutgateError, OSError):
                 raise
             except Exception as error:
@@ -271,34 +257,25 @@ def _digest(content: bytes) -> str:
 
 
 class ServiceBatch(Batch):
-    """Pictures that a service cuts out.
+    """Pictures that a service cuts out."""
 
-    Args:
-        conversation: with the service.
-        journal: of the folder, entered.
-        making: how results are made.
-        again: whether to make results anew that are there.
-    """
+    def __init__(self, calls: PicpikCalls, journal: Journal, recipe: Recipe, *, again: bool = False) -> None:
+        super().__init__(journal, recipe, again=again)
+        self._calls = calls
 
-    def __init__(
-        self, conversation: Conversation, journal: Journal, making: Making, *, again: bool = False
-    ) -> None:
-        super().__init__(journal, making, again=again)
-        self._conversation = conversation
-
-    def _content(self, order: Order, entry: Entry, ticket: Ticket) -> Flow[Content]:
+    def _content(self, picture: PlannedPicture, entry: Entry, handle: JobHandle) -> Flow[Download]:
         """Hand the picture in, if that was not done, and fetch its result."""
         resumed = entry.uid is not None
         if entry.uid is None:
-            submit = self._conversation.submit(order.source.path, self._making.settings, entry.request_uuid)
+            submit = self._calls.submit(picture.source.path, self._recipe.settings, entry.request_uuid)
             entry = yield from self._note(replace(entry, uid=(yield from submit)))
-        ticket.uid, ticket.ended = entry.uid or "", None
+        handle.uid, handle.ended = entry.uid or "", None
         try:
-            data = yield from self._conversation.result(ticket, self._making.timeout_seconds)
-            return Content(data, ticket.subject_found)
+            data = yield from self._calls.result(handle, self._recipe.timeout_seconds)
+            return Download(data, handle.subject_found)
         except JobFailed as error:
             if not resumed or error.code != UNKNOWN_TASK:
                 raise
         # An earlier call handed it in, and the service keeps results for a day only.
-        entry = yield from work(partial(self._begin, order, entry.fingerprint))
-        return (yield from self._content(order, entry, ticket))
+        entry = yield from in_thread(partial(self._begin, picture, entry.fingerprint))
+        return (yield from self._content(picture, entry, handle))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, Literal, Self
 
 from cutgate.errors import DataFileBroken, FolderInUse
-from cutgate.files import full_disk_told, remove_parts, share_lock, try_lock, write_whole
+from cutgate.files import raising_output_full, remove_parts, share_lock, try_lock, write_whole
 
 JOURNAL_NAME: Final = ".cutgate.jsonl"
 MOST_SHARED: Final = 10_000
@@ -44,11 +44,7 @@ class Entry:
 
 
 class Journal:
-    """The journal of one folder, held for the length of a `with` block; use it from any number of threads.
-
-    Args:
-        folder: where the results go; made if it is not there.
-    """
+    """The journal of one folder, held for the length of a `with` block; use it from any number of threads."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -59,15 +55,8 @@ class Journal:
         self._undo = ExitStack()
 
     def __enter__(self) -> Self:
-        """Read what was written.
-
-        Raises:
-            FolderInUse: another call has the folder.
-            DataFileBroken: the file is not what was written.
-            OutputFull: there is no room in it.
-            OSError: the folder cannot be written.
-        """
-        with full_disk_told(self._path), ExitStack() as undo:
+        """Read what was written."""
+        with raising_output_full(self._path), ExitStack() as undo:
             self._open(undo)
             self._undo = undo.pop_all()
         return self
@@ -145,10 +134,7 @@ class Journal:
 class SharedJournal(Journal):
     """What is remembered of results that are in no folder of results, by all calls of one user at a time.
 
-    Where it cannot be read or written, results are made all the same.
-
-    Args:
-        path: the file; None to remember nothing after the block.
+    Where it cannot be read or written, results are made all the same. Without a path nothing is remembered.
     """
 
     def __init__(self, path: Path | None) -> None:

@@ -24,7 +24,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class PlannedPicture:
     """One picture, and its result's file beneath the output folder."""
 
     source: Source
@@ -36,11 +36,7 @@ Places = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 
 def find_pictures(places: Places, output: Path) -> list[Source]:
-    """The pictures of files and folders; of a folder all in it and beneath it but hidden files and the output.
-
-    Raises:
-        OSError: a folder cannot be read.
-    """
+    """The pictures of files and folders; of a folder all in it and beneath it but hidden files and the output."""
     found: list[Source] = []
     for place in map(Path, [places] if isinstance(places, str | os.PathLike) else places):
         if place.is_dir():
@@ -72,18 +68,12 @@ def plan(
     owners: Mapping[str, str] | None = None,
     *,
     leave_out: Callable[[Source, NameTaken], object] | None = None,
-) -> list[Order]:
+) -> list[PlannedPicture]:
     """Say where each picture's result goes: the same name with the suffix, in the output folder.
 
     Where pictures differ in their suffix only, each one's result has its whole name before the suffix; a result
-    that was there before keeps its name.
-
-    Args:
-        sources: the pictures.
-        output: the folder.
-        suffix: what the names of results end with, such as `.png` or `-cutout.png`.
-        owners: results that were there before, and the pictures that they are of.
-        leave_out: is told of a picture whose result's name is taken; the others are planned all the same.
+    that was there before keeps its name. `owners` are such results, and the pictures that they are of; `leave_out`
+    is told of a picture whose result's name is taken, and the others are planned all the same.
 
     Raises:
         NameTaken: a result's file would be a picture, or the result of another one; unless there is `leave_out`.
@@ -91,22 +81,22 @@ def plan(
     pictures = list(sources)
     names = dict(owners or {})
     kept = {source.path.resolve() for source in pictures}
-    orders: dict[str, Order] = {}
+    planned: dict[str, PlannedPicture] = {}
     wanted = Counter(_short(name, suffix) for name in {source.name for source in pictures})
     for source in pictures:
         short, long = _short(source.name, suffix), f"{source.name}{suffix}"
         is_free = short not in names and wanted[short] == 1 and names.get(long) != source.name
         target = short if is_free or names.get(short) == source.name else long
         other = names.get(target, source.name) != source.name
-        if other or target in orders or (output / target).resolve() in kept:
+        if other or target in planned or (output / target).resolve() in kept:
             taken = NameTaken(output / target)
             if leave_out is None:
                 raise taken
             leave_out(source, taken)
             continue
         names[target] = source.name
-        orders[target] = Order(source, target)
-    return list(orders.values())
+        planned[target] = PlannedPicture(source, target)
+    return list(planned.values())
 
 
 def _short(name: str, suffix: str) -> str:

@@ -11,13 +11,13 @@ from typing import Any, Self, Unpack
 
 import httpx
 
-from cutgate.batches.batch import AT_ONCE, Making, Progress, Report, ServiceBatch
+from cutgate.batches.batch import AT_ONCE, Progress, Recipe, Report, ServiceBatch
 from cutgate.batches.journal import Journal
 from cutgate.batches.planning import Places, find_pictures, plan
 from cutgate.local.service import find_service
 from cutgate.pictures import Picture
+from cutgate.protocol.calls import WAIT_SECONDS, JobHandle, OnStatus, PicpikCalls
 from cutgate.protocol.connection import DEFAULT_RETRIES, Retries, uses_environment
-from cutgate.protocol.conversation import WAIT_SECONDS, Conversation, OnStatus, Ticket
 from cutgate.protocol.flows import AsyncDriver
 from cutgate.protocol.picpik import Balance, JobStatus, Settings
 
@@ -42,13 +42,13 @@ class AsyncClient:
     ) -> None:
         service = find_service(url, public_key, private_key)
         keys = service.public_key, service.private_key
-        self.conversation = Conversation(service.url, *keys, timeout_seconds=timeout_seconds, retries=retries)
-        trust_env = uses_environment(self.conversation.url)
+        self.calls = PicpikCalls(service.url, *keys, timeout_seconds=timeout_seconds, retries=retries)
+        trust_env = uses_environment(self.calls.url)
         self._http = httpx.AsyncClient(timeout=timeout_seconds, transport=transport, trust_env=trust_env)
         self.driver = AsyncDriver(self._http, sleep)
 
     def __repr__(self) -> str:
-        return f"AsyncClient({self.conversation!r})"
+        return f"AsyncClient({self.calls!r})"
 
     async def __aenter__(self) -> Self:
         return self
@@ -62,13 +62,13 @@ class AsyncClient:
 
     async def call(self, action: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send any action of the protocol and return its answer, as `Client.call`."""
-        return dict(await self.driver.run(self.conversation.call(action, params or {})))
+        return dict(await self.driver.run(self.calls.call(action, params or {})))
 
     async def remove_background(
         self, picture: Picture, *, request_uuid: str | None = None, **settings: Unpack[Settings]
     ) -> AsyncJob:
         """Hand a picture in, as `Client.remove_background`."""
-        return self.job(await self.driver.run(self.conversation.submit(picture, settings, request_uuid)))
+        return self.job(await self.driver.run(self.calls.submit(picture, settings, request_uuid)))
 
     async def remove_backgrounds(
         self,
@@ -87,17 +87,17 @@ class AsyncClient:
 
         `convert` is called in threads, `on_progress` in the event loop. What was cancelled can be gone on with.
         """
-        making = Making(settings=settings, suffix=suffix, convert=convert, timeout_seconds=timeout_seconds)
+        recipe = Recipe(settings=settings, suffix=suffix, convert=convert, timeout_seconds=timeout_seconds)
         with Journal(Path(output)) as journal:
             found = await asyncio.to_thread(find_pictures, pictures, journal.folder)
-            orders = plan(found, journal.folder, suffix, journal.owners)
-            batch = ServiceBatch(self.conversation, journal, making, again=again)
-            report = Report(len(orders))
-            waiting = takewhile(lambda _: not report.hopeless, orders)
+            planned = plan(found, journal.folder, suffix, journal.owners)
+            batch = ServiceBatch(self.calls, journal, recipe, again=again)
+            report = Report(len(planned))
+            waiting = takewhile(lambda _: not report.hopeless, planned)
 
             async def cut_some() -> None:
-                for order in waiting:
-                    progress = report.add(await self.driver.run(batch.cut(order)))
+                for picture in waiting:
+                    progress = report.add(await self.driver.run(batch.cut(picture)))
                     if on_progress is not None:
                         on_progress(progress)
 
@@ -112,27 +112,27 @@ class AsyncClient:
 
     async def jobs(self) -> list[AsyncJob]:
         """The account's jobs that have not ended, oldest first."""
-        return [self.job(uid) for uid in await self.driver.run(self.conversation.unfinished())]
+        return [self.job(uid) for uid in await self.driver.run(self.calls.unfinished())]
 
     async def statuses(self, uids: Iterable[str]) -> list[JobStatus]:
         """Where jobs stand, in the order of their ids, in one question."""
-        return await self.driver.run(self.conversation.statuses(list(uids)))
+        return await self.driver.run(self.calls.statuses(list(uids)))
 
     async def terminate(self, uid: str) -> None:
         """End a job that has not ended, uncharged; one that has ended stays."""
-        await self.driver.run(self.conversation.terminate(uid))
+        await self.driver.run(self.calls.terminate(uid))
 
     async def balance(self) -> Balance:
         """The account's credits."""
-        return await self.driver.run(self.conversation.balance())
+        return await self.driver.run(self.calls.balance())
 
 
 class AsyncJob:
     """One picture at the service, as `Job`, awaited."""
 
     def __init__(self, client: AsyncClient, uid: str) -> None:
-        self._ticket = Ticket(uid)
-        self._say, self._run = client.conversation, client.driver.run
+        self._handle = JobHandle(uid)
+        self._api, self._run = client.calls, client.driver.run
 
     def __repr__(self) -> str:
         return f"AsyncJob({self.uid!r})"
@@ -140,7 +140,7 @@ class AsyncJob:
     @property
     def uid(self) -> str:
         """The job's id at the service."""
-        return self._ticket.uid
+        return self._handle.uid
 
     @property
     def subject_found(self) -> bool | None:
@@ -148,26 +148,26 @@ class AsyncJob:
 
         None until `result` or `save` has fetched it, and where the service does not say.
         """
-        return self._ticket.subject_found
+        return self._handle.subject_found
 
     async def status(self, wait_seconds: float = 0) -> JobStatus:
         """Ask where the job stands, as `Job.status`."""
-        return await self._run(self._say.status(self._ticket, wait_seconds))
+        return await self._run(self._api.status(self._handle, wait_seconds))
 
     async def wait(
         self, *, timeout_seconds: float = WAIT_SECONDS, on_progress: OnStatus | None = None
     ) -> JobStatus:
         """Wait until the job has finished, as `Job.wait`."""
-        return await self._run(self._say.wait(self._ticket, timeout_seconds, on_progress))
+        return await self._run(self._api.wait(self._handle, timeout_seconds, on_progress))
 
     async def result(self, *, timeout_seconds: float = WAIT_SECONDS) -> bytes:
         """The PNG, waited for, as `Job.result`."""
-        return await self._run(self._say.result(self._ticket, timeout_seconds))
+        return await self._run(self._api.result(self._handle, timeout_seconds))
 
     async def save(self, path: str | os.PathLike[str], *, timeout_seconds: float = WAIT_SECONDS) -> Path:
         """Write the result to a file, as `Job.save`."""
-        return await self._run(self._say.save(self._ticket, Path(path), timeout_seconds))
+        return await self._run(self._api.save(self._handle, Path(path), timeout_seconds))
 
     async def terminate(self) -> None:
         """End the job, uncharged, unless it has ended."""
-        await self._run(self._say.terminate(self.uid))
+        await self._run(self._api.terminate(self.uid))

@@ -10,14 +10,14 @@ from typing import Any, Self, Unpack
 
 import httpx
 
-from cutgate.batches.batch import AT_ONCE, Making, Progress, Report, ServiceBatch
+from cutgate.batches.batch import AT_ONCE, Progress, Recipe, Report, ServiceBatch
 from cutgate.batches.journal import Journal
 from cutgate.batches.planning import Places, find_pictures, plan
 from cutgate.batches.threads import cut_all
 from cutgate.local.service import find_service
 from cutgate.pictures import Picture
+from cutgate.protocol.calls import WAIT_SECONDS, JobHandle, OnStatus, PicpikCalls
 from cutgate.protocol.connection import DEFAULT_RETRIES, Retries, uses_environment
-from cutgate.protocol.conversation import WAIT_SECONDS, Conversation, OnStatus, Ticket
 from cutgate.protocol.flows import Driver
 from cutgate.protocol.picpik import Balance, JobStatus, Settings
 
@@ -54,13 +54,13 @@ class Client:
     ) -> None:
         service = find_service(url, public_key, private_key)
         keys = service.public_key, service.private_key
-        self.conversation = Conversation(service.url, *keys, timeout_seconds=timeout_seconds, retries=retries)
-        trust_env = uses_environment(self.conversation.url)
+        self.calls = PicpikCalls(service.url, *keys, timeout_seconds=timeout_seconds, retries=retries)
+        trust_env = uses_environment(self.calls.url)
         self._http = httpx.Client(timeout=timeout_seconds, transport=transport, trust_env=trust_env)
         self.driver = Driver(self._http, sleep)
 
     def __repr__(self) -> str:
-        return f"Client({self.conversation!r})"
+        return f"Client({self.calls!r})"
 
     def __enter__(self) -> Self:
         return self
@@ -83,7 +83,7 @@ class Client:
             ServiceError: the service refused.
             TransportError: no usable answer came.
         """
-        return dict(self.driver.run(self.conversation.call(action, params or {})))
+        return dict(self.driver.run(self.calls.call(action, params or {})))
 
     def remove_background(
         self, picture: Picture, *, request_uuid: str | None = None, **settings: Unpack[Settings]
@@ -103,7 +103,7 @@ class Client:
             OSError: the file cannot be read.
             TypeError, ValueError: `picture` is none, such as the address of one.
         """
-        return self.job(self.driver.run(self.conversation.submit(picture, settings, request_uuid)))
+        return self.job(self.driver.run(self.calls.submit(picture, settings, request_uuid)))
 
     def remove_backgrounds(
         self,
@@ -143,11 +143,11 @@ class Client:
             OutputFull: there is no room in the folder.
             OSError: a folder cannot be read or written.
         """
-        making = Making(settings=settings, suffix=suffix, convert=convert, timeout_seconds=timeout_seconds)
+        recipe = Recipe(settings=settings, suffix=suffix, convert=convert, timeout_seconds=timeout_seconds)
         with Journal(Path(output)) as journal:
-            orders = plan(find_pictures(pictures, journal.folder), journal.folder, suffix, journal.owners)
-            batch = ServiceBatch(self.conversation, journal, making, again=again)
-            return cut_all(self.driver, batch, orders, at_once=at_once, on_progress=on_progress)
+            planned = plan(find_pictures(pictures, journal.folder), journal.folder, suffix, journal.owners)
+            batch = ServiceBatch(self.calls, journal, recipe, again=again)
+            return cut_all(self.driver, batch, planned, at_once=at_once, on_progress=on_progress)
 
     def job(self, uid: str) -> Job:
         """A job that was handed in before, by its id; nothing is asked of the service yet."""
@@ -155,27 +155,27 @@ class Client:
 
     def jobs(self) -> list[Job]:
         """The account's jobs that have not ended, oldest first; raises what `call` raises."""
-        return [self.job(uid) for uid in self.driver.run(self.conversation.unfinished())]
+        return [self.job(uid) for uid in self.driver.run(self.calls.unfinished())]
 
     def statuses(self, uids: Iterable[str]) -> list[JobStatus]:
         """Where jobs stand, in the order of their ids, in one question; raises what `call` raises."""
-        return self.driver.run(self.conversation.statuses(list(uids)))
+        return self.driver.run(self.calls.statuses(list(uids)))
 
     def terminate(self, uid: str) -> None:
         """End a job that has not ended, uncharged; one that has ended stays. Raises what `call` raises."""
-        self.driver.run(self.conversation.terminate(uid))
+        self.driver.run(self.calls.terminate(uid))
 
     def balance(self) -> Balance:
         """The account's credits; raises what `call` raises."""
-        return self.driver.run(self.conversation.balance())
+        return self.driver.run(self.calls.balance())
 
 
 class Job:
     """One picture at the service. Made by `Client.remove_background`, `Client.job` and `Client.jobs`."""
 
     def __init__(self, client: Client, uid: str) -> None:
-        self._ticket = Ticket(uid)
-        self._say, self._run = client.conversation, client.driver.run
+        self._handle = JobHandle(uid)
+        self._api, self._run = client.calls, client.driver.run
 
     def __repr__(self) -> str:
         return f"Job({self.uid!r})"
@@ -183,7 +183,7 @@ class Job:
     @property
     def uid(self) -> str:
         """The job's id at the service."""
-        return self._ticket.uid
+        return self._handle.uid
 
     @property
     def subject_found(self) -> bool | None:
@@ -191,7 +191,7 @@ class Job:
 
         None until `result` or `save` has fetched it, and where the service does not say.
         """
-        return self._ticket.subject_found
+        return self._handle.subject_found
 
     def status(self, wait_seconds: float = 0) -> JobStatus:
         """Ask where the job stands; a job that has ended is not asked for again.
@@ -203,7 +203,7 @@ class Job:
             ServiceError: the service refused.
             TransportError: no usable answer came.
         """
-        return self._run(self._say.status(self._ticket, wait_seconds))
+        return self._run(self._api.status(self._handle, wait_seconds))
 
     def wait(self, *, timeout_seconds: float = WAIT_SECONDS, on_progress: OnStatus | None = None) -> JobStatus:
         """Wait until the job has finished: in the service, if it can; else by polls, every 0.2 s to every 2 s.
@@ -218,11 +218,11 @@ class Job:
             ServiceError: the service refused.
             TransportError: no usable answer came.
         """
-        return self._run(self._say.wait(self._ticket, timeout_seconds, on_progress))
+        return self._run(self._api.wait(self._handle, timeout_seconds, on_progress))
 
     def result(self, *, timeout_seconds: float = WAIT_SECONDS) -> bytes:
         """The PNG, waited for; raises what `wait` raises."""
-        return self._run(self._say.result(self._ticket, timeout_seconds))
+        return self._run(self._api.result(self._handle, timeout_seconds))
 
     def save(self, path: str | os.PathLike[str], *, timeout_seconds: float = WAIT_SECONDS) -> Path:
         """Write the result to a file that appears whole or not at all; returns its path.
@@ -232,8 +232,8 @@ class Job:
             WrongSuffix: the file's name is one of another format, such as `a.webp` for a PNG.
             OSError: the file cannot be written.
         """
-        return self._run(self._say.save(self._ticket, Path(path), timeout_seconds))
+        return self._run(self._api.save(self._handle, Path(path), timeout_seconds))
 
     def terminate(self) -> None:
         """End the job, uncharged, unless it has ended."""
-        self._run(self._say.terminate(self.uid))
+        self._run(self._api.terminate(self.uid))

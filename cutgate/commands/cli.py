@@ -9,16 +9,16 @@ import click
 from cutgate import distribution
 from cutgate.commands.account import balance, list_, status, terminate
 from cutgate.commands.completion import completion
-from cutgate.commands.console import Commands, json_option, print_json
+from cutgate.commands.console import Commands, json_option, print_json, text_as_json
 from cutgate.commands.cut import cut
 from cutgate.commands.doctor import examine
 from cutgate.commands.options.local import data_option, host_option, port_option
-from cutgate.commands.relay import HELP, Relayed, relay
+from cutgate.commands.part_group import PartGroup
 from cutgate.commands.up import env, up
 from cutgate.commands.watch import watch
 from cutgate.errors import NotRunning
 from cutgate.local.data_folder import DataDir
-from cutgate.local.parts import running_environment
+from cutgate.local.parts import require_parts, running_environment
 
 
 @click.group(cls=Commands)
@@ -34,42 +34,22 @@ for command in (cut, watch, list_, status, terminate, balance, up, env, completi
     main.add_command(command)
 
 
-@main.command(
-    cls=Relayed,
-    commands={
-        "account": "Show an account, and change what is given of it.",
-        "add": "Add a key pair, or an API key.",
-        "credits": "Show an account's credits, and grant more.",
-        "list": "List keys, and the terms and credits of their accounts.",
-        "reseal": "Encrypt every stored secret with the first master key.",
-        "revoke": "End a key for good, from the next request on.",
-        "rotate": "Give a pair a new private key, shown this once.",
-        "usage": "Show who used how much.",
-    },
-)
+@main.command(cls=PartGroup, part="gateway")
 @data_option
 @json_option
-def keys(data: Path, arguments: tuple[str, ...], as_json: bool) -> None:
+def keys(data: Path) -> None:
     """Manage keys and accounts of the stack in --data."""
     environment = running_environment(DataDir(data), "gateway")
-    if environment is None and HELP not in arguments:
+    if environment is None:
         raise NotRunning(data)
-    relay(("gateway", "keys", *arguments), environment or os.environ, as_json=as_json)
+    os.environ.clear()
+    os.environ.update(environment)
 
 
-@main.command(
-    cls=Relayed,
-    commands={
-        "fetch": "Fetch, check and prepare weights.",
-        "list": "Show the models, and which of their weights are here and right.",
-        "try": "Find out which engine is the fastest here, and remember it.",
-        "verify": "Read weights through and compare their digests.",
-    },
-)
+@main.command(cls=PartGroup, part="worker")
 @json_option
-def models(arguments: tuple[str, ...], as_json: bool) -> None:
+def models() -> None:
     """Manage the weights on this machine."""
-    relay(("worker", "models", *arguments), os.environ, as_json=as_json)
 
 
 @main.command()
@@ -81,7 +61,12 @@ def models(arguments: tuple[str, ...], as_json: bool) -> None:
 def doctor(data: Path, host: str, port: int, as_json: bool, bench: bool) -> None:
     """Check whether this machine can run the service. If not, say what to do."""
     if bench:
-        relay(("worker", "doctor", "--bench"), os.environ, as_json=as_json)  # ends this command
+        require_parts("worker")
+        from cutgate.worker.__main__ import main as worker  # only now: it loads what makes pictures
+
+        with text_as_json(only_if=as_json):
+            worker.main(["doctor", "--bench"], standalone_mode=False)
+        return
     checks = examine(DataDir(data), host, port)
     well = all(check.ok for check in checks)
     if as_json:

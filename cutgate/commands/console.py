@@ -3,18 +3,19 @@
 Exit codes: 0 done, 1 failed, 2 misused, 3 without a subject where that was to fail, 130 interrupted.
 """
 
+import io
 import json
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import Any, Final, NoReturn
 
 import click
 
-from cutgate.errors import CutgateError, facts
+from cutgate.errors import CommandFailed, CutgateError, facts
 from cutgate.in_process.batch import is_at_work
 
 WITHOUT_SUBJECT: Final = 3
@@ -56,21 +57,16 @@ class Interrupted(CutgateError):
 
 
 def misuse(error: click.ClickException) -> CutgateError:
-    """An error of the command line as one of ours."""
+    """An error of the command line, or of another part's command, as one of ours."""
+    if not isinstance(error, click.UsageError):
+        return CommandFailed(error.format_message())
     wrong = CutgateError(error.format_message(), advice="see --help")
     wrong.code = type(error).__name__
     return wrong
 
 
 def tell(error: Exception, *, as_json: bool, code: int = 1, about: str = "") -> int:
-    """Say what went wrong, and return the exit code for it.
-
-    Args:
-        error: what went wrong.
-        as_json: whether for programs, on standard output; else for people, on standard error.
-        code: the exit code.
-        about: what it went wrong with.
-    """
+    """Say what went wrong, and with what, and return the exit code; programs read it on standard output."""
     if as_json:
         print_json({"error": facts(error)})
     else:
@@ -86,11 +82,19 @@ def print_json(value: object) -> None:
 
 
 @contextmanager
+def text_as_json(*, only_if: bool) -> Iterator[None]:
+    """Print the text that the block prints as one object."""
+    with redirect_stdout(io.StringIO()) if only_if else nullcontext() as printed:
+        yield
+    if printed is not None:
+        print_json({"output": printed.getvalue()})
+
+
+@contextmanager
 def stop_signals(*, impatient: bool = False) -> Iterator[threading.Event]:
     """An event that Ctrl-C, SIGTERM or a closed terminal sets, so that nothing is interrupted half-way.
 
-    Args:
-        impatient: whether a second one of these interrupts all the same.
+    With `impatient` a second one of these interrupts all the same.
     """
     stop = threading.Event()
 

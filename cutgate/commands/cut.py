@@ -1,11 +1,10 @@
 """The command `cutgate cut`."""
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -13,8 +12,7 @@ import click
 
 from cutgate.batches.batch import Report
 from cutgate.batches.journal import Journal, SharedJournal
-from cutgate.batches.planning import PICTURE_SUFFIXES, Order, Source, find_pictures, plan
-from cutgate.batches.threads import cut_all
+from cutgate.batches.planning import PICTURE_SUFFIXES, PlannedPicture, Source, find_pictures, plan
 from cutgate.commands.console import WITHOUT_SUBJECT, Interrupted, json_option
 from cutgate.commands.display import STANDARD, Display
 from cutgate.commands.options.results import ResultOptions, result_options
@@ -64,8 +62,8 @@ def cut(
     where there is none. Results are remembered: the same command, after Ctrl-C or a crash, goes on where it was
     and does no picture twice.
     """
-    with destination(pictures, output, results, as_json=as_json) as call:
-        report = call.carry_out(target, again=again, as_json=as_json)
+    with spooled(resolve(pictures, output, results), as_json=as_json) as command:
+        report = command.carry_out(target, again=again, as_json=as_json)
     if not report.ok:
         raise click.exceptions.Exit(1)
     if fail_on_empty and report.without_subject:
@@ -73,8 +71,8 @@ def cut(
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """Which pictures a call is about, and where their results go."""
+class CutCommand:
+    """Which pictures a command is about, and where their results go."""
 
     pictures: tuple[Path, ...]
     results: ResultOptions
@@ -82,27 +80,27 @@ class Call:
     """The results' folder, or the only result's file; beside each picture where it is None."""
     into_folder: bool = False
     """Whether that is a folder, which remembers its results itself."""
+    piped: frozenset[Path] = frozenset()
+    """Files that stand for standard input and output."""
 
     def journal(self) -> Journal:
         """What is remembered of the results; nothing where the picture or its result goes through a pipe."""
         if self.output is not None and self.into_folder:
             return Journal(self.output)
-        return SharedJournal(None if self._names() else default_state_dir() / "results.jsonl")
+        return SharedJournal(None if self.piped else default_state_dir() / "results.jsonl")
 
-    def orders(self, journal: Journal) -> list[Order]:
-        """What to do.
-
-        Raises:
-            NameTaken: a result's file would be a picture, or the result of another one.
-            UsageError: there is nothing to do.
-        """
+    def planned(self, journal: Journal) -> list[PlannedPicture]:
+        """What to do."""
         if self.output is None:
-            mark = BESIDE[self.results.settings.get("only_mask", False)]
             sources = [Source(path, journal.called(str(path))) for path in self.pictures]
-            orders = plan(sources, journal.folder, f"{mark}{self.results.suffix}", journal.owners)
-            return [order if order.source.path.is_absolute() else _shown_from_here(order) for order in orders]
+            suffix = f"{BESIDE[self.results.only_mask]}{self.results.suffix}"
+            planned = plan(sources, journal.folder, suffix, journal.owners)
+            return [one if one.source.path.is_absolute() else _shown_from_here(one) for one in planned]
         if not self.into_folder:
-            return single_order(self.pictures[0], self.output)
+            [picture] = self.pictures
+            if self.output.resolve() == picture.resolve():
+                raise NameTaken(self.output)
+            return [PlannedPicture(Source(picture, str(picture)), str(self.output))]
         found = find_pictures(self.pictures, self.output)
         if not found:
             raise click.UsageError(
@@ -113,101 +111,81 @@ class Call:
         return plan(found, self.output, self.results.suffix, journal.owners)
 
     def carry_out(self, target: Target, *, again: bool, as_json: bool) -> Report:
-        """Do it, and show what becomes of it.
-
-        Raises:
-            Interrupted: Ctrl-C.
-        """
+        """Do it, and show what becomes of it."""
         with self.journal() as journal:
-            orders = self.orders(journal)
-            display = Display(len(orders), as_json=as_json, names=self._names())
+            planned = self.planned(journal)
+            display = Display(len(planned), as_json=as_json, piped=self.piped)
             try:
-                with target.batch(self.results, journal, display.retries, again=again) as work:
-                    if not all(map(work.batch.is_done, orders)):
-                        work.prepare()
+                with target.batcher(self.results, journal, display.retries, again=again) as batcher:
+                    if not all(map(batcher.batch.is_done, planned)):
+                        batcher.prepare()
                     with display:
-                        report = cut_all(
-                            work.driver, work.batch, orders, at_once=work.at_once, on_progress=display.progress
-                        )
+                        report = batcher.cut_all(planned, on_progress=display.progress)
             except KeyboardInterrupt:
-                raise Interrupted("" if self._names() else "the same command goes on where it was") from None
+                raise Interrupted("" if self.piped else "the same command goes on where it was") from None
         display.summary(report)
         return report
 
-    def _names(self) -> dict[Path, str]:
-        return {path: STANDARD for path in (*self.pictures, self.output) if path and path.parent.name == SPOOL}
 
-
-SPOOL: Final = "cutgate-standard-streams"
-
-
-@contextmanager
-def destination(
-    pictures: tuple[Path, ...], named: str | None, results: ResultOptions, *, as_json: bool
-) -> Iterator[Call]:
-    """What a command line means; what is piped in or out is a file for the length of the block.
+def resolve(pictures: tuple[Path, ...], named: str | None, results: ResultOptions) -> CutCommand:
+    """What a command line means.
 
     Raises:
         UsageError: it contradicts itself, or may mean a file or a folder.
     """
-    output, is_folder = (None, False) if named is None else (Path(named), named.endswith("/"))
+    output = None if named is None else Path(named)
     several = len(pictures) > 1 or pictures[0].is_dir()
-    piped_in = PIPED in pictures
-    piped_out = output == PIPED or (output is None and piped_in)
-    if piped_in or piped_out:
-        refuse_streams(several=several, piped_in=piped_in, piped_out=piped_out, as_json=as_json)
-        with scratch_folder() as folder:
-            spool = folder / SPOOL
-            spool.mkdir()
-            yield from _piped(pictures[0], None if piped_out else output, results, spool)
-    elif output is None:
+    if PIPED in (*pictures, output):
+        if several:
+            raise click.UsageError("- stands for one picture and one result: leave the others out")
+        output = output or PIPED
+        return CutCommand(pictures, results.for_file(None if output == PIPED else output), output)
+    if output is None:
         if any(path.is_dir() for path in pictures):
             raise click.UsageError("a folder of pictures needs a folder for its results: add -o FOLDER")
-        yield Call(pictures, results.for_file(None))
-    elif output.is_dir() or several or is_folder:
+        return CutCommand(pictures, results.for_file(None))
+    if output.is_dir() or several or str(named).endswith("/"):
         if not output.is_dir() and (output.exists() or is_a_results_name(output)):
             raise click.UsageError(
                 f"{output} is the name of one file, and there are several results: name a folder"
             )
-        yield Call(pictures, results.for_file(None), output, into_folder=True)
-    else:
-        is_clear = bool(output.suffix or results.file_format or output.exists())
-        results = results.for_file(output)
-        if not is_clear:
-            raise click.UsageError(f"{output} has no suffix: name a file {output}.png, or a folder {output}/")
-        yield Call(pictures, results, output)
+        return CutCommand(pictures, results.for_file(None), output, into_folder=True)
+    is_clear = output.suffix or results.file_format or output.exists()
+    command = CutCommand(pictures, results.for_file(output), output)
+    if not is_clear:
+        raise click.UsageError(f"{output} has no suffix: name a file {output}.png, or a folder {output}/")
+    return command
 
 
-def _piped(picture: Path, output: Path | None, results: ResultOptions, spool: Path) -> Iterator[Call]:
-    """A call whose picture comes in by a pipe, or whose result goes out by one, through files of a folder."""
-    results = results.for_file(output)
-    if picture == PIPED:
-        picture = spool / "in"
-        with picture.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-            if not file.tell():
-                raise click.UsageError("standard input is empty: pipe a picture into it")
-    target = spool / "out" if output is None else output
-    yield Call((picture,), results, target)
-    if output is None and target.exists():
-        sys.stdout.buffer.write(target.read_bytes())
-        sys.stdout.flush()
-
-
-def refuse_streams(*, several: bool, piped_in: bool, piped_out: bool, as_json: bool) -> None:
-    """Refuse what cannot go through a pipe.
+@contextmanager
+def spooled(command: CutCommand, *, as_json: bool) -> Iterator[CutCommand]:
+    """The command with files in place of standard input and output, for the length of the block.
 
     Raises:
-        UsageError: it cannot.
+        UsageError: a stream cannot be used so.
     """
-    if several:
-        raise click.UsageError("- stands for one picture and one result: leave the others out")
-    if piped_out and as_json:
+    [picture, *_], output = command.pictures, command.output
+    if PIPED not in (picture, output):
+        yield command
+        return
+    if output == PIPED and as_json:
         raise click.UsageError("--json and the result cannot both go to standard output: name a file with -o")
-    if piped_in and sys.stdin.isatty():
+    if picture == PIPED and sys.stdin.isatty():
         raise click.UsageError("standard input is a terminal: pipe a picture into it, or name a file")
-    if piped_out and sys.stdout.isatty():
+    if output == PIPED and sys.stdout.isatty():
         raise click.UsageError("standard output is a terminal: pipe the result on, or name a file with -o")
+    with scratch_folder() as folder:
+        files = frozenset({folder / "in", folder / "out"})
+        if picture == PIPED:
+            picture = folder / "in"
+            picture.write_bytes(sys.stdin.buffer.read())
+            if not picture.stat().st_size:
+                raise click.UsageError("standard input is empty: pipe a picture into it")
+        target = folder / "out" if output == PIPED else output
+        yield replace(command, pictures=(picture,), output=target, piped=files)
+        if target is not None and target in files and target.exists():
+            sys.stdout.buffer.write(target.read_bytes())
+            sys.stdout.flush()
 
 
 def is_a_results_name(path: Path) -> bool:
@@ -215,13 +193,6 @@ def is_a_results_name(path: Path) -> bool:
     return any(path.suffix.lower() in suffixes for suffixes in SUFFIXES.values())
 
 
-def _shown_from_here(order: Order) -> Order:
-    """The same with the result's path as the caller would name it."""
-    return Order(order.source, os.path.relpath(order.target))
-
-
-def single_order(picture: Path, target: Path) -> list[Order]:
-    """One picture into a file of its own."""
-    if target.resolve() == picture.resolve():
-        raise NameTaken(target)
-    return [Order(Source(picture, str(picture)), str(target))]
+def _shown_from_here(planned: PlannedPicture) -> PlannedPicture:
+    """With the result's path as the caller would name it."""
+    return PlannedPicture(planned.source, os.path.relpath(planned.target))

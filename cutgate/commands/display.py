@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final, Self
 
@@ -28,16 +28,14 @@ WORDS: Final = {
 
 
 class Display:
-    """Shows pictures as they end; a bar above nothing else while the block lasts, on a terminal only.
+    """Shows pictures as they end, and a bar while the block lasts, on a terminal only.
 
-    Args:
-        total: how many pictures there are; None when nobody knows.
-        as_json: one object for each picture, and no bar.
-        names: what files are called that the caller did not name.
+    A total of None is not known. With `as_json` there is one object for each picture, and no bar. Files of `piped`
+    stand for standard input and output.
     """
 
-    def __init__(self, total: int | None, *, as_json: bool, names: Mapping[Path, str] | None = None) -> None:
-        self._total, self._as_json, self._names = total, as_json, names or {}
+    def __init__(self, total: int | None, *, as_json: bool, piped: Collection[Path] = ()) -> None:
+        self._total, self._as_json, self._piped = total, as_json, piped
         console = Console(stderr=True)
         self._shown = console.is_terminal and not as_json
         columns: list[rich.ProgressColumn] = [rich.SpinnerColumn(), rich.TextColumn("{task.description}")]
@@ -63,7 +61,7 @@ class Display:
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def say(self, text: str) -> None:
+    def describe(self, text: str) -> None:
         """What goes on now, for people who look."""
         self._bars.update(self._bar, description=text)
 
@@ -74,7 +72,8 @@ class Display:
 
     def outcome(self, outcome: Outcome) -> None:
         """Show one picture's end."""
-        source, target = (self._names.get(path, str(path)) for path in (outcome.source, outcome.target))
+        paths = (outcome.source, outcome.target)
+        source, target = (STANDARD if path in self._piped else str(path) for path in paths)
         if self._as_json:
             print_json(
                 {

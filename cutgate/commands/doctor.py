@@ -1,6 +1,5 @@
 """Checks of what `cutgate up` needs on this machine, each with a remedy."""
 
-import json
 import os
 import platform
 import sys
@@ -12,10 +11,13 @@ from typing import Final
 from cutgate.errors import CommandFailed, CutgateError
 from cutgate.local import redis_server as server
 from cutgate.local.data_folder import DataDir
-from cutgate.local.parts import ask, last_line, require_parts, running_environment
-from cutgate.local.stack import claim_port, scratch_environment
+from cutgate.local.parts import part_environment, require_parts, run_part, running_environment
+from cutgate.local.stack import claim_port
+from cutgate.scratch import scratch_folder
 
 OLDEST_PYTHON: Final = (3, 11)
+OF_A_STACK: Final = frozenset({"worker blobs", "worker redis"})
+"""What the worker finds of a stack that runs; "data" and "server" stand for it where none does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,7 @@ def examine(data: DataDir, host: str, port: int) -> list[Check]:
     own = [
         _check("python", _python),
         _check("parts", _parts),
-        _check("server", lambda: _server(data)),
+        _check("server", _server),
         _check("data", lambda: _folder(data)),
         _check("port", lambda: _port(data, host, port)),
     ]
@@ -44,8 +46,11 @@ def examine(data: DataDir, host: str, port: int) -> list[Check]:
     environment = running_environment(data, "worker")
     if environment is not None:
         return own + ask_worker(environment)
-    with scratch_environment("worker") as environment:
-        return own + ask_worker(environment)
+    with scratch_folder() as folder:  # for what only a running stack has
+        scratch = DataDir(folder)
+        scratch.prepare()
+        found = ask_worker(part_environment(scratch, folder / "redis.sock", "worker"))
+    return own + [check for check in found if check.name not in OF_A_STACK]
 
 
 def _check(name: str, look: Callable[[], str]) -> Check:
@@ -66,10 +71,10 @@ def _parts() -> str:
     return "the libraries of gateway and worker are installed"
 
 
-def _server(data: DataDir) -> str:
+def _server() -> str:
     if server.external_url(os.environ) is not None:
         return "the one that the environment names"
-    binary = server.pick(server.find_binaries(), server.read_marker(data.marker))
+    binary = server.find_binary()
     return f"{binary.version}, {binary.path}"
 
 
@@ -86,16 +91,9 @@ def _port(data: DataDir, host: str, port: int) -> str:
 
 
 def ask_worker(environment: Mapping[str, str]) -> list[Check]:
-    """Let the worker's doctor look at weights, memory and execution provider.
-
-    Args:
-        environment: the environment that a worker would have.
-    """
+    """What the worker's doctor finds of weights, memory and execution provider in a worker's environment."""
     try:
-        done = ask(("worker", "doctor", "--json"), environment)
-        found = json.loads(done.stdout)["checks"]
+        found = run_part(("worker", "doctor"), environment, ok_codes=(0, 1))["checks"]
         return [Check(**{**check, "name": f"worker {check['name']}"}) for check in found]
-    except CommandFailed as error:
+    except (CommandFailed, TypeError, LookupError) as error:
         return [Check(name="worker", ok=False, detail=str(error))]
-    except (ValueError, TypeError, LookupError):
-        return [Check(name="worker", ok=False, detail=last_line(done.stderr))]

@@ -18,7 +18,7 @@ from cutgate.commands.console import json_option, print_json, stop_signals
 from cutgate.commands.options.local import data_option, host_option, port_option
 from cutgate.errors import DiskFull, NotRunning
 from cutgate.local.data_folder import DataDir, default_data_dir
-from cutgate.local.figures import Figures, look_at_ledger
+from cutgate.local.figures import Workload
 from cutgate.local.parts import running_environment
 from cutgate.local.stack import Stack, StackOptions, run_stack
 
@@ -89,10 +89,7 @@ def env(data: Path, shell: str, as_json: bool) -> None:
 class Screen:
     """What `cutgate up` shows: where the service is, then in one line that changes how much it has to do.
 
-    Args:
-        data: the stack's folder.
-        verbose: whether all of the log is shown, which leaves no place for such a line.
-        as_json: whether programs read what is printed.
+    With `verbose` all of the log is shown, which leaves no place for such a line.
     """
 
     def __init__(self, data: DataDir, *, verbose: bool, as_json: bool) -> None:
@@ -101,7 +98,7 @@ class Screen:
         self._console = Console(stderr=True)
         self._is_live = self._console.is_terminal and not (verbose or as_json)
         self.status = Status("Starting", console=self._console if self._is_live else Console(quiet=True))
-        self.handler: logging.Handler = logging.StreamHandler() if verbose else _Warnings(self._say)
+        self.handler: logging.Handler = logging.StreamHandler() if verbose else _Warnings(self._warn)
 
     def welcome(self, stack: Stack) -> None:
         """Say where the service is, and how to use it."""
@@ -139,23 +136,19 @@ class Screen:
 
     def watch(self, stop: Event) -> None:
         """Show what goes on until `stop` is set, then that it is being stopped."""
-        look = self._look_at_ledger()
+        environment = running_environment(self._data, "gateway") if self._is_live else None
+        workload = None if environment is None else Workload(environment["CUTGATE_REDIS_URL"])
         wrong = ""
         while not stop.is_set():
-            if look is not None:
-                found = look()
-                self.status.update(str(found or "The ledger does not answer"))
+            if workload is not None:
+                self.status.update(str(workload))
                 self.status.start()
             now_wrong = self._what_is_wrong()
             if now_wrong and not wrong:
-                self._say(now_wrong)
+                self._warn(now_wrong)
             wrong = now_wrong
             stop.wait(LOOK_SECONDS)
         self.status.update("Stopping")
-
-    def _look_at_ledger(self) -> Callable[[], Figures | None] | None:
-        environment = running_environment(self._data, "gateway") if self._is_live else None
-        return None if environment is None else look_at_ledger(environment["CUTGATE_REDIS_URL"])
 
     def _what_is_wrong(self) -> str:
         try:
@@ -164,17 +157,17 @@ class Screen:
             return str(error)
         return ""
 
-    def _say(self, text: str) -> None:
+    def _warn(self, text: str) -> None:
         self._console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 class _Warnings(logging.Handler):
     """Hands on what is wrong with a stack: parts that die, and what cannot be run."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, warn: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)
-        self._say = say
+        self._warn = warn
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hand one line on."""
-        self._say(self.format(record))
+        self._warn(self.format(record))

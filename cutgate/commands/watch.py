@@ -13,12 +13,11 @@ import watchfiles
 from cutgate.batches.batch import Outcome, Progress
 from cutgate.batches.journal import Journal
 from cutgate.batches.planning import Source, find_pictures, is_picture, plan
-from cutgate.batches.threads import cut_all
 from cutgate.batches.watching import Arrivals
 from cutgate.commands.console import INTERRUPTED, json_option, print_json, stop_signals, tell
 from cutgate.commands.display import Display
 from cutgate.commands.options.results import ResultOptions, result_options
-from cutgate.commands.options.target import Target, Work, target_options
+from cutgate.commands.options.target import Batcher, Target, target_options
 from cutgate.errors import NameTaken, facts
 
 LOOK_MILLISECONDS: Final = 300
@@ -47,14 +46,14 @@ def watch(folder: Path, output: Path, once: bool, results: ResultOptions, target
     with (
         stop_signals(impatient=True) as stop,
         Journal(output) as journal,
-        target.batch(results, journal, display.retries) as work,
+        target.batcher(results, journal, display.retries) as batcher,
     ):
-        work.prepare()
-        rounds = Rounds(work, journal, results.suffix, display, stop, as_json)
+        batcher.prepare()
+        rounds = Rounds(batcher, journal, results.suffix, display, stop, as_json)
         with display:
-            display.say(f"Watching {folder}")
+            display.describe(f"Watching {folder}")
             for whole in arriving(folder, output, rounds.arrivals, stop, once=once):
-                display.say(f"Cutting out {len(whole)}" if whole else f"Watching {folder}")
+                display.describe(f"Cutting out {len(whole)}" if whole else f"Watching {folder}")
                 rounds.cut([Source(path, path.relative_to(folder).as_posix()) for path in whole])
     if stop.is_set():
         raise click.exceptions.Exit(INTERRUPTED)
@@ -104,7 +103,7 @@ def _pictures(folder: Path, output: Path, places: Iterable[Path]) -> Iterator[Pa
 class Rounds:
     """One call for all files that are whole at a time; those that the service could not take come again."""
 
-    work: Work
+    batcher: Batcher
     journal: Journal
     suffix: str
     display: Display
@@ -115,28 +114,17 @@ class Rounds:
     """Pictures that will not do better later."""
 
     def cut(self, sources: list[Source]) -> None:
-        """Bring pictures to their ends, or put them back.
-
-        Raises:
-            ServiceError: no other picture would do better.
-        """
+        """Bring pictures to their ends, or put them back."""
         # In one plan: of two that came together and differ in their suffix, neither takes the other's name.
-        orders = plan(sources, self.journal.folder, self.suffix, self.journal.owners, leave_out=self._leave_out)
-        if not orders:
+        planned = plan(sources, self.journal.folder, self.suffix, self.journal.owners, leave_out=self._leave_out)
+        if not planned:
             return
-        report = cut_all(
-            self.work.driver,
-            self.work.batch,
-            orders,
-            at_once=self.work.at_once,
-            on_progress=self._progress,
-            stop=self.stop,
-        )
+        report = self.batcher.cut_all(planned, self._progress, self.stop)
         for outcome in report.outcomes:
             if outcome.hopeless and outcome.error is not None:
                 raise outcome.error
         done = {outcome.source for outcome in report.outcomes if not outcome.may_pass}
-        later = [order.source.path for order in orders if order.source.path not in done]
+        later = [picture.source.path for picture in planned if picture.source.path not in done]
         if later and not self.stop.is_set():
             self._wait(later, next(outcome for outcome in report.outcomes if outcome.may_pass))
         elif not later:

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from cutgate.batches.batch import Batch, Content, Making
+from cutgate.batches.batch import Batch, Recipe
 from cutgate.batches.journal import Entry, Journal
-from cutgate.batches.planning import Order
+from cutgate.batches.planning import PlannedPicture
+from cutgate.formats import format_for
 from cutgate.in_process.options import CutoutOptions
 from cutgate.in_process.remover import Remover
-from cutgate.protocol.conversation import Ticket
-from cutgate.protocol.flows import Flow, work
+from cutgate.protocol.calls import JobHandle
+from cutgate.protocol.connection import Download
+from cutgate.protocol.flows import Flow, in_thread
 
 _AT_WORK: Final[set[int]] = set()
 """Threads that compute."""
@@ -35,38 +37,27 @@ def at_work() -> Iterator[None]:
 
 
 class InProcessBatch(Batch):
-    """Pictures that a remover cuts out.
-
-    Args:
-        remover: of this process.
-        journal: of the folder, entered.
-        making: how results are made; its settings are not looked at.
-        options: how pictures are cut out.
-        file_format: of the results, `png`, `webp`, `jpeg` or `zip`.
-        quality: of the results, where the format has one.
-        again: whether to make results anew that are there.
-    """
+    """Pictures that a remover cuts out: by the options, in the format of the recipe's suffix."""
 
     def __init__(
         self,
         remover: Remover,
         journal: Journal,
-        making: Making,
+        recipe: Recipe,
         options: CutoutOptions,
         *,
-        file_format: str,
         quality: int | None,
         again: bool = False,
     ) -> None:
-        super().__init__(journal, making, again=again)
+        super().__init__(journal, recipe, again=again)
         self._remover, self._options = remover, options
-        self._file_format, self._quality = file_format, quality
+        self._file_format, self._quality = format_for(f"result{recipe.suffix}"), quality
 
-    def _content(self, order: Order, _entry: Entry, _ticket: Ticket) -> Flow[Content]:
+    def _content(self, picture: PlannedPicture, _entry: Entry, _handle: JobHandle) -> Flow[Download]:
         """Cut a picture out; there is no task."""
-        return (yield from work(lambda: self._made(order)))
+        return (yield from in_thread(lambda: self._made(picture)))
 
-    def _made(self, order: Order) -> Content:
+    def _made(self, picture: PlannedPicture) -> Download:
         with at_work():
-            cutout = self._remover.remove_background(order.source.path, **self._options)
-            return Content(cutout.to_bytes(self._file_format, quality=self._quality), cutout.subject_found)
+            cutout = self._remover.remove_background(picture.source.path, **self._options)
+            return Download(cutout.to_bytes(self._file_format, quality=self._quality), cutout.subject_found)

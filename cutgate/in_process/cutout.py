@@ -50,7 +50,7 @@ class Cutout:
 
     @property
     def image(self) -> Image.Image:
-        """The same as a Pillow picture of 8 bits: RGBA with straight alpha; a mask is L."""
+        """As a Pillow picture of 8 bits: RGBA with straight alpha; a mask is L."""
         from PIL import Image
 
         shown = self._narrowed(self._shown())
@@ -64,8 +64,6 @@ class Cutout:
     @property
     def mask(self) -> Image.Image:
         """The subject's alpha as a Pillow picture of mode L, whatever lies behind the subject."""
-        from dataclasses import replace
-
         from PIL import Image
 
         from cutgate.worker.pictures.finish import compose
@@ -78,7 +76,7 @@ class Cutout:
         return Image.fromarray(pixels if pixels.ndim == 2 else pixels[..., 3].copy())
 
     def composed(self, **options: Unpack[Showing]) -> Cutout:
-        """The same subject, shown another way; the network does not run again.
+        """Show the subject another way; the network does not run again.
 
         Args:
             options: how, see `Showing`; what is not named is not done, whatever this cut-out shows.
@@ -116,8 +114,6 @@ class Cutout:
                 no background.
             CutoutFailed: the picture is larger than the format can hold.
         """
-        from dataclasses import replace
-
         from cutgate.jobs.errors import CutoutError
         from cutgate.jobs.spec import FileFormat
         from cutgate.worker.pictures.finish import over_background, written
@@ -165,8 +161,6 @@ class Cutout:
     @staticmethod
     def _narrowed(picture: Picture) -> Picture:
         """The picture at 8 bits."""
-        from dataclasses import replace
-
         import numpy as np
 
         from cutgate.worker.pictures.sixteen_bit import to_8_bit

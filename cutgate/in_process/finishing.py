@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 from cutgate.in_process.batch import at_work
@@ -20,16 +19,13 @@ _UNLIMITED: Final = SourceLimits(max_bytes=2**40, max_pixels=2**40, max_side_px=
 """For the caller's own files."""
 
 
-def converter(
-    options: Mapping[str, Any], *, file_format: str, quality: int | None, background_image: Path | None
-) -> Callable[[bytes], bytes]:
+def converter(options: Mapping[str, Any], *, file_format: str, quality: int | None) -> Callable[[bytes], bytes]:
     """A function that makes a file of a delivered PNG; it may be called from any thread, and does one at a time.
 
     Args:
-        options: as for `finish_for`.
+        options: of `Showing`; a picture behind the subject is a path, and may have any size.
         file_format: `png`, `webp`, `jpeg` or `zip`.
         quality: 1 to 100; None for lossless WebP and for the best usual JPEG.
-        background_image: a picture of any size behind the subject.
 
     Returns:
         Raises CutoutError where the PNG cannot be read, or is too large for the format.
@@ -40,8 +36,8 @@ def converter(
         ValueError: an option is wrong, or two exclude each other.
     """
     how = replace(finish_for(options, is_mask=False), file_format=FileFormat(file_format), quality=quality)
-    if background_image is not None:
-        how = replace(how, background=read_image(background_image.read_bytes(), _UNLIMITED).rgb)
+    if (path := options.get("background_image")) is not None:
+        how = replace(how, background=read_image(path.read_bytes(), _UNLIMITED).rgb)
     turn = threading.Lock()
 
     def convert(delivered: bytes) -> bytes:

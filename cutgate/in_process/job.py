@@ -50,17 +50,13 @@ class Network:
     segmenter: Segmenter
 
     @classmethod
-    def load(cls, settings: WorkerSettings, say: Callable[[str], object]) -> Self:
-        """Find or fetch the weights and load them, as a worker with these settings does.
-
-        Raises:
-            NetworkUnavailable: that cannot be done.
-        """
+    def load(cls, settings: WorkerSettings, on_line: Callable[[str], object]) -> Self:
+        """Find or fetch the weights and load them, as a worker with these settings does."""
         if not structlog.is_configured():  # what it writes by default goes to standard output
             structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
         try:
             # A picture follows at once: it shows what a first run would, and most processes cut out a single one.
-            return cls(settings, load_segmenter(settings, say, warm_up=False))
+            return cls(settings, load_segmenter(settings, on_line, warm_up=False))
         except ModelUnavailable as error:
             raise NetworkUnavailable(str(error)) from error
 
@@ -88,13 +84,9 @@ class Network:
         return Cutout(result, how, self.settings)
 
     def _spec(self, options: CutoutOptions, composition: Composition) -> CutoutSpec:
-        """The options as a worker takes them.
-
-        Raises:
-            ValueError: one is wrong; the text names it.
-        """
+        """The options as a worker takes them."""
         given: dict[str, Any] = {
-            _FIELDS[name]: _READ.get(name, _as_it_is)(value)
+            _FIELDS[name]: _READ[name](value) if name in _READ else value
             for name, value in options.items()
             if name in _FIELDS and value is not None
         }
@@ -131,10 +123,6 @@ def _with_room(given: dict[str, Any]) -> dict[str, Any]:
 
     foreground, background = thresholds_of(level("foreground_threshold"), level("background_threshold"))
     return {"foreground_threshold": foreground, "background_threshold": background} | given
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
 
 
 def _box_of(value: Any) -> Box:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from cutgate.protocol.picpik import Settings
 
@@ -42,3 +43,18 @@ class CutoutOptions(Settings, Showing, total=False):
     """Whether half-transparent areas inside the subject, such as a car's windows, become opaque."""
     timeout_seconds: float
     """Give up after so long, which is looked at between the steps of the work; not at all otherwise."""
+
+
+def require_consistent(options: Mapping[str, Any], *, is_mask: bool) -> None:
+    """Refuse options that exclude each other, or what is shown.
+
+    Raises:
+        ValueError: they do.
+    """
+    given = {name for name, value in options.items() if value is not None and value is not False}
+    if given >= {"background", "background_image"}:
+        raise ValueError("background and background image exclude each other")
+    if is_mask and given & {"background", "background_image"}:
+        raise ValueError("a mask has no background")
+    if is_mask and "shadow" in given:
+        raise ValueError("a mask has no shadow")

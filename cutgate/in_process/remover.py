@@ -39,7 +39,7 @@ class Remover:
         model: a preset (`fast`, `exact`, `best`), a model, or one with its precision, such as
             `isnet-general-use:fast`; as `CUTGATE_MODEL` and `CUTGATE_PRECISION` say otherwise.
         threads: of the network on the processor; as `CUTGATE_THREADS` says otherwise, else all that there are.
-        say: is told, a line at a time, which weights are fetched; standard error otherwise.
+        on_line: called with each line about weights that are fetched; they go to standard error otherwise.
     """
 
     def __init__(
@@ -47,9 +47,9 @@ class Remover:
         *,
         model: str | None = None,
         threads: int | None = None,
-        say: Callable[[str], object] | None = None,
+        on_line: Callable[[str], object] | None = None,
     ) -> None:
-        self._model, self._threads, self._say = model, threads, say or _say_to_people
+        self._model, self._threads, self._on_line = model, threads, on_line or _print_to_stderr
         self._turn = threading.Lock()
         self._network: Network | None = None
         self._closed = False
@@ -104,7 +104,7 @@ class Remover:
                 settings = self.settings()
                 from cutgate.in_process.job import Network
 
-                self._network = Network.load(settings, self._say)
+                self._network = Network.load(settings, self._on_line)
                 _HELD.append(os.getpid())
             return self._network
 
@@ -148,7 +148,7 @@ def _kept(model: str | None) -> Remover:
     return Remover(model=model)
 
 
-def _say_to_people(line: str) -> None:
+def _print_to_stderr(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 

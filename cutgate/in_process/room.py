@@ -17,12 +17,7 @@ class PixelRoom:
 
     @contextmanager
     def hold(self, pixel_count: int, most: int | None) -> Iterator[None]:
-        """Wait until so many more pixels are at most `most`, and keep them for the length of a block.
-
-        Args:
-            pixel_count: of the pictures that are about to be decoded.
-            most: of all that are held; None for no bound.
-        """
+        """Wait until so many more pixels are at most `most`, and keep them for the block; None is no bound."""
         with self._turn, self._changed:  # who comes later waits behind who waits for much
             self._changed.wait_for(
                 lambda: most is None or not self._pixel_count or self._pixel_count + pixel_count <= most

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from cutgate.colours import colour_of
+from cutgate.in_process.options import require_consistent
 from cutgate.in_process.sources import Source, source_of
 from cutgate.jobs.composition import Composition, composition_of
 from cutgate.worker.pictures.finish import Finish
@@ -14,42 +16,26 @@ if TYPE_CHECKING:
     from cutgate.jobs.spec import Colour
     from cutgate.worker.settings import WorkerSettings
 
-_COMPOSING: Final = (
-    *("region_of_interest", "opaque_inside", "megapixels", "crop_margin", "scale", "position", "shadow"),
-)
+COMPOSING: Final = frozenset(inspect.signature(composition_of).parameters)
 """Options that are parts of a composition."""
 
 
 def finish_for(options: Mapping[str, Any], *, is_mask: bool) -> Finish:
     """What some of `CutoutOptions` say of it; the file's format, and a picture behind it, are left open.
 
-    Args:
-        options: a value of None is as if the option were not there.
-        is_mask: what is shown.
-
-    Raises:
-        ValueError: an option is wrong, the text names it; or two exclude each other.
+    Raises ValueError where an option is wrong, which the text names, or where two exclude each other.
     """
-    given = {name: value for name, value in options.items() if value is not None}
-    composition = composition_of(**{name: given[name] for name in _COMPOSING if name in given}) or Composition()
-    if is_mask and (given.keys() & {"background", "background_image"}):
-        raise ValueError("a mask has no background")
-    if is_mask and composition.shadow is not None:
-        raise ValueError("a mask has no shadow")
-    if {"background", "background_image"} <= given.keys():
-        raise ValueError("background and background_image exclude each other")
-    background = _colour_of(given["background"]) if "background" in given else None
-    return Finish(background=background, composition=composition)
+    require_consistent(options, is_mask=is_mask)
+    asked = {name: value for name, value in options.items() if name in COMPOSING and value is not None}
+    background = options.get("background")
+    return Finish(
+        background=None if background is None else _colour_of(background),
+        composition=composition_of(**asked) or Composition(),
+    )
 
 
 def behind_of(options: Mapping[str, Any], settings: WorkerSettings) -> Source | None:
-    """The picture behind the subject, where the options name one.
-
-    Raises:
-        CutoutError: it cannot be read, or is over a limit.
-        OSError: its file cannot be read.
-        TypeError, ValueError: as `source_of`.
-    """
+    """The picture behind the subject, where the options name one."""
     picture = options.get("background_image")
     return None if picture is None else source_of(picture, settings, keep_16_bit=False)
 

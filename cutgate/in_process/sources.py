@@ -27,18 +27,10 @@ class Source(NamedTuple):
 
 
 def source_of(picture: Picture, settings: WorkerSettings, *, keep_16_bit: bool) -> Source:
-    """Find out how large a picture is.
+    """Find out how large a picture is, and refuse what is over a limit.
 
-    Args:
-        picture: an array is (height, width), or (height, width, 1, 3 or 4) with straight alpha as the fourth.
-        settings: limits and what is kept of files; arrays and Pillow pictures have been decoded, and have none.
-        keep_16_bit: whether the result may hold 16 bits; an array of uint16 then keeps them.
-
-    Raises:
-        CutoutError: it cannot be read, or is over a limit.
-        OSError: the file cannot be read.
-        TypeError: it is no picture of any kind.
-        ValueError: the array has another shape or another type of number, or the name is an address.
+    `keep_16_bit` is whether the result may hold 16 bits. Arrays and Pillow pictures have been decoded: of the
+    settings they have no limits.
     """
     if is_array(picture):
         planes = planes_of(picture)

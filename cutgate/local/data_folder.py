@@ -33,14 +33,12 @@ _Facts = TypeVar("_Facts")
 
 def default_data_dir() -> Path:
     """Where the stack keeps its data by default: `$XDG_DATA_HOME/cutgate` or `~/.local/share/cutgate`."""
-    home = os.environ.get("XDG_DATA_HOME")
-    return (Path(home) if home else Path.home() / ".local" / "share") / "cutgate"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "cutgate"
 
 
 def default_state_dir() -> Path:
     """Where commands remember what they did: `$XDG_STATE_HOME/cutgate` or `~/.local/state/cutgate`."""
-    home = os.environ.get("XDG_STATE_HOME")
-    return (Path(home) if home else Path.home() / ".local" / "state") / "cutgate"
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "cutgate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +73,12 @@ class DataDir:
         self.blobs = self.folder / "blobs"
         self.server_files = self.folder / "redis"
         self.log = self.folder / "cutgate.log"
-        self.marker = self.folder / "server.json"
         self._account = self.folder / "account.json"
         self._stack = self.folder / "stack.json"
         self._lock = self.folder / "lock"
 
     def prepare(self) -> None:
-        """Make the folders inside, and the master key if there is none; to be called with the lock held.
-
-        Raises:
-            OSError: the folder cannot be written.
-        """
+        """Make the folders inside, and the master key if there is none; to be called with the lock held."""
         for folder in (self.secrets, self.blobs, self.server_files):
             folder.mkdir(mode=0o700, exist_ok=True)
         key = self.secrets / "cutgate_master_key"
@@ -93,11 +86,7 @@ class DataDir:
             write_whole(key, base64.b64encode(secrets.token_bytes(MASTER_KEY_BYTES)), mode=PRIVATE)
 
     def require_room(self) -> None:
-        """Make sure that the folder, or where it is to be made, has room for pictures.
-
-        Raises:
-            DiskFull: it has less than the gateway works with.
-        """
+        """Raise DiskFull where the folder, or its future place, has less room than the gateway works with."""
         given = os.environ.get("CUTGATE_LEAST_FREE_BYTES", "")
         least_bytes = int(given) if given.isdecimal() else LEAST_FREE_BYTES
         place = next(folder for folder in (self.folder, *self.folder.parents) if folder.exists())
@@ -144,11 +133,7 @@ class DataDir:
         return int(text) if text.isdigit() else None
 
     def account(self) -> Account | None:
-        """The keys that were made first, or None.
-
-        Raises:
-            DataFileBroken: the file is not what was written.
-        """
+        """The keys that were made first, or None."""
         return _read(self._account, Account)
 
     def keep_account(self, account: Account) -> None:

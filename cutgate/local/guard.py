@@ -12,22 +12,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import IO
 
 GRACE_SECONDS = 5.0
 """From the polite signal to the one that cannot be refused."""
 
 
 class Guard:
-    """The supervisor's side.
-
-    Args:
-        inherited: file descriptors that the guard holds open.
-    """
+    """The supervisor's side; the guard holds the inherited file descriptors open."""
 
     def __init__(self, inherited: Sequence[int] = ()) -> None:
-        self._inherited = tuple(inherited)
-        self._groups: set[int] = set()
-        self._process = self._start()
+        # In a session of its own, so that the terminal's Ctrl-C does not reach it; isolated, to start fast.
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            pass_fds=inherited,
+            bufsize=0,
+        )
 
     @property
     def pid(self) -> int:
@@ -36,49 +41,25 @@ class Guard:
 
     def add(self, group: int) -> None:
         """From now on the process group is stopped when the supervisor dies."""
-        self._groups.add(group)
         self._tell(f"+{group}\n")
 
     def remove(self, group: int) -> None:
         """The process group is gone."""
-        self._groups.discard(group)
         self._tell(f"-{group}\n")
-
-    def revive(self) -> None:
-        """Start the guard again if somebody killed it."""
-        if self._process.poll() is not None:
-            self._close_pipe()
-            self._process = self._start()
-            for group in self._groups:
-                self._tell(f"+{group}\n")
 
     def close(self) -> None:
         """End the guard; groups that are still known to it are stopped."""
-        self._close_pipe()
+        self._pipe.close()
         self._process.wait()
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        # In a session of its own, so that the terminal's Ctrl-C does not reach it; isolated, to start fast.
-        return subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            pass_fds=self._inherited,
-            bufsize=0,
-        )
+    @property
+    def _pipe(self) -> IO[bytes]:
+        assert self._process.stdin is not None
+        return self._process.stdin
 
     def _tell(self, line: str) -> None:
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(line.encode())
-        except BrokenPipeError:
-            self.revive()
-
-    def _close_pipe(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):  # somebody has killed it; the supervisor itself still stops all
+            self._pipe.write(line.encode())
 
 
 def signal_group(group: int, number: int) -> bool:

@@ -5,10 +5,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from cutgate.errors import CommandFailed, PartsMissing
@@ -49,14 +49,7 @@ def part_command(part: str, *arguments: str) -> tuple[str, ...]:
 
 
 def require_parts(*parts: str) -> None:
-    """Make sure that parts can be run here.
-
-    Args:
-        parts: `gateway`, `worker`, or both.
-
-    Raises:
-        PartsMissing: a library is not installed.
-    """
+    """Make sure that `gateway`, `worker` or both can be run here."""
     needed = {module for part in parts for module in MODULES[part]}
     missing = sorted(module for module in needed if importlib.util.find_spec(module) is None)
     if missing:
@@ -71,10 +64,7 @@ def server_url(data: DataDir, socket_path: Path, user: str) -> str:
 def part_environment(data: DataDir, redis: str | Path, part: str) -> dict[str, str]:
     """The environment of a part: workers get no master key, and each part is a user of its own in the server.
 
-    Args:
-        data: the stack's folder.
-        redis: the socket of the stack's own server, or the address of the one that the caller names.
-        part: `gateway`, `courier` or `worker`.
+    `redis` is the socket of the stack's own server, or the address of the one that the caller names.
     """
     left_out = {"CUTGATE_PUBLIC_URL"}
     if part == "worker":
@@ -107,12 +97,7 @@ def running_environment(data: DataDir, part: str) -> dict[str, str] | None:
 
 
 def first_account(data: DataDir, environment: Mapping[str, str]) -> Account:
-    """The first account of a stack. The gateway makes those of its keys that are missing; the folder keeps them.
-
-    Raises:
-        CommandFailed: it could not.
-        DataFileBroken: what the folder keeps cannot be read.
-    """
+    """The first account of a stack. The gateway makes what is missing of its keys; the folder keeps them."""
     account = data.account()
     if account is None:
         account = Account(*_new_key(environment, "public_key", "private_key"))
@@ -126,26 +111,20 @@ def first_account(data: DataDir, environment: Mapping[str, str]) -> Account:
 
 def _new_key(environment: Mapping[str, str], *wanted: str, options: tuple[str, ...] = ()) -> list[str]:
     """What the gateway's command shows of a key that it makes for the first account."""
-    command = ("gateway", "keys", "add", "--name", "first", *options, "--json")
-    done = ask(command, environment)
-    if done.returncode != 0:
-        raise CommandFailed(" ".join(command), last_line(done.stderr))
-    try:
-        made = json.loads(done.stdout)
-        return [str(made[name]) for name in wanted]
-    except (ValueError, TypeError, LookupError):
-        raise CommandFailed(" ".join(command), "its answer is no key in JSON") from None
+    made = run_part(("gateway", "keys", "add", "--name", "first", *options), environment)
+    return [str(made[name]) for name in wanted]
 
 
-def ask(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a part's command and take what it prints.
+def run_part(command: Sequence[str], environment: Mapping[str, str], ok_codes: Container[int] = (0,)) -> Any:
+    """What a part's command prints as JSON.
 
     Raises:
-        CommandFailed: it does not end.
+        CommandFailed: it failed, did not end, or printed something else.
     """
+    asked = " ".join(command)
     try:
-        return subprocess.run(
-            part_command(*command),
+        done = subprocess.run(
+            part_command(*command, "--json"),
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -154,10 +133,11 @@ def ask(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Co
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise CommandFailed(" ".join(command), f"no end after {COMMAND_SECONDS} s") from None
-
-
-def last_line(printed: str) -> str:
-    """The line of a command's error output that says what is wrong."""
-    lines = printed.strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+        raise CommandFailed(f"{asked} failed: no end after {COMMAND_SECONDS} s") from None
+    try:
+        if done.returncode in ok_codes:
+            return json.loads(done.stdout)
+    except ValueError:
+        pass
+    said = done.stderr.strip().splitlines() or ["its answer is no JSON"]  # which may hold a secret
+    raise CommandFailed(f"{asked} failed: {said[-1]}")

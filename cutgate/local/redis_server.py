@@ -1,68 +1,45 @@
-"""The Redis-protocol server of a stack: which program, whether it can read the data, how it is started."""
-
-from __future__ import annotations
+"""The Redis-protocol server of a stack: which program, and how it is started."""
 
 import importlib.util
-import json
 import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, NamedTuple
 
-from cutgate.errors import DataFileBroken, NoServer, ServerTooOld
-from cutgate.files import PRIVATE, write_whole
-
-LAST_REDIS_FOR_VALKEY: Final = (7, 2)
-"""Valkey continues from this Redis; files of later ones it does not read."""
+from cutgate.errors import NoServer
 
 PING_SECONDS: Final = 2.0
-_VERSION: Final = re.compile(r"(?P<family>Redis|Valkey) server v=(?P<major>\d+)\.(?P<minor>\d+)", re.IGNORECASE)
+_VERSION: Final = re.compile(r"(Redis|Valkey) server v=(\d+\.\d+)", re.IGNORECASE)
 _USER: Final = re.compile(r"^user (?!default )(\w+) ", re.MULTILINE)
 """Those that have a password."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerVersion:
-    """What a server is. Fixes do not change the files, so the third number is left out."""
-
-    family: str
-    """`redis` or `valkey`."""
-    major: int
-    minor: int
-
-    def __str__(self) -> str:
-        return f"{self.family} {self.major}.{self.minor}"
-
-    @classmethod
-    def parse(cls, text: str) -> Self | None:
-        """Read what `--version` prints; None when it is no server that is known here."""
-        if (match := _VERSION.search(text)) is None:
-            return None
-        return cls(match["family"].lower(), int(match["major"]), int(match["minor"]))
-
-    def reads_files_of(self, writer: ServerVersion) -> bool:
-        """Whether this server loads the append-only files that `writer` left; the format goes forward only."""
-        if self.family == writer.family:
-            return (self.major, self.minor) >= (writer.major, writer.minor)
-        return self.family == "valkey" and (writer.major, writer.minor) <= LAST_REDIS_FOR_VALKEY
-
-
-@dataclass(frozen=True, slots=True)
-class ServerBinary:
+class ServerBinary(NamedTuple):
     """A server program."""
 
     path: Path
-    version: ServerVersion
+    version: str
+    """Such as `valkey 9.1`."""
 
 
 def external_url(environment: Mapping[str, str]) -> str | None:
     """The server that the caller says to use, which is then not ours to start; None when none is named."""
     return environment.get("CUTGATE_REDIS_URL") or environment.get("REDIS_URL") or None
+
+
+def find_binary() -> ServerBinary:
+    """The server to start: the first one found.
+
+    Raises:
+        NoServer: there is none.
+    """
+    for binary in find_binaries():
+        return binary
+    raise NoServer
 
 
 def find_binaries() -> Iterator[ServerBinary]:
@@ -88,58 +65,12 @@ def identified(path: Path) -> Iterator[ServerBinary]:
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return
-    if (version := ServerVersion.parse(printed)) is not None:
-        yield ServerBinary(path, version)
-
-
-def pick(binaries: Iterable[ServerBinary], written_by: ServerVersion | None) -> ServerBinary:
-    """The first server that can read the data.
-
-    Args:
-        binaries: the one to prefer first.
-        written_by: who wrote the data; None for an empty folder.
-
-    Raises:
-        NoServer: there is none at all.
-        ServerTooOld: none of them can read the data.
-    """
-    refused = None
-    for binary in binaries:
-        if written_by is None or binary.version.reads_files_of(written_by):
-            return binary
-        refused = refused or ServerTooOld(str(binary.version), str(written_by))
-    raise refused or NoServer
-
-
-def read_marker(path: Path) -> ServerVersion | None:
-    """Who wrote the data; None when no server has run on it.
-
-    Raises:
-        DataFileBroken: the file is not what was written.
-    """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    try:
-        facts = json.loads(content)
-        return ServerVersion(str(facts["family"]), int(facts["major"]), int(facts["minor"]))
-    except (ValueError, TypeError, LookupError):
-        raise DataFileBroken(path, "no server version in JSON") from None
-
-
-def write_marker(path: Path, version: ServerVersion) -> None:
-    """Note who writes the data from now on."""
-    facts = {"family": version.family, "major": version.major, "minor": version.minor}
-    write_whole(path, json.dumps(facts).encode(), mode=PRIVATE)
+    if (match := _VERSION.search(printed)) is not None:
+        yield ServerBinary(path, f"{match[1].lower()} {match[2]}")
 
 
 def access_control_list(password_of: Callable[[str], str]) -> str:
-    """The server's users and what each may do, as its file has them.
-
-    Args:
-        password_of: the password of a user.
-    """
+    """The server's users and what each may do, as its file has them."""
     rules = resources.files("cutgate.local").joinpath("users.acl").read_text(encoding="utf-8")
     return _USER.sub(lambda user: f"user {user[1]} on >{password_of(user[1])} ", rules)
 

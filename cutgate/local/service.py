@@ -24,11 +24,6 @@ def find_service(url: str | None = None, public_key: str | None = None, private_
 
     With an address, given or in CUTGATE_URL, the keys are those of CUTGATE_PUBLIC_KEY and CUTGATE_PRIVATE_KEY.
     Without one both are those of the stack that runs on the default data folder: its keys sign for nobody else.
-
-    Raises:
-        ServiceNotNamed: no address is known.
-        KeyPairMissing: no key pair is known.
-        DataFileBroken: the data folder cannot be read.
     """
     if url is None:
         url = os.environ.get("CUTGATE_URL") or None

@@ -23,12 +23,10 @@ from cutgate.local import redis_server as server
 from cutgate.local.data_folder import Account, DataDir, StackFacts, default_data_dir
 from cutgate.local.parts import first_account, part_command, part_environment, require_parts
 from cutgate.local.supervisor import Program, Supervisor
-from cutgate.scratch import scratch_folder
 
 LOG_BYTES: Final = 16 * 2**20
 """The log is moved aside at this size; one older part is kept."""
 LOOK_SECONDS: Final = 0.1
-SCRATCH_SECONDS: Final = 10
 SERVER_GRACE_SECONDS: Final = 2.5
 """With the grace of the others this stays under ten seconds for all."""
 
@@ -106,9 +104,7 @@ class _Start:
 
     def server(self, data: DataDir, socket_path: Path) -> Path:
         """Start the server and return its socket."""
-        binary = server.pick(server.find_binaries(), server.read_marker(data.marker))
-        # Noted before the first write: a crash in between errs on the side of refusing.
-        server.write_marker(data.marker, binary.version)
+        binary = server.find_binary()
         users = data.folder / "users.acl"
         write_whole(users, server.access_control_list(data.server_password).encode(), mode=PRIVATE)
         arguments = server.command_line(binary, socket_path=socket_path, folder=data.server_files, users=users)
@@ -150,27 +146,6 @@ class _Start:
             if time.monotonic() > self.deadline:
                 raise StartFailed(name, f"was not ready in time: {reason}", self.supervisor.last_lines(name))
         self.supervisor.check()
-
-
-@contextmanager
-def scratch_environment(part: str) -> Iterator[dict[str, str]]:
-    """The environment of a part on an empty data folder and a server that last as long as the block.
-
-    Raises:
-        LocalError: the server cannot be started.
-    """
-    external = server.external_url(os.environ)
-    with scratch_folder() as folder, ExitStack() as undo:
-        data = DataDir(folder)
-        data.prepare()
-        if external is None:
-            supervisor = Supervisor(undo.enter_context(open_log(data.log)))
-            undo.callback(supervisor.stop)
-            start = _Start(supervisor, time.monotonic() + SCRATCH_SECONDS, threading.Event())
-            socket_path = undo.enter_context(data.socket_path())
-            yield part_environment(data, start.server(data, socket_path), part)
-        else:
-            yield part_environment(data, external, part)
 
 
 def own_metrics_port(environment: Mapping[str, str], number: int) -> dict[str, str]:

@@ -129,10 +129,8 @@ class Child:
 class Supervisor:
     """Runs programs in waves; what starts later may lean on what started before, so it stops first.
 
-    Args:
-        logger: gets every line that the programs print, with the program's name before it.
-        backoff: how fast the dead come back.
-        inherited: file descriptors that stay open until the last process is gone, whatever ends the supervisor.
+    The logger gets every line that the programs print, with the program's name before it. The inherited file
+    descriptors stay open until the last process is gone, whatever ends the supervisor.
     """
 
     def __init__(
@@ -154,11 +152,7 @@ class Supervisor:
         return (child for wave in self._waves for child in wave)
 
     def start(self, *programs: Program) -> None:
-        """Start a wave.
-
-        Raises:
-            StartFailed: a program cannot be run.
-        """
+        """Start a wave; raises StartFailed where a program cannot be run."""
         wave: list[Child] = []
         self._waves.append(wave)
         for program in programs:
@@ -168,11 +162,7 @@ class Supervisor:
                 raise StartFailed(program.name, f"cannot be run: {error}") from None
 
     def check(self) -> None:
-        """Make sure that all live; for the time of the start, in which a death is a fault to report.
-
-        Raises:
-            StartFailed: a process has ended.
-        """
+        """Raise StartFailed where a process has ended; for the time of the start, in which a death is a fault."""
         for child in self._children():
             if child.exit_code is not None:
                 child.end()
@@ -191,7 +181,6 @@ class Supervisor:
 
     def _keep(self) -> None:
         while not self._stopping.wait(LOOK_SECONDS):
-            self._guard.revive()
             now = time.monotonic()
             for child in self._children():
                 child.look(now, self._backoff)

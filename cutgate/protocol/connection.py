@@ -65,11 +65,6 @@ class Retries:
         """The pause before the next attempt: our own, or a longer one that the service asks for; None to give up.
 
         Attempts that the service has put off itself are not counted: they end with the time for all.
-
-        Args:
-            attempt: the one that met the fault, counted from 1.
-            elapsed_seconds: time since the first one began.
-            response: the fault, if it was an answer.
         """
         asked = None if response is None else retry_after_seconds(response)
         own = math.ldexp(self.first_delay_seconds * _jitter.uniform(0.75, 1.25), min(attempt, _DOUBLINGS) - 1)
@@ -93,11 +88,7 @@ def retry_after_seconds(response: httpx.Response) -> float | None:
 
 
 def service_url(url: str) -> httpx.URL:
-    """The address of a service.
-
-    Raises:
-        ValueError: it is not one.
-    """
+    """The address of a service."""
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
@@ -121,25 +112,14 @@ class Download(NamedTuple):
 
 
 class Connection:
-    """What is sent to one service, and sent again when it met a passing fault.
-
-    Args:
-        url: address of the service.
-        retries: how a passing fault is met.
-        clock: seconds that only grow.
-    """
+    """What is sent to one service, and sent again when it met a passing fault."""
 
     def __init__(self, url: httpx.URL, retries: Retries, clock: Callable[[], float]) -> None:
         self.url, self.clock = url, clock
         self._retries = retries
 
     def post(self, action: str, body: bytes) -> Flow[Mapping[str, Any]]:
-        """Send a signed body and return the answer of a success.
-
-        Raises:
-            ServiceError: the service refused.
-            TransportError: no answer of PICPIK's protocol came.
-        """
+        """Send a signed body and return the answer of a success."""
         exchange = Exchange("POST", self.url, body, {"Content-Type": "application/json"})
 
         def read(response: httpx.Response) -> Mapping[str, Any]:
@@ -155,11 +135,7 @@ class Connection:
         return (yield from self._send(exchange, str(self.url), read))
 
     def download(self, url: str) -> Flow[Download]:
-        """Fetch a result; `url` may be relative to the service's address.
-
-        Raises:
-            TransportError: it cannot be had.
-        """
+        """Fetch a result; `url` may be relative to the service's address."""
         target = self.url.join(url)
         # A result's address is its own permission, so an error names the place without the path.
         place = f"{target.scheme}://{target.netloc.decode('ascii')}"

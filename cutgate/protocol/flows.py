@@ -33,20 +33,20 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class Blocking:
     """Do what takes a while on this machine: files, Base64, digests of pictures."""
 
     function: Callable[[], Any]
 
 
-Step = Exchange | Pause | Work
+Step = Exchange | Pause | Blocking
 Flow = Generator[Step, Any, T]
 """Steps on the way to a result of type `T`."""
 
 
-def work(function: Callable[[], T]) -> Flow[T]:
+def in_thread(function: Callable[[], T]) -> Flow[T]:
     """What the function returns, as a flow of one step."""
-    result: T = yield Work(function)
+    result: T = yield Blocking(function)
     return result
 
 
@@ -57,24 +57,14 @@ class GivenUp(Exception):
 class Driver:
     """Carries flows out in the thread that asks; any number of threads may.
 
-    Args:
-        http: sends requests; None for flows that send none.
-        sleep: pauses for so many seconds.
+    Flows that send no request need no `http`.
     """
 
     def __init__(self, http: httpx.Client | None, sleep: Callable[[float], object]) -> None:
         self._http, self._sleep = http, sleep
 
     def run(self, flow: Flow[T], given_up: threading.Event | None = None) -> T:
-        """What a flow returns.
-
-        Args:
-            flow: what to do.
-            given_up: set by another thread to end a pause, and the flow before its next step.
-
-        Raises:
-            GivenUp: the flow was given up.
-        """
+        """What a flow returns; `given_up` ends a pause, and the flow before its next step."""
         sleep = self._sleep if given_up is None else given_up.wait
         try:
             step = next(flow)
@@ -98,17 +88,12 @@ class Driver:
                 return self._http.request(method, url, content=content, headers=headers)
             case Pause(seconds):
                 return sleep(seconds)
-            case Work(function):
+            case Blocking(function):
                 return function()
 
 
 class AsyncDriver:
-    """The same in an event loop; work is done in its threads.
-
-    Args:
-        http: sends requests.
-        sleep: pauses for so many seconds.
-    """
+    """Carries flows out in an event loop, and blocking steps in its threads."""
 
     def __init__(self, http: httpx.AsyncClient, sleep: Callable[[float], Awaitable[object]]) -> None:
         self._http, self._sleep = http, sleep
@@ -134,5 +119,5 @@ class AsyncDriver:
                 return await self._http.request(method, url, content=content, headers=headers)
             case Pause(seconds):
                 return await self._sleep(seconds)
-            case Work(function):
+            case Blocking(function):
                 return await asyncio.to_thread(function)

@@ -123,22 +123,14 @@ class Balance:
 def signed_body(action: str, params: Mapping[str, Any], public_key: str, private_key: str) -> bytes:
     """A request as it goes over the wire: JSON with the common fields and the signature.
 
-    Args:
-        action: name of the operation.
-        params: its own fields; a `request_uuid` among them is kept, else a new one is made.
-        public_key: names the account.
-        private_key: signs; it is no part of the body.
+    A `request_uuid` among the parameters is kept, else a new one is made.
     """
     fields = {"request_uuid": str(uuid.uuid4()), **params, "Action": action, "PublicKey": public_key}
     return json.dumps({**fields, "Signature": sign_params(fields, private_key)}).encode()
 
 
 def require_known(given: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse an option that does not exist, and name the one that may be meant.
-
-    Raises:
-        TypeError: there is no such option.
-    """
+    """Refuse an option that does not exist by a TypeError that names the one that may be meant."""
     names = sorted(known)
     for name in sorted({*given} - {*names}):
         near = [known for known in names if known.startswith(name)] or get_close_matches(name, names, 1)
@@ -162,11 +154,7 @@ def clipped_box(box: Iterable[int]) -> tuple[int, int, int, int]:
 
 
 def submission(picture: bytes, settings: Settings) -> dict[str, Any]:
-    """The fields of `RemoveBackground`.
-
-    Raises:
-        TypeError: there is no such setting.
-    """
+    """The fields of `RemoveBackground`."""
     require_known(settings, FIELDS.keys())
     fields = {FIELDS[name]: value for name, value in settings.items()}
     if "Box" in fields:

@@ -1,3 +1,5 @@
+"""A constant changes only where every fold chooses it and what it has not seen gains."""
+
 import numpy as np
 import pytest
 

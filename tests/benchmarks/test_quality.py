@@ -1,3 +1,5 @@
+"""Cutgate beside rembg: what a run compares and keeps, and goals that can be missed."""
+
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -6,11 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-import benchmarks
-from benchmarks import Absent
 from benchmarks.quality import methods
 from benchmarks.quality.__main__ import main
-from benchmarks.quality.cut import Before
 from benchmarks.quality.maps import keep_maps
 from benchmarks.quality.methods import BEFORE, CUTGATE, MATTING, PLAIN
 from benchmarks.quality.pairs import SMALL, read_pairs
@@ -115,16 +114,6 @@ def test_what_is_missing_is_named(
     assert f"say where {'they are' if absent == 'pairs' else 'it is'} with --{absent}" in capsys.readouterr().err
 
 
-def test_a_service_needs_a_key_pair(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.delenv("CUTGATE_PUBLIC_KEY", raising=False)
-    (tmp_path / "evaluate.py").touch()
-    call = ["--pairs", str(folder), "--evaluator", str(tmp_path / "evaluate.py")]
-    assert main([*call, "--service", "http://localhost:1"]) == 2
-    assert "no key pair: CUTGATE_PUBLIC_KEY is not set" in capsys.readouterr().err
-
-
 def scored(value: float, iou: float) -> Scored:
     values = dict.fromkeys(MEASURES, value) | {"IoU": iou}
     return Scored.of(
@@ -156,35 +145,12 @@ def test_a_photo_that_got_worse_is_named(folder: Path) -> None:
     assert [(row[0].split(": ")[-1], row[4]) for row in missed] == [("worst SAD, portrait/hair", "1.12")]
 
 
-def test_photos_are_named_with_the_rules_that_were_set_on_them(folder: Path) -> None:
-    methods = {PLAIN: scored(20, 0.5), MATTING: scored(10, 0.9), CUTGATE: scored(6, 0.1)}
-    pairs = read_pairs(folder)
-    held_apart, seen = (SetReport(replace(pairs, folder=Path(name)), methods) for name in ("others", "eval"))
-    assert [row[1] for row in held_apart.photos() + seen.photos()] == ["none"] * 3 + ["all rules"] * 3
-
-
 def test_the_mean_is_given_without_the_photo_that_carries_it(folder: Path) -> None:
     methods = {PLAIN: scored(20, 0.5), MATTING: scored(10, 0.9), CUTGATE: scored(6, 0.1)}
     methods[MATTING].values["SAD"][1] = 90.0
     report = SetReport(read_pairs(folder), methods)
     assert "all but portrait/hair" in report.means()
     assert "all but portrait/hair" in report.compared_with(MATTING)
-
-
-def test_before_is_another_commit_beside_these_benchmarks(tmp_path: Path) -> None:
-    before = Before("HEAD", tmp_path)
-    tree = tmp_path / f"tree-{before.commit}"
-    assert (tree / "cutgate" / "worker" / "cut_out.py").is_file()
-    assert (tree / "benchmarks").resolve() == Path(benchmarks.__file__).parent
-    with pytest.raises(Absent, match="no commit to compare with"):
-        Before("no-such-commit", tmp_path)
-
-
-def test_a_commit_whose_packages_have_other_names_is_none_to_compare_with(tmp_path: Path) -> None:
-    tree = tmp_path / f"tree-{Before('HEAD', tmp_path).commit}"
-    (tree / "cutgate").rename(tree / "keycut")
-    with pytest.raises(Absent, match="has no package `cutgate`"):
-        Before("HEAD", tmp_path)
 
 
 def test_a_map_is_kept_and_taken_again(

@@ -1,3 +1,5 @@
+"""Intervals by resampling, ratios, the worst photo, bounds."""
+
 import numpy as np
 import pytest
 

@@ -146,6 +146,11 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
 
 
-def run(*arguments: str | Path, **environment: str) -> Result:
-    """Run the command in this process."""
-    return CliRunner(env=environment).invoke(main, [str(argument) for argument in arguments])
+def run(*arguments: str | Path, content: bytes = b"", **environment: str) -> Result:
+    """Run the command in this process, whose environment stays as it is."""
+    before = dict(os.environ)
+    try:
+        return CliRunner(env=environment).invoke(main, list(map(str, arguments)), input=content)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

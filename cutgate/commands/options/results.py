@@ -1,21 +1,21 @@
 """The options that say how results are made; `cut` and `watch` have the same."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
 import click
 
-from cutgate.batches.batch import AT_ONCE, Making
-from cutgate.commands.options.finish import FinishOptions
-from cutgate.commands.options.local import Box, Colour, Composing, existing_file
+from cutgate.batches.batch import AT_ONCE, Recipe
+from cutgate.colours import colour_of
+from cutgate.commands.options.local import Box, Checked, composing, existing_file
 from cutgate.errors import WrongSuffix
 from cutgate.formats import SUFFIXES, format_for
-from cutgate.in_process.options import CutoutOptions
+from cutgate.in_process.options import CutoutOptions, Showing, require_consistent
 from cutgate.local.parts import require_parts
-from cutgate.protocol.conversation import WAIT_SECONDS
+from cutgate.protocol.calls import WAIT_SECONDS
 from cutgate.protocol.picpik import FIELDS, MOST_ERODE_PX, Settings
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -63,26 +63,26 @@ OPTIONS = (
         metavar="N",
         help="For jpeg, zip and webp, which is lossless without it.",
     ),
-    click.option("--background", type=Colour(), help="Colour behind the subject."),
+    click.option("--background", type=Checked("colour", colour_of), help="Colour behind the subject."),
     click.option("--background-image", type=existing_file, help="Picture behind the subject, scaled to cover."),
     click.option(
         "--crop-margin",
-        type=Composing("crop_margin", "lengths"),
+        type=composing("crop_margin", "lengths"),
         help="Crop to the subject with margins: one, two or four of 10px or 5%, clockwise from the top.",
     ),
     click.option(
         "--scale",
-        type=Composing("scale", "percentage"),
+        type=composing("scale", "percentage"),
         help="Size of the subject as a share of the frame, such as 80%.",
     ),
     click.option(
         "--position",
-        type=Composing("position", "place"),
+        type=composing("position", "place"),
         help="Place of the subject: original, center, or percentages across and down, such as '50% 100%'.",
     ),
     click.option(
         "--shadow",
-        type=Composing("shadow", "opacity"),
+        type=composing("shadow", "opacity"),
         is_flag=False,
         flag_value="50%",
         help="Soft shadow below the subject; 50% if --shadow comes last, without an opacity.",
@@ -95,7 +95,7 @@ OPTIONS = (
     click.option(
         "--region-of-interest",
         "--roi",
-        type=Composing("region_of_interest", "lengths"),
+        type=composing("region_of_interest", "lengths"),
         help="Keep only the subject there: left, top, right, bottom, such as '10% 0 90% 400px'."
         " Like the next, only without a service.",
     ),
@@ -114,6 +114,7 @@ OPTIONS = (
     ),
     click.option(
         "--timeout",
+        "timeout_seconds",
         type=click.FloatRange(min=0),
         metavar="SECONDS",
         show_default=f"{WAIT_SECONDS:.0f} with a service, else none",
@@ -127,102 +128,88 @@ OPTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResultOptions:
     """What the caller wants of results."""
 
-    settings: Settings
-    finish: FinishOptions
-    timeout_seconds: float | None
-    at_once: int
+    given: Mapping[str, Any]
+    """Of `CutoutOptions`, by name."""
     file_format: str | None
-    """The format that was asked for."""
-    model: str | None = None
-    """The model that was asked for."""
-    region_of_interest: str | None = None
-    opaque_inside: bool = False
+    """As asked for; after `for_file` what is written."""
+    quality: int | None
+    model: str | None
+    at_once: int
 
     def for_file(self, target: Path | None) -> Self:
-        """The same for a file whose name says the format, where none was asked for; None for any names.
+        """With the format that a file's name says, where none was asked for; None for any names.
 
         Raises:
             UsageError: the options, or they and the name, contradict each other.
         """
-        if self.region_of_interest is not None and "box" in self.settings:
+        given = self.given
+        if given.keys() >= {"region_of_interest", "box"}:
             raise click.UsageError("--box and --region-of-interest exclude each other")
-        if self.settings.get("background_threshold", 0) > self.settings.get("foreground_threshold", 255):
+        if given.get("background_threshold", 0) > given.get("foreground_threshold", 255):
             raise click.UsageError("--background-threshold must not exceed --foreground-threshold")
         try:
             file_format = format_for(target or "", self.file_format)
-            finish = replace(self.finish, file_format=file_format)
-            finish.check(only_mask=self.settings.get("only_mask", False))
+            require_consistent(given, is_mask=self.only_mask)
         except (ValueError, WrongSuffix) as error:
             raise click.UsageError(str(error)) from None
-        return replace(self, finish=finish, file_format=file_format)
+        if self.quality is not None and file_format == "png":
+            raise click.UsageError("--quality is for webp, jpeg and zip; png is always lossless")
+        return replace(self, file_format=file_format)
+
+    @property
+    def only_mask(self) -> bool:
+        """Whether results are masks."""
+        return bool(self.given.get("only_mask"))
 
     @property
     def suffix(self) -> str:
         """What the names of results end with."""
-        return SUFFIXES[self.finish.file_format][0]
+        return SUFFIXES[self.file_format or "png"][0]
 
     @property
-    def as_made(self) -> Making:
-        """How to make them where what makes them finishes them as well."""
-        return Making(
-            settings=self.settings,
+    def recipe(self) -> Recipe:
+        """How to make results where whoever cuts them out finishes them as well."""
+        finish = {"quality": self.quality} | {
+            name: value for name, value in self.given.items() if name not in {*FIELDS, "timeout_seconds"}
+        }
+        return Recipe(
+            settings=cast("Settings", {name: self.given[name] for name in FIELDS if name in self.given}),
             suffix=self.suffix,
-            variant=" ".join([*([str(self.finish)] if self.finish.any else ()), *self._cutting]),
-            timeout_seconds=WAIT_SECONDS if self.timeout_seconds is None else self.timeout_seconds,
+            variant=" ".join(f"{name}={value}" for name, value in finish.items() if value is not None),
+            timeout_seconds=self.given.get("timeout_seconds", WAIT_SECONDS),
         )
 
-    @property
-    def _cutting(self) -> list[str]:
-        """What only whoever has the network can do, as it was asked for."""
-        region = [] if self.region_of_interest is None else [f"--region-of-interest={self.region_of_interest}"]
-        return [*region, *(["--opaque-inside"] if self.opaque_inside else [])]
-
-    def making(self) -> Making:
-        """How to make them of what a service delivers.
+    def recipe_with_conversion(self) -> Recipe:
+        """How to make results of what a service delivers.
 
         Raises:
             PartsMissing: the libraries of the worker are not installed.
             UsageError: an option is for this process alone, or the picture behind the subject cannot be read.
         """
-        if self._cutting:
+        if self.given.keys() & {"region_of_interest", "opaque_inside"}:
             raise click.UsageError("--region-of-interest and --opaque-inside are not for a service; take --box")
-        if not self.finish.any:
-            return self.as_made
+        showing = {name: value for name, value in self.given.items() if name in Showing.__optional_keys__}
+        if not showing and self.file_format == "png":
+            return self.recipe
         require_parts("worker")
         from cutgate.in_process.finishing import converter  # only now: it loads what makes pictures
         from cutgate.jobs.errors import CutoutError
 
-        finish = self.finish
         try:
-            convert = converter(
-                finish.composing,
-                file_format=finish.file_format,
-                quality=finish.quality,
-                background_image=finish.background_image,
-            )
+            convert = converter(showing, file_format=self.file_format or "png", quality=self.quality)
         except (CutoutError, OSError) as error:
-            raise click.UsageError(f"--background-image {finish.background_image}: {error}") from None
-        return replace(self.as_made, convert=convert)
+            raise click.UsageError(f"--background-image {showing.get('background_image')}: {error}") from None
+        return replace(self.recipe, convert=convert)
 
     def options(self) -> CutoutOptions:
-        """The same for this process; a JPEG without a background lies over white, as a service has it."""
-        finish = self.finish
-        is_bare = finish.background is None and finish.background_image is None
-        over_white = is_bare and finish.file_format == "jpeg" and not self.settings.get("only_mask")
-        wanted = {
-            **finish.composing,
-            "background": "#ffffff" if over_white else finish.background,
-            "background_image": finish.background_image,
-            "region_of_interest": self.region_of_interest,
-            "opaque_inside": self.opaque_inside or None,
-            "timeout_seconds": self.timeout_seconds,
-        }
-        known = {name: value for name, value in wanted.items() if value is not None}
-        return cast("CutoutOptions", {**self.settings, **known})
+        """Options for this process; a JPEG without a background lies over white, as a service has it."""
+        is_bare = {"background", "background_image", "only_mask"}.isdisjoint(self.given)
+        over_white = {"background": "#ffffff"} if self.file_format == "jpeg" and is_bare else {}
+        return cast("CutoutOptions", {**self.given, **over_white})
 
 
 def result_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -230,37 +217,12 @@ def result_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def collect(
-        *,
-        file_format: str | None,
-        quality: int | None,
-        background: str | None,
-        background_image: Path | None,
-        megapixels: float | None,
-        crop_margin: str | None,
-        scale: str | None,
-        position: str | None,
-        shadow: str | None,
-        region_of_interest: str | None,
-        opaque_inside: bool,
-        timeout: float | None,
-        model: str | None,
-        at_once: int,
-        **others: Any,
+        *, file_format: str | None, quality: int | None, model: str | None, at_once: int, **others: Any
     ) -> None:
-        named = {name: others.pop(name) for name in FIELDS}
-        settings = cast("Settings", {name: value for name, value in named.items() if value is not None})
-        finish = FinishOptions(
-            quality=quality,
-            background=background,
-            background_image=background_image,
-            megapixels=megapixels,
-            crop_margin=crop_margin,
-            scale=scale,
-            position=position,
-            shadow=shadow,
-        )
+        named = {name: others.pop(name) for name in CutoutOptions.__optional_keys__}
+        given = {name: value for name, value in sorted(named.items()) if value is not None and value is not False}
         results = ResultOptions(
-            settings, finish, timeout, at_once, file_format, model, region_of_interest, opaque_inside=opaque_inside
+            given=given, file_format=file_format, quality=quality, model=model, at_once=at_once
         )
         command(results=results, **others)
 

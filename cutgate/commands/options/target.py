@@ -2,8 +2,9 @@
 
 import functools
 import os
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import Any
 import click
 from rich.console import Console
 
-from cutgate.batches.batch import Batch, ServiceBatch
+from cutgate.batches.batch import Batch, Progress, Report, ServiceBatch
 from cutgate.batches.journal import Journal
+from cutgate.batches.planning import PlannedPicture
+from cutgate.batches.threads import cut_all
 from cutgate.client.client import Client
 from cutgate.commands.options.local import data_option, existing_file
 from cutgate.commands.options.results import ResultOptions
@@ -26,7 +29,7 @@ from cutgate.protocol.flows import Driver
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class Batcher:
     """What cuts pictures out, and how many of them at a time."""
 
     driver: Driver
@@ -34,6 +37,15 @@ class Work:
     at_once: int
     prepare: Callable[[], object] = bool
     """What takes long and is to be done once, before the first picture that is not done."""
+
+    def cut_all(
+        self,
+        planned: Sequence[PlannedPicture],
+        on_progress: Callable[[Progress], object],
+        stop: threading.Event | None = None,
+    ) -> Report:
+        """Bring pictures to their ends."""
+        return cut_all(self.driver, self.batch, planned, at_once=self.at_once, on_progress=on_progress, stop=stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +59,7 @@ class Target:
 
     @contextmanager
     def client(self, retries: Retries = DEFAULT_RETRIES) -> Iterator[Client]:
-        """A client for the length of a block.
-
-        Raises:
-            NotRunning: no service was named, and no stack runs.
-        """
+        """A client for the length of a block."""
         if self.url is not None:
             with self._named(self.url, retries) as client:
                 yield client
@@ -64,9 +72,9 @@ class Target:
             yield client
 
     @contextmanager
-    def batch(
+    def batcher(
         self, results: ResultOptions, journal: Journal, retries: Retries, *, again: bool = False
-    ) -> Iterator[Work]:
+    ) -> Iterator[Batcher]:
         """What cuts pictures out for the length of a block: the service, or this process where there is none.
 
         Raises:
@@ -83,16 +91,19 @@ class Target:
                 f"{self.url or f'the stack of {self.data}'}: each of its accounts has a model, which "
                 "`cutgate keys account NAME --model MODEL` changes; leave --model out, or stop the stack"
             )
-        making = results.making()
+        recipe = results.recipe_with_conversion()
         with self.client(retries) as client:
-            batch = ServiceBatch(client.conversation, journal, making, again=again)
-            yield Work(client.driver, batch, results.at_once)
+            batch = ServiceBatch(client.calls, journal, recipe, again=again)
+            yield Batcher(client.driver, batch, results.at_once)
 
     def _named(self, url: str, retries: Retries) -> Client:
         """A client for the service and account that the caller names; the private key is in no argument."""
         private_key = os.environ.get("CUTGATE_PRIVATE_KEY")
         if self.private_key_file is not None:
-            private_key = self.private_key_file.read_text().strip()
+            try:
+                private_key = self.private_key_file.read_text().strip()
+            except UnicodeDecodeError:
+                raise click.UsageError(f"{self.private_key_file} is no text with a private key") from None
         if not (self.public_key and private_key):
             raise click.UsageError("--url needs --public-key, and CUTGATE_PRIVATE_KEY or --private-key-file")
         try:
@@ -101,7 +112,7 @@ class Target:
             raise click.UsageError(str(error)) from None
 
 
-def _in_process(remover: Remover, results: ResultOptions, journal: Journal, *, again: bool) -> Work:
+def _in_process(remover: Remover, results: ResultOptions, journal: Journal, *, again: bool) -> Batcher:
     from cutgate.jobs.presets import PRESETS
 
     def prepare() -> None:
@@ -112,19 +123,11 @@ def _in_process(remover: Remover, results: ResultOptions, journal: Journal, *, a
         settings = remover.settings()
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    making, finish = results.as_made, results.finish
+    recipe = results.recipe
     if settings.choice != PRESETS["exact"]:
-        making = replace(making, variant=f"{making.variant}{settings.choice}")
-    batch = InProcessBatch(
-        remover,
-        journal,
-        making,
-        results.options(),
-        file_format=finish.file_format,
-        quality=finish.quality,
-        again=again,
-    )
-    return Work(Driver(None, time.sleep), batch, min(results.at_once, settings.item_count()), prepare)
+        recipe = replace(recipe, variant=f"{recipe.variant}{settings.choice}")
+    batch = InProcessBatch(remover, journal, recipe, results.options(), quality=results.quality, again=again)
+    return Batcher(Driver(None, time.sleep), batch, min(results.at_once, settings.item_count()), prepare)
 
 
 def target_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -1,4 +1,4 @@
-"""Shell completion, in a real bash."""
+"""Shell completion: what bash registers, and what it is answered."""
 
 import os
 import subprocess
@@ -6,43 +6,43 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
+
+from cutgate.commands.cli import main
 
 ASK = """
 eval "$(cutgate completion bash)"
 complete -p cutgate
 compopt() { :; }  # works only while bash itself completes
-ask() {
-    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
-    _cutgate_completion cutgate
-    echo "${COMPREPLY[@]}"
-}
-ask cutgate ""
-ask cutgate cut --back
-ask cutgate cut --hair ""
-ask cutgate completion ""
-ask cutgate keys ""
-ask cutgate models f
-ask cutgate keys add ""
-ask cutgate keys --da
+COMP_WORDS=(cutgate cut --back); COMP_CWORD=2; COMPREPLY=()
+_cutgate_completion cutgate
+echo "${COMPREPLY[@]}"
 """
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """With the command on the path, as an installation has it."""
+def test_bash_asks_the_command(tmp_path: Path) -> None:
     command = tmp_path / "cutgate"
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m cutgate "$@"\n')
     command.chmod(0o755)
-    return os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-
-
-def test_bash_completes_commands_options_and_values(environment: dict[str, str]) -> None:
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run(["bash", "-euc", ASK], env=environment, capture_output=True, text=True, check=True)
-    registered, commands, options, values, shells, *relayed = done.stdout.splitlines()
+    registered, options = done.stdout.splitlines()
     assert registered == "complete -o nosort -F _cutgate_completion cutgate"
-    assert {"cut", "watch", "balance", "status", "terminate", "up"} <= set(commands.split())
     assert options.split() == ["--background-threshold", "--background", "--background-image"]
-    assert values.split() == ["auto", "on", "off"]
-    assert shells.split() == ["bash", "zsh", "fish"]
-    keys = "account add credits list reseal revoke rotate usage"
-    assert relayed == [keys, "fetch", "", "--data"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("", "balance completion cut doctor env keys list models status terminate up watch"),
+        ("cut --hair ", "auto on off"),
+        ("completion ", "bash zsh fish"),
+        ("keys ", "account add credits list reseal revoke rotate usage"),
+        ("models f", "fetch"),
+        ("keys add --da", "--data"),
+    ],
+)
+def test_what_it_answers(words: str, expected: str) -> None:
+    *arguments, incomplete = words.split(" ")
+    items = ShellComplete(main, {}, "cutgate", "_CUTGATE_COMPLETE").get_completions(arguments, incomplete)
+    assert [item.value for item in items] == expected.split()

@@ -1,4 +1,4 @@
-"""Formats, crops and backgrounds of `cutgate cut` with a service."""
+"""Formats, crops and backgrounds of `cutgate cut` with a service, and options that contradict each other."""
 
 import io
 import zipfile
@@ -27,8 +27,6 @@ def delivered() -> bytes:
     ("options", "name", "kind"),
     [
         ([], "out.webp", "WEBP"),
-        ([], "out.JPEG", "JPEG"),
-        (["--format", "webp"], "out", "WEBP"),
         (["--format", "jpeg", "--quality", "40"], "out.jpg", "JPEG"),
     ],
 )
@@ -97,6 +95,18 @@ def test_without_the_worker_it_says_what_to_install(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        (["--box", "1,2,3"], "'1,2,3' is not four whole numbers"),
+        (["--box=-9,-9,-5,5"], "-9, -9, -5, 5 has no area in a picture"),
+        (["--erode-size", "41"], "0<=x<=40"),
+        (["--url", "http://127.0.0.1:9", "-o", "out.png"], "--url needs --public-key"),
+        (
+            ["--url", "nowhere", "--public-key", "a", "--private-key-file", "key", "-o", "out.png"],
+            "url must start with http",
+        ),
+        (
+            ["--url", "http://a", "--private-key-file", "a.png", "-o", "out.png"],
+            "a.png is no text with a private key",
+        ),
         (["--background", "reddish"], "'reddish' is not a colour such as white"),
         (["--background", "#12345"], "is not a colour"),
         (["--background", "#123456", "--background-image", "a.png"], "exclude each other"),
@@ -111,6 +121,7 @@ def test_without_the_worker_it_says_what_to_install(
         (["--megapixels", "0"], "x>0"),
         (["--region-of-interest", "0 0 9"], "a region is four lengths"),
         (["--region-of-interest", "0 0 9 9", "--box", "1,1,2,2"], "exclude each other"),
+        (["--foreground-threshold", "10", "--background-threshold", "11"], "must not exceed --foreground"),
         (["--format", "png", "-o", "out.webp"], "png was asked for; name the file .png"),
         (["-o", "out.tiff"], ".tiff is no format that can be written"),
         (["--quality", "5", "-o", "out.png"], "png is always lossless"),
@@ -125,8 +136,9 @@ def test_wrong_calls_exit_with_2_and_write_nothing(
 ) -> None:
     folder = photos[0].parent
     monkeypatch.chdir(folder)
+    (folder / "key").write_text("key")
     before = sorted(folder.iterdir())
-    result = run("cut", "a.png", "-o", "out", *options)
+    result = run("cut", "a.png", "-o", "out/", *options)
     assert sorted(folder.iterdir()) == before
     assert (result.exit_code, said in result.output) == (2, True), result.output
 

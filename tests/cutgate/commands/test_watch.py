@@ -15,17 +15,15 @@ import pytest
 from cutgate.batches.journal import JOURNAL_NAME
 from cutgate.batches.watching import FIRST_PAUSE_SECONDS, Arrivals
 from tests.cutgate.conftest import Service, run
-from tests.gateway.harness import ACCOUNT, PRIVATE_KEY
+from tests.gateway.harness import ACCOUNT
 from tests.gateway.picture_files import png
 from tests.servers.flaky import Fault, flaky
 from tests.waiting import eventually
 
 
 @contextmanager
-def watching(
-    service: Service, folder: Path, *options: str, private_key: str = PRIVATE_KEY
-) -> Iterator[Popen[str]]:
-    with service.start("watch", folder, "-o", folder / "out", *options, private_key=private_key) as process:
+def watching(service: Service, folder: Path, *options: str) -> Iterator[Popen[str]]:
+    with service.start("watch", folder, "-o", folder / "out", *options) as process:
         try:
             yield process
         finally:
@@ -35,10 +33,9 @@ def watching(
 
 def watched(service: Service, folder: Path, **options: str) -> tuple[int | None, dict[str, Any]]:
     """What one look gives: the exit code, and the only line."""
-    with watching(service, folder, "--once", "--json", **options) as process:
-        printed, _ = process.communicate(timeout=20)
-    line: dict[str, Any] = json.loads(printed)
-    return process.returncode, line
+    result = service.run("watch", folder, "-o", folder / "out", "--once", "--json", **options)
+    line: dict[str, Any] = json.loads(result.stdout)
+    return result.exit_code, line
 
 
 def results(folder: Path) -> set[str]:
@@ -112,23 +109,17 @@ def test_a_watch_that_was_killed_is_gone_on_with(service: Service, folder: Path)
     assert (code, line["state"], service.gateway.store.booked(ACCOUNT)) == (0, "saved", 1)
 
 
-@pytest.mark.parametrize("at_once", [True, False])
-def test_pictures_that_differ_in_their_suffix_keep_both_results(
-    worked_service: Service, folder: Path, at_once: bool
-) -> None:
-    names = {"a.jpg.png", "a.png.png"} if at_once else {"a.png", "a.png.png"}
+def test_pictures_that_differ_in_their_suffix_keep_both_results(worked_service: Service, folder: Path) -> None:
+    names = {"a.png", "a.png.png"}
     (folder / "a.jpg").write_bytes(png())
-    if at_once:
-        (folder / "a.png").write_bytes(png(9, 9))
     with watching(worked_service, folder) as process:
-        if not at_once:
-            eventually(lambda: results(folder) == {"a.png"})
-            (folder / "a.png").write_bytes(png(9, 9))
+        eventually(lambda: results(folder) == {"a.png"})
+        (folder / "a.png").write_bytes(png(9, 9))
         eventually(lambda: results(folder) == names)
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 130
-    with watching(worked_service, folder, "--once", "--json") as process:
-        lines = [json.loads(line) for line in process.communicate(timeout=20)[0].splitlines()]
+    result = worked_service.run("watch", folder, "-o", folder / "out", "--once", "--json")
+    lines = map(json.loads, result.stdout.splitlines())
     assert {(Path(line["target"]).name, line["state"]) for line in lines} == {(name, "kept") for name in names}
     assert (results(folder), worked_service.gateway.store.booked(ACCOUNT)) == (names, 2)
 
@@ -178,3 +169,21 @@ def test_pauses_grow_until_the_service_is_there_again(tmp_path: Path) -> None:
     assert [*arrivals.whole(33)] == [path]
     arrivals.reached()
     assert arrivals.put_back([path], 0) == FIRST_PAUSE_SECONDS
+
+
+def test_watch_names_a_picture_whose_result_has_anothers_name(worked_service: Service, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    (folder / "out").mkdir(parents=True)
+    (folder / "a.jpg").write_bytes(png())
+    (folder / "c.jpg").write_bytes(png())
+    entry = {"target": "a.png", "name": "a.png", "fingerprint": "", "request_uuid": "", "state": "saved"}
+    (folder / "out" / JOURNAL_NAME).write_text(f"{json.dumps(entry)}\n")
+    (folder / "out" / "a.jpg.png").touch()
+    entry |= {"target": "a.jpg.png", "name": "b"}
+    with (folder / "out" / JOURNAL_NAME).open("a") as journal:
+        journal.write(f"{json.dumps(entry)}\n")
+    result = worked_service.run("watch", folder, "-o", folder / "out", "--once")
+    assert result.exit_code == 1, result.output
+    assert result.stderr.startswith(f"Error: {(folder / 'a.jpg').resolve()}: ")
+    assert "another one's result; choose another output" in result.stderr
+    assert result.stdout == f"{(folder / 'out' / 'c.png').resolve()}\n"

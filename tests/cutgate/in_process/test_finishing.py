@@ -19,7 +19,7 @@ from tests.worker.pictures.samples import by_cv2, subject
 
 
 def converted(delivered: bytes, file_format: str, **options: Any) -> bytes:
-    return converter(options, file_format=file_format, quality=None, background_image=None)(delivered)
+    return converter(options, file_format=file_format, quality=None)(delivered)
 
 
 def test_a_mask_stays_one() -> None:
@@ -56,4 +56,4 @@ def test_what_is_no_whole_png_is_refused(tmp_path: Path) -> None:
         converted(write_png(subject())[:80], "webp")
     (tmp_path / "text").write_text("no picture")
     with pytest.raises(SourceUnreadable):
-        converter({}, file_format="png", quality=None, background_image=tmp_path / "text")
+        converter({"background_image": tmp_path / "text"}, file_format="png", quality=None)

@@ -225,9 +225,7 @@ def test_a_block_releases_its_network(photo: bytes, loads: list[Any]) -> None:
         remover.remove_background(photo)
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
-def test_a_forked_process_is_told_instead_of_hanging(photo: bytes, tmp_path: Path, engine: str) -> None:
-    pytest.importorskip(engine)
+def test_a_forked_process_is_told_instead_of_hanging(photo: bytes, tmp_path: Path) -> None:
     (tmp_path / "photo.png").write_bytes(photo)
     code = """
 import os, signal
@@ -247,7 +245,7 @@ before = in_a_child()
 remove_background("photo.png")
 print(before, in_a_child())
 """
-    done = run(f"import os; os.chdir({str(tmp_path)!r})\n{code}", CUTGATE_ENGINE=engine, PYTHONWARNINGS="ignore")
+    done = run(f"import os; os.chdir({str(tmp_path)!r})\n{code}", PYTHONWARNINGS="ignore")
     assert (done.returncode, done.stdout) == (0, "0 7\n"), done.stderr
 
 
@@ -261,8 +259,7 @@ def test_the_import_loads_no_image_library() -> None:
 def test_nothing_is_said_on_standard_output(tmp_path: Path, photo: bytes, tiny: dict[str, str]) -> None:
     (tmp_path / "photo.png").write_bytes(photo)
     code = f"from cutgate import remove_background; remove_background({str(tmp_path / 'photo.png')!r})"
-    done = run(code)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    remove_background(photo)  # which prepares the graph
     for graph in Path(tiny["CUTGATE_CACHE_DIR"]).glob("*.onnx"):
         graph.write_bytes(b"damaged")
     done = run(code)

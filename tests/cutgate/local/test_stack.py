@@ -27,6 +27,7 @@ from cutgate.gateway.settings import GatewaySettings
 from cutgate.local.data_folder import LEAST_FREE_BYTES, DataDir
 from cutgate.local.parts import running_environment
 from cutgate.local.stack import address, claim_port, open_log, own_metrics_port
+from tests.cutgate.conftest import run
 from tests.cutgate.processes import lives
 from tests.cutgate.stand_ins import write_stand_ins
 from tests.gateway.harness import there
@@ -94,7 +95,7 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path / "data", tmp_path / "state", kept | more)
 
 
-def test_up_prints_one_line_when_ready_and_leaves_nobody_behind(place: Place) -> None:
+def test_up_prints_one_line_when_ready_has_its_folder_alone_and_leaves_nobody_behind(place: Place) -> None:
     with place.up("--workers", "2", "--verbose", CUTGATE_PUBLIC_URL="https://elsewhere.example") as (
         process,
         facts,
@@ -104,6 +105,8 @@ def test_up_prints_one_line_when_ready_and_leaves_nobody_behind(place: Place) ->
         eventually(lambda: len(place.parts("worker")) == 2)
         stack = json.loads((place.data / "stack.json").read_text())
         assert (stack["url"], stack["pid"]) == (facts["url"], process.pid)
+        fault = f"cutgate already runs at {facts['url']}: {place.data} is in use by process {process.pid}"
+        assert place.refusal() == f"Error: {fault}; stop it or choose another folder with --data\n"
         process.send_signal(signal.SIGTERM)
         started = time.monotonic()
         printed, said = process.communicate(timeout=STOP_SECONDS)
@@ -170,8 +173,7 @@ def test_on_a_terminal_the_link_signs_in_and_a_line_says_what_goes_on(place: Pla
 
 def test_the_keys_come_as_variables_of_each_shell(place: Place) -> None:
     with place.up() as (_, facts):
-        code, printed, _ = place.run("env", "--data", str(place.data))
-        assert code == 0
+        printed = run("env", "--data", place.data).stdout
         expected = {
             "CUTGATE_URL": facts["url"],
             "CUTGATE_PUBLIC_KEY": "public",
@@ -181,43 +183,31 @@ def test_the_keys_come_as_variables_of_each_shell(place: Place) -> None:
         command = f"unset ${{!CUTGATE_@}}; eval {shlex.quote(printed)}; env"
         found = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout
         assert {f"{name}={value}" for name, value in expected.items()} <= set(found.splitlines())
-        assert json.loads(place.run("env", "--data", str(place.data), "--json")[1]) == expected
+        assert json.loads(run("env", "--data", place.data, "--json").stdout) == expected
         for shell, line in (
             ("fish", "set -gx CUTGATE_API_KEY api-key-text"),
             ("powershell", "$env:CUTGATE_API_KEY = 'api-key-text'"),
         ):
-            assert place.run("env", "--data", str(place.data), "--shell", shell)[1].splitlines()[-1] == line
-    code, printed, said = place.run("env", "--data", str(place.data))
-    assert (code, printed) == (1, "")
-    assert said.startswith(f"Error: no stack runs in {place.data}; start one with cutgate up")
+            assert run("env", "--data", place.data, "--shell", shell).stdout.splitlines()[-1] == line
+    result = run("env", "--data", place.data)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: no stack runs in {place.data}; start one with cutgate up")
 
 
-def test_a_folder_without_an_api_key_gets_one_and_keeps_its_pair(place: Place) -> None:
-    with place.up():
-        pass
-    file = place.data / "account.json"
-    file.write_text(json.dumps({"public_key": "mine", "private_key": "my-private-key"}))
-    with place.up() as (_, facts):
-        assert (facts["public_key"], json.loads(file.read_text())["api_key"]) == ("mine", "api-key-text")
-
-
-def test_threads_are_shared_among_workers_unless_set(place: Place) -> None:
-    with place.up("--workers", "64"):
+def test_a_second_start_has_the_same_account_its_own_threads_and_a_key_that_was_missing(place: Place) -> None:
+    with place.up("--workers", "2") as (_, first):
         threads = {file.read_text() for file in place.state.glob("worker-*")}
-    assert threads == {str(max(1, len(os.sched_getaffinity(0)) // 64))}
-    for file in place.state.iterdir():
+    assert threads == {str(max(1, len(os.sched_getaffinity(0)) // 2))}
+    for file in place.state.glob("worker-*"):
         file.unlink()
-    with place.up(CUTGATE_THREADS="7"):
+    kept = place.data / "account.json"
+    pair = {name: first[name] for name in ("public_key", "private_key")}
+    kept.write_text(json.dumps(pair))
+    with place.up(CUTGATE_THREADS="7") as (_, second):
         assert [file.read_text() for file in place.state.glob("worker-*")] == ["7"]
-
-
-def test_a_second_start_shows_the_same_account(place: Place) -> None:
-    with place.up() as (_, first):
-        pass
-    with place.up() as (_, second):
-        pass
-    assert (place.state / "keys").read_text() == "made\nmade\n"
-    assert first["private_key"] == second["private_key"] == "private-key-text"
+    assert second == {**pair, "api_key": "api-key-text", "url": second["url"]}
+    assert json.loads(kept.read_text())["api_key"] == "api-key-text"
+    assert (place.state / "keys").read_text() == "made\n" * 3
 
 
 def is_ready(url: str) -> bool:
@@ -258,13 +248,6 @@ def test_ctrl_c_during_the_start_leaves_nobody_behind(place: Place) -> None:
     eventually(lambda: not place.parts("gateway"))
 
 
-def test_one_folder_has_one_stack(place: Place) -> None:
-    with place.up() as (process, facts):
-        said = place.refusal()
-    fault = f"cutgate already runs at {facts['url']}: {place.data} is in use by process {process.pid}"
-    assert said == f"Error: {fault}; stop it or choose another folder with --data\n"
-
-
 def test_a_port_in_use_is_said_before_anything_starts(place: Place) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -273,7 +256,9 @@ def test_a_port_in_use_is_said_before_anything_starts(place: Place) -> None:
     assert said == f"Error: {fault}; try another port, or --port 0 for a free one\n"
 
 
-def test_a_full_disk_is_said_before_anything_starts(place: Place, tmp_path: Path) -> None:
+def test_a_full_disk_is_said_before_anything_starts(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "disk").mkdir()
     with small_disk(tmp_path / "disk") as disk:
         folder = disk.root / "data"
@@ -282,8 +267,8 @@ def test_a_full_disk_is_said_before_anything_starts(place: Place, tmp_path: Path
         assert re.fullmatch(rf"Error: the disk of {folder} is full: \d MiB are left", fault)
         assert advice == "make room, or choose a folder on another one with --data\n"
         assert not (folder / "redis").exists()
-        with full.up(CUTGATE_LEAST_FREE_BYTES="0") as (_, facts):
-            assert is_ready(facts["url"])
+        monkeypatch.setenv("CUTGATE_LEAST_FREE_BYTES", "0")
+        DataDir(folder).require_room()
     assert GatewaySettings.model_fields["least_free_bytes"].default == LEAST_FREE_BYTES
 
 
@@ -291,19 +276,17 @@ def test_a_server_of_the_environment_is_used_and_none_is_started(place: Place) -
     with place.up(REDIS_URL="redis://named.example:6379/3"):
         log = (place.data / "cutgate.log").read_text()
     assert "worker is ready with redis://named.example:6379/3" in log
-    assert not (place.data / "server.json").exists()
+    assert not list((place.data / "redis").iterdir())
 
 
-def test_an_older_server_is_refused(place: Place) -> None:
-    place.data.mkdir()
-    (place.data / "server.json").write_text('{"family": "valkey", "major": 99, "minor": 0}')
-    assert "written by valkey 99.0, which" in place.refusal()
-
-
-def test_keys_are_managed_in_the_running_stack(place: Place) -> None:
-    with place.up():
-        code, printed, _ = place.run("keys", "add", "--name", "a", "--json", "--data", str(place.data))
-    assert (code, json.loads(printed)["public_key"]) == (0, "public")
+def test_a_server_that_cannot_read_newer_files_says_so_itself(place: Place) -> None:
+    files = place.data / "redis" / "appendonlydir"
+    files.mkdir(parents=True)
+    (files / "appendonly.aof.manifest").write_text("file appendonly.aof.1.base.rdb seq 1 type b\n")
+    (files / "appendonly.aof.1.base.rdb").write_bytes(b"REDIS0999")
+    said = place.refusal()
+    assert said.startswith("Error: redis ended while starting (exit code 1); its last lines:\n")
+    assert "Can't handle RDB format version" in said
 
 
 def test_ports_and_addresses() -> None:

@@ -185,16 +185,20 @@ def supervised(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int, Pat
     eventually(lambda: not any(lives(pid) for pid in pids(folder)))
 
 
-@pytest.mark.parametrize("guard_dies", [False, True])
 def test_when_the_supervisor_is_killed_nobody_is_left(
-    supervised: tuple[subprocess.Popen[str], int, Path], guard_dies: bool
+    supervised: tuple[subprocess.Popen[str], int, Path],
 ) -> None:
     process, guard, folder = supervised
-    if guard_dies:  # and is replaced
-        os.kill(guard, signal.SIGKILL)
-        eventually(lambda: not lives(guard))
-        time.sleep(0.5)  # some looks of the supervisor
     process.kill()
     process.wait()
     eventually(lambda: not any(lives(pid) for pid in pids(folder)))
     eventually(lambda: not lives(guard))
+
+
+def test_without_its_guard_a_supervisor_still_stops_all(supervisor: Supervisor, tmp_path: Path) -> None:
+    os.kill(supervisor._guard.pid, signal.SIGKILL)
+    eventually(lambda: not lives(supervisor._guard.pid))
+    supervisor.start(program("sleeper", SLEEP, tmp_path))
+    eventually(lambda: pids(tmp_path))
+    supervisor.stop()
+    assert not any(lives(pid) for pid in pids(tmp_path))

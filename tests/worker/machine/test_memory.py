@@ -47,9 +47,8 @@ def test_a_large_picture_does_not_count_against_a_child_for_ever() -> None:
 
 
 @pytest.mark.long
-def test_sixty_pictures_take_no_more_than_thirty(tiny_settings: NetworkSettings, tmp_path: Path) -> None:
-    plot = tmp_path / "memory.png"
-    options = ["--items", "60", "--model", "tiny", "--largest", "2", "--plain", "--plot", str(plot)]
+def test_sixty_pictures_take_no_more_than_thirty(tiny_settings: NetworkSettings) -> None:
+    options = ["--items", "60", "--model", "tiny", "--largest", "2", "--plain"]
     command = [sys.executable, "-m", "benchmarks.memory", *options]
     environment = os.environ | {
         "CUTGATE_MODELS_DIR": str(tiny_settings.models_dir),
@@ -58,8 +57,5 @@ def test_sixty_pictures_take_no_more_than_thirty(tiny_settings: NetworkSettings,
         "PYTHONPATH": str(ROOT),
     }
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=environment)
-    found = re.search(r"second quarter ([\d.]+) MiB, last quarter ([\d.]+) MiB", done.stdout)
-    assert found is not None
-    second, last = map(float, found.groups())
+    second, last = map(float, re.findall(r"([\d.]+) MiB", done.stdout))
     assert last - second < LEVEL_MIB, done.stdout
-    assert plot.stat().st_size > 0

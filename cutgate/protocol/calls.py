@@ -12,7 +12,7 @@ from cutgate.files import write_whole
 from cutgate.formats import require_match
 from cutgate.pictures import Picture, file_of
 from cutgate.protocol.connection import Connection, Retries, service_url
-from cutgate.protocol.flows import Flow, Pause, work
+from cutgate.protocol.flows import Flow, Pause, in_thread
 from cutgate.protocol.picpik import Balance, JobStatus, Settings, signed_body, submission
 
 FIRST_POLL_SECONDS: Final = 0.2
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Ticket:
+class JobHandle:
     """A job's id, and how the job ended once that is known: then it is not asked for again."""
 
     uid: str
@@ -41,20 +41,8 @@ class Ticket:
         return None if self.ended is None else self.ended.subject_found
 
 
-class Conversation:
-    """One account's talk with one service, as flows.
-
-    Args:
-        url: address of the service.
-        public_key: names the account.
-        private_key: signs the requests; never sent, never shown.
-        timeout_seconds: longest silence on a connection.
-        retries: how faults that pass are met.
-        clock: seconds that only grow.
-
-    Raises:
-        ValueError: `url` is not an address, or a key is empty.
-    """
+class PicpikCalls:
+    """One account's talk with one service, as flows."""
 
     def __init__(
         self,
@@ -87,7 +75,7 @@ class Conversation:
             name = {} if request_uuid is None else {"request_uuid": request_uuid}
             return self._signed("RemoveBackground", submission(file_of(picture), settings) | name)
 
-        answer = yield from self._connection.post("RemoveBackground", (yield from work(body)))
+        answer = yield from self._connection.post("RemoveBackground", (yield from in_thread(body)))
         return str(self._read(lambda: answer["TaskUID"], "the answer names no task"))
 
     def unfinished(self) -> Flow[list[str]]:
@@ -119,60 +107,55 @@ class Conversation:
             self._longest_wait_seconds = 0
         return (yield from self.call("ListTasksDetails", params))
 
-    def status(self, ticket: Ticket, wait_seconds: float = 0) -> Flow[JobStatus]:
+    def status(self, handle: JobHandle, wait_seconds: float = 0) -> Flow[JobStatus]:
         """Where one job stands."""
-        if ticket.ended is not None:
-            return ticket.ended
-        [status] = yield from self.statuses([ticket.uid], wait_seconds)
+        if handle.ended is not None:
+            return handle.ended
+        [status] = yield from self.statuses([handle.uid], wait_seconds)
         if status.ended:
-            ticket.ended = status
+            handle.ended = status
         return status
 
-    def wait(self, ticket: Ticket, timeout_seconds: float, on_progress: OnStatus | None = None) -> Flow[JobStatus]:
-        """Wait until a job has finished: in the service, if it can; else by polls, every 0.2 s to every 2 s.
-
-        Raises:
-            JobFailed: the service could not do it.
-            JobTimeout: it had not ended in time; it goes on.
-        """
+    def wait(
+        self, handle: JobHandle, timeout_seconds: float, on_progress: OnStatus | None = None
+    ) -> Flow[JobStatus]:
+        """Wait until a job has finished: in the service, if it can; else by polls, every 0.2 s to every 2 s."""
         clock = self._connection.clock
         asked_at, pause = clock(), FIRST_POLL_SECONDS
         ends_at, wait_seconds = asked_at + timeout_seconds, 0.0
         while True:
-            status = yield from self.status(ticket, wait_seconds)
+            status = yield from self.status(handle, wait_seconds)
             if on_progress is not None:
                 on_progress(status)
             if status.state == "Error":
-                raise JobFailed(ticket.uid, status.error_code, status.error_message)
+                raise JobFailed(handle.uid, status.error_code, status.error_message)
             if status.ended:
                 return status
             answered_at = clock()
             if answered_at >= ends_at:
-                raise JobTimeout(ticket.uid, timeout_seconds, status.state)
+                raise JobTimeout(handle.uid, timeout_seconds, status.state)
             if wait_seconds and answered_at - asked_at < FIRST_POLL_SECONDS:  # the service does not wait
                 yield Pause(min(pause, ends_at - answered_at))
                 pause = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
             asked_at = clock()
             wait_seconds = ends_at - asked_at
 
-    def result(self, ticket: Ticket, timeout_seconds: float, on_progress: OnStatus | None = None) -> Flow[bytes]:
-        """The result, waited for; raises what `wait` raises. The ticket then knows whether it shows a subject."""
-        status = yield from self.wait(ticket, timeout_seconds, on_progress)
+    def result(
+        self, handle: JobHandle, timeout_seconds: float, on_progress: OnStatus | None = None
+    ) -> Flow[bytes]:
+        """The result, waited for; raises what `wait` raises. The handle then knows whether it shows a subject."""
+        status = yield from self.wait(handle, timeout_seconds, on_progress)
         if not status.result_urls or not status.result_urls[0]:
-            raise JobFailed(ticket.uid, status.error_code, "it finished without a result")
+            raise JobFailed(handle.uid, status.error_code, "it finished without a result")
         content, subject_found = yield from self._connection.download(status.result_urls[0])
-        ticket.ended = replace(status, subject_found=subject_found)
+        handle.ended = replace(status, subject_found=subject_found)
         return content
 
-    def save(self, ticket: Ticket, path: Path, timeout_seconds: float) -> Flow[Path]:
-        """Write the result, waited for, to a file that appears whole or not at all; returns its path.
-
-        Raises:
-            WrongSuffix: the file's name is one of another format.
-        """
-        content = yield from self.result(ticket, timeout_seconds)
+    def save(self, handle: JobHandle, path: Path, timeout_seconds: float) -> Flow[Path]:
+        """Write the result, waited for, to a file that appears whole or not at all; returns its path."""
+        content = yield from self.result(handle, timeout_seconds)
         require_match(path, content)
-        yield from work(partial(write_whole, path, content))
+        yield from in_thread(partial(write_whole, path, content))
         return path
 
     def terminate(self, uid: str) -> Flow[None]:

@@ -1,7 +1,8 @@
-"""The command against a real gateway: results, one-line errors, exit codes."""
+"""`cutgate cut` with a real gateway: results, one-line errors, exit codes, a summary."""
 
 import json
 import os
+import pty
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,13 +28,6 @@ def test_one_picture(worked_service: Service, photos: list[Path], tmp_path: Path
     result = worked_service.run("cut", photos[0], "-o", target)
     assert (result.exit_code, result.stdout) == (0, f"{target}\n")
     assert target.read_bytes() == b"done"
-
-
-def test_several_pictures_into_a_folder(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
-    result = worked_service.run("cut", *photos, "-o", tmp_path / "out")
-    assert result.exit_code == 0
-    assert results(tmp_path / "out") == {"a.png", "b.png", "c.png"}
-    assert sorted(result.stdout.split()) == [str(tmp_path / "out" / f"{name}.png") for name in "abc"]
 
 
 def test_options_reach_the_service(service: Service, photos: list[Path], tmp_path: Path) -> None:
@@ -76,26 +70,6 @@ def test_the_private_key_may_lie_in_a_file(worked_service: Service, photos: list
     (tmp_path / "key").write_text(f"{PRIVATE_KEY}\n")
     account = ("--url", worked_service.url, "--public-key", PUBLIC_KEY, "--private-key-file", tmp_path / "key")
     assert run("cut", photos[0], "-o", tmp_path / "out.png", *account).exit_code == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--box", "1,2,3"], "'1,2,3' is not four whole numbers"),
-        (["--box=-9,-9,-5,5"], "-9, -9, -5, 5 has no area in a picture"),
-        (["--erode-size", "41"], "0<=x<=40"),
-        (["--shadow", "b.png"], "'b.png' is no opacity"),
-        (["--url", "http://127.0.0.1:9"], "--url needs --public-key"),
-        (["--url", "nowhere", "--public-key", "a", "--private-key-file", "a.png"], "url must start with http"),
-    ],
-)
-def test_wrong_calls_exit_with_2(
-    arguments: list[str], said: str, photos: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(photos[0].parent)
-    photos[0].write_text("key")
-    result = run("cut", "a.png", "-o", "out.png", *arguments)
-    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
 
 
 def test_ctrl_c_ends_the_wait(service: Service, photos: list[Path], tmp_path: Path) -> None:
@@ -230,52 +204,32 @@ def test_an_empty_file_is_not_sent(worked_service: Service, here: Path) -> None:
     assert worked_service.gateway.store.booked(ACCOUNT) == 0
 
 
-def test_keys_need_a_running_stack(tmp_path: Path) -> None:
-    result = run("keys", "list", "--data", tmp_path / "data")
-    assert (result.exit_code, result.stderr) == (
-        1,
-        f"Error: no stack runs in {tmp_path / 'data'}; start one with cutgate up --data {tmp_path / 'data'}\n",
-    )
+def said_on_a_terminal(service: Service, *arguments: str | Path) -> str:
+    """What the command shows where standard error is a terminal."""
+    ours, theirs = pty.openpty()
+    terminal = {"TERM": "dumb", "COLUMNS": "120"}
+    with service.start(*arguments, stderr=theirs, **terminal) as process:
+        os.close(theirs)
+        shown = bytearray()
+        try:
+            while some := os.read(ours, 4096):
+                shown += some
+        except OSError:  # the last process that had the terminal is gone
+            pass
+        process.wait(20)
+    os.close(ours)
+    return shown.decode()
 
 
-def test_doctor_says_what_is_wrong_in_both_forms(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "server.json").write_text('{"family": "valkey", "major": 99, "minor": 0}')
-    result = run("doctor", "--data", tmp_path / "data", "--port", "0", "--json")
-    found = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
-    assert (result.exit_code, json.loads(result.stdout)["ok"]) == (1, False)
-    assert found["python"]["ok"]
-    assert found["data"]["ok"]
-    assert "written by valkey 99.0" in found["server"]["detail"]
-    shown = run("doctor", "--data", tmp_path / "data", "--port", "0")
-    assert shown.exit_code == 1
-    assert "FAIL  server" in shown.stdout
+def test_a_summary_follows_several_pictures(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
+    photos[1].write_text("no picture")
+    command: list[str | Path] = ["cut", *photos, "-o", tmp_path / "out"]
+    assert "2 saved, 1 failed." in said_on_a_terminal(worked_service, *command)
+    photos[1].write_bytes(png(9, 9))
+    assert "1 saved, 2 already there." in said_on_a_terminal(worked_service, *command)
 
 
-def test_doctor_relays_the_bench(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("CUTGATE_THREADS", "none")  # timing anything would take long
-    assert run("doctor", "--bench", "--data", tmp_path / "data").exit_code == 1
-    assert "CUTGATE_THREADS" in capfd.readouterr().err
-
-
-def test_an_unmetered_account_is_said_to_be_so(
-    worked_service: Service, photos: list[Path], tmp_path: Path
-) -> None:
-    assert worked_service.run("cut", photos[0], "-o", tmp_path / "out.png").exit_code == 0
-    used = worked_service.gateway.store.booked(ACCOUNT)
-    assert used > 0
-    assert worked_service.run("balance").stdout == f"unmetered, {used} used\n"
-    unmetered = json.loads(worked_service.run("balance", "--json").stdout)
-    assert (unmetered["metered"], unmetered["total"], unmetered["available"]) == (False, None, None)
-    worked_service.gateway.store.grant(ACCOUNT, 7)
-    assert worked_service.run("balance").stdout == "7 of 7 credits left, 0 used\n"
-    metered = json.loads(worked_service.run("balance", "--json").stdout)
-    assert (metered["metered"], metered["total"], metered["available"]) == (True, 7, 7)
-
-
-def test_an_empty_list_says_so(service: Service) -> None:
-    result = service.run("list")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no tasks\n")
-    assert service.run("list", "--json").output == ""
+def test_pictures_that_were_not_begun_are_counted(photos: list[Path], service: Service, tmp_path: Path) -> None:
+    result = service.run("cut", *photos, "-o", tmp_path / "out", "--at-once", "1", private_key="no")
+    assert result.exit_code == 1
+    assert "2 pictures were not begun; the same command goes on with them.\n" in result.stderr

@@ -1,0 +1,54 @@
+"""`cutgate keys` and `cutgate models`: other parts' commands, in this process and under this one's name."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cutgate.conftest import run
+from tests.pictures.tiny_network import tiny_environment
+from tests.servers.stack import LiveStack
+
+pytestmark = pytest.mark.usefixtures("bare_environment")
+
+
+def test_keys_need_a_running_stack(tmp_path: Path) -> None:
+    result = run("keys", "list", "--data", tmp_path / "data")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"Error: no stack runs in {tmp_path / 'data'}; start one with cutgate up --data {tmp_path / 'data'}\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "usage"),
+    [
+        (("keys", "--help"), 0, "Usage: main keys [OPTIONS] COMMAND "),
+        (("keys",), 2, "Usage: main keys [OPTIONS] COMMAND "),
+        (("keys", "add", "--help"), 0, "Usage: main keys add [OPTIONS]\n"),
+        (("models", "fetch", "--help"), 0, "Usage: main models fetch [OPTIONS] "),
+        (("models", "fetch", "--bogus"), 2, "Usage: main models fetch [OPTIONS] "),
+        (("models", "lst"), 2, "Usage: main models [OPTIONS] COMMAND "),
+    ],
+)
+def test_other_parts_commands_answer_by_this_ones_name(arguments: tuple[str, ...], code: int, usage: str) -> None:
+    result = run(*arguments)
+    assert (result.exit_code, result.output.startswith(usage)) == (code, True), result.output
+
+
+def test_text_of_another_parts_command_is_one_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in tiny_environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    assert run("models", "fetch", "tiny").exit_code == 0
+    result = run("models", "--json", "try")
+    assert (result.exit_code, "tiny" in json.loads(result.stdout)["output"]) == (0, True), result.output
+
+
+def test_the_stack_of_a_folder(stack: LiveStack) -> None:
+    result = run("keys", "list", "--data", stack.data, "--json")
+    assert stack.public_key in {row["public_key"] for row in json.loads(result.stdout)}
+    result = run("keys", "revoke", "nobody", "--data", stack.data, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["error"]["code"]) == (1, "CommandFailed")
+    result = run("balance", "--data", stack.data, "--json")
+    balance = json.loads(result.stdout)
+    assert (balance["metered"], balance["total"], balance["available"]) == (False, None, None)
