@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from cutgate.gateway.picpik.faults import SHOWN_CHARACTERS
+from cutgate.gateway.picpik.errors import SHOWN_CHARACTERS
 from cutgate.jobs.ids import parse_task_uid
 from cutgate.jobs.pictures.headers import EMPTY
 from cutgate.signing import FormText, JsonValue, NumberText, canonical_number

@@ -8,7 +8,7 @@ from cutgate.gateway.openapi.models import model_schema, ref, without_null
 from cutgate.gateway.openapi.parts import PICTURE, Address, Call, Part, Schema, Variable, error_table
 from cutgate.gateway.picpik.actions import ACTIONS, Action
 from cutgate.gateway.picpik.answers import Answer, TaskCreated, TaskDetails
-from cutgate.gateway.picpik.errors import ROWS, Row
+from cutgate.gateway.picpik.errors import ROWS
 from cutgate.gateway.picpik.requests import IGNORED
 from cutgate.signing import sign_params
 
@@ -125,12 +125,8 @@ def _statuses() -> list[int]:
 
 def _error_table(status: int) -> str:
     """The errors with an HTTP status, as Markdown."""
-    rows = ((row.ret_code, _shown(row)) for row in ROWS.values() if row.status == status)
+    rows = ((row.ret_code, row.message.format(name="X")) for row in ROWS.values() if row.status == status)
     return error_table("RetCode", "Message", rows)
-
-
-def _shown(row: Row) -> str:
-    return row.message.replace("{error.name}", "X")
 
 
 def _request(name: str, action: Action[Any, Any], schema: Schema) -> Schema:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from cutgate.gateway.picpik import faults
 from cutgate.gateway.picpik.answers import (
     Answer,
     CreditBalance,
@@ -13,6 +12,7 @@ from cutgate.gateway.picpik.answers import (
     TaskDetails,
     TaskIds,
 )
+from cutgate.gateway.picpik.errors import Refused
 from cutgate.gateway.picpik.rendering import View
 from cutgate.gateway.picpik.requests import ListGenerateTaskDetail, ListTasksDetails, OneTask, Plain
 from cutgate.gateway.picpik.services import Caller, Services
@@ -92,5 +92,5 @@ def _views(
         yield View.of(uid, task, services.tasks, caller.base_url)
 
 
-def _unknown_task() -> faults.ParameterNotAvailable:
-    return faults.ParameterNotAvailable("TaskUID", "there is no such task, or its results have expired")
+def _unknown_task() -> Refused:
+    return Refused("not_available", "there is no such task, or its results have expired", name="TaskUID")

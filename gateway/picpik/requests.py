@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from typing_extensions import override
 
-from cutgate.gateway.picpik import faults
+from cutgate.gateway.picpik.errors import SHOWN_CHARACTERS, Refused
 from cutgate.gateway.picpik.fields import (
     MAX_BATCH_IMAGES,
     NO_BYTES,
@@ -53,12 +53,7 @@ _ACTION: Final = "Action"
 _UNKNOWN, _MISSING, _TYPE, _VALUE = range(4)
 """Steps of the check, in their order; a fault of an earlier one is reported first."""
 _STEPS: Final = {"extra_forbidden": _UNKNOWN, "missing": _MISSING, WRONG_TYPE: _TYPE}
-_FAULTS: Final = {
-    _UNKNOWN: faults.ParameterNotAvailable,
-    _MISSING: faults.ParameterMissing,
-    _TYPE: faults.ParameterOfWrongType,
-    _VALUE: faults.ParameterNotAvailable,
-}
+_REFUSED_AS: Final = {_UNKNOWN: "not_available", _MISSING: "missing", _TYPE: "wrong_type", _VALUE: "not_available"}
 
 
 class Request(BaseModel):
@@ -209,7 +204,7 @@ def read_request(model: type[R], params: Mapping[str, JsonValue], rules: Reading
         rules: what settings say.
 
     Raises:
-        ParameterFault: the first fault: where unknown names are ignored one before `Action`, else unknown names;
+        Refused: the first fault: where unknown names are ignored one before `Action`, else unknown names;
             then required fields, types, and values, each in the order of the fields.
         FlattenedNamesRejected: members `Name.K` do not make an array.
     """
@@ -217,7 +212,7 @@ def read_request(model: type[R], params: Mapping[str, JsonValue], rules: Reading
     own = unflatten({name: params[name] for name in params if name not in ENVELOPE | IGNORED}, arrays)
     unknown = [name for name in own if name not in marks]
     if unknown:
-        _LOG.info("unknown fields", names=[name[: faults.SHOWN_CHARACTERS] for name in unknown[:16]])
+        _LOG.info("unknown fields", names=[name[:SHOWN_CHARACTERS] for name in unknown[:16]])
     if rules.ignore_unknown:
         _require_action_first(params)
         own = {name: value for name, value in own.items() if name in marks}
@@ -235,11 +230,12 @@ def _require_action_first(params: Mapping[str, JsonValue]) -> None:
     of another request's text, and the action stand in what its signer took for the text of a picture.
 
     Raises:
-        ParameterNotAvailable: there is one.
+        Refused: there is one.
     """
     first = min(params, default=_ACTION)
     if first < _ACTION:
-        raise faults.ParameterNotAvailable(first, f"no name may sort before {_ACTION}: take it out, and sign anew")
+        reason = f"no name may sort before {_ACTION}: take it out, and sign anew"
+        raise Refused("not_available", reason, name=first)
 
 
 @cache
@@ -257,7 +253,7 @@ def _is_absent(mark: Absent | None, value: JsonValue) -> bool:
     return value is None or (mark is not None and mark.covers(value))
 
 
-def _first_fault(error: ValidationError, model: type[Request]) -> faults.ParameterFault:
+def _first_fault(error: ValidationError, model: type[Request]) -> Refused:
     # A default's fault is found under the field's own name, any other under the name in the request.
     aliases = {name: field.alias or name for name, field in model.model_fields.items()}
     order = {name: place for place, name in enumerate(aliases.values())}
@@ -273,4 +269,4 @@ def _first_fault(error: ValidationError, model: type[Request]) -> faults.Paramet
         return step, order.get(path(fault)[0], len(order))
 
     first = min(error.errors(include_url=False, include_input=False), key=rank)
-    return _FAULTS[rank(first)[0]](".".join(path(first)), in_words(first, model))
+    return Refused(_REFUSED_AS[rank(first)[0]], in_words(first, model), name=".".join(path(first)))

@@ -16,17 +16,15 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from cutgate.courier.settings import CourierSettings
-from cutgate.gateway.error_rows import spelt_out
 from cutgate.gateway.picpik.errors import ROWS as PICPIK_ROWS
 from cutgate.gateway.runware.http.openapi import FORMS
 from cutgate.gateway.runware.messages.errors import ROWS as RUNWARE_ROWS
 from cutgate.gateway.runware.tasks.actions import ACTIONS
 from cutgate.jobs.settings import SECRETS_DIR_VARIABLE, JobSettings
 from cutgate.worker.settings import WorkerSettings
-from manual.advice import PICPIK_ADVICE, RUNWARE_ADVICE
+from manual.advice import PICPIK_ADVICE, PICPIK_WHEN, RUNWARE_ADVICE, RUNWARE_WHEN
 from manual.command_line import lists as command_line_lists
 from manual.command_line import options_of_all
-from manual.errors import leaves
 from manual.pages import PARTS, write
 from manual.settings import FIELDS, GROUPS, settings_list, variable
 from tests.deploy.compose_model import variables
@@ -138,11 +136,10 @@ def values_of(field: FieldInfo) -> tuple[str, ...]:
 
 
 def test_there_is_advice_on_every_code_and_on_no_other() -> None:
-    picpik, runware = spelt_out(PICPIK_ROWS), spelt_out(RUNWARE_ROWS)
-    assert set(PICPIK_ADVICE) == {(picpik[kind].ret_code, picpik[kind].status) for kind in leaves(picpik)}
-    assert set(RUNWARE_ADVICE) == {
-        runware[kind].code.replace("{error.word}", "<Field>") for kind in leaves(runware)
-    }
+    assert set(PICPIK_ADVICE) == {(row.ret_code, row.status) for row in PICPIK_ROWS.values()}
+    assert set(RUNWARE_ADVICE) == {row.code.format(word="<Field>") for row in RUNWARE_ROWS.values()}
+    assert set(PICPIK_WHEN) <= set(PICPIK_ROWS)
+    assert set(RUNWARE_WHEN) <= set(RUNWARE_ROWS)
 
 
 def test_every_task_of_runware_is_described() -> None:

@@ -102,6 +102,8 @@ _GIVEN: Final[Mapping[str, Mapping[str, list[str | int]]]] = {
     TaskType.GET_RESPONSE: _URL_GIVEN,
 }
 """Of what is a variable, where an answer holds it."""
+_REASONS: Final = {"too_large": "so many", "too_often": "how often is allowed"}
+"""Words in the place of what an error fills in; of any other what is wrong."""
 
 
 def runware_part(*, max_tasks: int) -> Part:
@@ -233,15 +235,12 @@ def _statuses() -> list[int]:
 
 def _error_table(status: int) -> str:
     """The errors with an HTTP status, as Markdown."""
-    rows = ((_shown(row.code), _shown(row.message)) for row in ROWS.values() if row.status == status)
+    rows = (
+        (row.code.format(word="Field"), row.message.format(reason=_REASONS.get(key, "what is wrong")))
+        for key, row in ROWS.items()
+        if row.status == status
+    )
     return error_table("code", "message", rows)
-
-
-def _shown(text: str) -> str:
-    """A code or a message with words in the place of what an error fills in."""
-    for filled, shown in (("word", "Field"), ("reason", "what is wrong"), ("message", "what is wrong")):
-        text = text.replace(f"{{error.{filled}}}", shown)
-    return text.replace("{error.limit_bytes}", "so many").replace("{error}", "how often is allowed")
 
 
 def _error() -> Schema:

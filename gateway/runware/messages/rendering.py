@@ -9,9 +9,8 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject, Outcome
-from cutgate.gateway.runware.messages.errors import failure
+from cutgate.gateway.runware.messages.errors import Refused, failure
 from cutgate.gateway.runware.messages.reading import is_uuid
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.tasks.query import Tasks
@@ -77,7 +76,7 @@ class Rendering:
             task_uuid: as the caller writes it now; as it was sent with the task when absent.
 
         Raises:
-            TaskUnknown: its result is gone already.
+            Refused: its result is gone already.
             BlobStoreUnavailable: the result cannot be read.
         """
         if task.ended_at_ms is None:
@@ -128,7 +127,7 @@ class Rendering:
         try:
             text = base64.b64encode(self.blobs.get(result.blob)).decode("ascii")
         except BlobMissing:
-            raise faults.TaskUnknown from None
+            raise Refused("unknown_task") from None
         item = {}
         if "base64Data" in stored.output_types:
             item["imageBase64Data"] = text

@@ -19,9 +19,8 @@ from websockets.frames import CloseCode
 from cutgate.gateway.accounts.api_keys import hash_of
 from cutgate.gateway.accounts.authentication import Authenticator, KeyMissing, KeyRefused, KeyUnknown
 from cutgate.gateway.accounts.failures import AddressShutOut
-from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import AnswerLog, JsonObject, Outcome, Pending
-from cutgate.gateway.runware.messages.errors import key_refusal, refusal
+from cutgate.gateway.runware.messages.errors import Refused, key_refusal, refusal
 from cutgate.gateway.runware.messages.reading import pings_in, read_message
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.sockets.sender import Frame, Sender
@@ -180,7 +179,7 @@ class Conversation(MessageHandler):
         try:
             async with guard:
                 tasks = await self._services.sockets.in_thread(read_message, message, self._services.max_tasks)
-        except faults.RequestUnreadable as error:
+        except Refused as error:
             self._answer(refusal(error, {}), log)
             return
         del message  # it may be large, and so may its tasks: none is held for longer than it takes
@@ -231,7 +230,7 @@ class Conversation(MessageHandler):
         elif self._caller is None:
             self._answer(refusal(KeyMissing(), task), log)
         elif self._stopping:
-            self._answer(refusal(faults.ServerStops(), task), log)
+            self._answer(refusal(Refused("stopping"), task), log)
         else:
             await self._beginning.acquire()
             self._start(self._call(task, self._caller, guard, log))
@@ -371,7 +370,7 @@ class Conversation(MessageHandler):
             uid=uid,
             wait_seconds=services.sync_seconds,
             settle=settle,
-            give_up=lambda: refusal(faults.TookTooLong(), {}),
+            give_up=lambda: refusal(Refused("took_too_long"), {}),
             echo={},
         )
 

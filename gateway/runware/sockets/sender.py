@@ -12,9 +12,8 @@ from typing import Final
 import structlog
 from websockets.frames import CloseCode
 
-from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject, Outcome
-from cutgate.gateway.runware.messages.errors import refusal
+from cutgate.gateway.runware.messages.errors import Refused, refusal
 from cutgate.gateway.runware.sockets.sessions import Opened, Session, Sessions
 from cutgate.gateway.sockets.connection import Connection
 from cutgate.gateway.sockets.hub import Sockets
@@ -93,7 +92,7 @@ class Sender:
             if frame is None:
                 return
             if len(frame.text) > OVERSIZED_BYTES and frame.task_uuid in self._oversized and not frame.failed:
-                frame = Frame.of(refusal(faults.ResultTooLarge(), frame.task), frame.owed)
+                frame = Frame.of(refusal(Refused("result_too_large"), frame.task), frame.owed)
             await self._keep(frame)
             receipt = self._connection.send(frame.text.encode())
             if frame.failed:  # an error is sent once, whatever becomes of it

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cutgate.gateway.pictures.kept import KeptPicture
-from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending
-from cutgate.gateway.runware.messages.errors import refusal
-from cutgate.gateway.runware.messages.reading import begins_as_url, is_uuid, present, read_fields, word_of
+from cutgate.gateway.runware.messages.errors import Refused, refusal
+from cutgate.gateway.runware.messages.reading import begins_as_url, is_uuid, present, read_fields
 from cutgate.gateway.runware.messages.rendering import StoredRequest, masked
 from cutgate.gateway.runware.messages.requests import Removal, Settings, TaskType
 from cutgate.gateway.runware.tasks.services import TaskContext
@@ -48,7 +47,7 @@ class Picture:
         """Where the picture is: told apart in the protocol's order.
 
         Raises:
-            PictureNotUsable: it is named by a UUID that nothing is kept under.
+            Refused: it is named by a UUID that nothing is kept under.
         """
         if begins_as_url(self.text):
             return SourceUrl(self.text)
@@ -59,9 +58,9 @@ class Picture:
             raise self.not_usable(NOT_KEPT)
         return kept
 
-    def not_usable(self, reason: str) -> faults.PictureNotUsable:
+    def not_usable(self, reason: str) -> Refused:
         """What is wrong with it, as a fault of its field."""
-        return faults.PictureNotUsable(self.parameter, reason=reason)
+        return Refused("picture", reason, self.parameter)
 
 
 def remove_background(task: JsonObject, context: TaskContext) -> Outcome | Pending:
@@ -113,7 +112,7 @@ def accepted(
 
     Raises:
         NoPlaceToWait: the caller would wait, and no place is free; nothing is accepted.
-        PictureNotUsable: what can be seen of the picture is not acceptable.
+        Refused: what can be seen of the picture is not acceptable.
     """
     if is_sync and not context.caller.take_place():
         raise NoPlaceToWait
@@ -139,7 +138,7 @@ def accepted(
         uid=uid,
         wait_seconds=context.services.sync_seconds,
         settle=context.result,
-        give_up=lambda: refusal(faults.TookTooLong(), context.echo()),
+        give_up=lambda: refusal(Refused("took_too_long"), context.echo()),
     )
 
 
@@ -152,7 +151,7 @@ def _picture_of(request: Removal, context: TaskContext) -> Picture:
         context.task_type == TaskType.OLD_REMOVAL or request.input_image is not None
     )
     parameter = "inputImage" if is_old else "inputs.image"
-    raise faults.FieldMissing(parameter, "InputImage", f"{parameter} is required")
+    raise Refused("missing", f"{parameter} is required", parameter)
 
 
 def _deliveries(request: Removal) -> tuple[Delivery, ...]:
@@ -168,7 +167,7 @@ def _spec_of(request: Removal, choice: Choice) -> CutoutSpec:
         choice: what computes it.
 
     Raises:
-        FieldWrong: two settings clash.
+        Refused: two settings clash.
     """
     nested = {} if request.settings is None else _given(request.settings)
     given = _given(request) | nested
@@ -178,7 +177,7 @@ def _spec_of(request: Removal, choice: Choice) -> CutoutSpec:
     if background > foreground:
         paths = [f"settings.{name}" if name in nested else name for name in (_FOREGROUND, _BACKGROUND)]
         reason = f"{_BACKGROUND} ({background}) must not exceed {_FOREGROUND} ({foreground})"
-        raise faults.FieldWrong(paths, word_of(_BACKGROUND), reason)
+        raise Refused("wrong", reason, paths)
     file_format = _FORMATS[request.output_format]
     spec = CutoutSpec(
         model=choice.model,
