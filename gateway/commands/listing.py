@@ -21,13 +21,7 @@ def rows_of(
     accounts: Mapping[str, AccountRecord],
     credits_of: Mapping[str, tuple[Balance | None, int]],
 ) -> Iterator[Row]:
-    """What is known of each key and its account.
-
-    Args:
-        keys: in any order.
-        accounts: theirs, by name.
-        credits_of: each account's balance, and what was booked for it.
-    """
+    """What is known of each key and its account."""
     for key in sorted(keys, key=lambda key: key.account):
         balance, booked = credits_of[key.account]
         own: dict[str, Cell] = {"public_key": None, "api_key": None, "private_key_count": None}

@@ -76,12 +76,7 @@ class TermsChange:
 
     @classmethod
     def of(cls, options: Mapping[str, Term]) -> Self:
-        """Read the options' values.
-
-        Raises:
-            UsageError: they contradict one another, or name a preset as a model.
-            BadParameter: the model's name has a form that is not allowed.
-        """
+        """Read the options' values."""
         terms = dict(options)
         preset = terms.pop("preset")
         if preset is not None and (terms["model"] or terms["precision"]):

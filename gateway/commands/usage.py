@@ -38,11 +38,6 @@ class PeriodType(click.ParamType[Period]):
     name = "yyyy-mm[-dd]"
 
     def __init__(self, *, months_only: bool = False) -> None:
-        """Take what is given.
-
-        Args:
-            months_only: refuse days.
-        """
         self._months_only = months_only
         if months_only:
             self.name = "yyyy-mm"

@@ -73,11 +73,7 @@ def _document(parts: Sequence[Part], paths: Mapping[str, Schema], *, server: str
 
 
 def _united(mappings: Sequence[Mapping[str, Schema]]) -> dict[str, Schema]:
-    """All members of all.
-
-    Raises:
-        ValueError: two have the same name.
-    """
+    """The members of several mappings, of which no two may share a name."""
     members = [member for mapping in mappings for member in mapping.items()]
     united = dict(members)
     if len(united) < len(members):

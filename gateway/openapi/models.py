@@ -15,12 +15,7 @@ def ref(name: str) -> Schema:
 
 
 def one_of(names: dict[str, str], discriminator: str) -> Schema:
-    """One of several schemas, told apart by a member.
-
-    Args:
-        names: the schemas' names by the member's values.
-        discriminator: the member.
-    """
+    """One of several schemas, told apart by a member."""
     mapping = {value: _REF + name for value, name in names.items()}
     return {
         "oneOf": [ref(name) for name in names.values()],
@@ -35,14 +30,7 @@ def model_schema(
     *,
     prefix: str = "",
 ) -> Schema:
-    """A model's schema; in one that comes in null is the same as absent.
-
-    Args:
-        model: what a request or an answer passes through.
-        mode: whether it is one that comes in or one that goes out.
-        schemas: takes those that it refers to.
-        prefix: of their names.
-    """
+    """A model's schema, and in `schemas` those that it refers to; in a request null is the same as absent."""
     schema = model.model_json_schema(ref_template=f"{_REF}{prefix}{{model}}", mode=mode)
     tidy = _without_nulls if mode == "validation" else _tidy
     schemas.update({prefix + name: tidy(inner) for name, inner in schema.pop("$defs", {}).items()})

@@ -103,15 +103,7 @@ def response(description: str, schema: Schema) -> Schema:
 def operation(
     view: Callable[..., object], answer: Schema, refusals: Mapping[str, Schema], body: Schema | None, scheme: str
 ) -> Schema:
-    """What a view does, as its docstring says.
-
-    Args:
-        view: what serves it.
-        answer: with HTTP status 200.
-        refusals: by other statuses.
-        body: of the request, if there is one.
-        scheme: how callers prove who they are.
-    """
+    """What a view does, as its docstring says."""
     sent = {} if body is None else {"requestBody": body}
     summary = (inspect.getdoc(view) or "").partition("\n")[0].rstrip(".")
     responses = {"200": answer, **refusals}
@@ -125,26 +117,13 @@ def operation(
 
 
 def refusals(code: str, message: str, rows: Sequence[tuple[int, Any, str]], refusal: Schema) -> dict[str, Schema]:
-    """The responses of errors, by HTTP status.
-
-    Args:
-        code: as `error_table`.
-        message: likewise.
-        rows: likewise, each behind its status.
-        refusal: the schema of all.
-    """
+    """The responses of errors, by HTTP status."""
     statuses = sorted({status for status, *_ in rows})
     tables = {one: error_table(code, message, (row for status, *row in rows if status == one)) for one in statuses}
     return {str(status): response(table, refusal) for status, table in tables.items()}
 
 
 def error_table(code: str, message: str, rows: Iterable[Sequence[Any]]) -> str:
-    """Errors with what is said of them, as Markdown.
-
-    Args:
-        code: what the protocol calls the former.
-        message: the same of the latter.
-        rows: both; what is there twice is shown once.
-    """
+    """Errors with what is said of them, as Markdown."""
     shown = (f"| {name} | {text} |" for name, text in sorted(set(map(tuple, rows))))
     return "\n".join([f"| {code} | {message} |", "|---|---|", *shown])

@@ -17,12 +17,7 @@ _KEYS: Final = ("public_key", "private_key", "api_key")
 
 
 def collection(parts: Sequence[Part], url: str) -> Schema:
-    """The collection, as JSON values.
-
-    Args:
-        parts: what the service consists of.
-        url: where it is, without a slash at its end.
-    """
+    """The collection, as JSON values."""
     examples = {variable.name: variable.example for part in parts for variable in part.variables}
     # Those that begin with a dollar are Postman's own.
     values = {"url": url, **{name: value for name, value in examples.items() if not name.startswith("$")}}

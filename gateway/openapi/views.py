@@ -74,11 +74,7 @@ class ApiPages:
         return self._files.moved("../docs")
 
     def file(self, name: str) -> Response:
-        """Send what the page loads.
-
-        Raises:
-            NotFound: there is no such file.
-        """
+        """Send what the page loads."""
         return self._files.file(name)
 
     @cached_property
@@ -104,11 +100,7 @@ def _json(text: str) -> Response:
 
 
 def viewer_folder() -> Path:
-    """Where the viewer's files lie.
-
-    Raises:
-        FileNotFoundError: its package is not installed.
-    """
+    """Where the viewer's files lie."""
     spec = importlib.util.find_spec("flask_swagger_ui")
     if spec is None or spec.origin is None:
         raise FileNotFoundError("the package flask-swagger-ui, which cutgate[gateway] asks for, is not installed")

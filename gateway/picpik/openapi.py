@@ -60,11 +60,7 @@ pm.request.body.update({ mode: "raw", raw: JSON.stringify(body), options: { raw:
 
 
 def picpik_part(*, max_batch_images: int) -> Part:
-    """Describe the protocol.
-
-    Args:
-        max_batch_images: a limit that is a setting.
-    """
+    """Describe the protocol."""
     schemas: dict[str, Schema] = {"Error": _error()}
     for name, action in ACTIONS.items():
         schemas[f"{name}Request"] = _request(name, action, model_schema(action.request, "validation", schemas))

@@ -41,14 +41,7 @@ class View:
 
     @classmethod
     def of(cls, uid: TaskUid, task: Task | None, tasks: Tasks, base_url: str) -> View:
-        """See a task.
-
-        Args:
-            uid: the id that was asked for.
-            task: what stands under it for this account; None where nothing does.
-            tasks: knows the paths of results.
-            base_url: scheme and host in front of them.
-        """
+        """See a task."""
         if task is None:
             error = TaskRow(NOT_FOUND_CODE, f"Task [{uid}] not found")
             return cls(uid=uid, action="", status=_ERROR, urls=[], charged=0, error=error)
@@ -93,12 +86,7 @@ class View:
 
 
 def renderers(tasks: Tasks, base_url: str) -> Mapping[str, Callable[[Task], bytes]]:
-    """The bodies of callbacks, by the action that made the task: its entry of `ListTasksDetails`.
-
-    Args:
-        tasks: knows the paths of results.
-        base_url: scheme and host in front of them.
-    """
+    """The bodies of callbacks, by the action that made the task: its entry of `ListTasksDetails`."""
 
     def body(task: Task) -> bytes:
         entry = View.of(task.uid, task, tasks, base_url).detail()

@@ -228,9 +228,6 @@ def _require_action_first(params: Mapping[str, JsonValue]) -> None:
 
     That text has nothing between names and values: an ignored name in front of `Action` could hold the beginning
     of another request's text, and the action stand in what its signer took for the text of a picture.
-
-    Raises:
-        Refused: there is one.
     """
     first = min(params, default=_ACTION)
     if first < _ACTION:

@@ -59,9 +59,5 @@ class PlaygroundPages:
         return self.files.moved("../playground")
 
     def file(self, name: str) -> Response:
-        """Send what the page loads.
-
-        Raises:
-            NotFound: there is no such file.
-        """
+        """Send what the page loads."""
         return self.files.file(name)

@@ -144,14 +144,7 @@ class Refused(Exception):
     def __init__(
         self, code: str, detail: str = "", *, title: str = "", retry_after_seconds: int | None = None
     ) -> None:
-        """Choose the answer.
-
-        Args:
-            code: a key of `ROWS`.
-            detail: what is said instead of the row's own.
-            title: the same of the title.
-            retry_after_seconds: after which a repeat may help, where that is known.
-        """
+        """Choose the answer."""
         super().__init__(f"{code}: {detail}")
         row = ROWS[code]
         self.code, self.status = code, int(row.status)
@@ -174,12 +167,7 @@ def refused(error: Exception) -> Refused:
 
 
 def failure(facts: ErrorFacts, retry_after_seconds: int | None = None) -> Refused:
-    """What a caller is told of an error of the core.
-
-    Args:
-        facts: as a record has them.
-        retry_after_seconds: after which a repeat may help, where that is known.
-    """
+    """What a caller is told of an error of the core."""
     code = _code_of(facts)
     if facts.details.get("part") == "background":
         code = _OF_BACKGROUNDS.get(code, code)
@@ -208,13 +196,7 @@ def in_json(body: object, status: int = HTTPStatus.OK) -> Response:
 
 
 def answer(error: Refused, retry_after_seconds: int, allowance: Allowance | None = None) -> Response:
-    """The answer to a request that is refused, or has failed.
-
-    Args:
-        error: what it says.
-        retry_after_seconds: when a repeat may help, where the error does not know.
-        allowance: what the rate says of the request, where it was counted.
-    """
+    """The answer to a request that is refused, or has failed."""
     said = {"title": error.title, "detail": error.detail, "code": error.code}
     response = in_json({"errors": [said]}, error.status)
     if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:

@@ -25,17 +25,9 @@ Fields = dict[str, object]
 
 
 def read_fields(file: IO[bytes], content_type: str | None) -> Fields:
-    """The fields of a body. Those that are absent, empty or null are left out; of two of a name the first counts.
+    """The fields of a body: texts, and what else JSON has; of a form each of `PICTURES` in bytes.
 
-    Args:
-        file: the body, from its beginning.
-        content_type: as its header says.
-
-    Returns:
-        Texts, and what else JSON has; of a form each of `PICTURES` in bytes.
-
-    Raises:
-        Refused: it cannot be read as what it says it is.
+    Those that are absent, empty or null are left out; of two of a name the first counts.
     """
     media_type, parameters = parse_options_header(content_type)
     try:

@@ -24,11 +24,7 @@ class Sources:
 
     @staticmethod
     def check(given: Mapping[str, object]) -> None:
-        """Make sure that there is one picture, and no more than one thing behind it.
-
-        Raises:
-            Refused: it is not so.
-        """
+        """Make sure that there is one picture, and no more than one thing behind it."""
         sources = sum(name in given for name in SOURCES)
         if sources != 1:
             raise Refused("multiple_sources" if sources else "missing_source")
@@ -36,11 +32,7 @@ class Sources:
             raise Refused("multiple_bg_sources")
 
     def picture(self, given: Fields) -> InspectedPicture | SourceUrl:
-        """The picture, which is taken away from the fields.
-
-        Raises:
-            Refused: what can be seen of it is not acceptable.
-        """
+        """The picture, which is taken away from the fields."""
         return self._taken(given, next(name for name in SOURCES if name in given))
 
     def background(self, given: Fields) -> Source | None:

@@ -139,14 +139,7 @@ class RemoveBgApi:
 
     @contextmanager
     def _fields(self) -> Iterator[Fields]:
-        """The fields of the request. A large body waits on disk until there is memory for it and its pictures.
-
-        Raises:
-            Refused: it cannot be read.
-            TransferBroken: its transfer is broken.
-            HTTPException: it is too long or too slow, or the caller is gone.
-            ServiceUnavailable: there was no room for it on disk, or none in memory in time.
-        """
+        """The fields of the request. A large body waits on disk until there is memory for it and its pictures."""
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Refused("invalid_request", "Send the body without Content-Encoding.")
         request.max_content_length = self.settings.max_removebg_body_bytes

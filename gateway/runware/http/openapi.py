@@ -107,11 +107,7 @@ _REASONS: Final = {"too_large": "so many", "too_often": "how often is allowed"}
 
 
 def runware_part(*, max_tasks: int) -> Part:
-    """Describe the protocol.
-
-    Args:
-        max_tasks: how many tasks a message may hold, which is a setting.
-    """
+    """Describe the protocol."""
     schemas: dict[str, Schema] = {f"{_PREFIX}Error": _error(), **_keyless()}
     for name in ACTIONS:
         schemas[_task_name(name)] = _task(name, schemas)

@@ -169,12 +169,7 @@ class Refused(Exception):
 
 
 def refusal(error: Exception, task: Mapping[str, object]) -> Outcome:
-    """The answer to a task, or to a whole request, that cannot be served.
-
-    Args:
-        error: what is wrong; any that the table does not know is a fault of this server.
-        task: as it was sent; what it holds of `taskType` and `taskUUID` is repeated.
-    """
+    """The answer to a task, or to a whole request, that cannot be served."""
     known = error if isinstance(error, Refused) else Refused(row_of(type(error), RAISED, "fault"), str(error))
     return Outcome(
         item={
@@ -192,13 +187,7 @@ def refusal(error: Exception, task: Mapping[str, object]) -> Outcome:
 
 
 def failure(facts: ErrorFacts, task: Mapping[str, object], parameter: str) -> Outcome:
-    """The answer for a task that has failed, equal in every repeat.
-
-    Args:
-        facts: as the record has them.
-        task: its `taskType` and `taskUUID`.
-        parameter: the field that carried the picture.
-    """
+    """The answer for a task that has failed, equal in every repeat."""
     row = row_of(class_of(facts.kind), TASK_ROWS, FAILED)
     item = {
         "code": row.code,

@@ -37,7 +37,7 @@ def read_message(text: bytes | str, max_tasks: int) -> list[JsonObject]:
         max_tasks: how many objects it may hold.
 
     Raises:
-        RequestUnreadable: it is not an array of 1 to `max_tasks` objects.
+        Refused: it is not an array of 1 to `max_tasks` objects.
     """
     decoded = _decoded(text)
     del text  # of a large message there are two copies at a time, not three
@@ -96,11 +96,7 @@ def pings_in(message: bytes) -> int:
 
 
 def read_task_type(task: JsonObject) -> str:
-    """The task's type.
-
-    Raises:
-        TaskTypeMissing: there is none.
-    """
+    """The task's type."""
     task_type = task.get("taskType")
     if not isinstance(task_type, str) or not task_type:
         raise Refused("no_task_type")
@@ -108,12 +104,7 @@ def read_task_type(task: JsonObject) -> str:
 
 
 def read_task_uuid(task: JsonObject) -> str:
-    """The task's UUID, as it was sent.
-
-    Raises:
-        TaskUuidMissing: there is none.
-        TaskUuidMalformed: it has another shape.
-    """
+    """The task's UUID, as it was sent."""
     task_uuid = task.get("taskUUID")
     if task_uuid is None or task_uuid == "":
         raise Refused("no_task_uuid")
@@ -123,11 +114,7 @@ def read_task_uuid(task: JsonObject) -> str:
 
 
 def read_fields(form: type[F], task: JsonObject) -> F:
-    """Read what a task holds beside its envelope.
-
-    Raises:
-        FieldFault: a subclass says what is wrong with which field; the first one, where several are.
-    """
+    """Read what a task holds beside its envelope."""
     members = {name: value for name, value in task.items() if name not in _ENVELOPE}
     try:
         return form.model_validate(present(members))

@@ -146,9 +146,7 @@ def upload_item(task_type: str, image: uuid.UUID, url: str) -> JsonObject:
 def renderers(rendering: Rendering, public_url: str | None) -> Mapping[str, Callable[[Task], bytes]]:
     """The bodies of callbacks, by the tasks' origin: what a synchronous caller would have got.
 
-    Args:
-        rendering: makes the items.
-        public_url: scheme and host in front of result paths; those of the request when absent.
+    Without a public URL, paths of results stand behind the request's own scheme and host.
     """
 
     def body(task: Task) -> bytes:

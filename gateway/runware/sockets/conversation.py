@@ -79,15 +79,7 @@ class Conversation(MessageHandler):
         base_url: str,
         over: Callable[[Conversation], None],
     ) -> None:
-        """Begin.
-
-        Args:
-            connection: what messages go through.
-            services: everything else.
-            address: of the client; keys that are wrong count against it.
-            base_url: scheme and host in front of result paths.
-            over: called once at the end.
-        """
+        """Begin."""
         self.connection = connection
         self._over = over
         self._services = services
@@ -303,13 +295,7 @@ class Conversation(MessageHandler):
         return answer
 
     async def _await(self, pending: Pending, log: AnswerLog | None = None) -> None:
-        """Wait for a task and send its result.
-
-        Args:
-            pending: what is waited for.
-            log: of the message that asked for it; None where none on this connection has, and no error is sent but
-                that a result cannot be read.
-        """
+        """Wait for a task and send its result."""
         owed = pending.uid if pending.is_result else None
         self._waiting += 1
         try:

@@ -96,14 +96,7 @@ class Sessions:
         renew_seconds: float = RENEW_SECONDS,
         key_prefix: str = KEY_PREFIX,
     ) -> None:
-        """Use a server.
-
-        Args:
-            client: from `cutgate.jobs.ledger.redis.client.connect`.
-            keep_seconds: how long a session outlives its connection.
-            renew_seconds: how often a connection that lives says so.
-            key_prefix: of the hashes' names.
-        """
+        """Use a server."""
         #: How often a connection that lives has to say so.
         self.renew_seconds = renew_seconds
         self._client = client
@@ -159,12 +152,7 @@ class Sessions:
             return tuple(bool(held) for held in pipe.execute())
 
     def leave(self, session: Session, oversized: Sequence[str]) -> None:
-        """Note that the connection is lost: the session ends after `KEEP_SECONDS` unless it is opened again.
-
-        Args:
-            session: what it held.
-            oversized: as in `Opened`.
-        """
+        """Note that the connection is lost: the session ends after `KEEP_SECONDS` unless it is opened again."""
         with ledger_errors():
             self._leave(keys=[self._key(session)], args=[session.holder, self._keep_ms, *oversized])
 

@@ -124,12 +124,7 @@ class TaskContext:
         return {"taskType": self.task_type, "taskUUID": self.task_uuid}
 
     def result(self, task: Task | None) -> Outcome | None:
-        """How a task of the ledger ended, under this UUID; None while it has not.
-
-        Raises:
-            Refused: it is not there, or its result is gone.
-            BlobStoreUnavailable: the result cannot be read.
-        """
+        """How a task of the ledger ended, under this UUID; None while it has not."""
         if task is None:
             raise Refused("unknown_task")
         return self.services.rendering.result(task, self.caller.base_url, self.task_uuid)

@@ -44,11 +44,7 @@ class Picture:
     text: str = field(repr=False)
 
     def source(self, context: TaskContext) -> str | KeptPicture | SourceUrl:
-        """Where the picture is: told apart in the protocol's order.
-
-        Raises:
-            Refused: it is named by a UUID that nothing is kept under.
-        """
+        """Where the picture is: told apart in the protocol's order."""
         if begins_as_url(self.text):
             return SourceUrl(self.text)
         if not is_uuid(self.text):
@@ -99,21 +95,7 @@ def accepted(
     is_sync: bool,
     deliveries: Sequence[Delivery] = (),
 ) -> Outcome | Pending:
-    """Accept a task, or find the one that the same request made before, and answer at once or with its result.
-
-    Args:
-        picture: what it is about.
-        draft: what to do with it.
-        stored: what the record keeps.
-        context: of the task.
-        submissions: takes it, on the account's terms.
-        is_sync: whether the caller waits.
-        deliveries: what is brought to other servers at its end.
-
-    Raises:
-        NoPlaceToWait: the caller would wait, and no place is free; nothing is accepted.
-        Refused: what can be seen of the picture is not acceptable.
-    """
+    """Accept a task, or find the one that the same request made before, and answer at once or with its result."""
     if is_sync and not context.caller.take_place():
         raise NoPlaceToWait
     try:
@@ -160,15 +142,7 @@ def _deliveries(request: Removal) -> tuple[Delivery, ...]:
 
 
 def _spec_of(request: Removal, choice: Choice) -> CutoutSpec:
-    """What is to be done with the picture.
-
-    Args:
-        request: its settings may lie flat, or in `settings`, which count first.
-        choice: what computes it.
-
-    Raises:
-        Refused: two settings clash.
-    """
+    """What is to be done with the picture."""
     nested = {} if request.settings is None else _given(request.settings)
     given = _given(request) | nested
     chosen = DEFAULTS | given
