@@ -6,7 +6,7 @@ from typing import Any, Final
 from cutgate.gateway.error_rows import row_of
 from cutgate.gateway.picpik.actions import ACTIONS, Action
 from cutgate.gateway.picpik.errors import NOT_FOUND_CODE, RAISED, ROWS, TASK_ROWS, task_row_for
-from cutgate.gateway.picpik.openapi import picpik_part
+from cutgate.gateway.picpik.openapi import picpik_section
 from cutgate.gateway.picpik.requests import IGNORED
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs import errors as jobs
@@ -30,7 +30,7 @@ _NOT_FOUND: Final = (
 def actions() -> str:
     """Every action with its fields and its answer."""
     limit = GatewaySettings.model_fields["max_batch_images"].default
-    schemas = picpik_part(max_batch_images=limit).schemas
+    schemas = picpik_section(max_batch_images=limit).schemas
     shown: _Shown = {}
     return "\n\n".join(
         block for name, action in ACTIONS.items() for block in _action(name, action, schemas, shown)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from cutgate.gateway.openapi.parts import Part, Schema, response
+from cutgate.gateway.openapi.parts import ApiSection, Schema, response
 
 _STRING: Final[Schema] = {"type": "string"}
 _PATH: Final[Mapping[str, str]] = {
@@ -15,9 +15,9 @@ _PATH: Final[Mapping[str, str]] = {
 }
 
 
-def service_part() -> Part:
+def service_section() -> ApiSection:
     """What anybody may ask without a key."""
-    return Part(
+    return ApiSection(
         name="Service",
         summary="Results and health, without a key",
         paths={

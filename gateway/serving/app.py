@@ -17,18 +17,18 @@ from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.rates import RequestLimits
 from cutgate.gateway.bodies import Bodies, Room
 from cutgate.gateway.observe.request_log import observe
-from cutgate.gateway.openapi.parts import Part
-from cutgate.gateway.openapi.service import service_part
+from cutgate.gateway.openapi.parts import ApiSection
+from cutgate.gateway.openapi.service import service_section
 from cutgate.gateway.openapi.views import ApiPages
-from cutgate.gateway.picpik.openapi import picpik_part
+from cutgate.gateway.picpik.openapi import picpik_section
 from cutgate.gateway.picpik.services import Services
 from cutgate.gateway.picpik.views import PicpikApi
 from cutgate.gateway.playground.views import PlaygroundPages
-from cutgate.gateway.removebg.openapi import removebg_part
+from cutgate.gateway.removebg.openapi import removebg_section
 from cutgate.gateway.removebg.sources import Sources
 from cutgate.gateway.removebg.submitting import Removals
 from cutgate.gateway.removebg.views import RemoveBgApi, is_below
-from cutgate.gateway.runware.http.openapi import runware_part
+from cutgate.gateway.runware.http.openapi import runware_section
 from cutgate.gateway.runware.http.views import RunwareApi
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.runware.sockets.views import RunwareSockets
@@ -164,7 +164,9 @@ def create_app(
     app.register_blueprint(HealthPages(readiness).blueprint())
     app.register_blueprint(
         ApiPages(
-            make_parts=partial(_parts, settings), public_url=settings.public_url, has_page=settings.playground
+            make_sections=partial(_sections, settings),
+            public_url=settings.public_url,
+            has_page=settings.playground,
         ).blueprint()
     )
     observe(app)
@@ -180,13 +182,13 @@ def create_app(
     return app
 
 
-def _parts(settings: GatewaySettings) -> list[Part]:
+def _sections(settings: GatewaySettings) -> list[ApiSection]:
     """What the service consists of, for its description."""
     return [
-        picpik_part(max_batch_images=settings.max_batch_images),
-        runware_part(max_tasks=settings.max_runware_tasks),
-        removebg_part(),
-        service_part(),
+        picpik_section(max_batch_images=settings.max_batch_images),
+        runware_section(max_tasks=settings.max_runware_tasks),
+        removebg_section(),
+        service_section(),
     ]
 
 
