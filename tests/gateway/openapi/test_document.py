@@ -50,11 +50,6 @@ SECTIONS = [
     removebg_section(),
     service_section(),
 ]
-    picpik_section(max_batch_images=16),
-    runware_section(max_tasks=10),
-    removebg_section(),
-    service_section(),
-]
 DOCUMENT = describe(SECTIONS)
 SPLIT = by_call(SECTIONS)
 ACCOUNT = {"taskType": "accountManagement", "taskUUID": new_uuid(), "operation": "getDetails"}
