@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Val
 from pydantic_core import PydanticCustomError
 
 from cutgate.gateway.picpik.errors import SHOWN_CHARACTERS
-from cutgate.jobs.ids import parse_task_uid
+from cutgate.jobs.ids import TaskUid, parse_task_uid
 from cutgate.jobs.pictures.headers import EMPTY
 from cutgate.signing import FormText, JsonValue, NumberText, canonical_number
 
@@ -104,14 +104,14 @@ def _box(corners: list[int]) -> list[int]:
     raise wrong_value("must be [left, top, right, bottom] with left < right and top < bottom")
 
 
-def _task_uid(text: str) -> str:
+def _task_uid(text: str) -> TaskUid:
     try:
         return parse_task_uid(text)
     except ValueError:
         raise wrong_value("must be a TaskUID: 20 characters 0-9 and a-v") from None
 
 
-def _not_too_many(uids: list[str]) -> list[str]:
+def _not_too_many(uids: list[TaskUid]) -> list[TaskUid]:
     if len(uids) > MAX_TASK_IDS:
         raise wrong_value(f"{len(uids)} tasks, the limit is {MAX_TASK_IDS}")
     return uids
@@ -148,7 +148,7 @@ Pictures = Annotated[
     Field(json_schema_extra={"minItems": 1}),
 ]
 Uid = Annotated[
-    str,
+    TaskUid,
     BeforeValidator(_text),
     AfterValidator(_task_uid),
     Absent(""),

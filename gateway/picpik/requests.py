@@ -34,7 +34,6 @@ from cutgate.gateway.picpik.fields import (
     Uids,
     WaitSeconds,
 )
-from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.spec import THRESHOLDS, Thresholds, thresholds_of
 from cutgate.signing import JsonValue, unflatten
 from cutgate.validation import in_words
@@ -130,10 +129,8 @@ class RemoveBackgroundsInBatch(Cutting, SeveralPictures):
 class Listing(Request):
     """Show several tasks."""
 
-    @property
-    def uids(self) -> tuple[TaskUid, ...]:
-        """The ids in the order of the request."""
-        raise NotImplementedError
+    uids: Uids
+    """The tasks to show."""
 
     @property
     @override
@@ -144,39 +141,24 @@ class Listing(Request):
 class ListTasksDetails(Listing):
     """Show tasks."""
 
-    task_uid_list: Annotated[Uids, Field(alias="TaskUIDList")]
+    uids: Annotated[Uids, Field(alias="TaskUIDList")]
     """The tasks to show."""
     wait_seconds: WaitSeconds = 0
     """Cutgate's own: answer once one of the tasks has ended, or after so many seconds."""
-
-    @property
-    @override
-    def uids(self) -> tuple[TaskUid, ...]:
-        return tuple(map(TaskUid, self.task_uid_list))
 
 
 class ListGenerateTaskDetail(Listing):
     """Show tasks, in the words of the older interface."""
 
-    task_uids: Annotated[Uids, Field(alias="TaskUIDs")]
+    uids: Annotated[Uids, Field(alias="TaskUIDs")]
     """The tasks to show."""
-
-    @property
-    @override
-    def uids(self) -> tuple[TaskUid, ...]:
-        return tuple(map(TaskUid, self.task_uids))
 
 
 class OneTask(Request):
     """Name one task."""
 
-    task_uid: Annotated[Uid, Field(alias="TaskUID")]
+    uid: Annotated[Uid, Field(alias="TaskUID")]
     """The task."""
-
-    @property
-    def uid(self) -> TaskUid:
-        """The task's id."""
-        return TaskUid(self.task_uid)
 
 
 class Plain(Request):
