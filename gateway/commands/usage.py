@@ -14,7 +14,7 @@ import click
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.commands.console import reported_errors
-from cutgate.gateway.commands.tables import Rows, show_table
+from cutgate.gateway.commands.tables import show_table
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.console import read_settings
 from cutgate.jobs.ledger.answers import Usage
@@ -119,13 +119,12 @@ def _period(first: Period | None, last: Period | None) -> Period:
 
 def _show(period: Period, found: Mapping[str, Mapping[date, Usage]], *, by_day: bool) -> None:
     """A line for each account, or for each account and day, and below them the sum of all."""
-    total = _counts(_sum_of_all(found))
+    title, total = f"Usage from {period.first} to {period.last} (UTC)", _counts(_sum_of_all(found))
     if by_day:
-        rows = Rows(columns=("account", "day", *_COUNTS), cells=_days(found), total=("all", None, *total))
+        show_table(title, ("account", "day", *_COUNTS), _days(found), ("all", None, *total))
     else:
         sums = ((name, *_counts(_sum(days))) for name, days in found.items())
-        rows = Rows(columns=("account", *_COUNTS), cells=sums, total=("all", *total))
-    show_table(rows, f"Usage from {period.first} to {period.last} (UTC)")
+        show_table(title, ("account", *_COUNTS), sums, ("all", *total))
 
 
 def _days(found: Mapping[str, Mapping[date, Usage]]) -> Iterator[tuple[str | int, ...]]:

@@ -12,8 +12,8 @@ from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.tasks.actions import ACTIONS
 
 FORMS: Final[Mapping[str, type[requests.Fields]]] = {
-    TaskType.OLD_REMOVAL: requests.Removal,
-    TaskType.NEW_REMOVAL: requests.Removal,
+    TaskType.IMAGE_BACKGROUND_REMOVAL: requests.Removal,
+    TaskType.REMOVE_BACKGROUND: requests.Removal,
     TaskType.IMAGE_UPLOAD: requests.ImageUpload,
     TaskType.MEDIA_STORAGE: requests.MediaStorage,
     TaskType.GET_RESPONSE: requests.Plain,
@@ -81,8 +81,8 @@ _ANSWERS: Final[Mapping[str, Mapping[str, Schema]]] = {
 }
 """Members of an answer, beside type and UUID; all other tasks give a result."""
 _EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
-    TaskType.OLD_REMOVAL: {"inputImage": PICTURE, "outputFormat": "PNG", "alphaMatting": True},
-    TaskType.NEW_REMOVAL: {
+    TaskType.IMAGE_BACKGROUND_REMOVAL: {"inputImage": PICTURE, "outputFormat": "PNG", "alphaMatting": True},
+    TaskType.REMOVE_BACKGROUND: {
         "inputs": {"image": PICTURE},
         "outputFormat": "PNG",
         "settings": {"alphaMatting": True},
@@ -94,8 +94,8 @@ _EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
 _URL_GIVEN: Final[Mapping[str, list[str | int]]] = {"result_url": ["data", 0, "imageURL"]}
 _REMOVAL_GIVEN: Final[Mapping[str, list[str | int]]] = {"task_uuid": ["data", 0, "taskUUID"], **_URL_GIVEN}
 _GIVEN: Final[Mapping[str, Mapping[str, list[str | int]]]] = {
-    TaskType.OLD_REMOVAL: _REMOVAL_GIVEN,
-    TaskType.NEW_REMOVAL: _REMOVAL_GIVEN,
+    TaskType.IMAGE_BACKGROUND_REMOVAL: _REMOVAL_GIVEN,
+    TaskType.REMOVE_BACKGROUND: _REMOVAL_GIVEN,
     TaskType.IMAGE_UPLOAD: {"media_uuid": ["data", 0, "imageUUID"]},
     TaskType.GET_RESPONSE: _URL_GIVEN,
 }

@@ -113,7 +113,7 @@ class Rendering:
             item["imageURL"] = base_url + self.tasks.result_path(task, result, stored.ttl_seconds)
         if set(stored.output_types) - {"URL"}:
             item |= self._inline(result, stored)
-        if task.origin == TaskType.NEW_REMOVAL:
+        if task.origin == TaskType.REMOVE_BACKGROUND:
             item |= {"mediaUUID": image} | ({"mediaURL": item["imageURL"]} if "imageURL" in item else {})
         if stored.include_cost:
             item["cost"] = self.usd(task.booked)
@@ -155,7 +155,7 @@ def renderers(rendering: Rendering, public_url: str | None) -> Mapping[str, Call
             raise ValueError("a callback tells of a task's end")
         return json.dumps(outcome.message()).encode()
 
-    return dict.fromkeys((TaskType.OLD_REMOVAL, TaskType.NEW_REMOVAL), body)
+    return dict.fromkeys((TaskType.IMAGE_BACKGROUND_REMOVAL, TaskType.REMOVE_BACKGROUND), body)
 
 
 def masked(task: JsonObject) -> JsonObject:

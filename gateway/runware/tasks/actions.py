@@ -42,8 +42,8 @@ class Action:
 
 
 ACTIONS: Final[Mapping[str, Action]] = {
-    TaskType.OLD_REMOVAL: Action(remove_background, Rate.SUBMIT, counts=True),
-    TaskType.NEW_REMOVAL: Action(remove_background, Rate.SUBMIT, counts=True),
+    TaskType.IMAGE_BACKGROUND_REMOVAL: Action(remove_background, Rate.SUBMIT, counts=True),
+    TaskType.REMOVE_BACKGROUND: Action(remove_background, Rate.SUBMIT, counts=True),
     TaskType.IMAGE_UPLOAD: Action(image_upload, Rate.SUBMIT),
     TaskType.MEDIA_STORAGE: Action(media_storage, Rate.SUBMIT),
     TaskType.GET_RESPONSE: Action(get_response, counts=True),

@@ -130,7 +130,7 @@ def _picture_of(request: Removal, context: TaskContext) -> Picture:
     if request.input_image:
         return Picture("inputImage", request.input_image)
     is_old = request.inputs is None and (
-        context.task_type == TaskType.OLD_REMOVAL or request.input_image is not None
+        context.task_type == TaskType.IMAGE_BACKGROUND_REMOVAL or request.input_image is not None
     )
     parameter = "inputImage" if is_old else "inputs.image"
     raise Refused("missing", f"{parameter} is required", parameter)
