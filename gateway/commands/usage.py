@@ -11,15 +11,9 @@ from typing import Any, Final
 
 import click
 
-from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.tables import KeyTable
-from cutgate.gateway.commands.console import reported_errors
+from cutgate.gateway.commands.console import opened
 from cutgate.gateway.commands.tables import show_table
-from cutgate.gateway.settings import GatewaySettings
-from cutgate.jobs.console import read_settings
 from cutgate.jobs.ledger.answers import Usage
-from cutgate.jobs.ledger.redis.client import connect_ledger
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
 
 _COUNTS: Final = ("done", "failed", "credits")
 
@@ -94,11 +88,10 @@ def usage(
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other")
     period = month or _period(first, last)
-    settings = read_settings(GatewaySettings)
-    with reported_errors(), connect_ledger(settings) as client:
-        found = RedisLedger(client, settings.ledger_limits()).usage(period.first, period.last, account)
+    with opened() as parts:
+        found = parts.ledger.usage(period.first, period.last, account)
         if account is not None and not found:
-            Accounts(KeyTable(client), settings.master_keys()).record(account)  # a misspelt name is told
+            parts.accounts.record(account)  # a misspelt name is told
     if as_json:
         click.echo(json.dumps(_document(period, found)))
     elif as_csv:
