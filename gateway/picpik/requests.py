@@ -4,7 +4,7 @@ Their order is the order in which faults are reported.
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Final, TypeVar
@@ -12,7 +12,6 @@ from typing import Annotated, Final, TypeVar
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_pascal
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from typing_extensions import override
 
@@ -49,10 +48,10 @@ IDS_OF_A_REQUEST: Final = 20
 _LOG: Final = structlog.get_logger(__name__)
 
 _ACTION: Final = "Action"
-_UNKNOWN, _MISSING, _TYPE, _VALUE = range(4)
-"""Steps of the check, in their order; a fault of an earlier one is reported first."""
-_STEPS: Final = {"extra_forbidden": _UNKNOWN, "missing": _MISSING, WRONG_TYPE: _TYPE}
-_REFUSED_AS: Final = {_UNKNOWN: "not_available", _MISSING: "missing", _TYPE: "wrong_type", _VALUE: "not_available"}
+_STEPS: Final = ("not_available", "missing", "wrong_type", "not_available")
+"""How a fault is refused: unknown names first, then what is missing, types, and values."""
+_STEP_OF: Final = {"extra_forbidden": 0, "missing": 1, WRONG_TYPE: 2}
+_VALUES: Final = 3
 
 
 class Request(BaseModel):
@@ -178,19 +177,17 @@ class ReadingRules:
 
 
 def read_request(model: type[R], params: Mapping[str, JsonValue], rules: ReadingRules) -> R:
-    """Hold verified parameters to an action's fields.
+    """Hold verified parameters, without the signature, to an action's fields.
 
-    Args:
-        model: the action's fields.
-        params: the parameters as received, without the signature; flattened names are rebuilt.
-        rules: what settings say.
+    Flattened names are rebuilt. The first fault is told: where unknown names are ignored one before `Action`, else
+    unknown names; then required fields, types, and values, each in the order of the fields.
 
     Raises:
-        Refused: the first fault: where unknown names are ignored one before `Action`, else unknown names;
-            then required fields, types, and values, each in the order of the fields.
+        Refused: there is a fault.
         FlattenedNamesRejected: members `Name.K` do not make an array.
     """
-    marks, arrays = _marks(model)
+    marks = _marks(model)
+    arrays = frozenset(name for name, mark in marks.items() if mark and mark.empty == ())
     own = unflatten({name: params[name] for name in params if name not in ENVELOPE | IGNORED}, arrays)
     unknown = [name for name in own if name not in marks]
     if unknown:
@@ -202,7 +199,8 @@ def read_request(model: type[R], params: Mapping[str, JsonValue], rules: Reading
     try:
         return model.model_validate(sent, context={MAX_BATCH_IMAGES: rules.max_batch_images})
     except ValidationError as error:
-        raise _first_fault(error, model) from None
+        problems = error.errors(include_url=False, include_input=False)
+    raise _first_fault(problems, model) from None
 
 
 def _require_action_first(params: Mapping[str, JsonValue]) -> None:
@@ -218,34 +216,30 @@ def _require_action_first(params: Mapping[str, JsonValue]) -> None:
 
 
 @cache
-def _marks(model: type[Request]) -> tuple[Mapping[str, Absent | None], Collection[str]]:
-    """The marks of a model's fields by their names in a request, and which of these are arrays."""
-    marks = {field.alias or name: _mark(field) for name, field in model.model_fields.items()}
-    return marks, frozenset(name for name, mark in marks.items() if mark and mark.empty == ())
-
-
-def _mark(field: FieldInfo) -> Absent | None:
-    return next((item for item in field.metadata if isinstance(item, Absent)), None)
+def _marks(model: type[Request]) -> Mapping[str, Absent | None]:
+    """The marks of a model's fields by their names in a request, in the order of the fields."""
+    return {
+        field.alias or name: next((item for item in field.metadata if isinstance(item, Absent)), None)
+        for name, field in model.model_fields.items()
+    }
 
 
 def _is_absent(mark: Absent | None, value: JsonValue) -> bool:
     return value is None or (mark is not None and mark.covers(value))
 
 
-def _first_fault(error: ValidationError, model: type[Request]) -> Refused:
+def _step(problem: ErrorDetails) -> int:
+    # One of several pictures is a value; the only one is as good as missing.
+    if problem["type"] == NO_BYTES and len(problem["loc"]) == 1:
+        return _STEP_OF["missing"]
+    return _STEP_OF.get(problem["type"], _VALUES)
+
+
+def _first_fault(problems: list[ErrorDetails], model: type[Request]) -> Refused:
+    """The first fault of the first step that has any; pydantic names them in the order of the fields."""
+    first = min(problems, key=_step)
     # A default's fault is found under the field's own name, any other under the name in the request.
-    aliases = {name: field.alias or name for name, field in model.model_fields.items()}
-    order = {name: place for place, name in enumerate(aliases.values())}
-
-    def path(fault: ErrorDetails) -> list[str]:
-        head, *index = map(str, fault["loc"])
-        return [aliases.get(head, head), *index]
-
-    def rank(fault: ErrorDetails) -> tuple[int, int]:
-        # One of several pictures is a value; the only one is as good as missing.
-        is_missing = fault["type"] == NO_BYTES and len(fault["loc"]) == 1
-        step = _MISSING if is_missing else _STEPS.get(fault["type"], _VALUE)
-        return step, order.get(path(fault)[0], len(order))
-
-    first = min(error.errors(include_url=False, include_input=False), key=rank)
-    return Refused(_REFUSED_AS[rank(first)[0]], in_words(first, model), name=".".join(path(first)))
+    aliases = {name: field.alias for name, field in model.model_fields.items()}
+    head, *index = map(str, first["loc"])
+    name = ".".join([aliases.get(head) or head, *index])
+    return Refused(_STEPS[_step(first)], in_words(first, model), name=name)

@@ -5,9 +5,9 @@ from typing import Final
 from cutgate.gateway.openapi.forms import FILE, in_forms
 from cutgate.gateway.openapi.models import model_schema, ref, shape_of
 from cutgate.gateway.openapi.parts import PICTURE, ApiSection, Schema, error_tables, operation, response
-from cutgate.gateway.removebg.answers import EXPOSED, FOREGROUND
 from cutgate.gateway.removebg.errors import ROWS
 from cutgate.gateway.removebg.options import Options
+from cutgate.gateway.removebg.responses import EXPOSED, FOREGROUND
 from cutgate.gateway.removebg.tariff import Tariff
 from cutgate.gateway.removebg.views import KEY_HEADER, PREFIX, RemoveBgApi
 

@@ -14,9 +14,9 @@ from cutgate.gateway.accounts.authentication import Authenticator
 from cutgate.gateway.accounts.rates import Rate, RateExceeded, with_known_key
 from cutgate.gateway.bodies import Bodies
 from cutgate.gateway.openapi.forms import MULTIPART
-from cutgate.gateway.removebg.answers import Rendering, preflight, wants_json
 from cutgate.gateway.removebg.errors import Refused, answer, in_json, refused
 from cutgate.gateway.removebg.forms import Fields, read_fields
+from cutgate.gateway.removebg.responses import Rendering, preflight, wants_json
 from cutgate.gateway.removebg.submitting import Accepted, Removals
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.sockets.holding import Holds

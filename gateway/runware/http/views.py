@@ -16,8 +16,15 @@ from cutgate.gateway.accounts.authentication import Authenticator, KeyRefused
 from cutgate.gateway.accounts.failures import AddressShutOut
 from cutgate.gateway.bodies import Bodies
 from cutgate.gateway.observe.metrics import count_no_more
-from cutgate.gateway.runware.messages.answers import AnswerLog, JsonObject, Outcome, Pending, message_of, status_of
 from cutgate.gateway.runware.messages.errors import Refused, key_refusal, refusal
+from cutgate.gateway.runware.messages.outcomes import (
+    AnswerLog,
+    JsonObject,
+    Outcome,
+    Pending,
+    message_of,
+    status_of,
+)
 from cutgate.gateway.runware.messages.reading import key_in_header, read_message
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.tasks.actions import RunwareTasks, authenticated, pong

@@ -14,7 +14,7 @@ from cutgate.gateway.accounts.authentication import KeyMissing, KeyUnknown
 from cutgate.gateway.accounts.rates import TooOften
 from cutgate.gateway.bodies import TransferBroken
 from cutgate.gateway.error_rows import class_of, row_of
-from cutgate.gateway.runware.messages.answers import SHOWN_CHARACTERS, JsonObject, Outcome
+from cutgate.gateway.runware.messages.outcomes import SHOWN_CHARACTERS, JsonObject, Outcome
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.tasks.wait import NoPlaceToWait
 from cutgate.jobs import errors as jobs

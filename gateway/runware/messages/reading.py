@@ -11,9 +11,9 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from cutgate.gateway.runware.messages.answers import SHOWN_CHARACTERS, JsonObject
 from cutgate.gateway.runware.messages.errors import Refused
 from cutgate.gateway.runware.messages.fields import WRONG
+from cutgate.gateway.runware.messages.outcomes import SHOWN_CHARACTERS, JsonObject
 from cutgate.gateway.runware.messages.requests import Fields, TaskType
 from cutgate.signing import BodyRejected, JsonValue, NotJson, NumberText, canonical_number, parse_value
 

@@ -9,8 +9,8 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from cutgate.gateway.runware.messages.answers import JsonObject, Outcome
 from cutgate.gateway.runware.messages.errors import Refused, failure
+from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome
 from cutgate.gateway.runware.messages.reading import is_uuid
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.tasks.query import Tasks

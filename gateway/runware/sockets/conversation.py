@@ -19,8 +19,8 @@ from websockets.frames import CloseCode
 from cutgate.gateway.accounts.api_keys import hash_of
 from cutgate.gateway.accounts.authentication import Authenticator, KeyMissing, KeyRefused, KeyUnknown
 from cutgate.gateway.accounts.failures import AddressShutOut
-from cutgate.gateway.runware.messages.answers import AnswerLog, JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.errors import Refused, key_refusal, refusal
+from cutgate.gateway.runware.messages.outcomes import AnswerLog, JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.reading import pings_in, read_message
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.sockets.sender import Frame, Sender
@@ -96,7 +96,6 @@ class Conversation(MessageHandler):
         self._is_reading = False
         self._waiting = 0
         self._stopping = False
-        self._is_revoked = False
 
     @property
     @override
@@ -264,7 +263,7 @@ class Conversation(MessageHandler):
         """Do a task, for which `_beginning` has a place."""
         try:
             async with guard:
-                answer = await self._services.sockets.in_thread(self._begin, task, caller)
+                answer, is_revoked = await self._services.sockets.in_thread(self._begin, task, caller)
         finally:
             self._beginning.release()
         is_kept = task.get("taskType") in _KEPT
@@ -274,10 +273,12 @@ class Conversation(MessageHandler):
         else:
             log.add(answer)
             await self._sender.send(partial(Frame.of, answer, is_kept=is_kept))
-            if self._is_revoked:
+            if is_revoked:
                 self.connection.close(CloseCode.POLICY_VIOLATION, "the key counts no more")
 
-    def _begin(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
+    def _begin(self, task: JsonObject, caller: Caller) -> tuple[Outcome | Pending, bool]:
+        """Begin a task: what became of it, and whether the caller's key counts no more."""
+
         def find(known: bool) -> Caller:
             account = self._services.authenticator.account_again(self._key_hash, known=known)
             return replace(caller, account=account)
@@ -285,14 +286,13 @@ class Conversation(MessageHandler):
         try:
             _, answer = self._services.runware.let_in(task, find)
         except (KeyUnknown, LedgerUnavailable) as error:
-            self._is_revoked = isinstance(error, KeyUnknown)
-            return refusal(error, task)
+            return refusal(error, task), isinstance(error, KeyUnknown)
         if isinstance(answer, Pending) and answer.is_result and self.session is not None:
             try:
                 self._services.sessions.owe(self.session, answer.uid)
             except LedgerUnavailable as error:
                 _LOG.warning("session_not_kept", reason=str(error))
-        return answer
+        return answer, False
 
     async def _await(self, pending: Pending, log: AnswerLog | None = None) -> None:
         """Wait for a task and send its result."""

@@ -12,8 +12,8 @@ from typing import Final
 import structlog
 from websockets.frames import CloseCode
 
-from cutgate.gateway.runware.messages.answers import JsonObject, Outcome
 from cutgate.gateway.runware.messages.errors import Refused, refusal
+from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome
 from cutgate.gateway.runware.sockets.sessions import Opened, Session, Sessions
 from cutgate.gateway.sockets.connection import Connection
 from cutgate.gateway.sockets.hub import Sockets

@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 import structlog
 
 from cutgate.gateway.accounts.rates import KeyChanged, Rate, RequestLimits, TooOften, with_known_key
-from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending, shown, task_type_of
 from cutgate.gateway.runware.messages.errors import Refused, refusal
+from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending, shown, task_type_of
 from cutgate.gateway.runware.messages.reading import read_task_type, read_task_uuid
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.tasks.querying import account_management, get_response, get_task_details

@@ -3,8 +3,8 @@
 import uuid
 from typing import Final
 
-from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.errors import Refused
+from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.reading import read_fields
 from cutgate.gateway.runware.messages.rendering import StoredRequest
 from cutgate.gateway.runware.messages.requests import AccountManagement, Plain

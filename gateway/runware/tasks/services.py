@@ -7,9 +7,9 @@ from typing import Self
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.pictures.kept import Pictures
-from cutgate.gateway.runware.messages.answers import Outcome
 from cutgate.gateway.runware.messages.errors import Refused
 from cutgate.gateway.runware.messages.fields import MODELS
+from cutgate.gateway.runware.messages.outcomes import Outcome
 from cutgate.gateway.runware.messages.rendering import Rendering
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.query import Tasks

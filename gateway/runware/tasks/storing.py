@@ -5,8 +5,8 @@ import uuid
 
 from cutgate.gateway.pictures.base64 import decode_source
 from cutgate.gateway.pictures.kept import KeptPicture
-from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.errors import Refused
+from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.reading import is_uuid, present, read_fields
 from cutgate.gateway.runware.messages.rendering import StoredRequest, upload_item
 from cutgate.gateway.runware.messages.requests import ImageUpload, MediaStorage, Storing

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cutgate.gateway.pictures.kept import KeptPicture
-from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.errors import Refused, refusal
+from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.reading import begins_as_url, is_uuid, present, read_fields
 from cutgate.gateway.runware.messages.rendering import StoredRequest, masked
 from cutgate.gateway.runware.messages.requests import Removal, Settings, TaskType
