@@ -7,7 +7,7 @@ import pytest
 from cutgate.gateway.picpik import errors as picpik
 from cutgate.gateway.removebg import errors as removebg
 from cutgate.gateway.runware.messages import errors as runware
-from cutgate.jobs.errors import CutoutError, SourceTooLarge, TaskTooLarge
+from cutgate.jobs.errors import CutoutError
 from cutgate.jobs.record import ErrorFacts
 
 Facade = Callable[[Exception], tuple[int, str]]
@@ -79,14 +79,6 @@ def test_a_recorded_kind_that_no_table_knows_is_a_plain_failure(kind: str) -> No
     assert picpik.task_row_for(kind) == picpik.TaskRow(1001, "Processing failed")
     assert runware.failure(facts, {}, "inputImage").item["message"] == "Processing failed"
     assert removebg.failure(facts).code == "internal_error"
-
-
-def test_rows_are_shared_by_kinds_below_them() -> None:
-    assert picpik.task_row_for("ledger_full") == picpik.task_row_for("service_unavailable")
-    assert picpik.refused(TaskTooLarge("account", 2, 1), "/").message == "Params [RawImages] not available"
-    facts = SourceTooLarge("pixels", 2, 1).facts()
-    item = runware.failure(facts, {}, "inputs.image").item
-    assert (item["code"], item["parameter"]) == ("invalidInputImage", "inputs.image")
 
 
 @pytest.mark.parametrize(
