@@ -41,11 +41,7 @@ _PICTURE_SCHEMA: Final = {
 class Absent:
     """Marks a field whose empty value counts as absent."""
 
-    empty: str | tuple[()]
-
-    def covers(self, value: JsonValue) -> bool:
-        """Whether a value is the field's empty one."""
-        return value == "" if self.empty == "" else value == []
+    empty: str | list[JsonValue]
 
 
 def wrong_value(reason: str) -> PydanticCustomError:
@@ -136,7 +132,7 @@ Corners = Annotated[
     list[Integer],
     BeforeValidator(_array),
     AfterValidator(_box),
-    Absent(()),
+    Absent([]),
     Field(json_schema_extra={"minItems": 4, "maxItems": 4}),
 ]
 Picture = Annotated[str, PlainValidator(_picture), WithJsonSchema(_PICTURE_SCHEMA)]
@@ -144,7 +140,7 @@ Pictures = Annotated[
     list[Picture],
     BeforeValidator(_array),
     AfterValidator(_fit_a_batch),
-    Absent(()),
+    Absent([]),
     Field(json_schema_extra={"minItems": 1}),
 ]
 Uid = Annotated[
@@ -158,6 +154,6 @@ Uids = Annotated[
     list[Uid],
     BeforeValidator(_array),
     AfterValidator(_not_too_many),
-    Absent(()),
+    Absent([]),
     Field(json_schema_extra={"minItems": 1, "maxItems": MAX_TASK_IDS}),
 ]

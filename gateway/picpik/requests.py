@@ -186,16 +186,16 @@ def read_request(model: type[R], params: Mapping[str, JsonValue], rules: Reading
         Refused: there is a fault.
         FlattenedNamesRejected: members `Name.K` do not make an array.
     """
-    marks = _marks(model)
-    arrays = frozenset(name for name, mark in marks.items() if mark and mark.empty == ())
+    empty = _empty_values(model)
+    arrays = [name for name, value in empty.items() if value == []]
     own = unflatten({name: params[name] for name in params if name not in ENVELOPE | IGNORED}, arrays)
-    unknown = [name for name in own if name not in marks]
+    unknown = [name for name in own if name not in empty]
     if unknown:
         _LOG.info("unknown fields", names=[name[:SHOWN_CHARACTERS] for name in unknown[:16]])
     if rules.ignore_unknown:
         _require_action_first(params)
-        own = {name: value for name, value in own.items() if name in marks}
-    sent = {name: value for name, value in own.items() if name in unknown or not _is_absent(marks[name], value)}
+        own = {name: value for name, value in own.items() if name in empty}
+    sent = {name: value for name, value in own.items() if value not in (None, empty.get(name)) or name in unknown}
     try:
         return model.model_validate(sent, context={MAX_BATCH_IMAGES: rules.max_batch_images})
     except ValidationError as error:
@@ -216,16 +216,12 @@ def _require_action_first(params: Mapping[str, JsonValue]) -> None:
 
 
 @cache
-def _marks(model: type[Request]) -> Mapping[str, Absent | None]:
-    """The marks of a model's fields by their names in a request, in the order of the fields."""
+def _empty_values(model: type[Request]) -> Mapping[str, JsonValue]:
+    """What counts as absent beside null, by the fields' names in a request and in their order."""
     return {
-        field.alias or name: next((item for item in field.metadata if isinstance(item, Absent)), None)
+        field.alias or name: next((mark.empty for mark in field.metadata if isinstance(mark, Absent)), None)
         for name, field in model.model_fields.items()
     }
-
-
-def _is_absent(mark: Absent | None, value: JsonValue) -> bool:
-    return value is None or (mark is not None and mark.covers(value))
 
 
 def _step(problem: ErrorDetails) -> int:

@@ -68,7 +68,7 @@ class Rendering:
     """How long an upload stays after its last use."""
 
     def result(self, task: Task, base_url: str, task_uuid: str | None = None) -> Outcome | None:
-        """How a task ended; None while it has not. The same in every call.
+        """How a task ended, equal in every call; None while it has not.
 
         Args:
             task: of this façade.
@@ -77,7 +77,6 @@ class Rendering:
 
         Raises:
             Refused: its result is gone already.
-            BlobStoreUnavailable: the result cannot be read.
         """
         if task.ended_at_ms is None:
             return None

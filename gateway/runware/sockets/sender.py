@@ -79,11 +79,9 @@ class Sender:
         self._connection.send(_json(message).encode())
 
     async def send(self, make: Callable[[], Frame | None]) -> None:
-        """Send one frame, when the peer has read what it was sent before.
+        """Send one frame, if any, when the peer has read what it was sent before.
 
-        Args:
-            make: gives it, or None if nothing is to be sent; runs in another thread and may block. It is called
-                late, so that few frames wait in memory however many results there are.
+        It is made late and in another thread, so that few frames wait in memory however many results there are.
         """
         async with self._turn:
             if not await self._connection.writable():

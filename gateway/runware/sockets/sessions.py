@@ -110,12 +110,7 @@ class Sessions:
         self._leave = client.register_script(_LEAVE)
 
     def open(self, account: str, wanted: str | None) -> Opened:
-        """Take over a session, or begin one.
-
-        Args:
-            account: who is there.
-            wanted: the session's UUID; one that is unknown, expired or another account's gives a fresh one.
-        """
+        """Take over a session, or begin one where it is unknown, expired or another account's."""
         resumed = None if wanted is None else self._resumed(account, wanted)
         if resumed is not None:
             return resumed
