@@ -12,7 +12,7 @@ ENV SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH} \
     PIP_PYTHON=/opt/cutgate/bin/python \
     PATH=/opt/pip/bin:$PATH
 RUN python -m venv /opt/pip && python -m venv --without-pip /opt/cutgate
-COPY docker /docker
+COPY deploy/docker /docker
 
 FROM build AS gateway-locked
 COPY requirements/gateway.txt /requirements/

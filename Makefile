@@ -58,7 +58,7 @@ lint: $(VENV)/.dev ## Check style and types
 	@$(BIN)/mypy
 
 docs: $(VENV)/.dev ## Write the parts of docs/ that the program knows, and build the site into out/site
-	@$(BIN)/python -m manual
+	@$(BIN)/python -m docs.manual
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench-quality: $(VENV)/.dev weights ## Compare cut-outs with rembg's on photos whose alpha is known; BEFORE=commit compares with it, too

@@ -22,18 +22,13 @@ from cutgate.jobs.pictures.headers import PictureHeader, inspect
 
 _FIRST_FETCH_PAUSE_SECONDS: Final = 1.0
 _LONGEST_FETCH_PAUSE_SECONDS: Final = 10.0
+_FETCH_ATTEMPTS: Final = 3
+"""Attempts to fetch a source whose server fails: its caller waits."""
+_FIRST_DELIVERY_PAUSE_SECONDS: Final = 10.0
+_LONGEST_DELIVERY_PAUSE_SECONDS: Final = 600.0
+"""A receiver that is back after hours waits no longer than this."""
 
 log: Final = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How often, and how long, an errand is tried again."""
-
-    fetch_attempts: int
-    delivery_seconds: float
-    first_pause_seconds: float
-    longest_pause_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +41,8 @@ class ErrandRunner:
     deliveries: Deliveries
     limits: SourceLimits
     """What a fetched picture may be: the same as one that is sent."""
-    patience: Patience
+    delivery_seconds: float
+    """How long a delivery is tried again."""
     draw: Callable[[], float] = random.random
     """A number from 0 to 1, evenly spread."""
 
@@ -85,7 +81,7 @@ class ErrandRunner:
             header = inspect(data, self.limits)
             return header.picture_of(data), header
         except ExchangeFailed as failure:
-            if isinstance(failure, PeerFailed) and errand.attempt < self.patience.fetch_attempts:
+            if isinstance(failure, PeerFailed) and errand.attempt < _FETCH_ATTEMPTS:
                 self._again(errand, failure, self._fetch_pause_seconds(errand))
             else:
                 self._fail(errand, _of_its_part(failure.as_source_error(), errand, url), **_facts(failure))
@@ -152,7 +148,7 @@ class ErrandRunner:
             if delivered:
                 log.info("delivered")
         except ExchangeFailed as failure:
-            left_seconds = self.patience.delivery_seconds - (errand.now_ms - errand.first_due_at_ms) / 1_000
+            left_seconds = self.delivery_seconds - (errand.now_ms - errand.first_due_at_ms) / 1_000
             if isinstance(failure, PeerFailed) and left_seconds > 0:
                 # The last try comes when the time is over, not before.
                 self._again(errand, failure, min(self._delivery_pause_seconds(errand), left_seconds))
@@ -183,9 +179,8 @@ class ErrandRunner:
         )
 
     def _delivery_pause_seconds(self, errand: Errand) -> float:
-        patience = self.patience
         return self.draw() * longest_pause(
-            errand.attempt, patience.first_pause_seconds, patience.longest_pause_seconds
+            errand.attempt, _FIRST_DELIVERY_PAUSE_SECONDS, _LONGEST_DELIVERY_PAUSE_SECONDS
         )
 
 

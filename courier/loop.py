@@ -59,10 +59,10 @@ class Courier:
     """The name under which it takes errands."""
     errands: int
     """How many it runs at a time, besides slow ones."""
-    slow_errands: int
-    """How many slow ones may go on."""
     stop_seconds: float
     """How long it goes on with what is under way once it is told to stop."""
+    slow_errands: int = 128
+    """How many slow ones may go on: each holds a connection and little memory."""
     kept_errands: int = 2
     """How many of these fetches leave to deliveries, and deliveries to fetches; half at most."""
     poll_seconds: float = 1

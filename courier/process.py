@@ -18,7 +18,7 @@ from redis import Redis
 from cutgate.courier.addresses import OutsideRules
 from cutgate.courier.connection import READ_SECONDS, Outside
 from cutgate.courier.deliver import Deliveries, Renderer, SecretOf
-from cutgate.courier.errands import ErrandRunner, Patience
+from cutgate.courier.errands import ErrandRunner
 from cutgate.courier.fetch import MEMORY_BYTES, Fetcher, MemoryBudget
 from cutgate.courier.loop import Courier
 from cutgate.courier.presence import CourierPresence
@@ -35,6 +35,9 @@ from cutgate.jobs.upkeep.background import WATCH_SECONDS, watch_server
 from cutgate.jobs.upkeep.loops import Every
 
 log: Final = structlog.get_logger(__name__)
+
+TOTAL_SECONDS: Final = 60.0
+"""Timeout of an errand: it has to end before its lease does."""
 
 
 def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Renderer], secret_of: SecretOf) -> None:
@@ -75,7 +78,6 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
                 presence=CourierPresence(client, host, process, alive_file=AliveFile(settings.alive_file)),
                 owner=owner_name(host, process),
                 errands=settings.courier_errands,
-                slow_errands=settings.courier_slow_errands,
                 stop_seconds=settings.courier_stop_seconds,
             ).run(stop)
     except metrics.PortUnavailable as error:
@@ -109,7 +111,7 @@ def make_runner(
         fetcher=Fetcher(
             outside=outside,
             max_bytes=settings.max_source_bytes,
-            total_seconds=settings.courier_total_seconds,
+            total_seconds=TOTAL_SECONDS,
             memory=MemoryBudget(max(MEMORY_BYTES, settings.max_source_bytes)),
         ),
         deliveries=Deliveries(
@@ -118,13 +120,8 @@ def make_runner(
             blobs=blobs,
             renderers=renderers,
             secret_of=secret_of,
-            total_seconds=settings.courier_total_seconds,
+            total_seconds=TOTAL_SECONDS,
         ),
         limits=settings.source_limits(),
-        patience=Patience(
-            fetch_attempts=settings.courier_fetch_attempts,
-            delivery_seconds=settings.courier_delivery_seconds,
-            first_pause_seconds=settings.courier_first_pause_seconds,
-            longest_pause_seconds=settings.courier_longest_pause_seconds,
-        ),
+        delivery_seconds=settings.courier_delivery_seconds,
     )

@@ -18,8 +18,6 @@ class CourierSettings(ServiceSettings):
 
     courier_errands: PositiveInt = 32
     """Errands of a courier at once, besides slow ones."""
-    courier_slow_errands: PositiveInt = 128
-    """Errands that may wait for slow servers; above it some are put back."""
     courier_stop_seconds: NonNegativeFloat = 4
     """How long a stopping courier works before it gives errands back."""
 
@@ -35,13 +33,5 @@ class CourierSettings(ServiceSettings):
     ] = (80, 443, 8_080, 8_443)
     """Ports that may be called."""
 
-    courier_total_seconds: Annotated[float, Field(gt=0, le=80)] = 60
-    """Timeout of an errand, at most 80."""
-    courier_fetch_attempts: PositiveInt = 3
-    """Attempts to fetch a source whose server fails."""
     courier_delivery_seconds: PositiveFloat = 3_600
     """How long a callback or upload is retried."""
-    courier_first_pause_seconds: PositiveFloat = 10
-    """Longest pause before the first retry of a delivery; doubles with each retry."""
-    courier_longest_pause_seconds: PositiveFloat = 600
-    """Upper limit of these pauses."""

@@ -39,7 +39,7 @@ def serve(host: str | None, port: int | None) -> None:
     options = gunicorn_options(settings, host, port)
     if settings.metrics_port is not None:
         options |= gunicorn_metrics()
-    GatewayServer(options, settings.peer_limits(), thread_affinity=settings.thread_affinity).run()
+    GatewayServer(options, settings).run()
 
 
 @main.command()

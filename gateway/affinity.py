@@ -27,9 +27,9 @@ together do so at different times."""
 class ThreadAffinity:
     """Keeps the threads of this process together, where the system knows of affinity and there is a choice."""
 
-    def __init__(self, *, wanted: bool = True) -> None:
-        """Begin, in the main thread; unless it is `wanted`, threads are left to the system."""
-        self._allowed = _allowed() if wanted else frozenset()
+    def __init__(self) -> None:
+        """Begin, in the main thread."""
+        self._allowed = _allowed()
         self._looks_left = 1
         self._home: AbstractSet[int] | None = None
         self._apart: set[int] = set()

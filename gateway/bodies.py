@@ -19,11 +19,20 @@ from werkzeug.exceptions import HTTPException, RequestTimeout
 
 from cutgate.jobs.errors import ServiceUnavailable
 
+MEMORY_BYTES: Final = 2 * 2**20
+"""A larger body goes to a temporary file; what may become larger than that takes room."""
+ROOM_SECONDS: Final = 30.0
+"""How long a body may wait for room; a client that waits longer has often given up."""
 _CHUNK_BYTES: Final = 2**18
 _WIDEST_CHARACTER_BYTES: Final = 4
 """What every character of a text takes in memory where one of them is beyond the Basic Multilingual Plane."""
 _WIDE_ESCAPE: Final = re.compile(rb"%[89A-Fa-f]")
 """Of a form: what is no ASCII. Base64 needs the escapes of ASCII alone."""
+
+
+def is_small(told_bytes: int | None) -> bool:
+    """Whether a body of so many bytes stays in memory; None where the caller does not tell."""
+    return told_bytes is not None and told_bytes <= MEMORY_BYTES
 
 
 class TransferBroken(Exception):
@@ -44,15 +53,9 @@ class Body:
 class Room:
     """Memory that is shared out by the byte, to whoever asks first."""
 
-    def __init__(self, total_bytes: int, wait_seconds: float) -> None:
-        """Begin with all of it free.
-
-        Args:
-            total_bytes: how much there is.
-            wait_seconds: how long one may wait for a part.
-        """
+    def __init__(self, total_bytes: int) -> None:
+        """Begin with all of it free."""
         self._total_bytes = self._left_bytes = total_bytes
-        self._wait_seconds = wait_seconds
         self._turn = threading.Lock()
         self._freed = threading.Condition()
 
@@ -64,9 +67,9 @@ class Room:
             ServiceUnavailable: it did not become free in time.
         """
         part_bytes = min(size_bytes, self._total_bytes)
-        until_seconds = time.monotonic() + self._wait_seconds
+        until_seconds = time.monotonic() + ROOM_SECONDS
         # One waits at a time: many small bodies do not keep a large one waiting for ever.
-        if not self._turn.acquire(timeout=self._wait_seconds):
+        if not self._turn.acquire(timeout=ROOM_SECONDS):
             raise _no_room()
         try:
             with self._freed:
@@ -88,8 +91,6 @@ class Room:
 class Bodies:
     """Receives the bodies of requests."""
 
-    memory_bytes: int
-    """A larger one goes to a temporary file; what may become larger than that takes room."""
     room: Room
     """For the large ones: while one is parsed it takes twice its size."""
 
@@ -108,14 +109,14 @@ class Bodies:
             ServiceUnavailable: there was no space for it on disk, or no room in memory in time.
         """
         source = cast("_Source", stream)
-        if told_bytes and told_bytes <= self.memory_bytes:
+        if told_bytes and is_small(told_bytes):
             received = _in_memory(source, told_bytes)
         else:
             received = self._in_file(source, told_bytes)
         with received as body:
             is_wide = is_text and not body.is_plain
             cost_bytes = body.size_bytes * _WIDEST_CHARACTER_BYTES if is_wide else body.size_bytes
-            with self.room.taken(cost_bytes) if cost_bytes > self.memory_bytes else nullcontext():
+            with self.room.taken(cost_bytes) if cost_bytes > MEMORY_BYTES else nullcontext():
                 yield body
 
     @contextmanager
@@ -137,7 +138,7 @@ class Bodies:
     def _new_file(self, told_bytes: int | None) -> IO[bytes]:
         """Where a body arrives; a large one at once on disk, without having been in memory."""
         if not told_bytes:
-            return tempfile.SpooledTemporaryFile(self.memory_bytes)
+            return tempfile.SpooledTemporaryFile(MEMORY_BYTES)
         try:
             return tempfile.TemporaryFile()
         except OSError as error:

@@ -5,14 +5,12 @@ names: the way for secrets.
 """
 
 import os
-from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import (
     Field,
-    PositiveFloat,
     PositiveInt,
     SecretStr,
     ValidationError,
@@ -29,14 +27,12 @@ from typing_extensions import override
 
 from cutgate.distribution import install
 from cutgate.jobs.blob_settings import BlobSettings
-from cutgate.jobs.limits import LedgerLimits, SourceLimits
+from cutgate.jobs.limits import MAX_DECODED_PIXELS, LedgerLimits, LedgerSettings, SourceLimits
 from cutgate.jobs.presets import DEFAULT_MODEL, Choice
 from cutgate.jobs.sentinels import Sentinels, is_sentinel_url
 from cutgate.jobs.spec import ModelName, Precision
 from cutgate.validation import in_words
 
-SOURCE_SECONDS: Final = 60.0
-"""How long a source outlives its item's end: longer than what a failover loses."""
 SECRETS_DIR_VARIABLE: Final = "CUTGATE_SECRETS_DIR"
 
 _EXPORTER: Final = "opentelemetry-exporter-otlp-proto-http"
@@ -45,7 +41,7 @@ _EXPORTER: Final = "opentelemetry-exporter-otlp-proto-http"
 MetricsPort = Annotated[int, Field(ge=1, le=65_535)] | None
 
 
-class JobSettings(BlobSettings):
+class JobSettings(LedgerSettings, BlobSettings):
     """What both sides read."""
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
@@ -65,50 +61,6 @@ class JobSettings(BlobSettings):
     """Maximum pixels of a picture."""
     max_source_side_px: PositiveInt = 12_000
     """Longest side of a picture."""
-    max_decoded_pixels: PositiveInt = 1_000_000_000
-    """Maximum pixels to decode, counted for each scan of a JPEG."""
-
-    lease_seconds: PositiveFloat = 15
-    """A worker that is silent for this long loses its pictures to others."""
-    job_timeout_seconds: PositiveFloat = 120
-    """Maximum time of a picture in a worker."""
-    max_attempts: PositiveInt = 3
-    """A picture fails once this many of its workers have died."""
-    max_strikes: PositiveInt = 3
-    """After this many pictures that hit a limit of time or memory, or killed their worker, an account's pictures
-    run one at a time, last."""
-    strike_seconds: PositiveFloat = 600
-    """How long such a picture counts."""
-    charge_strikes: bool = False
-    """Charge for failed pictures of this kind."""
-    queue_timeout_seconds: PositiveFloat = 3_600
-    """A picture that waits longer fails."""
-    sweep_seconds: PositiveFloat = 1
-    """Interval between checks for expired leases and lost hints."""
-    account_queue_cap: PositiveInt = 500
-    """Maximum waiting and running pictures of an account, unless set for it."""
-    total_queue_cap: PositiveInt = 10_000
-    """Maximum waiting and running pictures of all accounts."""
-    idempotency_seconds: PositiveFloat = 86_400
-    """How long a repeated request gets the first one's task."""
-    orphan_grace_seconds: Annotated[float, Field(ge=60)] = 3_600
-    """Age from which a blob without a record may be deleted."""
-    delete_source: bool = True
-    """Delete a source a minute after its picture is done or has failed."""
-    keep_poisoned_source: bool = False
-    """Keep a source that killed workers, for debugging, until its task's retention ends."""
-    retention_seconds: PositiveFloat = 86_400
-    """How long an ended task and its results stay."""
-    terminated_retention_seconds: PositiveFloat = 3_600
-    """How long a task terminated before it began stays, unless a callback is due."""
-    account_upload_cap: PositiveInt = 1_000
-    """Maximum uploads of an account, unless set for it."""
-    account_upload_bytes: PositiveInt = 2 * 2**30
-    """Maximum bytes of an account's uploads, unless set for it."""
-    upload_retention_seconds: PositiveFloat = 30 * 86_400
-    """How long an upload stays after its last use."""
-    usage_retention_seconds: PositiveFloat = 400 * 86_400
-    """Minimum time that daily usage is kept; it is deleted 32 days at a time."""
 
     metrics_host: str = "127.0.0.1"
     """Address of the metrics ports, which anyone who reaches it can read."""
@@ -182,18 +134,13 @@ class JobSettings(BlobSettings):
             max_bytes=self.max_source_bytes,
             max_pixels=self.max_source_pixels,
             max_side_px=self.max_source_side_px,
-            max_decoded_pixels=self.max_decoded_pixels,
+            max_decoded_pixels=MAX_DECODED_PIXELS,
         )
 
     def ledger_limits(self) -> LedgerLimits:
         """The part that the ledger's moves keep to."""
-        named = {limit.name for limit in fields(LedgerLimits)} & type(self).model_fields.keys()
-        return LedgerLimits(
-            **{name: getattr(self, name) for name in named},
-            source_max_age_seconds=self.orphan_grace_seconds / 2,
-            source_seconds=SOURCE_SECONDS if self.delete_source else None,
-            keep_poisoned=self.keep_poisoned_source,
-        )
+        own = {name: getattr(self, name) for name in LedgerSettings.model_fields}
+        return LedgerLimits(**own, source_max_age_seconds=self.orphan_grace_seconds / 2)
 
 
 S = TypeVar("S", bound=BaseSettings)

@@ -217,7 +217,7 @@ def test_what_a_caller_installs_is_little() -> None:
 
 
 def test_nothing_imports_a_part_at_the_top_level() -> None:
-    folders = ("benchmarks", "deploy", "docker", "examples", "manual", "tests")
+    folders = ("benchmarks", "deploy", "docs", "examples", "tests")
     files = [*own_modules().values(), *(path for name in folders for path in (ROOT / name).rglob("*.py"))]
     found = {
         f"{path.relative_to(ROOT)} imports {name}"

@@ -6,7 +6,7 @@
 
 Processor time holds on busy machines too; requests a second and their times hold on idle ones alone. With
 `--before` another checkout, which has an environment of its own in `.venv`, is measured in turn with this one;
-with `--setting` this one with a setting, such as `THREAD_AFFINITY=false`, in turn with its defaults. The exit
+with `--setting` this one with a setting, such as `REQUEST_THREADS=8`, in turn with its defaults. The exit
 status is 1 where a goal is missed, 2 where the other checkout or a place for the tables is absent.
 """
 
@@ -34,7 +34,7 @@ SETTING = "gateway, a setting"
 
 def _setting(text: str) -> str:
     if "=" not in text:
-        raise argparse.ArgumentTypeError("is NAME=VALUE, such as THREAD_AFFINITY=false")
+        raise argparse.ArgumentTypeError("is NAME=VALUE, such as REQUEST_THREADS=8")
     return text
 
 

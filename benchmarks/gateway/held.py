@@ -103,11 +103,9 @@ def measure(*, held: int, rate: int, seconds: float, rounds: int) -> tuple[Side,
     """Without and with callers that wait, in turns."""
     without, beside = Side(), Side()
     settings = {
-        "HELD_CALLERS": str(held),
-        "HELD_CALLERS_PER_ACCOUNT": str(held),
+        "HELD_CALLERS": str(2 * held),
         "REMOVEBG_SYNC_SECONDS": "300",
-        "CONNECTIONS_PER_ADDRESS": "1000",
-        "HANG_UP_SECONDS": "0.5",
+        "CONNECTIONS": "8000",
     }
     with live_gateway(Checkout.at(HERE), 1, **settings) as gateway:
         submitter, waiter = (gateway.installation.account(name, *_TERMS) for name in ("submitter", "waiter"))

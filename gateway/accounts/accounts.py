@@ -15,6 +15,8 @@ from cutgate.gateway.accounts.tables import ACCOUNTS, KeyTable
 from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
 from cutgate.jobs.record import KnownKey
 
+UNMETERED_CREDITS: Final = 1_000_000_000
+"""What an account that was never granted credits is told to have: clients check that some are left."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _STANDARD_MARK: Final = "whsec_"
 _SECRET_BYTES: Final = 32

@@ -8,6 +8,7 @@ for the rest.
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from cutgate.gateway.accounts.rates import TooOften
 from cutgate.gateway.accounts.recent import Recent
@@ -15,6 +16,9 @@ from cutgate.gateway.addresses import subscriber
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.record import RateUse
+
+PROVEN_SECONDS: Final = 3_600.0
+"""How long a right key counts for its address: one wrong client behind a proxy must not shut the others out."""
 
 
 class AddressShutOut(TooOften):
@@ -34,12 +38,11 @@ class ClientAddresses:
 
         Args:
             store: where failures are counted.
-            settings: how many are let pass, and how long a right key counts for its address.
+            settings: how many are let pass.
             clock: seconds that only grow.
         """
         self._store = store
         self._failures_per_minute = settings.failed_signatures_per_minute
-        self._proven_seconds = settings.proven_address_seconds
         self._clock = clock
         # Until when it is so, of each address.
         self._shut_out = Recent[float]()
@@ -58,8 +61,7 @@ class ClientAddresses:
 
     def prove(self, address: str | None) -> None:
         """Note that a right key came from an address."""
-        if self._proven_seconds:
-            self._proven.set(subscriber(address), self._clock() + self._proven_seconds)
+        self._proven.set(subscriber(address), self._clock() + PROVEN_SECONDS)
 
     def fail(self, address: str | None, public_key: str | None = None) -> None:
         """Count a failure.

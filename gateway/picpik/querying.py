@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from cutgate.gateway.accounts.accounts import UNMETERED_CREDITS
 from cutgate.gateway.picpik.answers import (
     Answer,
     CreditBalance,
@@ -68,7 +69,7 @@ def get_credit_balance(_: Plain, caller: Caller, services: Services) -> CreditBa
     """Show the account's credits."""
     [(balance, booked)] = services.store.accounts_credits([caller.account])
     if balance is None:
-        return CreditBalance(total_credits=services.unmetered_credits, used_credits=booked, metered=False)
+        return CreditBalance(total_credits=UNMETERED_CREDITS, used_credits=booked, metered=False)
     return CreditBalance(total_credits=balance.granted, used_credits=balance.used)
 
 

@@ -21,8 +21,6 @@ class Services:
     store: RedisLedger
     choice: Choice
     """What new pictures ask for, unless their account asks for another."""
-    unmetered_credits: int
-    """What an account without a balance is told to have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 from cutgate.gateway.accounts.failures import ClientAddresses
 from cutgate.gateway.accounts.key_pairs import KeyPairs, Signer
 from cutgate.gateway.accounts.rates import (
+    RETRY_AFTER_SECONDS,
     Entry,
     KeyChanged,
     Rate,
@@ -20,7 +21,7 @@ from cutgate.gateway.accounts.rates import (
     rate_headers,
     with_known_key,
 )
-from cutgate.gateway.bodies import Bodies, Body
+from cutgate.gateway.bodies import Bodies, Body, is_small
 from cutgate.gateway.observe.counts import OTHER
 from cutgate.gateway.observe.metrics import count_as
 from cutgate.gateway.picpik.actions import ACTIONS, Action
@@ -89,7 +90,7 @@ class PicpikApi:
             raise Refused("encoded")
         told_bytes = request.content_length
         # A small body is always read: a right signature in it is to pass.
-        if not self.settings.is_small(told_bytes):
+        if not is_small(told_bytes):
             self.addresses.check(request.remote_addr)
         with self.bodies.received(request.stream, told_bytes) as body:
             return self._answer_to(self._parsed(body), body.size_bytes)
@@ -153,7 +154,7 @@ class PicpikApi:
         answer = _answer(row.ret_code, known.message, members)
         answer.status_code = self.settings.throttle_status if row.status == 429 else row.status
         if row.is_passing:
-            answer.headers["Retry-After"] = str(known.retry_after_seconds or self.settings.retry_after_seconds)
+            answer.headers["Retry-After"] = str(known.retry_after_seconds or RETRY_AFTER_SECONDS)
         if isinstance(error, HTTPException):
             answer.headers.update({name: value for name, value in error.get_headers() if name in _KEPT_HEADERS})
         return answer

@@ -16,7 +16,7 @@ from werkzeug.exceptions import (
 )
 
 from cutgate.gateway.accounts.authentication import KeyMissing, KeyRefused
-from cutgate.gateway.accounts.rates import TooOften, rate_headers
+from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS, TooOften, rate_headers
 from cutgate.gateway.bodies import TransferBroken
 from cutgate.gateway.error_rows import class_of, row_of
 from cutgate.gateway.tasks.submit import DraftRejected
@@ -195,12 +195,12 @@ def in_json(body: object, status: int = HTTPStatus.OK) -> Response:
     return Response(json.dumps(body), status, ALL_ORIGINS, content_type="application/json; charset=utf-8")
 
 
-def answer(error: Refused, retry_after_seconds: int, allowance: Allowance | None = None) -> Response:
+def answer(error: Refused, allowance: Allowance | None = None) -> Response:
     """The answer to a request that is refused, or has failed."""
     said = {"title": error.title, "detail": error.detail, "code": error.code}
     response = in_json({"errors": [said]}, error.status)
     if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
-        response.headers["Retry-After"] = str(error.retry_after_seconds or retry_after_seconds)
+        response.headers["Retry-After"] = str(error.retry_after_seconds or RETRY_AFTER_SECONDS)
     # One client fails at a 429 without these, whatever it is for.
     if error.status == HTTPStatus.TOO_MANY_REQUESTS and allowance is not None:
         response.headers.update(rate_headers(allowance))

@@ -31,7 +31,7 @@ def removebg_section() -> ApiSection:
     removed["headers"] = {name: {"schema": _STRING} for name in EXPOSED if name != "Retry-After"}
     own = model_schema(Options, "validation", {})["properties"]
     fields = {**_PICTURE, "bg_image_file": FILE, "bg_image_url": _STRING, **own}
-    account = response("Its credits.", shape_of(Tariff(1, 1).account(None, 0)))
+    account = response("Its credits.", shape_of(Tariff(1).account(None)))
     kept = response("The picture's id.", shape_of({"id": ""}))
     calls = (
         ("post", "removebg", RemoveBgApi.remove_background, removed, in_forms(fields, _EXAMPLE)),

@@ -55,14 +55,13 @@ class Rendering:
     tariff: Tariff
     allowance: Allowance | None
     """What the rate says of the request."""
-    retry_after_seconds: int
 
     def __call__(self, task: Task | None) -> Response:
         """The answer as the task stands."""
         try:
             return self._answer(task)
         except (Refused, CutoutError) as error:
-            return answer(refused(error), self.retry_after_seconds, self.allowance)
+            return answer(refused(error), self.allowance)
 
     def _answer(self, task: Task | None) -> Response:
         if task is None:

@@ -1,19 +1,29 @@
 """Fields that hold pictures, and their content."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cutgate.gateway.pictures.base64 import decode_source
 from cutgate.gateway.removebg.errors import Refused, failure
 from cutgate.gateway.removebg.forms import SOURCES, Fields
+from cutgate.gateway.settings import ENVELOPE_BYTES
 from cutgate.gateway.tasks.drafts import InspectedPicture, Source, SourceUrl
 from cutgate.gateway.web_url import is_web_url
 from cutgate.jobs.errors import SourceRejected
 from cutgate.jobs.limits import SourceLimits
 
+MAX_PICTURE_BYTES: Final = 22 * 2**20
+"""Largest picture of the protocol: remove.bg's own limit."""
+MAX_BODY_BYTES: Final = MAX_PICTURE_BYTES * 5 // 2 + ENVELOPE_BYTES
+"""A picture in Base64, its signs escaped, and one behind it."""
 _BACKGROUNDS: Final = ("bg_image_file", "bg_image_url")
 _COLOUR: Final = "bg_color"
+
+
+def picture_limits(limits: SourceLimits) -> SourceLimits:
+    """What pictures of the protocol may be, where the service takes pictures within `limits`."""
+    return replace(limits, max_bytes=min(limits.max_bytes, MAX_PICTURE_BYTES))
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,7 @@ class Removals:
 
     def tariff(self, account: Account) -> Tariff:
         """What an account pays."""
-        price = self.submissions.for_account(account).price
-        return Tariff(price, self.settings.removebg_previews_per_credit)
+        return Tariff(self.submissions.for_account(account).price)
 
     def counted(self, account: Account, megapixels: int = 1) -> Allowance | None:
         """A request of an account, which is counted here.

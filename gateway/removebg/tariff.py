@@ -1,11 +1,15 @@
 """Prices in the protocol's credits, of which one is several of the account's."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
+from cutgate.gateway.accounts.accounts import UNMETERED_CREDITS
 from cutgate.gateway.removebg.fields import PREVIEWS, SIZES
 from cutgate.gateway.tasks.submit import Submissions
 from cutgate.jobs.ledger.answers import Balance
+
+PREVIEWS_PER_CREDIT: Final = 4
+"""Pictures of size `preview` for one credit, the price of any other picture: remove.bg's own price list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +18,10 @@ class Tariff:
 
     preview_price: int
     """In the account's credits."""
-    previews_per_credit: int
 
     def of_size(self, size: str) -> int:
         """The price of a picture in the account's credits."""
-        return self.preview_price * (1 if size in PREVIEWS else self.previews_per_credit)
+        return self.preview_price * (1 if size in PREVIEWS else PREVIEWS_PER_CREDIT)
 
     def submissions(self, submissions: Submissions, size: str) -> Submissions:
         """What accepts pictures at the price of a size."""
@@ -26,7 +29,7 @@ class Tariff:
 
     def credits(self, account_credits: int) -> float:
         """The protocol's credits that some of the account's are; 0 where pictures cost nothing."""
-        return account_credits / (self.preview_price * self.previews_per_credit) if self.preview_price else 0
+        return account_credits / (self.preview_price * PREVIEWS_PER_CREDIT) if self.preview_price else 0
 
     def sizes_for(self, size: str, pixels: int | None) -> tuple[str, ...]:
         """What a size may stand for, the first that can be paid; `pixels` is None where no picture is here yet."""
@@ -35,12 +38,12 @@ class Tariff:
         fits = pixels is not None and pixels <= SIZES["preview"]
         return ("preview",) if fits else ("full", "preview")
 
-    def account(self, balance: Balance | None, unmetered_credits: int) -> dict[str, Any]:
-        """What is shown of an account, which is not metered if `balance` is None and then seems to have so many.
+    def account(self, balance: Balance | None) -> dict[str, Any]:
+        """What is shown of an account, which is not metered if `balance` is None.
 
         Clients hand these names on as they are: no more and no fewer may be there.
         """
-        available = unmetered_credits if balance is None else max(0, balance.available)
+        available = UNMETERED_CREDITS if balance is None else max(0, balance.available)
         left = shown(self.credits(available) if self.preview_price else available)
         attributes = {
             "credits": {"total": left, "subscription": 0, "payg": left, "enterprise": 0},

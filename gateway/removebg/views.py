@@ -17,6 +17,7 @@ from cutgate.gateway.openapi.forms import MULTIPART
 from cutgate.gateway.removebg.errors import Refused, answer, in_json, refused
 from cutgate.gateway.removebg.forms import Fields, read_fields
 from cutgate.gateway.removebg.responses import Rendering, preflight, wants_json
+from cutgate.gateway.removebg.sources import MAX_BODY_BYTES
 from cutgate.gateway.removebg.submitting import Accepted, Removals
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.sockets.holding import Holds
@@ -73,7 +74,7 @@ class RemoveBgApi:
         """Answer with the account's credits."""
         account = self._let_in(self._polled)
         balance = self.removals.submissions.store.balance(account.name)
-        return in_json(self.removals.tariff(account).account(balance, self.settings.unmetered_credits))
+        return in_json(self.removals.tariff(account).account(balance))
 
     def improve(self) -> Response:
         """Keep a picture that a caller gives away, where this installation collects any."""
@@ -90,7 +91,7 @@ class RemoveBgApi:
             _LOG.error("a fault of this server", exc_info=error)
         logs.bind(reason=f"{type(error).__name__}: {error}")
         allowance = error.allowance if isinstance(error, RateExceeded) else g.get("allowance")
-        response = answer(known, self.settings.retry_after_seconds, allowance)
+        response = answer(known, allowance)
         if isinstance(error, HTTPException):
             response.headers.update({name: value for name, value in error.get_headers() if name == "Allow"})
         return response
@@ -103,7 +104,6 @@ class RemoveBgApi:
             shown_type=accepted.options.shown_type(),
             tariff=accepted.tariff,
             allowance=accepted.allowance or g.allowance,
-            retry_after_seconds=self.settings.retry_after_seconds,
         )
 
     def _let_in(self, count: Callable[[Account], Allowance | None]) -> Account:
@@ -142,7 +142,7 @@ class RemoveBgApi:
         """The fields of the request. A large body waits on disk until there is memory for it and its pictures."""
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Refused("invalid_request", "Send the body without Content-Encoding.")
-        request.max_content_length = self.settings.max_removebg_body_bytes
+        request.max_content_length = MAX_BODY_BYTES
         is_text = request.mimetype != MULTIPART
         with self.bodies.received(request.stream, request.content_length, is_text=is_text) as body:
             yield read_fields(body.file, request.content_type)

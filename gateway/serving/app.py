@@ -25,7 +25,7 @@ from cutgate.gateway.picpik.services import Services
 from cutgate.gateway.picpik.views import PicpikApi
 from cutgate.gateway.playground.views import PlaygroundPages
 from cutgate.gateway.removebg.openapi import removebg_section
-from cutgate.gateway.removebg.sources import Sources
+from cutgate.gateway.removebg.sources import Sources, picture_limits
 from cutgate.gateway.removebg.submitting import Removals
 from cutgate.gateway.removebg.views import RemoveBgApi, is_below
 from cutgate.gateway.runware.http.openapi import runware_section
@@ -91,13 +91,12 @@ def create_app(
         blobs=blobs,
         limits=settings.source_limits(),
         price=settings.image_price_credits,
-        offers=Offers(presence=presence, own=settings.choice, memory_seconds=settings.offer_memory_seconds),
+        offers=Offers(presence=presence, own=settings.choice),
     )
     # Half of the threads: whoever waits must not keep those out who bring work.
     waits = Waits(tasks, events, at_once=settings.request_threads // 2)
     limits, addresses = RequestLimits(store, settings), ClientAddresses(store, settings)
-    room = Room(settings.large_bodies_bytes, settings.large_bodies_wait_seconds)
-    bodies = Bodies(settings.body_memory_bytes, room)
+    bodies = Bodies(Room(settings.large_bodies_bytes))
     picpik = PicpikApi(
         settings=settings,
         bodies=bodies,
@@ -110,7 +109,6 @@ def create_app(
             waits=waits,
             store=store,
             choice=settings.choice,
-            unmetered_credits=settings.unmetered_credits,
         ),
     )
     runware = RunwareApi(
@@ -120,9 +118,9 @@ def create_app(
         tasks=RunwareTasks(services=RunwareServices.of(settings, submissions, tasks), limits=limits),
         waits=waits,
     )
-    sockets = Sockets(settings.socket_limits())
+    sockets = Sockets(settings)
     endings = Endings(sockets=sockets, tasks=tasks, events=events)
-    holds = SocketHolds(endings, store, ThreadHolds(waits), settings.hold_limits())
+    holds = SocketHolds(endings, store, ThreadHolds(waits), settings)
     removebg = RemoveBgApi(
         settings=settings,
         bodies=bodies,
@@ -132,7 +130,7 @@ def create_app(
             settings=settings,
             submissions=submissions,
             limits=limits,
-            sources=Sources(settings.removebg_limits()),
+            sources=Sources(picture_limits(settings.source_limits())),
             pictures=runware.tasks.services.pictures,
         ),
     )
@@ -159,7 +157,6 @@ def create_app(
         presence,
         partial(check_reading, blobs),
         partial(check_room, blobs, settings.least_free_bytes),
-        keep_seconds=settings.readiness_seconds,
     )
     app.register_blueprint(HealthPages(readiness).blueprint())
     app.register_blueprint(

@@ -17,7 +17,7 @@ from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.message import Request
 from typing_extensions import override
 
-from cutgate.gateway.settings import PeerLimits
+from cutgate.gateway.settings import GatewaySettings
 
 MEMORY_BYTES: Final = 2**16
 """Of an answer that waits for its caller so much lies in memory; the rest lies in a temporary file."""
@@ -46,11 +46,11 @@ class Channel(socket.socket):
     one thread at a time.
     """
 
-    def __init__(self, accepted: socket.socket, limits: PeerLimits) -> None:
+    def __init__(self, accepted: socket.socket, settings: GatewaySettings) -> None:
         """Take a socket over from the object that holds it."""
         super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
         super().setblocking(False)
-        self._limits = limits
+        self._settings = settings
         self._parts: deque[_Part] = deque()
         self._gathered = bytearray()
         self._waits = False
@@ -185,7 +185,7 @@ class Channel(socket.socket):
                 self._wait_until_readable()
 
     def _wait_until_readable(self) -> None:
-        left_seconds = self._limits.allowed_seconds(self._moved_bytes) - self._waited_seconds
+        left_seconds = self._settings.allowed_seconds(self._moved_bytes) - self._waited_seconds
         if not self._waits or left_seconds <= 0:
             raise PeerTooSlow
         readable = select.poll()

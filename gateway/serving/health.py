@@ -19,6 +19,8 @@ from cutgate.jobs.ledger.redis.presence import RedisPresence
 
 CLOCK_SECONDS: Final = 300.0
 """How much the clocks of gateway and ledger may differ; from half the orphans' grace on nothing is accepted."""
+KEEP_SECONDS: Final = 1.0
+"""How long what was found counts: probes of many balancers cost the ledger and the storage one look a second."""
 _NOTHING: Final = BlobKey(task=TaskUid("0" * 20), index=0, role="probe", token="0" * 22)
 """What no storage holds: a store that is asked for it says that it is missing, or that it cannot say."""
 
@@ -45,8 +47,6 @@ class Readiness:
         presence: RedisPresence,
         check_blobs: Callable[[], None],
         check_room: Callable[[], None],
-        *,
-        keep_seconds: float,
     ) -> None:
         """Keep the parts.
 
@@ -55,11 +55,9 @@ class Readiness:
             presence: which workers are there.
             check_blobs: raises `ServiceUnavailable` where the blob store is away.
             check_room: raises it where there is no room for pictures.
-            keep_seconds: how long what was found counts.
         """
         self._store, self._presence = store, presence
         self._check_blobs, self._check_room = check_blobs, check_room
-        self._keep_seconds = keep_seconds
         self._lock = threading.Lock()
         self._found: Findings | None = None
         self._found_at_seconds = 0.0
@@ -68,7 +66,7 @@ class Readiness:
         """What is missing, as it was found a moment ago."""
         with self._lock:
             now_seconds = time.monotonic()
-            if self._found is None or now_seconds - self._found_at_seconds >= self._keep_seconds:
+            if self._found is None or now_seconds - self._found_at_seconds >= KEEP_SECONDS:
                 self._found, self._found_at_seconds = self._look(), now_seconds
             return self._found
 

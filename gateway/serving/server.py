@@ -28,7 +28,7 @@ from cutgate.gateway.serving import wsgi
 from cutgate.gateway.serving.app import SOCKETS
 from cutgate.gateway.serving.outside import answer_outside
 from cutgate.gateway.serving.worker import PolledWorker
-from cutgate.gateway.settings import GatewaySettings, PeerLimits
+from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.observe import logs
 
 _CLOSE_SECONDS: Final = 2
@@ -142,11 +142,10 @@ _STATUSES: Final = {
 class GatewayServer(BaseApplication):  # type: ignore[misc]  # gunicorn publishes no types
     """One gunicorn master; each of its workers builds the application for itself."""
 
-    def __init__(self, options: dict[str, Any], peer_limits: PeerLimits, *, thread_affinity: bool) -> None:
+    def __init__(self, options: dict[str, Any], settings: GatewaySettings) -> None:
         """Keep gunicorn's options, by gunicorn's names, and what its worker has no options for."""
         self._options = options
-        self.peer_limits = peer_limits
-        self.thread_affinity = thread_affinity
+        self.settings = settings
         super().__init__()
 
     @override

@@ -36,13 +36,17 @@ from cutgate.gateway.serving.admission import CutOff, Told, counted_as
 from cutgate.gateway.serving.channel import Channel, WatchedBody
 from cutgate.gateway.serving.heads import Head, find_head
 from cutgate.gateway.serving.outside import answer_outside, refuse_at_once
-from cutgate.gateway.settings import PeerLimits
+from cutgate.gateway.settings import LEAST_BYTES_PER_SECOND, GatewaySettings, per_address
 
 _LOOK_SECONDS: Final = 0.5
 """How often connections are looked over for those whose time is over, and the master is told that all is well."""
 _CLOSING_SECONDS: Final = 2.0
 """How long a caller that is told of the end may take to hang up, beside what it still sends."""
 _RECEIVE_BYTES: Final = 2**16
+_MAX_HEAD_BYTES: Final = 2**16
+"""Longest head; a body that is no longer is received without a thread."""
+_TURN_SECONDS: Final = 300.0
+"""How long a large body waits for a thread that receives it: as long as another may take to come."""
 _NOBODY: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED})
 _NO_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
@@ -94,12 +98,13 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
 
     @override
     def init_process(self) -> None:
-        self.limits: PeerLimits = self.app.peer_limits
-        self._affinity = ThreadAffinity(wanted=self.app.thread_affinity)
+        self.settings: GatewaySettings = self.app.settings
+        self._affinity = ThreadAffinity()
         self._told_at_seconds = -math.inf
         self._connections: set[PolledConnection] = set()
-        self._seats = Places(self.limits.connections, self.limits.connections_per_address)
-        self._receivers = Places(self.limits.receiving, self.limits.receiving_per_address)
+        self._seats = Places(self.settings.connections, per_address(self.settings.connections))
+        receivers = self.settings.receiving_threads
+        self._receivers = Places(receivers, per_address(receivers))
         self._turns: deque[PolledConnection] = deque()
         self._told = Told()
         #: How many requests are with a thread, or wait for one.
@@ -134,16 +139,16 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
             elif error.errno not in _NOBODY:
                 raise
             return
-        address = counted_as(client, self.limits.exempt)
+        address = counted_as(client, self.settings.trusted_proxies)
         if not self._seats.take(address) and not (self._make_room(address) and self._seats.take(address)):
             self._told.cut_off(CutOff.CONNECTIONS, address)
             refuse_at_once(accepted)
             return
-        channel = Channel(accepted, self.limits)
+        channel = Channel(accepted, self.settings)
         connection = PolledConnection(self.cfg, channel, client, listener.getsockname(), address)
         self._connections.add(connection)
         self.nr_conns += 1
-        self._listen(connection, self.limits.head_seconds)
+        self._listen(connection, self.settings.head_seconds)
         if self.nr_conns >= self.worker_connections:
             self._make_room()
 
@@ -253,24 +258,24 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
     def _take_in(self, connection: PolledConnection, data: bytes) -> None:
         if connection.state is State.IDLE:
             self._begin(connection, State.HEAD)
-            connection.due_seconds = connection.since_seconds + self.limits.head_seconds
+            connection.due_seconds = connection.since_seconds + self.settings.head_seconds
         searched_bytes = len(connection.received)
         connection.received += data
         if connection.head is None:
             connection.head = find_head(connection.received, searched_bytes)
             if connection.head is None:
-                if len(connection.received) > self.limits.max_head_bytes:
+                if len(connection.received) > _MAX_HEAD_BYTES:
                     self._refuse(connection, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
                 return
             whole_bytes = connection.head.request_bytes or 0
-            connection.due_seconds = time.monotonic() + self.limits.allowed_seconds(whole_bytes)
+            connection.due_seconds = time.monotonic() + self.settings.allowed_seconds(whole_bytes)
         self._consider(connection, connection.head)
 
     def _consider(self, connection: PolledConnection, head: Head) -> None:
         """Have a request answered that is there, receive what is small, and find a thread for what is not."""
         if head.is_whole_in(len(connection.received)):
             self._start(connection)
-        elif head.request_bytes is None or head.request_bytes > self.limits.max_head_bytes:
+        elif head.request_bytes is None or head.request_bytes > _MAX_HEAD_BYTES:
             connection.receiver = self._behind(connection)
             if self._receivers.take(connection.receiver):
                 connection.receives = True
@@ -278,7 +283,7 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
             else:
                 self._watch(connection, 0)
                 connection.state = State.TURN
-                connection.due_seconds = time.monotonic() + self.limits.turn_seconds
+                connection.due_seconds = time.monotonic() + _TURN_SECONDS
                 self._turns.append(connection)
 
     @staticmethod
@@ -316,7 +321,9 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
     def _send_on(self, connection: PolledConnection) -> None:
         connection.moved_bytes += connection.sock.flush()
         if not connection.sock.is_flushed:
-            connection.due_seconds = connection.since_seconds + self.limits.allowed_seconds(connection.moved_bytes)
+            connection.due_seconds = connection.since_seconds + self.settings.allowed_seconds(
+                connection.moved_bytes
+            )
             self._watch(connection, selectors.EVENT_WRITE)
         elif connection.is_kept:
             self._listen_again(connection)
@@ -339,9 +346,7 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
 
     def _throw_away(self, connection: PolledConnection, came_bytes: int) -> None:
         connection.moved_bytes += came_bytes
-        more_seconds = min(
-            connection.moved_bytes / self.limits.least_bytes_per_second, self.limits.transfer_seconds
-        )
+        more_seconds = min(connection.moved_bytes / LEAST_BYTES_PER_SECOND, self.settings.transfer_seconds)
         connection.due_seconds = connection.since_seconds + _CLOSING_SECONDS + more_seconds
 
     def _end(self, connection: PolledConnection) -> None:

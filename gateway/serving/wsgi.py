@@ -41,12 +41,12 @@ def app() -> Flask:
         events=RedisTaskEvents(settings.redis_url.get_secret_value()),
         presence=presence,
         blobs=blobs,
-        sessions=Sessions(client, keep_seconds=settings.session_seconds),
+        sessions=Sessions(client),
     )
     if settings.metrics_port is not None:
         figures = LedgerCollector(store=store, presence=presence)
         has_room = partial(check_room, blobs, settings.least_free_bytes)
-        readiness = Readiness(store, presence, blobs.check, has_room, keep_seconds=settings.readiness_seconds)
+        readiness = Readiness(store, presence, blobs.check, has_room)
         made.wsgi_app = MetricsPort(  # type: ignore[method-assign]
             made.wsgi_app, settings.metrics_port, figures, {"/readyz": partial(operators_page, readiness)}
         )

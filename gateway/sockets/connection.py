@@ -12,7 +12,7 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from cutgate.gateway.settings import SocketLimits
+from cutgate.gateway.settings import GatewaySettings
 
 CLOSING_SECONDS: Final = 5.0
 """How long a peer may take to answer a close frame and to hang up."""
@@ -20,6 +20,9 @@ FIRST_MESSAGE_BYTES: Final = 2**20
 """Longest message from a peer that has not shown who it is: it must not fill this process's memory."""
 LARGE_BYTES: Final = 2**20
 """Of longer messages few are received at once, over all connections."""
+_UNSENT_BYTES: Final = 2**20
+"""What may wait for a peer that does not read, beside one message that was begun when it did; above it the
+connection is broken off."""
 _CONTROL_BYTES: Final = 256
 """What arrives at once and is longer than a control frame can be is part of a message."""
 
@@ -90,7 +93,7 @@ class Connection(asyncio.Protocol):
         head: bytes,
         begin: Callable[[Connection], MessageHandler],
         shared: Shared,
-        limits: SocketLimits,
+        settings: GatewaySettings,
     ) -> None:
         """Prepare; it begins with the connection's transport.
 
@@ -98,13 +101,13 @@ class Connection(asyncio.Protocol):
             head: the answer to the handshake, which is sent first.
             begin: makes the handler of its messages.
             shared: what it shares with other connections.
-            limits: what it keeps to.
+            settings: what it keeps to.
         """
         self._head = head
         self._begin = begin
         self._shared = shared
-        self._limits = limits
-        first_bytes = min(FIRST_MESSAGE_BYTES, limits.max_message_bytes)
+        self._settings = settings
+        first_bytes = min(FIRST_MESSAGE_BYTES, settings.max_runware_body_bytes)
         self._frames = ServerProtocol(state=State.OPEN, max_size=first_bytes)
         self._holds: set[Hold] = set()
         self._unsent_bytes = 0
@@ -180,7 +183,7 @@ class Connection(asyncio.Protocol):
     def admit(self, owner: str) -> None:
         """Take messages of full length from now on; `owner` is who has a share of the room for large ones."""
         self.owner = owner
-        self._frames.max_message_size = self._limits.max_message_bytes
+        self._frames.max_message_size = self._settings.max_runware_body_bytes
         self._shared.admitted(self)
 
     async def writable(self) -> bool:
@@ -236,7 +239,7 @@ class Connection(asyncio.Protocol):
         """Whether a large message comes too slowly for the place that it has."""
         if self.large_since is None or self._holds:
             return False
-        return now - self.large_since > self._limits.peers.allowed_seconds(self.received_bytes)
+        return now - self.large_since > self._settings.allowed_seconds(self.received_bytes)
 
     def close(self, code: int, reason: str = "") -> None:
         """End the connection in order."""
@@ -276,7 +279,7 @@ class Connection(asyncio.Protocol):
     def _write(self, data: bytes) -> None:
         if not self.reads:
             self._unsent_bytes += len(data)
-            if self._unsent_bytes > self._limits.max_unsent_bytes:
+            if self._unsent_bytes > _UNSENT_BYTES:
                 self.transport.abort()
                 return
         self.transport.write(data)

@@ -8,16 +8,16 @@ from typing import Self
 
 from typing_extensions import override
 
-from cutgate.gateway.settings import PeerLimits
+from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.sockets.connection import CLOSING_SECONDS
 
 
 class HeldConnection(asyncio.Protocol):
     """Says when the caller hangs up, and sends it the answer as fast as the least rate wants."""
 
-    def __init__(self, limits: PeerLimits) -> None:
+    def __init__(self, settings: GatewaySettings) -> None:
         """Prepare; it begins with the connection's transport."""
-        self._limits = limits
+        self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._sent = asyncio.Event()
         self._sent.set()
@@ -30,7 +30,7 @@ class HeldConnection(asyncio.Protocol):
         self.transport: asyncio.Transport
 
     @classmethod
-    async def on(cls, taken: socket.socket, limits: PeerLimits) -> Self:
+    async def on(cls, taken: socket.socket, settings: GatewaySettings) -> Self:
         """The connection that a socket is.
 
         Raises:
@@ -38,7 +38,7 @@ class HeldConnection(asyncio.Protocol):
         """
         taken.setblocking(False)
         try:
-            _, connection = await asyncio.get_running_loop().connect_accepted_socket(lambda: cls(limits), taken)
+            _, connection = await asyncio.get_running_loop().connect_accepted_socket(lambda: cls(settings), taken)
         except OSError:
             taken.close()
             raise
@@ -92,7 +92,7 @@ class HeldConnection(asyncio.Protocol):
         """Whether the caller takes what was given to the connection so far."""
         while not self._sent.is_set():
             moved_bytes = given_bytes - self.transport.get_write_buffer_size()
-            due_at = began_at + self._limits.allowed_seconds(moved_bytes)
+            due_at = began_at + self._settings.allowed_seconds(moved_bytes)
             if self._loop.time() >= due_at:
                 return False
             with suppress(TimeoutError):

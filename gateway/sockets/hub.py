@@ -1,7 +1,6 @@
 """All WebSockets of a process, in one thread of their own; what blocks runs in a few others."""
 
 import asyncio
-import math
 import socket
 import threading
 import time
@@ -16,7 +15,7 @@ import structlog
 from websockets.frames import CloseCode
 
 from cutgate.gateway.addresses import Places, subscriber
-from cutgate.gateway.settings import SocketLimits
+from cutgate.gateway.settings import GatewaySettings, half, per_address
 from cutgate.gateway.sockets.connection import CLOSING_SECONDS, Connection, Hold, MessageHandler, refusal
 from cutgate.jobs.observe.metric_names import SOCKETS_OPEN
 from cutgate.jobs.observe.metrics import change
@@ -25,6 +24,16 @@ TICK_SECONDS: Final = 0.25
 """How often connections are looked over: what is late, what is silent."""
 _SILENT_PINGS: Final = 3
 """A peer from which nothing at all came for so many pings is gone, whatever the connection says."""
+PING_SECONDS: Final = 25.0
+"""Time between pings: proxies cut off after 60 s without a byte."""
+IDLE_SECONDS: Final = 120.0
+"""A connection on which nothing came for so long, while its peer waits for nothing, is closed: Runware's time."""
+ADMISSION_SECONDS: Final = 15.0
+"""Time in which a peer has to show who it is, also over a slow network."""
+LARGE_MESSAGES: Final = 8
+"""Messages above 1 MiB that are received and worked on at once: one of a connection, half of an account."""
+THREADS: Final = 8
+"""For calls that block, over all connections."""
 _LOG: Final = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
@@ -34,19 +43,20 @@ T = TypeVar("T")
 class Sockets:
     """Takes connections over and keeps them. The thread starts with the first one."""
 
-    def __init__(self, limits: SocketLimits) -> None:
+    def __init__(self, settings: GatewaySettings) -> None:
         """Prepare; nothing is started before a connection is there."""
-        self._limits = limits
+        self._settings = settings
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="socket-work")
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="socket-work")
         self._connections: set[Connection] = set()
-        self._places = Places(limits.strangers, limits.strangers_per_address)
+        strangers = half(settings.sockets)
+        self._places = Places(strangers, per_address(strangers))
         self._strangers: dict[Connection, str] = {}
-        self._callers = Places(limits.at_once, limits.per_account)
+        self._callers = Places(settings.sockets, half(settings.sockets))
         self._admitted: set[Connection] = set()
-        self._large_places = Places(limits.large_messages, math.ceil(limits.large_messages / 2))
+        self._large_places = Places(LARGE_MESSAGES, half(LARGE_MESSAGES))
         self._ask_later: dict[Connection, None] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._lasting: set[asyncio.Task[None]] = set()
@@ -220,12 +230,12 @@ class Sockets:
         address: str | None,
     ) -> None:
         name = subscriber(address)
-        is_full = self.stop_at is not None or len(self._connections) >= self._limits.at_once
+        is_full = self.stop_at is not None or len(self._connections) >= self._settings.sockets
         if is_full or not self._places.take(name):
             with suppress(OSError), taken:
                 taken.send(head + refusal("no place for another connection"))
             return
-        connection = Connection(head, begin, self, self._limits)
+        connection = Connection(head, begin, self, self._settings)
         self._strangers[connection] = name
         try:
             await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, taken)
@@ -260,18 +270,17 @@ class Sockets:
                 self._stopped.set()
 
     def _look_at(self, connection: Connection, now: float) -> None:
-        limits = self._limits
         if connection.has_life():
             connection.heard_at = now
-        if now - connection.heard_at > _SILENT_PINGS * limits.ping_seconds:
+        if now - connection.heard_at > _SILENT_PINGS * PING_SECONDS:
             connection.transport.abort()
         elif connection.is_late(now):
             connection.close(CloseCode.POLICY_VIOLATION, "the message comes too slowly")
-        elif not connection.handler.admitted and now - connection.began_at > limits.admission_seconds:
+        elif not connection.handler.admitted and now - connection.began_at > ADMISSION_SECONDS:
             connection.close(CloseCode.NORMAL_CLOSURE, "no authentication")
-        elif not connection.handler.busy and now - connection.active_at > limits.idle_seconds:
+        elif not connection.handler.busy and now - connection.active_at > IDLE_SECONDS:
             connection.close(CloseCode.NORMAL_CLOSURE, "idle")
-        elif now - connection.pinged_at > limits.ping_seconds:
+        elif now - connection.pinged_at > PING_SECONDS:
             connection.ping()
 
     def _begin_to_stop(self) -> None:

@@ -17,7 +17,7 @@ import structlog
 from flask import Response, request
 
 from cutgate.gateway.addresses import Places
-from cutgate.gateway.settings import HoldLimits
+from cutgate.gateway.settings import GatewaySettings, half
 from cutgate.gateway.sockets.endings import Endings
 from cutgate.gateway.sockets.handover import SOCKET_KEY, TakenOver
 from cutgate.gateway.sockets.held_connection import HeldConnection
@@ -34,6 +34,8 @@ from cutgate.jobs.record import Task
 
 HUNG_UP: Final = 499
 """The status under which the log has a caller that hung up before its answer was there; it is nginx's."""
+HANG_UP_SECONDS: Final = 5.0
+"""How long after its caller has hung up a task that was not begun is terminated: a repeat joins it before."""
 _LOG: Final = structlog.get_logger(__name__)
 
 
@@ -58,19 +60,21 @@ class Caller:
 class SocketHolds:
     """Takes the connections of callers away from the server, where it gives them; else keeps their threads."""
 
-    def __init__(self, endings: Endings, store: RedisLedger, in_threads: ThreadHolds, limits: HoldLimits) -> None:
+    def __init__(
+        self, endings: Endings, store: RedisLedger, in_threads: ThreadHolds, settings: GatewaySettings
+    ) -> None:
         """Put the parts together.
 
         Args:
             endings: says when tasks have ended.
             store: is told of callers that have left.
             in_threads: holds those whose connections the server does not give.
-            limits: how many are held, and for how long after they have left.
+            settings: how many are held.
         """
         self._endings, self._sockets, self._store = endings, endings.sockets, store
-        self._in_threads, self._limits = in_threads, limits
+        self._in_threads, self._settings = in_threads, settings
         self._lock = threading.RLock()  # a place that is dropped may be left in the middle of anything
-        self._places = Places(limits.at_once, limits.per_account)
+        self._places = Places(settings.held_callers, half(settings.held_callers))
         self._waits: set[asyncio.Timeout] = set()
         self._sockets.on_stop(self._hurry)
 
@@ -119,7 +123,7 @@ class SocketHolds:
 
     async def _connection(self, caller: Caller, taken: socket.socket) -> HeldConnection | None:
         try:
-            return await HeldConnection.on(taken, self._limits.peers)
+            return await HeldConnection.on(taken, self._settings)
         except OSError:  # it is gone already
             await self._leave_task(caller)
             await self._sockets.in_thread(caller.postponed.answer, _hung_up)
@@ -176,7 +180,7 @@ class SocketHolds:
     async def _watch(self, caller: Caller, connection: HeldConnection) -> None:
         """Terminate the task of a caller that hung up, unless it was begun, or others wait for it."""
         await connection.hung_up.wait()
-        await asyncio.sleep(self._limits.hang_up_seconds)
+        await asyncio.sleep(HANG_UP_SECONDS)
         caller.is_leaving = True
         await self._leave_task(caller)
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from cutgate.jobs.errors import ModelNotOffered
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
+
+MEMORY_SECONDS: Final = 7 * 86_400.0
+"""How long a model can be asked for after its last worker has gone: longer than a weekend without a repair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +24,6 @@ class Offers:
     presence: RedisPresence
     own: Choice
     """What new pictures ask for unless somebody chooses; whoever sets it up will start a worker for it."""
-    memory_seconds: float
 
     def include(self, lane: Lane) -> bool:
         """Whether a lane is worth waiting in.
@@ -28,7 +31,7 @@ class Offers:
         Raises:
             LedgerUnavailable: nobody can say.
         """
-        return lane == self.own.lane or lane in self.presence.offered(self.memory_seconds)
+        return lane == self.own.lane or lane in self.presence.offered(MEMORY_SECONDS)
 
     def require(self, specs: Iterable[CutoutSpec]) -> None:
         """Make sure that all of these would be computed.

@@ -17,6 +17,8 @@ from cutgate.jobs.upkeep.loops import Every
 from cutgate.jobs.upkeep.reaper import Reaper
 from cutgate.jobs.upkeep.retention import Sweeper
 
+REAP_SECONDS: Final = 1.0
+"""How often is looked for expired leases and lost hints: a lost worker's picture waits so much longer."""
 RETENTION_SWEEP_SECONDS: Final = 10.0
 ORPHAN_SWEEPS_IN_GRACE: Final = 4
 """How often orphans are looked for in their grace time; it reads the whole storage."""
@@ -67,7 +69,7 @@ def upkeep_threads(
 
     with (
         Every(WATCH_SECONDS, wrap(partial(watch_server, store)), "server"),
-        Every(settings.sweep_seconds, wrap(Reaper(store).sweep), "reaper"),
+        Every(REAP_SECONDS, wrap(Reaper(store).sweep), "reaper"),
         Every(RETENTION_SWEEP_SECONDS, wrap(sweep), "retention"),
         Every(orphans_seconds, wrap(sweep_orphans), "orphans"),
     ):

@@ -92,7 +92,6 @@ _AGAIN: Final = Backoff(first_seconds=0.05, longest_seconds=0.05)
 _SETTINGS: Final[Mapping[str, str]] = {
     "CUTGATE_THREADS": "1",
     "CUTGATE_LEASE_SECONDS": str(LEASE_SECONDS),
-    "CUTGATE_SWEEP_SECONDS": "0.2",
     "CUTGATE_JOB_TIMEOUT_SECONDS": "30",
     "CUTGATE_MAX_ATTEMPTS": "20",
     "CUTGATE_ACCOUNT_QUEUE_CAP": "10000",

@@ -216,7 +216,7 @@ def _left_after_retention(service: Evidence, grace_seconds: float) -> tuple[str,
     """Sweep as if all retention were over; what is there after that would be there for ever."""
     _sweep(
         service,
-        RedisLedger(service.client, LedgerLimits(retention_seconds=0, upload_retention_seconds=0)),
+        RedisLedger(service.client, LedgerLimits(retention_seconds=0.001, upload_retention_seconds=0.001)),
         grace_seconds,
     )
     files = [

@@ -22,11 +22,11 @@ from cutgate.gateway.runware.messages.errors import ROWS as RUNWARE_ROWS
 from cutgate.gateway.runware.tasks.actions import ACTIONS
 from cutgate.jobs.settings import SECRETS_DIR_VARIABLE, JobSettings
 from cutgate.worker.settings import WorkerSettings
-from manual.advice import PICPIK_ADVICE, PICPIK_WHEN, RUNWARE_ADVICE, RUNWARE_WHEN
-from manual.command_line import lists as command_line_lists
-from manual.command_line import options_of_all
-from manual.pages import PARTS, write
-from manual.settings import FIELDS, GROUPS, settings_list, variable
+from docs.manual.advice import PICPIK_ADVICE, PICPIK_WHEN, RUNWARE_ADVICE, RUNWARE_WHEN
+from docs.manual.command_line import lists as command_line_lists
+from docs.manual.command_line import options_of_all
+from docs.manual.pages import PARTS, write
+from docs.manual.settings import FIELDS, GROUPS, settings_list, variable
 from tests.deploy.compose_model import variables
 from tests.deploy.engine.engine import FOLDER_VARIABLE
 from tests.servers.redis_server import SERVERS_VARIABLE
@@ -109,7 +109,7 @@ def test_what_a_program_writes_is_up_to_date(tmp_path: Path) -> None:
         shutil.copy(DOCS / page, tmp_path)
     write(tmp_path)
     stale = [page for page in PARTS if (tmp_path / page).read_text(encoding="utf-8") != PAGES[page]]
-    assert not stale, "run python -m manual"
+    assert not stale, "run python -m docs.manual"
 
 
 def test_every_setting_says_what_it_does_in_one_list() -> None:
@@ -162,7 +162,7 @@ def test_settings_files_and_links_that_are_named_exist() -> None:
     settings = {variable(name) for name in FIELDS} | {SECRETS_DIR_VARIABLE, *CLIENT_VARIABLES, *variables()}
     settings |= {FOLDER_VARIABLE, SERVERS_VARIABLE}
     assert not [(path.name, name) for path, name in named(r"CUTGATE_[A-Z0-9_]+") if name not in settings]
-    folders = "benchmarks|courier|docs|examples|gateway|jobs|cutgate|manual|signing|tests|worker"
+    folders = "benchmarks|courier|deploy|docs|examples|gateway|jobs|cutgate|signing|tests|worker"
     files = named(rf"`((?:{folders})/(?:[\w./-]*(?:/|\.\w+))?)`")
     assert not [(path.name, name) for path, name in files if not (ROOT / name).exists()]
     links = named(r"\]\((?!\w+:|#)([^)#]+)")

@@ -96,7 +96,7 @@ def test_nothing_is_loaded_from_elsewhere(site: Path, pages: dict[Path, Page]) -
 
 
 def test_the_build_notices_what_leads_nowhere(tmp_path: Path) -> None:
-    for folder in ("docs/stylesheets", "manual"):
+    for folder in ("docs/stylesheets", "docs/manual"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     nav = "nav:\n  - Page: index.md\n"

@@ -69,7 +69,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             **tiny_environment(folder),
             "CUTGATE_COURIER_ALLOWED_NETWORKS": HERE,
             "CUTGATE_COURIER_PORTS": str(outside.port),
-            "CUTGATE_DELETE_SOURCE": "false",
         }
         with cutgate_up(folder / "data", **environment) as live:
             shown = live.keys("account", "first", "--callback-url", outside.url("/hook"))

@@ -32,6 +32,13 @@ def gateway(key_table: KeyTable, ledger: FreshLedger) -> Harness:
     return Harness(settings=settings, accounts=accounts, store=ledger, events=ledger.events)
 
 
+@pytest.fixture(autouse=True)
+def _constants(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    for mark in reversed([*request.node.iter_markers("constants")]):  # the test's own last
+        for name, value in mark.kwargs.items():
+            monkeypatch.setattr(mark.args[0], name, value)
+
+
 @pytest.fixture
 def keys_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the keys whose records are read."""

@@ -42,9 +42,8 @@ UNHURRIED = {
     "submits_per_second": 1_000,
     "polls_per_second": 1_000,
     "failed_signatures_per_minute": 1_000,
-    "readiness_seconds": 0,
 }
-"""Rates that a test does not reach unless it means to, and nothing that it would have to wait for."""
+"""Rates that a test does not reach unless it means to."""
 
 
 def make_settings(**changes: Any) -> GatewaySettings:
@@ -88,7 +87,7 @@ class Harness:
                 "events": self.events,
                 "presence": self.presence,
                 "blobs": self.blobs,
-                "sessions": fresh_sessions(settings.session_seconds),
+                "sessions": fresh_sessions(),
                 **parts,
             },
         )
@@ -198,7 +197,7 @@ class Harness:
     def readiness(self) -> Answer:
         """What the operator reads at `/readyz`."""
         has_room = partial(check_room, self.blobs, self.settings.least_free_bytes)
-        looks = Readiness(self.store, self.presence, self.blobs.check, has_room, keep_seconds=0)
+        looks = Readiness(self.store, self.presence, self.blobs.check, has_room)
         answer = operators_page(looks)
         return {"status": answer.status_code, **answer.get_json()}
 

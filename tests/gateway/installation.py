@@ -14,6 +14,7 @@ import httpx
 from click.testing import CliRunner
 
 from cutgate.gateway.__main__ import main
+from tests.constants import VARIABLE
 from tests.gateway.harness import MASTER_KEY
 from tests.servers.ports import free_port
 from tests.waiting import eventually
@@ -69,6 +70,8 @@ class Installation:
         self, *, program: Sequence[str] = ("-m", "cutgate.gateway"), **changes: str
     ) -> Iterator[LiveGateway]:
         """A gateway until the block ends."""
+        if VARIABLE in changes:
+            program = ("-m", "tests.constants", program[-1])
         port = free_port()
         log = self.blob_dir.with_name(f"{port}.log")
         command = [sys.executable, "-W", "error", *program, "serve", "--port", str(port)]

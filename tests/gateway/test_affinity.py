@@ -119,10 +119,3 @@ def test_a_gateways_processes_have_a_processor_each(installation: Installation) 
             return len(homes) == 2 and None not in homes
 
         eventually(are_settled)
-
-
-def test_a_setting_leaves_threads_to_the_system(installation: Installation) -> None:
-    with installation.serving(CUTGATE_THREAD_AFFINITY="false") as loose, installation.serving() as kept:
-        [left], [settled] = workers(loose), workers(kept)
-        eventually(lambda: home(settled) is not None)
-        assert set.intersection(*bound(left).values()) == ALL

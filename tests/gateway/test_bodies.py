@@ -13,6 +13,7 @@ import pytest
 from typing_extensions import override
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from cutgate.gateway import bodies as bodies_module
 from cutgate.gateway.bodies import Bodies, Body, Room, TransferBroken
 from cutgate.gateway.picpik.views import WORDS_BYTES
 from cutgate.jobs.errors import ServiceUnavailable
@@ -25,8 +26,8 @@ from tests.gateway.harness import PUBLIC_KEY, Harness, signed
 MIB = 2**20
 
 
-def bodies(memory_bytes: int = 10, room_bytes: int = 2**30, wait_seconds: float = 0) -> Bodies:
-    return Bodies(memory_bytes, Room(room_bytes, wait_seconds))
+def bodies(room_bytes: int = 2**30) -> Bodies:
+    return Bodies(Room(room_bytes))
 
 
 def read(sent: bytes, told_bytes: int | None = None) -> tuple[Body, bytes]:
@@ -68,6 +69,7 @@ def test_a_transfer_that_breaks_is_no_body(error: Exception, raised: type[Except
         pytest.fail("it has not arrived")
 
 
+@pytest.mark.constants(bodies_module, MEMORY_BYTES=10)
 @pytest.mark.parametrize("size_bytes", [100, 3 * MIB])
 def test_a_full_disk_is_a_passing_error(monkeypatch: pytest.MonkeyPatch, size_bytes: int) -> None:
     monkeypatch.setattr("tempfile.TemporaryFile", lambda *_, **__: io.BufferedRandom(io.FileIO("/dev/full", "r+")))
@@ -76,6 +78,7 @@ def test_a_full_disk_is_a_passing_error(monkeypatch: pytest.MonkeyPatch, size_by
         pytest.fail("it is not stored")
 
 
+@pytest.mark.constants(bodies_module, MEMORY_BYTES=10, ROOM_SECONDS=0)
 class TestRoom:
     def test_large_bodies_share_it_and_give_it_back(self) -> None:
         some = bodies(room_bytes=300)
@@ -94,8 +97,9 @@ class TestRoom:
             with pytest.raises(ServiceUnavailable), some.room.taken(61):
                 pytest.fail("there is none left")
 
+    @pytest.mark.constants(bodies_module, MEMORY_BYTES=100)
     def test_a_small_body_that_may_become_large_takes_room_as_well(self) -> None:
-        some = bodies(memory_bytes=100, room_bytes=300)
+        some = bodies(room_bytes=300)
         with some.received(io.BytesIO("ü".encode() * 40), 80):
             with some.room.taken(0):
                 pass
@@ -103,14 +107,15 @@ class TestRoom:
                 pytest.fail("there is none left")
 
     def test_what_is_larger_than_all_of_it_takes_all_of_it(self) -> None:
-        room = Room(100, 0)
+        room = Room(100)
         with room.taken(1_000), pytest.raises(ServiceUnavailable), room.taken(1):
             pytest.fail("there is none left")
         with room.taken(100):
             pass
 
+    @pytest.mark.constants(bodies_module, ROOM_SECONDS=5)
     def test_who_waits_for_much_is_not_overtaken(self) -> None:
-        room, order = Room(100, 5), list[str]()
+        room, order = Room(100), list[str]()
 
         def take(name: str, size_bytes: int) -> None:
             with room.taken(size_bytes):
@@ -151,7 +156,7 @@ def test_a_small_body_is_received_where_it_is_read() -> None:
     sent = b"x" * (MIB + 1)
     tracemalloc.start()
     try:
-        with bodies(memory_bytes=2 * MIB).received(io.BytesIO(sent), len(sent)) as body:
+        with bodies().received(io.BytesIO(sent), len(sent)) as body:
             assert len(body.file.read()) == len(sent)
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
@@ -161,15 +166,16 @@ def test_a_small_body_is_received_where_it_is_read() -> None:
 
 @pytest.mark.parametrize("sent", [b"", b"short"])
 def test_a_body_that_ends_early_is_as_long_as_it_is(sent: bytes) -> None:
-    with bodies(memory_bytes=100).received(io.BytesIO(sent), 50) as body:
+    with bodies().received(io.BytesIO(sent), 50) as body:
         assert (body.size_bytes, body.file.read()) == (len(sent), sent)
 
 
+@pytest.mark.constants(bodies_module, MEMORY_BYTES=1_000)
 @pytest.mark.parametrize(("uuid", "code", "status"), [("plain", 0, 200), ("ü", 230, 413)])
 def test_above_the_limit_of_one_picture_a_body_is_plain(
     gateway: Harness, uuid: str, code: int, status: int
 ) -> None:
-    gateway = gateway.with_settings(max_source_bytes=100, max_body_bytes=70_000, body_memory_bytes=1_000)
+    gateway = gateway.with_settings(max_source_bytes=100, max_body_bytes=70_000)
     request = {"Action": "RemoveBackgroundsInBatch", "PublicKey": PUBLIC_KEY, "request_uuid": uuid}
     body = signed({**request, "RawImages": [pictures.BASE64_8X8 + " " * 10_000] * 8})
     for ensure_ascii in (True, False):
@@ -198,11 +204,10 @@ class SlowBlobStore(MemoryBlobStore):
         super().put(key, data)
 
 
+@pytest.mark.constants(bodies_module, MEMORY_BYTES=1_000, ROOM_SECONDS=0.01)
 def test_a_large_body_that_finds_no_room_is_told_when_to_come_again_on_both_facades(gateway: Harness) -> None:
     blobs = SlowBlobStore()
-    gateway = replace(gateway, blobs=blobs).with_settings(
-        body_memory_bytes=1_000, large_bodies_bytes=2_000, large_bodies_wait_seconds=0.01
-    )
+    gateway = replace(gateway, blobs=blobs).with_settings(large_bodies_bytes=2_000)
     small = json.dumps(Harness.signed_list(new_task_uid()))
     large = json.dumps(Harness.signed_picture(pictures.BASE64_8X8)).ljust(2_000)
     with ThreadPoolExecutor() as callers:

@@ -91,7 +91,7 @@ class House:
             blobs=self.blobs,
             limits=LIMITS,
             price=1,
-            offers=Offers(presence=FreshPresence(), own=Choice(model=SPEC.model), memory_seconds=1),
+            offers=Offers(presence=FreshPresence(), own=Choice(model=SPEC.model)),
         )
         self.pictures = Pictures(
             store=self.store, blobs=self.blobs, paths=ResultPaths([bytes(32)]), limits=LIMITS, retention_seconds=60

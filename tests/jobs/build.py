@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, Self, TypeVar
 
@@ -132,7 +131,7 @@ class Ledger(RedisLedger):
 
     def limited(self, **limits: Any) -> Self:
         """The same records under other limits."""
-        changed = replace(self.limits, **limits)
+        changed = self.limits.model_copy(update=limits)
         return type(self)(self.client, changed, key_prefix=self.key_prefix, clock=self.clock)
 
     def recall(self, account: str, idempotency: Repeats) -> TaskUid | None:

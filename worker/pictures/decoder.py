@@ -57,6 +57,8 @@ _OWN: Final = {"OPENBLAS_NUM_THREADS": "1", "GLIBC_TUNABLES": "glibc.malloc.huge
 _ANSWER_CHARACTERS: Final = 65_536
 _BYTES_PER_PIXEL: Final = 10
 """Colours at 8 bits and at 16, and alpha."""
+DECODE_SECONDS: Final = 20.0
+"""Timeout of decoding a picture: a bad one holds a worker no longer."""
 _ATTEMPTS: Final = 2
 """The kernel may have ended a decoder for the memory that others took."""
 _START_SECONDS: Final = 60.0

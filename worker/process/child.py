@@ -26,10 +26,10 @@ from cutgate.jobs.upkeep.loops import Every
 from cutgate.worker.machine.memory import forget_peak, resident_bytes
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
-from cutgate.worker.pictures.decoder import Decoder
+from cutgate.worker.pictures.decoder import DECODE_SECONDS, Decoder
 from cutgate.worker.process.concurrency import ConcurrentItems, Deadlines
 from cutgate.worker.process.faults import Faults
-from cutgate.worker.process.kept_masks import KeptMasks
+from cutgate.worker.process.kept_masks import MASKS_BYTES, KeptMasks
 from cutgate.worker.process.runner import Runner
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
 
@@ -109,7 +109,7 @@ class Child:
         settings = self._settings
         traces.start(settings, Part.WORKER)
         redis = connect(settings.redis_url.get_secret_value())
-        self._decoder = decoder = Decoder(settings.decode_timeout_seconds, settings.max_decoder_bytes)
+        self._decoder = decoder = Decoder(DECODE_SECONDS, settings.max_decoder_bytes)
         segmenters = self._load_all()
         decoder.require()
         runner = Runner(
@@ -124,7 +124,7 @@ class Child:
             keep_16_bit=settings.keep_16_bit,
             keep_rights=settings.keep_rights,
             threads=settings.thread_count(),
-            masks=KeptMasks(settings.kept_masks_bytes),
+            masks=KeptMasks(MASKS_BYTES),
             read_image=decoder.read_image,
         )
         self._faults = runner.faults

@@ -17,6 +17,8 @@ from cutgate.worker.cutout.pipeline import Found
 _SHOWING: Final = {"output", "background", "file_format", "quality", "composition"}
 """What of a spec has no part in finding the subject; of a composition the region of interest has."""
 _LEVEL: Final = 1
+MASKS_BYTES: Final = 32 * 2**20
+"""Memory of a worker for masks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTim
 
 from cutgate.gateway.accounts.authentication import Authenticator, KeyRefused
 from cutgate.gateway.accounts.failures import AddressShutOut
-from cutgate.gateway.bodies import Bodies
+from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS
+from cutgate.gateway.bodies import Bodies, is_small
 from cutgate.gateway.observe.metrics import count_no_more
 from cutgate.gateway.runware.messages.errors import Refused, key_refusal, refusal
 from cutgate.gateway.runware.messages.outcomes import (
@@ -108,7 +109,7 @@ class RunwareApi:
 
     def _check_address(self) -> None:
         """Let a body be read, or not; a small one always is: a right key in it is to pass."""
-        if not self.settings.is_small(request.content_length):
+        if not is_small(request.content_length):
             self.authenticator.check_address(
                 key_in_header(request.headers.get("Authorization")), request.remote_addr
             )
@@ -150,7 +151,7 @@ class RunwareApi:
         answer.status_code = status_of(outcomes)
         passing = [outcome for outcome in outcomes if outcome.passing]
         if passing and answer.status_code != HTTPStatus.OK:
-            seconds = max(outcome.retry_after_seconds or self.settings.retry_after_seconds for outcome in passing)
+            seconds = max(outcome.retry_after_seconds or RETRY_AFTER_SECONDS for outcome in passing)
             answer.headers["Retry-After"] = str(seconds)
         return answer
 

@@ -38,6 +38,8 @@ from cutgate.jobs.record import ItemState, Task
 
 _BEGINNING: Final = 4
 """Tasks of a connection that are begun at a time: each may hold a picture."""
+CALLS: Final = 100
+"""Calls of a connection that may wait for results at a time: three messages with as many tasks as one may have."""
 _WAITING_MESSAGES: Final = 8
 _WAITING_BYTES: Final = LARGE_BYTES
 """What of a connection's messages may wait for its turn, or be at it; with more nothing is read from it."""
@@ -61,8 +63,6 @@ class SocketServices:
     tasks: Tasks
     large: asyncio.Semaphore
     """Room for large messages, over all connections: one costs several times its size while it is read."""
-    calls: int
-    """Calls of one connection that may wait for results at a time."""
     max_tasks: int
     """Tasks of one message."""
 
@@ -257,7 +257,7 @@ class Conversation(MessageHandler):
         return Caller(account=account, base_url=self._base_url, take_place=self._take_place), opened
 
     def _take_place(self) -> bool:
-        return self._waiting < self._services.calls
+        return self._waiting < CALLS
 
     async def _call(self, task: JsonObject, caller: Caller, guard: Guard, log: AnswerLog) -> None:
         """Do a task, for which `_beginning` has a place."""

@@ -76,7 +76,6 @@ class RunwareSockets:
             sessions=self.sessions,
             tasks=self.endings.tasks,
             large=asyncio.Semaphore(_LARGE_AT_ONCE),
-            calls=self.settings.socket_calls,
             max_tasks=self.settings.max_runware_tasks,
         )
 

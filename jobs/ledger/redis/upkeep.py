@@ -46,8 +46,7 @@ class RedisUpkeep:
         self._client = client
         self._limits = limits
         self._retention_ms = milliseconds(limits.retention_seconds)
-        seconds = limits.source_seconds
-        self._source_ms = None if seconds is None else milliseconds(seconds)
+        self._source_ms = milliseconds(limits.source_seconds)
         self._upload_retention_ms = milliseconds(limits.upload_retention_seconds)
         self._prefix = key_prefix
         self._known_server: str | None = None
@@ -205,7 +204,7 @@ class RedisUpkeep:
             "max_attempts": attempts,
             "worker_lost": encode_error(lost.facts()),
             "too_slow": encode_error(_TOO_SLOW),
-            "keep_poisoned": self._limits.keep_poisoned,
+            "keep_poisoned": self._limits.keep_poisoned_source,
             "source_ms": self._source_ms,
             "charge_strikes": self._limits.charge_strikes,
             **self._strikes(),

@@ -1,7 +1,7 @@
 """The users of the ledger's server: each part of the service may do what it needs there, and nothing else.
 
 What a script touches stands in its text, so a user's keys and commands are read from the scripts that its part
-runs; only what it calls besides is listed here. `python -m manual` writes the lines to files, without passwords.
+runs; only what it calls besides is listed here. `python -m docs.manual` writes the lines to files, no passwords.
 """
 
 import re

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings
 
 from cutgate.courier.settings import CourierSettings
 from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.sockets.hub import IDLE_SECONDS
 from cutgate.jobs.settings import SECRETS_DIR_VARIABLE, load_settings
 from cutgate.worker.settings import WorkerSettings
 from tests.deploy.kubernetes.installation import PARTS, SECRETS, Installation, fields_of
@@ -149,7 +150,7 @@ def test_the_ingress_lets_through_what_the_gateway_takes(
     settings = settings_of(installation, "gateway")
     annotations = ingress["metadata"]["annotations"]
     assert annotations["nginx.org/client-max-body-size"] == f"{settings['max_batch_body_bytes'] // 2**20}m"
-    waits_seconds = max(settings["runware_sync_seconds"], settings["socket_idle_seconds"])
+    waits_seconds = max(settings["runware_sync_seconds"], IDLE_SECONDS)
     for side in ("read", "send"):
         assert float(annotations[f"nginx.org/proxy-{side}-timeout"].removesuffix("s")) > waits_seconds
     (rule,), (tls,) = ingress["spec"]["rules"], ingress["spec"]["tls"]

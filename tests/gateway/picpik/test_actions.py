@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from cutgate.gateway.accounts.accounts import UNMETERED_CREDITS
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.jobs.errors import BlobStoreUnavailable
 from cutgate.jobs.ids import new_task_uid
@@ -132,11 +133,11 @@ class TestCredits:
         assert own(gateway.call("GetCreditBalance")) == {"TotalCredits": 12, "UsedCredits": 1}
 
     def test_an_account_that_is_not_metered(self, gateway: Harness) -> None:
-        gateway = gateway.with_settings(image_price_credits=3, unmetered_credits=5_000)
+        gateway = gateway.with_settings(image_price_credits=3)
         gateway.submit_batch(3)
         gateway.finish_one()
         gateway.finish_one()
-        shown = {"TotalCredits": 5_000, "UsedCredits": 6, "Metered": False}
+        shown = {"TotalCredits": UNMETERED_CREDITS, "UsedCredits": 6, "Metered": False}
         assert own(gateway.call("GetCreditBalance")) == shown
 
 

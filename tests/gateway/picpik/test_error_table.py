@@ -71,7 +71,7 @@ def without_blobs(gateway: Harness) -> Harness:
 
 
 def with_small_bodies(gateway: Harness) -> Harness:
-    return gateway.with_settings(max_source_bytes=100, max_body_bytes=70_000, body_memory_bytes=1_000)
+    return gateway.with_settings(max_source_bytes=100, max_body_bytes=70_000)
 
 
 def full_ledger() -> FreshLedger:

@@ -47,9 +47,10 @@ positions = st.integers(0, len(pictures.BASE64_8X8) - 1)
 
 
 @pytest.fixture(params=[2**20, 16], ids=["held", "in a file"])
-def hostile_gateway(gateway: Harness, request: pytest.FixtureRequest) -> Harness:
+def hostile_gateway(gateway: Harness, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Harness:
     """A gateway that holds bodies, and one that leaves all of them in files."""
-    return gateway.with_settings(body_memory_bytes=request.param)
+    monkeypatch.setattr("cutgate.gateway.bodies.MEMORY_BYTES", request.param)
+    return gateway
 
 
 def check(gateway: Harness, body: bytes | str, **options: Any) -> None:

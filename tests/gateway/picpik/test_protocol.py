@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import structlog
 
+from cutgate.gateway import bodies
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.jobs.observe import logs
 from tests.gateway import picture_files as pictures
@@ -149,9 +150,10 @@ def test_bodies_over_the_limit(gateway: Harness) -> None:
         assert gateway.post(b"{" + b" " * size).status_code == status
 
 
+@pytest.mark.constants(bodies, MEMORY_BYTES=10)
 def test_a_body_that_cannot_be_stored(gateway: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/nowhere")
-    response = gateway.with_settings(body_memory_bytes=10).post(GOOD)
+    response = gateway.post(GOOD)
     assert (response.status_code, response.get_json()["RetCode"]) == (503, 130)
 
 

@@ -9,8 +9,9 @@ import pytest
 from typing_extensions import Buffer, override
 from werkzeug.test import TestResponse
 
+from cutgate.gateway import bodies
 from cutgate.gateway.accounts.key_pairs import KeyPairs
-from cutgate.gateway.accounts.rates import Rate
+from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS, Rate
 from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.picpik.actions import ACTIONS
 from cutgate.gateway.settings import GatewaySettings
@@ -134,8 +135,9 @@ class TestFailedSignatures:
         wrong = json.dumps({**json.loads(LIST), "PublicKey": other.public_key})
         assert [gateway.code(body) for body in (wrong, self.WRONG, wrong)] == [171, 171, 153]
 
+    @pytest.mark.constants(bodies, MEMORY_BYTES=1_000)
     def test_a_large_body_of_an_address_that_is_shut_out_is_not_read(self, gateway: Harness) -> None:
-        gateway = gateway.with_settings(failed_signatures_per_minute=1, body_memory_bytes=1_000)
+        gateway = gateway.with_settings(failed_signatures_per_minute=1)
         assert [gateway.code(self.UNKNOWN) for _ in range(2)] == [172, 153]
         failing(gateway.store, take=LedgerUnavailable("asked all the same"))
         for told in ({"CONTENT_LENGTH": "1001"}, {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}):
@@ -144,8 +146,9 @@ class TestFailedSignatures:
             elsewhere = {**unread, "REMOTE_ADDR": "192.0.2.7"}
             assert gateway.code(b"", environ_overrides=elsewhere) == 160
 
+    @pytest.mark.constants(bodies, MEMORY_BYTES=1_000)
     def test_a_right_signature_opens_its_address_for_large_bodies(self, gateway: Harness) -> None:
-        gateway = gateway.with_settings(failed_signatures_per_minute=1, body_memory_bytes=1_000)
+        gateway = gateway.with_settings(failed_signatures_per_minute=1)
         large = PICTURE.ljust(2_000)
         assert [gateway.code(body) for body in (self.UNKNOWN, self.UNKNOWN, large)] == [172, 153, 153]
         assert [gateway.code(body) for body in (LIST, large, self.UNKNOWN, large)] == [0, 0, 153, 0]
@@ -208,7 +211,7 @@ class TestTerms:
         assert [gateway.code(PICTURE) for _ in range(2)] == [0, 0]
         refused = gateway.post(PICTURE)
         assert_throttled(refused)
-        assert refused.headers["Retry-After"] == str(gateway.settings.retry_after_seconds)
+        assert refused.headers["Retry-After"] == str(RETRY_AFTER_SECONDS)
         assert len(gateway.stored()) == 2
 
     def test_a_full_queue_says_when_there_is_room(self, gateway: Harness) -> None:

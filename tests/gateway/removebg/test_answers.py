@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cutgate.gateway.accounts.accounts import UNMETERED_CREDITS
 from cutgate.gateway.accounts.records import Terms
 from cutgate.jobs.spec import Box
 from tests.gateway import picture_files as pictures
@@ -128,13 +129,13 @@ def test_what_a_size_costs(service: RemoveBg, fields: dict[str, Any], charged: s
     assert balance.used == float(charged) * 4
 
 
-def test_an_account_with_a_price_of_its_own_and_another_number_of_previews() -> None:
-    service = patient(removebg_previews_per_credit=3)
+def test_an_account_with_a_price_of_its_own() -> None:
+    service = patient()
     service.accounts.change(ACCOUNT, terms=Terms(price_credits=5))
     service.store.grant(ACCOUNT, 100)
     assert service.done(size="full").headers[CREDITS] == "1"
-    assert service.done().headers[CREDITS] == "0.3333"
-    assert attributes(service)["credits"]["total"] == round(80 / 15, 4)
+    assert service.done().headers[CREDITS] == "0.25"
+    assert attributes(service)["credits"]["total"] == 75 / 20
 
 
 def test_pictures_that_cost_nothing_charge_nothing() -> None:
@@ -189,9 +190,9 @@ def test_an_account_has_exactly_the_names_that_clients_hand_on(service: RemoveBg
     assert '"total": 2,' in service.open("/v1.0/account").text
 
 
-def test_an_account_that_is_not_metered_has_what_the_settings_say() -> None:
-    assert attributes(make_removebg(unmetered_credits=400))["credits"]["total"] == 100
-    assert attributes(make_removebg(unmetered_credits=400, image_price_credits=0))["credits"]["total"] == 400
+def test_an_account_that_is_not_metered_has_many() -> None:
+    assert attributes(make_removebg())["credits"]["total"] == UNMETERED_CREDITS / 4
+    assert attributes(make_removebg(image_price_credits=0))["credits"]["total"] == UNMETERED_CREDITS
 
 
 def test_rate_headers_are_whole_numbers_and_count_megapixels(service: RemoveBg) -> None:

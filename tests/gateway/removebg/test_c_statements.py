@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cutgate.gateway.removebg.sources import MAX_BODY_BYTES
 from tests.fakes import failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.removebg.service import (
@@ -147,7 +148,7 @@ def test_c_6_the_command_line_tool_prints_the_detail(quick: RemoveBg) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_c_7_10_base64_of_several_megabytes_is_one_form_field(form: str) -> None:
-    service = patient(body_memory_bytes=2**20)
+    service = patient()
     picture = pictures.bmp(1_500, 1_000)  # 4.5 MB
     with service.answering():
         answer = service.send(form, image_file_b64=base64.b64encode(picture).decode())
@@ -167,9 +168,9 @@ def test_c_7_11_removd_streams_json_without_a_length(quick: RemoveBg) -> None:
 
 
 def test_c_7_11_what_is_streamed_is_counted_while_it_is_read() -> None:
-    service = make_removebg(removebg_max_bytes=1_000)
+    service = make_removebg()
     overrides: dict[str, Any] = {
-        "wsgi.input": io.BytesIO(bytes(service.settings.max_removebg_body_bytes + 1)),
+        "wsgi.input": io.BytesIO(bytes(MAX_BODY_BYTES + 1)),
         "wsgi.input_terminated": True,
     }
     answer = service.open(PATH, method="POST", content_type="application/json", environ_overrides=overrides)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from cutgate.gateway.removebg import sources
 from cutgate.gateway.removebg.errors import Refused
 from cutgate.gateway.removebg.forms import read_fields
 from cutgate.gateway.removebg.sources import Sources
@@ -203,19 +204,20 @@ def test_of_two_fields_of_a_name_the_first_counts(quick: RemoveBg) -> None:
     assert code_of(answer) == "invalid_format"
 
 
+@pytest.mark.constants(sources, MAX_PICTURE_BYTES=len(TINY) - 1)
 def test_a_picture_over_the_limit_is_a_bad_request_not_413() -> None:
-    service = make_removebg(removebg_max_bytes=len(TINY) - 1)
+    service = make_removebg()
     assert service.error(image_file=TINY)["code"] == "file_too_large"
-    large = service.error(image_file=bytes(service.settings.max_removebg_body_bytes))
+    large = service.error(image_file=bytes(sources.MAX_BODY_BYTES))
     assert large["code"] == "file_too_large"
     service.harness.assert_nothing_left()
 
 
 def test_the_background_goes_with_the_draft(quick: RemoveBg) -> None:
-    sources = Sources(quick.settings.removebg_limits())
-    assert sources.background({}) is None
-    assert sources.background({"bg_image_url": ADDRESS}) == SourceUrl(ADDRESS)
+    found = Sources(quick.settings.source_limits())
+    assert found.background({}) is None
+    assert found.background({"bg_image_url": ADDRESS}) == SourceUrl(ADDRESS)
     given: dict[str, object] = {"bg_image_file": TINY}
-    picture = sources.background(given)
+    picture = found.background(given)
     assert isinstance(picture, InspectedPicture)
     assert (picture.data, given) == (TINY, {})

@@ -15,7 +15,7 @@ def ends() -> Iterator[tuple[Channel, socket.socket]]:
     """The gateway's end of a connection and the caller's."""
     ours, callers = socket.socketpair()
     callers.setblocking(False)
-    with Channel(ours, GatewaySettings(master_key=MASTER_KEY).peer_limits()) as channel, callers:
+    with Channel(ours, GatewaySettings(master_key=MASTER_KEY)) as channel, callers:
         yield channel, callers
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.tables import KeyTable
+from cutgate.gateway.serving import health
 from cutgate.gateway.serving.health import Readiness
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.ledger.answers import Memory
@@ -34,6 +35,8 @@ WORKER: dict[str, Any] = {
     "dtype": "fp32",
     "threads": 2,
 }
+
+pytestmark = pytest.mark.constants(health, KEEP_SECONDS=0)
 
 
 @pytest.fixture
@@ -91,10 +94,11 @@ def test_nobody_learns_names_or_has_anything_written_without_a_key(gateway: Harn
     assert ready(harness) == 503
 
 
+@pytest.mark.constants(health, KEEP_SECONDS=60)
 def test_many_that_ask_look_once(gateway: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     gateway.presence.announce(WorkerPresence(**WORKER), 10)
     checks: list[None] = []
-    looks = Readiness(gateway.store, gateway.presence, lambda: checks.append(None), lambda: None, keep_seconds=60)
+    looks = Readiness(gateway.store, gateway.presence, lambda: checks.append(None), lambda: None)
     assert run_at_once(8, lambda _: looks.findings().missing) == [()] * 8
     gateway.presence.leave("w1")
     assert (looks.findings().missing, len(checks)) == ((), 1)

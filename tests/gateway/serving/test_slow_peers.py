@@ -18,6 +18,7 @@ from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.ids import new_task_uid, new_token, result_key
 from cutgate.jobs.record import Result
 from cutgate.jobs.urls import ResultPaths
+from tests.constants import environment_of
 from tests.gateway.harness import MASTER_KEY
 from tests.gateway.installation import Installation, LiveGateway
 from tests.waiting import eventually
@@ -27,6 +28,7 @@ PATIENCE_SECONDS = 20
 LONG_SECONDS = "600"
 THREADS = 4
 MANY = 4 * THREADS
+TURN = "cutgate.gateway.serving.worker:_TURN_SECONDS"
 LARGE_BYTES = 300_000
 """A body that a thread receives."""
 
@@ -42,7 +44,7 @@ def patient(installation: Installation) -> Iterator[LiveGateway]:
         CUTGATE_RECEIVING_THREADS="2",
         CUTGATE_HEAD_SECONDS=LONG_SECONDS,
         CUTGATE_TRANSFER_SECONDS=LONG_SECONDS,
-        CUTGATE_RECEIVING_WAIT_SECONDS="1",
+        **environment_of({TURN: 1}),
     ) as gateway:
         yield gateway
 
@@ -166,8 +168,10 @@ def test_a_large_body_is_told_when_no_thread_becomes_free_for_it(patient: LiveGa
 
 
 def test_a_caller_that_is_gone_while_its_body_waits_ends_nothing(installation: Installation) -> None:
-    settings = {"CUTGATE_RECEIVING_THREADS": "1", "CUTGATE_RECEIVING_WAIT_SECONDS": "0.5"}
-    with installation.serving(**settings) as gateway, callers(gateway, HALF_BODY % (b"/", LARGE_BYTES)) as held:
+    with (
+        installation.serving(CUTGATE_RECEIVING_THREADS="1", **environment_of({TURN: 0.5})) as gateway,
+        callers(gateway, HALF_BODY % (b"/", LARGE_BYTES)) as held,
+    ):
         is_alive(gateway)  # all of them are known
         for caller in held[1:]:
             caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -194,10 +198,9 @@ def test_callers_that_are_gone_before_their_answer_end_nothing(installation: Ins
 def test_clients_behind_a_proxy_have_a_share_each(installation: Installation) -> None:
     slow = b"POST / HTTP/1.1\r\nX-Forwarded-For: 192.0.2.7\r\nContent-Length: %d\r\n\r\n" % LARGE_BYTES
     body = b"{" + b" " * LARGE_BYTES
-    settings = {"CUTGATE_RECEIVING_THREADS_PER_ADDRESS": "2", "CUTGATE_RECEIVING_WAIT_SECONDS": LONG_SECONDS}
     with (
-        installation.serving(CUTGATE_RECEIVING_THREADS="3", **settings) as gateway,
-        callers(gateway, slow),
+        installation.serving(CUTGATE_RECEIVING_THREADS="9") as gateway,
+        callers(gateway, slow, count=9),
     ):
         answer = httpx.post(gateway.url, content=body, timeout=PATIENCE_SECONDS)
         assert answer.json()["RetCode"] == 160
@@ -207,9 +210,7 @@ def test_a_waiting_body_is_received_once_a_thread_is_free(installation: Installa
     body = b"{" + b" " * LARGE_BYTES
     head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
     with (
-        installation.serving(
-            CUTGATE_RECEIVING_THREADS="1", CUTGATE_RECEIVING_WAIT_SECONDS=LONG_SECONDS
-        ) as gateway,
+        installation.serving(CUTGATE_RECEIVING_THREADS="1") as gateway,
         connect(gateway) as first,
         connect(gateway) as second,
     ):
@@ -273,7 +274,7 @@ def test_a_refusal_is_read_whether_the_body_is_sent_or_not(patient: LiveGateway,
 
 def test_an_address_has_so_many_connections(installation: Installation) -> None:
     with (
-        installation.serving(CUTGATE_CONNECTIONS_PER_ADDRESS="8", CUTGATE_TRUSTED_PROXIES="10.0.0.1") as gateway,
+        installation.serving(CUTGATE_CONNECTIONS="64", CUTGATE_TRUSTED_PROXIES="10.0.0.1") as gateway,
         ExitStack() as enter,
     ):
         with callers(gateway, b"", count=20):
@@ -293,7 +294,7 @@ def test_an_address_has_so_many_connections(installation: Installation) -> None:
 
 def test_a_proxy_has_as_many_as_there_are_and_idle_ones_make_room(installation: Installation) -> None:
     with (
-        installation.serving(CUTGATE_CONNECTIONS_PER_ADDRESS="2", CUTGATE_CONNECTIONS="8") as gateway,
+        installation.serving(CUTGATE_CONNECTIONS="16") as gateway,
         callers(gateway, b"", count=20),
     ):
         assert is_alive(gateway)

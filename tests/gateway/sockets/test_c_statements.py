@@ -10,11 +10,12 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
+from cutgate.gateway.sockets import hub
 from cutgate.jobs.errors import SourceUndecodable
 from cutgate.jobs.record import ErrorFacts
 from tests.gateway import picture_files as pictures
 from tests.gateway.runware.service import Service, authentication, new_uuid, png, poll, removal
-from tests.gateway.sockets.serving import Caller, admitted, calling, lost_session, with_settings
+from tests.gateway.sockets.serving import Caller, admitted, calling, lost_session
 from tests.waiting import eventually
 
 PING = {"taskType": "ping", "ping": True}
@@ -37,7 +38,7 @@ def test_c_2_2_a_bad_key_is_told_as_clients_know_it(stranger: Caller, key: objec
     assert stranger.next() == {"errors": [error], "error": error}
 
 
-@with_settings(socket_authentication_seconds=0.5)
+@pytest.mark.constants(hub, ADMISSION_SECONDS=0.5)
 def test_c_2_2_after_a_bad_key_the_connection_stays_and_is_then_closed_with_1000(stranger: Caller) -> None:
     assert stranger.refused(authentication("wrong")) == "invalidApiKey"
     with pytest.raises(ConnectionClosed):  # although it pings again and again

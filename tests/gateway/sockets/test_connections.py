@@ -13,11 +13,13 @@ from websockets.exceptions import InvalidStatus
 from websockets.frames import CloseCode
 
 from cutgate.gateway.accounts.records import Terms
-from cutgate.gateway.settings import SocketLimits
+from cutgate.gateway.runware.sockets import conversation
+from cutgate.gateway.sockets import hub
 from cutgate.gateway.sockets.hub import Sockets
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.observe.metric_names import SOCKETS_OPEN
 from tests.fakes import failing
+from tests.gateway.harness import make_settings
 from tests.gateway.runware.service import ACCOUNT, Service, authentication, poll, removal
 from tests.gateway.sockets.serving import (
     Caller,
@@ -68,17 +70,15 @@ def test_another_path_has_no_web_socket(address: str) -> None:
         pass
 
 
-@with_settings(sockets=2)
+@with_settings(sockets=1)
 def test_one_connection_too_many_is_closed_with_1013_and_a_place_frees(service: Service, address: str) -> None:
     with admitted(address, service) as first:
-        with admitted(address, service) as second:
-            first.ping()
-            second.ping()
-            with calling(address) as third:
-                assert third.close_code() == CloseCode.TRY_AGAIN_LATER
-        eventually(lambda: len(sockets_of(service.app)) <= 1)
-        with calling(address) as fourth:
-            fourth.ping()
+        first.ping()
+        with calling(address) as second:
+            assert second.close_code() == CloseCode.TRY_AGAIN_LATER
+    eventually(lambda: not len(sockets_of(service.app)))
+    with calling(address) as third:
+        third.ping()
 
 
 def test_open_connections_are_counted(address: str) -> None:
@@ -92,7 +92,7 @@ def test_open_connections_are_counted(address: str) -> None:
     eventually(lambda: counted() == before)
 
 
-@with_settings(socket_idle_seconds=1, socket_ping_seconds=0.2)
+@pytest.mark.constants(hub, IDLE_SECONDS=1, PING_SECONDS=0.2)
 def test_an_idle_connection_is_closed_and_a_busy_or_pinging_one_is_not(service: Service, address: str) -> None:
     with (
         admitted(address, service) as idle,
@@ -110,7 +110,7 @@ def test_an_idle_connection_is_closed_and_a_busy_or_pinging_one_is_not(service: 
         pinging.ping()
 
 
-@with_settings(socket_ping_seconds=0.1)
+@pytest.mark.constants(hub, PING_SECONDS=0.1)
 def test_a_peer_that_is_gone_without_a_word_is_noticed(address: str) -> None:
     with shaking_hands(address, f"{GOOD_KEY}Sec-WebSocket-Version: 13\r\n") as silent:
         assert silent.recv(4_096)
@@ -157,13 +157,13 @@ def test_many_tasks_are_in_flight_and_none_has_a_thread(caller: Caller, service:
         caller.send(task)
     wait_for_items(service, len(tasks))
     threads = [thread.name for thread in threading.enumerate() if thread.name.startswith("socket-work")]
-    assert len(threads) <= service.settings.socket_threads
+    assert len(threads) <= hub.THREADS
     with service.working():
         told = {caller.data()["taskUUID"] for _ in tasks}
     assert told == {task["taskUUID"] for task in tasks}
 
 
-@with_settings(socket_calls=2)
+@pytest.mark.constants(conversation, CALLS=2)
 def test_calls_over_the_limit_of_a_connection_are_refused(service: Service, caller: Caller) -> None:
     for number in range(2):
         caller.send(removal())
@@ -201,7 +201,7 @@ def test_a_stop_lets_calls_end_and_takes_on_nothing_new(
 @pytest.mark.parametrize("starts_before", [False, True])
 def test_what_begins_after_the_stop_has_its_time_as_well(*, starts_before: bool) -> None:
     """A request may have been read before the stop, and its connection be given away after it."""
-    sockets, is_done = Sockets(SocketLimits()), threading.Event()
+    sockets, is_done = Sockets(make_settings()), threading.Event()
 
     async def work() -> None:
         await asyncio.sleep(0.2)

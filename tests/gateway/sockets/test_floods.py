@@ -14,6 +14,7 @@ from websockets.frames import Frame as WireFrame
 
 from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
+from cutgate.gateway.sockets import connection, hub
 from tests.gateway.runware.service import Service, authentication, removal
 from tests.gateway.sockets.serving import Caller, admitted, calling, sockets_of, with_settings
 from tests.gateway.sockets.test_connections import GOOD_KEY
@@ -110,7 +111,7 @@ def test_pongs_wait_for_a_peer_that_reads_late(address: str) -> None:
         sender.join()
 
 
-@with_settings(socket_unsent_bytes=2**16)
+@pytest.mark.constants(connection, _UNSENT_BYTES=2**16)
 def test_what_waits_for_a_peer_beyond_the_limit_breaks_the_connection_off(service: Service, address: str) -> None:
     with unread(address) as peer:
         flood = frame(Opcode.PING, b"x" * 125) * 2_000
@@ -148,7 +149,7 @@ def large() -> bytes:
     return json.dumps([{**removal(), "inputImage": "x" * 2 * MEBIBYTE}]).encode()
 
 
-@with_settings(socket_large_messages=1)
+@pytest.mark.constants(hub, LARGE_MESSAGES=1)
 def test_large_messages_come_in_turn(service: Service, address: str, large: bytes) -> None:
     with admitted(address, service) as second, receiving(service, address, large) as (first, rest):
         second.connection.send(large.decode())
@@ -157,7 +158,7 @@ def test_large_messages_come_in_turn(service: Service, address: str, large: byte
         assert second.error()["code"] == "invalidInputImage"
 
 
-@with_settings(socket_large_messages=2)
+@pytest.mark.constants(hub, LARGE_MESSAGES=2)
 def test_an_account_has_half_of_the_room_for_large_messages(service: Service, address: str, large: bytes) -> None:
     other = ApiKeys(service.accounts).add("other")
     with (
@@ -174,7 +175,8 @@ def test_an_account_has_half_of_the_room_for_large_messages(service: Service, ad
         assert second.error()["code"] == "invalidInputImage"
 
 
-@with_settings(socket_large_messages=1, head_seconds=0.2, transfer_seconds=0.5)
+@pytest.mark.constants(hub, LARGE_MESSAGES=1)
+@with_settings(head_seconds=0.2, transfer_seconds=0.5)
 def test_a_large_message_that_stops_coming_makes_room(service: Service, address: str, large: bytes) -> None:
     with admitted(address, service) as second, receiving(service, address, large) as (first, _):
         second.connection.send(large.decode())
@@ -182,9 +184,7 @@ def test_a_large_message_that_stops_coming_makes_room(service: Service, address:
         assert CloseCode.POLICY_VIOLATION.to_bytes(2) in first.recv(4_096)
 
 
-@with_settings(
-    trusted_proxies=("127.0.0.1",), sockets=20, sockets_unauthenticated=5, sockets_unauthenticated_per_address=3
-)
+@with_settings(trusted_proxies=("127.0.0.1",), sockets=20)
 def test_strangers_have_few_places_and_callers_have_theirs(service: Service, address: str) -> None:
     with ExitStack() as held:
 
@@ -200,7 +200,7 @@ def test_strangers_have_few_places_and_callers_have_theirs(service: Service, add
                 return caller.close_code() == CloseCode.TRY_AGAIN_LATER
             return False
 
-        strangers = [stranger("192.0.2.1") for _ in range(3)]
+        strangers = [stranger("192.0.2.1") for _ in range(8)]
         assert not any(is_refused(one) for one in strangers)
         assert is_refused(stranger("192.0.2.1")), "its address has enough"
         others = [stranger("192.0.2.2") for _ in range(2)]
@@ -210,15 +210,18 @@ def test_strangers_have_few_places_and_callers_have_theirs(service: Service, add
         assert not is_refused(stranger("192.0.2.3")), "a caller is no stranger"
 
 
-@with_settings(sockets=20, sockets_per_account=2)
+@with_settings(sockets=6)
 def test_an_account_has_so_many_connections(service: Service, address: str) -> None:
     other = ApiKeys(service.accounts).add("other")
-    with admitted(address, service), calling(address) as third, calling(address) as stranger:
+    with ExitStack() as held:
+        for _ in range(2):
+            held.enter_context(admitted(address, service))
+        fourth, stranger = (held.enter_context(calling(address)) for _ in range(2))
         with admitted(address, service):
-            third.send(authentication(service.api_key))
-            assert third.close_code() == CloseCode.TRY_AGAIN_LATER
+            fourth.send(authentication(service.api_key))
+            assert fourth.close_code() == CloseCode.TRY_AGAIN_LATER
             stranger.authenticate(other.api_key)
-        eventually(lambda: len(sockets_of(service.app)) == 2)
+        eventually(lambda: len(sockets_of(service.app)) == 3)
         with admitted(address, service) as again:
             again.ping()
 
@@ -233,7 +236,7 @@ def test_the_log_tells_of_a_stranger_once(service: Service, address: str) -> Non
         assert told == ["missingApiKey", "ok"]
 
 
-@with_settings(socket_ping_seconds=0.2)
+@pytest.mark.constants(hub, PING_SECONDS=0.2)
 def test_a_peer_that_is_held_back_is_not_taken_for_dead(
     service: Service, address: str, may_go_on: threading.Event
 ) -> None:

@@ -29,6 +29,7 @@ from cutgate.jobs.ledger.redis.client import connect as connect_ledger
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.observe import metric_names as names
 from cutgate.jobs.record import Claim, Result
+from tests.constants import environment_of
 from tests.end_to_end.observed.collector import collecting
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings, there
@@ -128,10 +129,12 @@ class House:
 def housed(installation: Installation, **settings: str) -> Iterator[House]:
     client = connect_ledger(installation.redis_url)
     port = free_port()
-    own = {"REQUEST_THREADS": str(THREADS), "METRICS_PORT": str(port), "HANG_UP_SECONDS": str(HANG_UP_SECONDS)}
+    hang_up = float(settings.pop("HANG_UP_SECONDS", HANG_UP_SECONDS))
+    own = {"REQUEST_THREADS": str(THREADS), "METRICS_PORT": str(port)}
     values = {f"CUTGATE_{name}": value for name, value in (own | settings).items()}
     program = ("-m", "tests.gateway.sockets.waiting_gateway")
-    with installation.serving(program=program, **values) as gateway:
+    constants = environment_of({"cutgate.gateway.sockets.socket_holds:HANG_UP_SECONDS": hang_up})
+    with installation.serving(program=program, **constants, **values) as gateway:
         house = House(gateway, client, FileBlobStore(installation.blob_dir), port)
         house.begin()
         yield house
@@ -323,7 +326,7 @@ def test_what_a_caller_sends_meanwhile_is_not_answered_and_spoils_nothing(house:
 
 def test_places_are_bounded_in_all_and_by_account_before_anything_is_accepted(installation: Installation) -> None:
     with (
-        housed(installation, HELD_CALLERS="3", HELD_CALLERS_PER_ACCOUNT="2") as house,
+        housed(installation, HELD_CALLERS="3") as house,
         ExitStack() as held,
     ):
         gone, *_ = callers = [held.enter_context(house.ask()) for _ in range(2)]

@@ -1,7 +1,6 @@
 """A connection that is lost, and what its caller finds when it comes back."""
 
 import threading
-import time
 from typing import NoReturn
 
 import pytest
@@ -17,12 +16,9 @@ from tests.gateway.sockets.serving import (
     calling,
     lost_session,
     served,
-    sockets_of,
     wait_for_items,
-    with_settings,
 )
 from tests.ledgers import fresh_sessions
-from tests.waiting import eventually
 
 UNKNOWN = "c4f57a0e-1d53-4a3c-9f3b-0c7a2a0b9f11"
 
@@ -161,15 +157,6 @@ def test_a_foreign_session_gives_a_fresh_one(service: Service, address: str) -> 
         assert service.work_once()
         assert first.data()["status"] == "success"
         assert other.is_silent()
-
-
-@with_settings(session_seconds=0.1)
-def test_an_expired_session_gives_a_fresh_one(service: Service, address: str) -> None:
-    session = lost_session(address, service)
-    eventually(lambda: not len(sockets_of(service.app)))
-    time.sleep(0.2)
-    with calling(address) as again:
-        assert again.authenticate(service.api_key, session) != session
 
 
 def test_a_second_authentication_keeps_the_session(service: Service, caller: Caller) -> None:

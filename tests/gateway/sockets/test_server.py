@@ -8,7 +8,7 @@ import pytest
 from websockets.frames import CloseCode
 
 from tests.gateway.installation import Installation, LiveGateway
-from tests.gateway.runware.service import Item, poll, removal
+from tests.gateway.runware.service import Item, authentication, poll, removal
 from tests.gateway.sockets.serving import Caller, calling
 from tests.waiting import eventually
 
@@ -31,13 +31,14 @@ def ask(caller: Caller, task: Item) -> Item:
 
 
 def test_more_sockets_than_threads_leave_requests_their_threads(installation: Installation, api_key: str) -> None:
-    settings = {"CUTGATE_REQUEST_THREADS": "2", "CUTGATE_SOCKETS": "30"}
+    settings = {"CUTGATE_REQUEST_THREADS": "2", "CUTGATE_SOCKETS": "20"}
     with installation.serving(**settings) as gateway, ExitStack() as held:
         callers = []
-        for _ in range(30):
+        for _ in range(10):
             callers.append(held.enter_context(calling(gateway.address)))
             callers[-1].authenticate(api_key)
         with calling(gateway.address) as refused:
+            refused.send(authentication(api_key))
             assert refused.close_code() == CloseCode.TRY_AGAIN_LATER
         for _ in range(5):
             assert httpx.get(f"{gateway.url}/healthz").status_code == 200

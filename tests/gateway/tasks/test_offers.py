@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 
 from cutgate.gateway.accounts.records import Terms
+from cutgate.gateway.tasks.offers import MEMORY_SECONDS
 from cutgate.jobs.presets import PRESETS, Choice
 from cutgate.jobs.spec import Precision
 from tests.fakes import ManualClock
 from tests.gateway import picture_files as pictures
-from tests.gateway.harness import ACCOUNT, Harness, make_settings
+from tests.gateway.harness import ACCOUNT, Harness
 from tests.ledgers import FreshPresence
 
 BEST = PRESETS["best"]
@@ -68,7 +69,7 @@ def test_the_installations_model_is_never_refused(gateway: Harness) -> None:
 def on_a_clock(gateway: Harness) -> tuple[Harness, ManualClock]:
     """A gateway whose account asks for `best`, with the workers' presence on a clock of its own."""
     clock = ManualClock()
-    gateway = replace(gateway, presence=FreshPresence(clock), settings=make_settings(offer_memory_seconds=60))
+    gateway = replace(gateway, presence=FreshPresence(clock))
     gateway.accounts.change(ACCOUNT, terms=Terms(**BEST.model_dump()))
     return gateway, clock
 
@@ -77,7 +78,7 @@ def test_a_worker_that_restarts_refuses_nobody(on_a_clock: tuple[Harness, Manual
     gateway, clock = on_a_clock
     gateway.offer(BEST)
     gateway.presence.leave("w-1")
-    clock.advance(seconds=59)
+    clock.advance(seconds=MEMORY_SECONDS - 1)
     gateway.submit()
     clock.advance(seconds=2)
     assert gateway.code(PICTURE) == 150
@@ -87,5 +88,5 @@ def test_a_repeat_is_answered_with_its_task_whoever_is_there(on_a_clock: tuple[H
     gateway, clock = on_a_clock
     gateway.offer(BEST)
     first = gateway.submit(request_uuid="once")
-    clock.advance(seconds=61)
+    clock.advance(seconds=MEMORY_SECONDS + 1)
     assert gateway.submit(request_uuid="once") == first

@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 from structlog.testing import capture_logs
 
+from cutgate.gateway.serving import health
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.blobs.s3_store import PROBE
@@ -127,6 +128,7 @@ def test_readiness_follows_the_fault(gateway: Harness, fault: Fault) -> None:
     assert not store_is_missing(gateway)
 
 
+@pytest.mark.constants(health, KEEP_SECONDS=0)
 def test_a_full_disk_is_named_to_callers_in_the_log_and_by_readiness(gateway: Harness, full_disk: Fault) -> None:
     gateway = replace(gateway, blobs=full_disk.blobs, settings=SMALL_DISKS)
     gateway.offer()

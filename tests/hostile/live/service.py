@@ -46,7 +46,6 @@ SETTINGS: Final = {
     "CUTGATE_FAILED_SIGNATURES_PER_MINUTE": "1000000",
     "CUTGATE_REQUEST_THREADS": "16",
     "CUTGATE_RUNWARE_SYNC_SECONDS": "0.2",
-    "CUTGATE_SOCKET_AUTHENTICATION_SECONDS": "5",
     "CHAOS_WORK_SECONDS": "0",
 }
 """Rates that no attack reaches: it is to meet what lies behind them; and no call that waits long for a result."""

@@ -5,7 +5,6 @@ Items that hang or harm their workers count against their account: it then waits
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import product
 from typing import cast
 
@@ -284,7 +283,7 @@ class TestWorkersThatDie:
 class TestPrice:
     @pytest.fixture(params=[False, True], ids=["free", "charged"])
     def limits(self, request: pytest.FixtureRequest) -> LedgerLimits:
-        return replace(LIMITS, charge_strikes=request.param)
+        return LIMITS.model_copy(update={"charge_strikes": request.param})
 
     def test_it_is_released_unless_the_operator_charges_it(self, ledger: Ledger, limits: LedgerLimits) -> None:
         ledger.grant("alice", 100)

@@ -123,8 +123,8 @@ class TestRecallAndName:
         limits = LedgerLimits(
             queue_timeout_seconds=50, job_timeout_seconds=10, max_attempts=2, retention_seconds=900
         )
-        assert replace(limits, idempotency_seconds=600).name_seconds == 1_020
-        assert replace(limits, idempotency_seconds=6_000).name_seconds == 6_000
+        assert limits.model_copy(update={"idempotency_seconds": 600}).name_seconds == 1_020
+        assert limits.model_copy(update={"idempotency_seconds": 6_000}).name_seconds == 6_000
 
 
 class TestMemo:

@@ -14,9 +14,10 @@ from tests.waiting import eventually
 def test_it_takes_items_back_and_removes_what_is_past_its_time(
     ledger: Ledger, memory_blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(background, "REAP_SECONDS", 0.02)
     monkeypatch.setattr(background, "RETENTION_SWEEP_SECONDS", 0.02)
     monkeypatch.setattr(background, "ORPHAN_SWEEPS_IN_GRACE", 60 / 0.02)
-    settings = JobSettings(orphan_grace_seconds=60, sweep_seconds=0.02)
+    settings = JobSettings(orphan_grace_seconds=60)
     ledger = ledger.limited(retention_seconds=100)
     expired = ledger.claimed()
     memory_blobs.put(expired.source, b"source")

@@ -6,6 +6,7 @@ import pytest
 
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.record import ItemState, Task
+from tests.constants import environment_of
 from tests.jobs.pictures.test_price import progressive
 from tests.waiting import eventually
 from tests.worker.process.crew import FINE_PX, Crew, picture, team
@@ -14,11 +15,13 @@ __all__ = ["team"]
 
 MALLORY: Final = "mallory"
 DECODE_SECONDS: Final = 2.0
-LIMITS: Final = {
-    # Native code is busy with such a picture for far longer than it may be.
-    "CUTGATE_MAX_DECODED_PIXELS": str(10**12),
-    "CUTGATE_DECODE_TIMEOUT_SECONDS": str(DECODE_SECONDS),
-}
+# Native code is busy with such a picture for far longer than it may be.
+LIMITS: Final = environment_of(
+    {
+        "cutgate.jobs.settings:MAX_DECODED_PIXELS": 10**12,
+        "cutgate.worker.process.child:DECODE_SECONDS": DECODE_SECONDS,
+    }
+)
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +62,10 @@ def test_one_accounts_bombs_hold_up_another_by_one_limit_at_most(team: Crew, bom
     assert worker.log("child_gone") == []
 
 
-@pytest.mark.parametrize("team", [LIMITS | {"CUTGATE_MAX_STRIKES": "2"}], indirect=True)
+@pytest.mark.parametrize("team", [LIMITS], indirect=True)
 def test_after_a_few_the_account_waits_behind_all_others(team: Crew, bomb: bytes) -> None:
     team.start_ready()
-    ended(team, team.submit_files(*[bomb] * 2, account=MALLORY), MALLORY)
+    ended(team, team.submit_files(*[bomb] * 3, account=MALLORY), MALLORY)
     uids = [team.submit_files(bomb, account=MALLORY) for _ in range(2)]
     eventually(lambda: begun(team, uids[0]))
     fine = ended(team, team.submit_files(*[picture(FINE_PX)] * 5), "ada")

@@ -15,6 +15,7 @@ from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
 from cutgate.worker.process import celery_app as app
 from cutgate.worker.process.child import Child
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
+from tests.constants import change_constants
 
 HANGS_PX, DIES_PX, SLOW_PX, LEAKS_PX, RAISES_PX = 41, 42, 43, 44, 45
 SLOW_SECONDS = 0.8
@@ -61,6 +62,7 @@ def load(settings: NetworkSettings) -> Segmenter:
 
 
 if __name__ == "__main__":
+    change_constants()
     settings = WorkerSettings()
     logs.configure(settings.log_format, settings.log_level)
     sys.exit(app.run(settings, Child(settings, load)))

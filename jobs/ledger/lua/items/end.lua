@@ -6,7 +6,7 @@
 --   state       'done' or 'failed'
 --   outcome     the item's field for the text: 'result' or 'error'
 --   text        JSON, as jobs/ledger/encoding.py writes it
---   source_ms   after how long its source may go; nil for never
+--   source_ms   after how long its source may go
 --   pace_ms     how far back the ends of items count for their pace
 --   harmful     nil, or true where it failed in a way that counts against its account
 --   max_strikes, strike_ms, charge_strikes

@@ -17,7 +17,7 @@ end
 
 -- Ends an item for good, once it has left its queue. Done: its reserved credits are booked; failed: they are released.
 -- Its source goes with the upkeep, args.source_ms later, since an end that a failover loses is made again from it; keep:
--- the source stays with the task, as all do where args.source_ms is nil. charge: it is booked although it failed.
+-- the source stays with the task. charge: it is booked although it failed.
 local function end_item(item, state, outcome, text, keep, charge)
   local item_key = key('item', item)
   local uid, index = string.match(item, '^(.*):(%d+)$')
@@ -31,7 +31,7 @@ local function end_item(item, state, outcome, text, keep, charge)
   redis.call('HSET', item_key, 'state', state, outcome, text, 'ended_at_ms', now_ms)
   redis.call('HDEL', item_key, 'account', 'lane', 'spec', 'source', 'reserved', 'number', 'owner', 'queued_at_ms',
     'claimed_at_ms', 'hard_deadline_ms', 'fetched', 'sent', 'background')
-  if args.source_ms and not keep then
+  if not keep then
     if fields[5] ~= 'fetching' or fields[7] then redis.call('ZADD', key('spent'), now_ms + args.source_ms, fields[6]) end
     if fields[8] then redis.call('ZADD', key('spent'), now_ms + args.source_ms, fields[8]) end
   end

@@ -16,7 +16,9 @@ from structlog.testing import capture_logs
 from typing_extensions import override
 from werkzeug.test import TestResponse
 
+from cutgate.gateway import bodies
 from cutgate.gateway.accounts.api_keys import ApiKeys
+from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS
 from cutgate.gateway.runware.http.views import RunwareApi
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
@@ -94,9 +96,10 @@ def test_an_address_that_tries_keys_is_throttled_and_right_ones_pass() -> None:
     service.result(removal(deliveryMethod="async"))
 
 
+@pytest.mark.constants(bodies, MEMORY_BYTES=1_000)
 @pytest.mark.parametrize("api_key", [None, "cutgate_wrong"])
 def test_a_large_body_of_an_address_that_is_shut_out_is_not_read(api_key: str | None) -> None:
-    service = make_service(failed_signatures_per_minute=1, body_memory_bytes=1_000)
+    service = make_service(failed_signatures_per_minute=1)
     assert [service.post([removal()], api_key="cutgate_wrong").status_code for _ in range(2)] == [401, 429]
     stream = BrokenChunks(b"[", OSError("it is read"))
     overrides: dict[str, Any] = {"wsgi.input": stream, "CONTENT_LENGTH": "1001"}
@@ -122,19 +125,19 @@ def test_each_task_of_a_request_counts_against_the_rate() -> None:
     assert {item["code"] for item in answer["errors"]} == {"rateLimitExceeded"}
 
 
+@pytest.mark.constants(bodies, MEMORY_BYTES=1_000)
 @pytest.mark.parametrize("stated", [True, False])
 def test_a_body_over_the_limit_is_refused(stated: bool) -> None:
-    service = make_service(
-        max_runware_body_bytes=300_000, max_source_bytes=100_000, max_body_bytes=400_000, body_memory_bytes=1_000
-    )
+    service = make_service(max_runware_body_bytes=300_000, max_source_bytes=100_000, max_body_bytes=400_000)
     body = json.dumps([removal("A" * 300_000)]).encode()
     overrides = {} if stated else {"wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
     assert service.error(body, environ_overrides=overrides)["code"] == "maxMessageSizeExceeded"
     assert service.error([removal("A" * 200_000)])["code"] == "invalidInputImage"
 
 
+@pytest.mark.constants(bodies, MEMORY_BYTES=100)
 def test_large_bodies_wait_for_one_another_and_their_place_is_given_back() -> None:
-    service = make_service(body_memory_bytes=100, large_bodies_wait_seconds=5)
+    service = make_service()
     view = service.app.view_functions["runware.post"]
     assert isinstance(view, MethodType)
     api = view.__self__
@@ -159,7 +162,7 @@ def test_a_blob_store_that_is_away_is_passing(service: Service) -> None:
     failing(service.blobs, put=BlobStoreUnavailable("the disk is full"))
     answer = service.post([removal(deliveryMethod="async")])
     assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (503, "serviceUnavailable")
-    assert answer.headers["Retry-After"] == str(service.settings.retry_after_seconds)
+    assert answer.headers["Retry-After"] == str(RETRY_AFTER_SECONDS)
 
 
 def test_a_fault_of_the_server_tells_nothing(service: Service) -> None:
@@ -235,15 +238,16 @@ def test_a_body_whose_chunks_are_broken_cannot_be_read(service: Service, error: 
     service.harness.assert_nothing_left()
 
 
+@pytest.mark.constants(bodies, MEMORY_BYTES=1)
 def test_a_body_that_finds_no_space_may_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    service = make_service(body_memory_bytes=1)
+    service = make_service()
     task = removal(deliveryMethod="async")
     with monkeypatch.context() as patched:
         full = Mock(side_effect=OSError(errno.ENOSPC, "no space left"))
         patched.setattr(tempfile, "TemporaryFile", full)
         answer = service.post([task])
     assert (answer.status_code, code_of(answer)) == (503, "serviceUnavailable")
-    assert answer.headers["Retry-After"] == str(service.settings.retry_after_seconds)
+    assert answer.headers["Retry-After"] == str(RETRY_AFTER_SECONDS)
     service.harness.assert_nothing_left()
     assert service.result(task)["taskUUID"] == task["taskUUID"]
 

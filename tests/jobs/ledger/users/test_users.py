@@ -22,7 +22,7 @@ from cutgate.jobs.ledger.redis.users import USERS, access_control_list
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.spec import CutoutSpec, Lane
 from cutgate.local.redis_server import access_control_list as with_passwords
-from manual.server_users import FILES
+from docs.manual.server_users import FILES
 from tests.broker import application
 from tests.fakes import ManualClock
 from tests.jobs.build import Ledger, new_task
@@ -207,7 +207,7 @@ def test_hints_are_taken_by_workers(guarded: Guarded) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name)
 def test_the_files_are_what_the_program_makes(file: Path) -> None:
-    assert file.read_text(encoding="utf-8") == access_control_list(), "run `python -m manual`"
+    assert file.read_text(encoding="utf-8") == access_control_list(), "run `python -m docs.manual`"
 
 
 def test_what_a_script_touches_stands_in_its_text() -> None:

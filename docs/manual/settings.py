@@ -2,23 +2,23 @@
 
 from typing import Final
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings
 
 from cutgate.courier.settings import CourierSettings
 from cutgate.gateway.settings import GatewaySettings, ServiceSettings
 from cutgate.jobs.blob_settings import BlobSettings
+from cutgate.jobs.limits import LedgerSettings
 from cutgate.jobs.settings import JobSettings
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
-from manual.markdown import code, items, one_line
+from docs.manual.markdown import code, items, one_line
 
 FIELDS: Final = GatewaySettings.model_fields | CourierSettings.model_fields | WorkerSettings.model_fields
 """All of them; where gateway and worker describe one, the worker's words count, which say more."""
 
-GROUPS: Final[dict[str, tuple[type[BaseSettings], ...]]] = {
+GROUPS: Final[dict[str, tuple[type[BaseModel], ...]]] = {
     "storage": (BlobSettings,),
-    "all parts": (JobSettings,),
+    "all parts": (LedgerSettings, JobSettings),
     "gateway": (ServiceSettings, GatewaySettings),
     "courier": (CourierSettings,),
     "network": (NetworkSettings,),
@@ -49,7 +49,7 @@ def _shown(name: str, field: FieldInfo) -> str:
     return code(f"{variable(name)}={default}" if default else variable(name))
 
 
-def _declared(kinds: tuple[type[BaseSettings], ...]) -> list[str]:
+def _declared(kinds: tuple[type[BaseModel], ...]) -> list[str]:
     return [name for kind in kinds for name in kind.__annotations__ if name in kind.model_fields]
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from cutgate.jobs.ledger.redis.users import access_control_list
 
-_ROOT: Final = Path(__file__).parent.parent
+_ROOT: Final = Path(__file__).parents[2]
 FILES: Final = (_ROOT / "deploy" / "redis" / "users.acl", _ROOT / "cutgate" / "local" / "users.acl")
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.pages import write_part
-from manual import command_line, picpik, runware
-from manual.settings import GROUPS, settings_list
+from docs.manual import command_line, picpik, runware
+from docs.manual.settings import GROUPS, settings_list
 
-DOCS: Final = Path(__file__).parent.parent / "docs"
+DOCS: Final = Path(__file__).parents[1]
 
 PARTS: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "command-line.md": {part: partial(str, text) for part, text in command_line.lists().items()},

@@ -15,10 +15,10 @@ from cutgate.gateway.runware.messages.fields import WRONG
 from cutgate.gateway.runware.tasks.actions import ACTIONS
 from cutgate.gateway.runware.tasks.submitting import DEFAULTS
 from cutgate.jobs import errors as jobs
-from manual.advice import RUNWARE_ADVICE, RUNWARE_WHEN
-from manual.errors import Kinds, by_row, when
-from manual.markdown import alike, code, items, one_line, summaries, summary
-from manual.rates import COUNTED
+from docs.manual.advice import RUNWARE_ADVICE, RUNWARE_WHEN
+from docs.manual.errors import Kinds, by_row, when
+from docs.manual.markdown import alike, code, items, one_line, summaries, summary
+from docs.manual.rates import COUNTED
 
 _USUAL: Final = 400
 """The HTTP status of most refusals."""

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from cutgate.gateway.accounts.rates import TooOften
 from cutgate.jobs.errors import CutoutError
-from manual.markdown import summaries
+from docs.manual.markdown import summaries
 
 R = TypeVar("R")
 Kinds = list[type[Exception]]

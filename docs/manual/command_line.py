@@ -5,7 +5,7 @@ from typing import Final
 import click
 
 from cutgate.commands.cli import main
-from manual.markdown import code, items, one_line
+from docs.manual.markdown import code, items, one_line
 
 _SHARED_BY: Final = ("cut", "watch")
 """Commands whose common options have lists of their own."""

@@ -10,10 +10,10 @@ from cutgate.gateway.picpik.openapi import picpik_section
 from cutgate.gateway.picpik.requests import IGNORED
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs import errors as jobs
-from manual.advice import PICPIK_ADVICE, PICPIK_WHEN
-from manual.errors import by_row, when
-from manual.markdown import alike, code, items, one_line, summaries, summary
-from manual.rates import COUNTED
+from docs.manual.advice import PICPIK_ADVICE, PICPIK_WHEN
+from docs.manual.errors import by_row, when
+from docs.manual.markdown import alike, code, items, one_line, summaries, summary
+from docs.manual.rates import COUNTED
 
 _ENVELOPE: Final = {"Action", "PublicKey", "Signature", "RetCode", "Message", "request_uuid"}
 """What every request or answer has; the page says it once."""

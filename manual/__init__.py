@@ -1,1 +1,0 @@
-"""The parts of docs/ that are made from the program; `python -m manual` writes them."""
