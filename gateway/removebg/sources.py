@@ -46,7 +46,7 @@ class Sources:
         return self._taken(given, next(name for name in SOURCES if name in given))
 
     def background(self, given: Fields) -> Source | None:
-        """The same of the picture behind the subject; None where there is none."""
+        """The picture behind the subject, which is taken away, too; None where there is none."""
         name = next((name for name in _BACKGROUNDS if name in given), None)
         return None if name is None else self._taken(given, name)
 

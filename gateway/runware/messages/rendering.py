@@ -81,7 +81,7 @@ class Rendering:
         if task.ended_at_ms is None:
             return None
         stored, item = StoredRequest.of(task), task.items[0]
-        echo = self._echo(task, stored, task_uuid)
+        echo = self.echo(task, task_uuid or stored.task_uuid)
         if item.error is not None:
             return failure(item.error, echo, stored.parameter)
         if item.result is None:
@@ -90,16 +90,12 @@ class Rendering:
 
     def progress(self, task: Task, task_uuid: str | None = None) -> Outcome:
         """That a task has not ended."""
-        return Outcome(item=self._echo(task, StoredRequest.of(task), task_uuid) | {"status": "processing"})
-
-    @classmethod
-    def echo(cls, task: Task) -> dict[str, str]:
-        """Type and UUID of a task, as every item repeats them."""
-        return cls._echo(task, StoredRequest.of(task), None)
+        return Outcome(item=self.echo(task, task_uuid) | {"status": "processing"})
 
     @staticmethod
-    def _echo(task: Task, stored: StoredRequest, task_uuid: str | None) -> dict[str, str]:
-        return {"taskType": task.origin, "taskUUID": task_uuid or stored.task_uuid}
+    def echo(task: Task, task_uuid: str | None = None) -> dict[str, str]:
+        """Type and UUID of a task, as every item repeats them; its own where the caller writes none now."""
+        return {"taskType": task.origin, "taskUUID": task_uuid or StoredRequest.of(task).task_uuid}
 
     def _success(self, task: Task, result: Result, stored: StoredRequest, base_url: str) -> JsonObject:
         if task.origin in {TaskType.IMAGE_UPLOAD, TaskType.MEDIA_STORAGE}:
