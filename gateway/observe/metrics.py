@@ -105,7 +105,6 @@ class MetricsPort:
         collector: Collector,
         pages: Mapping[str, Callable[[], WSGIApplication]],
     ) -> None:
-        """Wrap an application."""
         self._app = app
         self._port = str(port)
         self._pages = pages

@@ -1,5 +1,6 @@
 """From the models that requests and answers pass through to the schemas of the document."""
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 from pydantic import BaseModel
@@ -37,14 +38,19 @@ def model_schema(
     return tidy(schema)
 
 
+def object_schema(required: Mapping[str, Schema], **optional: Schema) -> Schema:
+    """The schema of an object with these members and no others."""
+    members = {**required, **optional}
+    return {"type": "object", "properties": members, "required": [*required], "additionalProperties": False}
+
+
 def shape_of(example: object) -> Schema:
     """The schema of objects with the members of an example, of numbers and of texts."""
     if isinstance(example, list):
         return {"type": "array", "items": shape_of(example[0])}
     if not isinstance(example, dict):
         return {"type": "string" if isinstance(example, str) else "number"}
-    members = {name: shape_of(value) for name, value in example.items()}
-    return {"type": "object", "properties": members, "required": [*members], "additionalProperties": False}
+    return object_schema({name: shape_of(value) for name, value in example.items()})
 
 
 def without_null(schema: Schema) -> Schema:

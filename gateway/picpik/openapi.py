@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cutgate.gateway.openapi.models import model_schema, ref, without_null
+from cutgate.gateway.openapi.models import model_schema, object_schema, ref, without_null
 from cutgate.gateway.openapi.parts import PICTURE, ApiSection, Call, Endpoint, Schema, error_tables
 from cutgate.gateway.picpik.actions import ACTIONS, Action
 from cutgate.gateway.picpik.answers import Answer, TaskCreated, TaskDetails
@@ -144,16 +144,8 @@ def _answer(name: str, schema: Schema) -> Schema:
 
 
 def _error() -> Schema:
-    return {
-        "type": "object",
-        "description": "What is wrong. `Detail` is Cutgate's own: a sentence for people, where more is known.",
-        "properties": {
-            "RetCode": {"enum": sorted({row.ret_code for row in ROWS.values()})},
-            "Action": _STRING,
-            "Message": _STRING,
-            "request_uuid": _STRING,
-            "Detail": _STRING,
-        },
-        "required": ["RetCode", "Action", "Message", "request_uuid"],
-        "additionalProperties": False,
-    }
+    codes = {"enum": sorted({row.ret_code for row in ROWS.values()})}
+    said = dict.fromkeys(("Action", "Message", "request_uuid"), _STRING)
+    schema = object_schema({"RetCode": codes, **said}, Detail=_STRING)
+    text = "What is wrong. `Detail` is Cutgate's own: a sentence for people, where more is known."
+    return {**schema, "description": text}

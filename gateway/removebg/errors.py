@@ -144,7 +144,6 @@ class Refused(Exception):
     def __init__(
         self, code: str, detail: str = "", *, title: str = "", retry_after_seconds: int | None = None
     ) -> None:
-        """Choose the answer."""
         super().__init__(f"{code}: {detail}")
         row = ROWS[code]
         self.code, self.status = code, int(row.status)

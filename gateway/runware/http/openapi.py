@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cutgate.gateway.openapi.models import model_schema, ref
+from cutgate.gateway.openapi.models import model_schema, object_schema, ref
 from cutgate.gateway.openapi.parts import PICTURE, ApiSection, Call, Endpoint, Schema, error_tables
 from cutgate.gateway.runware.messages import requests
 from cutgate.gateway.runware.messages.errors import ROWS
@@ -154,7 +154,7 @@ def _endpoint(max_tasks: int) -> Endpoint:
         success="The tasks' answers; errors of some beside successes of others, and of tasks that have failed.",
         refusals=error_tables("code", "message", rows),
         # A wrong key is told twice, as the protocol does.
-        refusal=_object({"errors": _ERRORS}, error=ref(f"{_PREFIX}Error")),
+        refusal=object_schema({"errors": _ERRORS}, error=ref(f"{_PREFIX}Error")),
         request_frame=lambda task: {"type": "array", "items": task, "minItems": 1, "maxItems": max_tasks},
         answer_frame=_body,
         # Without a key there are pings.
@@ -190,21 +190,12 @@ def _keyless() -> dict[str, Schema]:
     """What needs no caller."""
     ping, authentication = ({"const": str(name)} for name in (TaskType.PING, TaskType.AUTHENTICATION))
     return {
-        _task_name(TaskType.PING): _object({"taskType": ping}, ping={"const": True}),
-        _answer_name(TaskType.PING): _object({"taskType": ping, "pong": {"const": True}}),
-        _task_name(TaskType.AUTHENTICATION): _object({"taskType": authentication, "apiKey": _STRING}),
-        _answer_name(TaskType.AUTHENTICATION): _object(
+        _task_name(TaskType.PING): object_schema({"taskType": ping}, ping={"const": True}),
+        _answer_name(TaskType.PING): object_schema({"taskType": ping, "pong": {"const": True}}),
+        _task_name(TaskType.AUTHENTICATION): object_schema({"taskType": authentication, "apiKey": _STRING}),
+        _answer_name(TaskType.AUTHENTICATION): object_schema(
             {"taskType": authentication, "connectionSessionUUID": _UUID}
         ),
-    }
-
-
-def _object(required: Mapping[str, Schema], **optional: Schema) -> Schema:
-    return {
-        "type": "object",
-        "properties": {**required, **optional},
-        "required": list(required),
-        "additionalProperties": False,
     }
 
 
@@ -223,17 +214,17 @@ def _answer(name: str) -> Schema:
     task_type: Schema = (
         {"enum": list(map(str, ACTIONS))} if name == TaskType.GET_RESPONSE else {"const": str(name)}
     )
-    return _object({"taskType": task_type, "taskUUID": _UUID}, **_ANSWERS.get(name, _RESULT))
+    return object_schema({"taskType": task_type, "taskUUID": _UUID}, **_ANSWERS.get(name, _RESULT))
 
 
 def _body(answer: Schema) -> Schema:
     """What an answer consists of: items of tasks, and of what is wrong."""
     data = {"type": "array", "items": answer, "minItems": 1}
-    return {**_object({}, data=data, errors=_ERRORS), "minProperties": 1}
+    return {**object_schema({}, data=data, errors=_ERRORS), "minProperties": 1}
 
 
 def _error() -> Schema:
-    schema = _object(
+    schema = object_schema(
         {"code": _STRING, "message": _STRING},
         parameter={
             "anyOf": [_STRING, {"type": "array", "items": _STRING}],

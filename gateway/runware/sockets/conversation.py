@@ -79,7 +79,6 @@ class Conversation(MessageHandler):
         base_url: str,
         over: Callable[[Conversation], None],
     ) -> None:
-        """Begin."""
         self.connection = connection
         self._over = over
         self._services = services

@@ -59,7 +59,6 @@ class Sender:
     """The outgoing half of a conversation. Used in the sockets' thread only."""
 
     def __init__(self, connection: Connection, sockets: Sockets, sessions: Sessions) -> None:
-        """Begin, without a session."""
         self._connection = connection
         self._sockets = sockets
         self._sessions = sessions

@@ -96,7 +96,6 @@ class Sessions:
         renew_seconds: float = RENEW_SECONDS,
         key_prefix: str = KEY_PREFIX,
     ) -> None:
-        """Use a server."""
         #: How often a connection that lives has to say so.
         self.renew_seconds = renew_seconds
         self._client = client
