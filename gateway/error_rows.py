@@ -1,7 +1,9 @@
 """Tables of errors that name a class once: its subclasses share its row unless they have their own."""
 
 from collections.abc import Iterator, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
+
+from cutgate.jobs.errors import CutoutError
 
 R = TypeVar("R")
 
@@ -11,12 +13,15 @@ def row_of(kind: type[Exception], rows: Mapping[type[Exception], R], default: R)
     return next((rows[base] for base in kind.__mro__ if base in rows), default)
 
 
-def spelt_out(rows: Mapping[type[Exception], R]) -> dict[type[Exception], R]:
-    """The row of each class in a table and of each subclass that exists now, in the order of the bases."""
-    return {kind: row_of(kind, rows, rows[base]) for base in rows for kind in _with_subclasses(base)}
+def _tree(root: type[CutoutError]) -> Iterator[type[CutoutError]]:
+    yield root
+    for kind in root.__subclasses__():
+        yield from _tree(kind)
 
 
-def _with_subclasses(base: type[Exception]) -> Iterator[type[Exception]]:
-    yield base
-    for kind in base.__subclasses__():
-        yield from _with_subclasses(kind)
+_BY_KIND: Final = {error.kind: error for error in _tree(CutoutError)}
+
+
+def class_of(kind: str) -> type[CutoutError]:
+    """The class of a recorded error; a kind that a newer worker wrote reads as the plain `CutoutError`."""
+    return _BY_KIND.get(kind, CutoutError)

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
-from flask import Response, request
+from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
 MEDIA_TYPES: Final[Mapping[str, str]] = {
@@ -90,23 +90,26 @@ class StaticFiles:
     """By name: a request's path is looked up here and never on the disk."""
     headers: Mapping[str, str]
 
+    def add_to(self, routes: Blueprint, path: str) -> None:
+        """Serve the page at a path, and what it loads below it."""
+
+        def moved() -> Response:
+            """Send whoever adds a slash to the page, whose addresses are relative to it."""
+            location = {"Location": f"..{path}"}
+            return Response(status=HTTPStatus.PERMANENT_REDIRECT, headers={**self.headers, **location})
+
+        for rule, view in ((path, self.page), (f"{path}/", moved), (f"{path}/<path:name>", self.file)):
+            routes.add_url_rule(rule, view_func=view, provide_automatic_options=False, strict_slashes=True)
+
     def page(self) -> Response:
         """Send the page."""
         return self._send(PAGE)
 
     def file(self, name: str) -> Response:
-        """Send what the page loads.
-
-        Raises:
-            NotFound: there is no such file.
-        """
+        """Send what the page loads."""
         if name == PAGE:
             raise NotFound
         return self._send(name)
-
-    def moved(self, location: str) -> Response:
-        """Send whoever adds a slash to the page, whose addresses are relative to it."""
-        return Response(status=HTTPStatus.PERMANENT_REDIRECT, headers={**self.headers, "Location": location})
 
     def _send(self, name: str) -> Response:
         file = self._files.get(name)

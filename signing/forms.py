@@ -62,22 +62,21 @@ def _texts(raw: bytearray) -> dict[str, str]:
 def _decoded(raw: bytearray, start: int, end: int) -> str:
     """The text of a part, which is overwritten: it is decoded where it lies."""
     decoded_end = start
-    for chunk in _chunks(raw, start, end):
-        decoded = unquote_to_bytes(chunk.replace(b"+", b" "))
-        raw[decoded_end : decoded_end + len(decoded)] = decoded
-        decoded_end += len(decoded)
+    for piece in unquoted(raw, start, end):
+        raw[decoded_end : decoded_end + len(piece)] = piece
+        decoded_end += len(piece)
     return str(memoryview(raw)[start:decoded_end], "utf-8")
 
 
-def _chunks(raw: bytearray, start: int, end: int) -> Iterator[bytes]:
-    """Cut a part without parting a `%XX`.
+def unquoted(raw: bytes | bytearray, start: int, end: int) -> Iterator[bytes]:
+    """A part of a form in pieces: percent signs decoded, `+` as a space.
 
     `unquote_to_bytes` makes an object for each percent sign: in one go, a hostile body would take thirty times
-    its own size.
+    its own size. No piece parts a `%XX`.
     """
     while start < end:
         cut = min(start + _CHUNK_BYTES, end)
         escape = raw.find(b"%", cut - 2, cut) if cut < end else -1
         cut = cut if escape < 0 else escape
-        yield bytes(raw[start:cut])
+        yield unquote_to_bytes(bytes(raw[start:cut]).replace(b"+", b" "))
         start = cut

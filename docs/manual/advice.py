@@ -1,7 +1,29 @@
-"""What a caller does about each refusal; a test holds these to the tables of errors, in both directions."""
+"""When a request is refused, and what its caller does then; a test holds these to the tables of errors."""
 
 from collections.abc import Mapping
 from typing import Final
+
+PICPIK_WHEN: Final[Mapping[str, str]] = {
+    "no_action": "The body is neither a JSON object nor a form. `Action` is absent, null, empty or not a string. "
+    "The body cannot be read as parameters, so there is nothing to verify.",
+    "too_large": "The body is too large.",
+    "too_slow": "The body arrives too slowly.",
+    "encoded": "The body is compressed.",
+    "unknown_path": "The path does not exist.",
+    "no_method": "The path does not take the method.",
+    "no_result": "The result has expired, or its address was altered.",
+    "no_range": "The range lies outside the result.",
+    "unknown_action": "The action does not exist here.",
+    "no_signature": "`Signature` is absent, null, empty or not a string.",
+    "wrong_signature": "The signature is not 40 hex digits, or equals no accepted form.",
+    "unknown_user": "`PublicKey` is not registered.",
+    "missing": "A required parameter is absent, null or empty.",
+    "not_available": "The value is out of range or malformed, or the name is unknown. The members `Name.K` of an "
+    "array do not make one.",
+    "wrong_type": "The JSON type is not the field's.",
+    "fault": "The server made a mistake; its log says which, under the `request_uuid`.",
+}
+"""By key of the table, where its errors do not say it themselves."""
 
 PICPIK_ADVICE: Final[Mapping[tuple[int, int], str]] = {
     (130, 500): "Retry once; then tell the operator.",
@@ -28,6 +50,32 @@ PICPIK_ADVICE: Final[Mapping[tuple[int, int], str]] = {
     (520, 200): "Grant credits: `keys credits NAME --grant N`.",
 }
 """By code and HTTP status."""
+
+RUNWARE_WHEN: Final[Mapping[str, str]] = {
+    "no_key": "There is no API key, or none yet.",
+    "wrong_key": "The API key is unknown or revoked.",
+    "unreadable": "The message is no JSON array of objects, or an empty one.",
+    "too_large": "The message is too large.",
+    "too_slow": "The message arrives too slowly.",
+    "encoded": "The body is compressed.",
+    "no_method": "The path takes POST, and GET for a WebSocket.",
+    "no_upgrade": "A GET that does not ask for a WebSocket.",
+    "no_task_type": "`taskType` is absent, empty or not a string.",
+    "unknown_task_type": "The task type does not exist here.",
+    "no_task_uuid": "`taskUUID` is absent or empty.",
+    "wrong_task_uuid": "`taskUUID` is not a UUID.",
+    "unknown_task": "No task of the account has the UUID, or its results have expired.",
+    "unknown": "The task does not have such a field.",
+    "missing": "A required field is absent or empty.",
+    "wrong": "The value has the wrong type or is out of range.",
+    "picture": "The picture cannot be found or read.",
+    "took_too_long": "The result took longer than a caller may wait; the task goes on.",
+    "no_place": "Too many calls are waiting.",
+    "stopping": "The server is stopping.",
+    "result_too_large": "The client refused the result's frame as too long.",
+    "fault": "The server made a mistake; its log says which.",
+}
+"""By key of the table, where its errors do not say it themselves."""
 
 RUNWARE_ADVICE: Final[Mapping[str, str]] = {
     "conflictTaskUUID": "Take a new `taskUUID`.",

@@ -1,7 +1,6 @@
 """Tables and texts as Markdown."""
 
 import inspect
-import re
 from collections.abc import Iterable, Sequence
 
 
@@ -42,11 +41,6 @@ def summary(thing: object) -> str:
 def summaries(things: Iterable[object]) -> str:
     """The first paragraphs of several docstrings, each once."""
     return " ".join(dict.fromkeys(map(summary, things)))
-
-
-def message(template: str) -> str:
-    """An error's text, with an ellipsis where the facts of one case go."""
-    return re.sub(r"\{error[^}]*\}", "…", template)
 
 
 def _in_a_cell(text: str) -> str:

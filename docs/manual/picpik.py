@@ -3,21 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from cutgate.gateway.error_rows import spelt_out
+from cutgate.gateway.error_rows import row_of
 from cutgate.gateway.picpik.actions import ACTIONS, Action
-from cutgate.gateway.picpik.errors import NOT_FOUND_CODE, TASK_ROWS, Row, TaskRow, row_for
-from cutgate.gateway.picpik.errors import ROWS as _ROWS
-from cutgate.gateway.picpik.openapi import picpik_part
+from cutgate.gateway.picpik.errors import NOT_FOUND_CODE, RAISED, ROWS, TASK_ROWS, task_row_for
+from cutgate.gateway.picpik.openapi import picpik_section
 from cutgate.gateway.picpik.requests import IGNORED
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs import errors as jobs
-from cutgate.signing import BodyRejected
-from docs.manual.advice import PICPIK_ADVICE
-from docs.manual.errors import leaves
-from docs.manual.markdown import alike, code, items, message, one_line, summaries, summary
+from docs.manual.advice import PICPIK_ADVICE, PICPIK_WHEN
+from docs.manual.errors import by_row, when
+from docs.manual.markdown import alike, code, items, one_line, summaries, summary
 from docs.manual.rates import COUNTED
 
-ROWS: Final = spelt_out(_ROWS)
 _ENVELOPE: Final = {"Action", "PublicKey", "Signature", "RetCode", "Message", "request_uuid"}
 """What every request or answer has; the page says it once."""
 _TASK_ENVELOPE: Final = _ENVELOPE - {"Action"}
@@ -33,7 +30,7 @@ _NOT_FOUND: Final = (
 def actions() -> str:
     """Every action with its fields and its answer."""
     limit = GatewaySettings.model_fields["max_batch_images"].default
-    schemas = picpik_part(max_batch_images=limit).schemas
+    schemas = picpik_section(max_batch_images=limit).schemas
     shown: _Shown = {}
     return "\n\n".join(
         block for name, action in ACTIONS.items() for block in _action(name, action, schemas, shown)
@@ -42,44 +39,30 @@ def actions() -> str:
 
 def errors() -> str:
     """What a request can be refused with."""
-    grouped: dict[tuple[int, int, str], list[type[Exception]]] = {}
-    for kind in leaves(kind for kind in ROWS if not _is_a_detail(kind)):
-        row = ROWS[kind]
-        grouped.setdefault((row.ret_code, row.status, message(row.message)), []).append(kind)
-    fault = row_for(Exception())
+    raised = by_row(lambda kind: row_of(kind, RAISED, "fault"))
+    grouped: dict[tuple[int, int, str], list[str]] = {}
+    for key, row in ROWS.items():
+        grouped.setdefault((row.ret_code, row.status, row.message.format(name="…")), []).append(key)
     return items(
-        (_heading(*key), f"{_when(grouped[key], fault)} {PICPIK_ADVICE[key[:2]]}".strip())
-        for key in sorted(grouped)
+        (_heading(*group), f"{when(grouped[group], PICPIK_WHEN, raised)} {PICPIK_ADVICE[group[:2]]}".strip())
+        for group in sorted(grouped)
     )
 
 
 def task_errors() -> str:
     """What a task can end with, or a picture of it."""
-    plain = TASK_ROWS[jobs.CutoutError.kind]
-    grouped: dict[TaskRow, list[type[Exception]]] = {plain: [jobs.ProcessingFailed]}
-    for kind in leaves(ROWS):
-        if issubclass(kind, jobs.CutoutError) and TASK_ROWS[kind.kind] != plain:
-            grouped.setdefault(TASK_ROWS[kind.kind], []).append(kind)
+    plain = task_row_for(jobs.CutoutError.kind)
+    kinds = by_row(lambda kind: row_of(kind, TASK_ROWS, plain))
+    kinds[plain] = [jobs.ProcessingFailed]
     rows = [
-        (f"**{row.error_code}** {code(row.message)}", summaries(grouped[row]))
-        for row in sorted(grouped, key=lambda row: row.error_code)
+        (f"**{row.error_code}** {code(row.message)}", summaries(kinds[row]))
+        for row in sorted(kinds, key=lambda row: row.error_code)
     ]
     return items([_NOT_FOUND, *rows])
 
 
 def _heading(ret_code: int, status: int, text: str) -> str:
     return f"**{ret_code}**{'' if status == 200 else f', HTTP {status}'}, {code(text)}"
-
-
-def _is_a_detail(kind: type[Exception]) -> bool:
-    """Whether the table says enough by an error's base: all ways in which a body can be no JSON get one answer."""
-    return issubclass(kind, BodyRejected) and kind is not BodyRejected
-
-
-def _when(errors_of_row: list[type[Exception]], fault: Row) -> str:
-    if ROWS[errors_of_row[0]] == fault:
-        return "The server made a mistake; its log says which, under the `request_uuid`."
-    return summaries(errors_of_row)
 
 
 def _action(name: str, action: Action[Any, Any], schemas: Mapping[str, Any], shown: _Shown) -> Iterator[str]:

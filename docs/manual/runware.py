@@ -7,21 +7,19 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from cutgate.gateway.error_rows import spelt_out
+from cutgate.gateway.error_rows import row_of
 from cutgate.gateway.runware.http.openapi import FORMS
 from cutgate.gateway.runware.messages import requests
-from cutgate.gateway.runware.messages.errors import ROWS as _ROWS
-from cutgate.gateway.runware.messages.errors import TASK_ROWS, Row, row_for
+from cutgate.gateway.runware.messages.errors import FAILED, RAISED, ROWS, TASK_ROWS, Row
 from cutgate.gateway.runware.messages.fields import WRONG
 from cutgate.gateway.runware.tasks.actions import ACTIONS
 from cutgate.gateway.runware.tasks.submitting import DEFAULTS
 from cutgate.jobs import errors as jobs
-from docs.manual.advice import RUNWARE_ADVICE
-from docs.manual.errors import leaves
-from docs.manual.markdown import alike, code, items, message, one_line, summaries, summary
+from docs.manual.advice import RUNWARE_ADVICE, RUNWARE_WHEN
+from docs.manual.errors import Kinds, by_row, when
+from docs.manual.markdown import alike, code, items, one_line, summaries, summary
 from docs.manual.rates import COUNTED
 
-ROWS: Final = spelt_out(_ROWS)
 _USUAL: Final = 400
 """The HTTP status of most refusals."""
 _REFUSAL: Final = re.compile(r"^must be (one of |an integer (from|of) |an? )?|^is not usable: a URL is ")
@@ -54,53 +52,43 @@ def companions() -> str:
 
 def errors() -> str:
     """What a task or a request can be refused with."""
-    grouped: dict[str, list[type[Exception]]] = {}
-    fault = row_for(Exception())
-    for kind in sorted(leaves(ROWS), key=lambda kind: (ROWS[kind].status, _shown(ROWS[kind]))):
-        grouped.setdefault(_shown(ROWS[kind]), []).append(kind)
+    raised = by_row(lambda kind: row_of(kind, RAISED, "fault"))
+    grouped: dict[str, list[str]] = {}
+    for key in sorted(ROWS, key=lambda key: (ROWS[key].status, _shown(ROWS[key]))):
+        grouped.setdefault(_shown(ROWS[key]), []).append(key)
     return items(
-        (_heading(name, kinds), f"{_when(kinds, fault)} {RUNWARE_ADVICE[name]}".strip())
-        for name, kinds in grouped.items()
+        (_heading(name, keys), f"{when(keys, RUNWARE_WHEN, raised)} {RUNWARE_ADVICE[name]}".strip())
+        for name, keys in grouped.items()
     )
 
 
 def task_errors() -> str:
     """What an accepted task can end with."""
-    plain = TASK_ROWS[jobs.CutoutError.kind]
-    grouped: dict[Row, list[type[Exception]]] = {plain: [jobs.ProcessingFailed]}
-    for kind in leaves(ROWS):
-        if issubclass(kind, jobs.CutoutError) and TASK_ROWS[kind.kind] != plain:
-            grouped.setdefault(TASK_ROWS[kind.kind], []).append(kind)
-    return items(
-        (_ending(row), _when_later(grouped[row], row)) for row in sorted(grouped, key=lambda row: row.code)
-    )
+    plain = row_of(jobs.CutoutError, TASK_ROWS, FAILED)
+    kinds = by_row(lambda kind: row_of(kind, TASK_ROWS, plain))
+    kinds[plain] = [jobs.ProcessingFailed]
+    return items((_ending(row), _when_later(kinds[row], row)) for row in sorted(kinds, key=lambda row: row.code))
 
 
 def _ending(row: Row) -> str:
-    text = message(row.message)
+    text = row.message.format(reason="…")
     return code(row.code) if text == "…" else f"{code(row.code)}, {code(text)}"
 
 
-def _heading(name: str, kinds: Iterable[type[Exception]]) -> str:
+def _heading(name: str, keys: Iterable[str]) -> str:
     """A code and the statuses that it comes with, but for the usual one."""
-    statuses = dict.fromkeys(int(ROWS[kind].status) for kind in kinds)
+    statuses = dict.fromkeys(int(ROWS[key].status) for key in keys)
     return code(name) if list(statuses) == [_USUAL] else f"{code(name)} ({', '.join(map(str, statuses))})"
 
 
-def _when_later(errors_of_row: list[type[Exception]], row: Row) -> str:
+def _when_later(kinds: Kinds, row: Row) -> str:
     """When a task ends so; what a request is refused with under the same code, the table above says."""
-    fresh = [kind for kind in errors_of_row if ROWS[kind].code != row.code]
-    return f"As for a request. {summaries(fresh)}".strip() if len(fresh) < len(errors_of_row) else summaries(fresh)
-
-
-def _when(errors_of_row: list[type[Exception]], fault: Row) -> str:
-    if ROWS[errors_of_row[0]] == fault:
-        return "The server made a mistake; its log says which."
-    return summaries(errors_of_row)
+    fresh = [kind for kind in kinds if ROWS[row_of(kind, RAISED, "fault")].code != row.code]
+    return f"As for a request. {summaries(fresh)}".strip() if len(fresh) < len(kinds) else summaries(fresh)
 
 
 def _shown(row: Row) -> str:
-    return row.code.replace("{error.word}", "<Field>")
+    return row.code.format(word="<Field>")
 
 
 def _fields(form: type[requests.Fields], names: Iterable[str]) -> str:

@@ -3,12 +3,32 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import click
 
+from cutgate.gateway.accounts.accounts import Accounts
+from cutgate.gateway.accounts.api_keys import ApiKeys
+from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.records import AccountError
+from cutgate.gateway.accounts.tables import KeyTable
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.jobs.console import read_settings
 from cutgate.jobs.errors import ServiceUnavailable
+from cutgate.jobs.ledger.redis.client import connect_ledger
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the commands work with."""
+
+    settings: GatewaySettings
+    accounts: Accounts
+    key_pairs: KeyPairs
+    api_keys: ApiKeys
+    ledger: RedisLedger
 
 
 @contextmanager
@@ -18,6 +38,16 @@ def reported_errors() -> Iterator[None]:
         yield
     except (AccountError, ServiceUnavailable) as error:
         raise click.ClickException(str(error)) from None
+
+
+@contextmanager
+def opened() -> Iterator[Opened]:
+    """Connect as the settings say; errors in the block are reported in one line."""
+    settings = read_settings(GatewaySettings)
+    with reported_errors(), connect_ledger(settings) as client:
+        accounts = Accounts(KeyTable(client), settings.master_keys())
+        ledger = RedisLedger(client, settings.ledger_limits())
+        yield Opened(settings, accounts, KeyPairs(accounts), ApiKeys(accounts), ledger)
 
 
 def warn(text: str) -> None:

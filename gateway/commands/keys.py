@@ -3,59 +3,33 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import partial
 from itertools import chain
 from typing import Final
 
 import click
 
-from cutgate.gateway.accounts.accounts import Accounts, new_callback_secret
-from cutgate.gateway.accounts.api_keys import API_KEY_START, ApiKey, ApiKeys
+from cutgate.gateway.accounts.accounts import new_callback_secret
+from cutgate.gateway.accounts.api_keys import API_KEY_START, ApiKey
 from cutgate.gateway.accounts.key_pairs import (
     MIN_PRIVATE_KEY_CHARACTERS,
     SOUND_PRIVATE_KEY_CHARACTERS,
     KeyPair,
-    KeyPairs,
 )
 from cutgate.gateway.accounts.records import AccountRecord, Resealed, Terms
-from cutgate.gateway.accounts.tables import KeyTable
-from cutgate.gateway.commands.console import iso_time, reported_errors, show, warn
+from cutgate.gateway.commands.console import iso_time, opened, show, warn
 from cutgate.gateway.commands.listing import rows_of, show_list
 from cutgate.gateway.commands.terms import Term, TermsChange, terms_options
 from cutgate.gateway.commands.usage import usage
-from cutgate.gateway.settings import GatewaySettings
-from cutgate.jobs.console import read_settings
 from cutgate.jobs.ledger.answers import Balance
-from cutgate.jobs.ledger.redis.client import connect_ledger
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
 
 _PROGRESS_RECORDS: Final = 1_000
 """After so many records `reseal` says how far it is."""
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 public_key_argument = click.argument("public_key", metavar="PUBLIC_KEY")
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    accounts: Accounts
-    key_pairs: KeyPairs
-    api_keys: ApiKeys
-    ledger: RedisLedger
-    public_url: str | None
-
-
-@contextmanager
-def _parts() -> Iterator[_Parts]:
-    """What the commands work with; errors in the block are reported in one line."""
-    settings = read_settings(GatewaySettings)
-    with reported_errors(), connect_ledger(settings) as client:
-        accounts = Accounts(KeyTable(client), settings.master_keys())
-        ledger = RedisLedger(client, settings.ledger_limits())
-        yield _Parts(accounts, KeyPairs(accounts), ApiKeys(accounts), ledger, settings.public_url)
 
 
 @click.group()
@@ -124,7 +98,7 @@ def add(
         raise click.UsageError("--api-key makes the whole key: it takes no --public-key")
     private_key = _brought_along() if public_key else None
     given = TermsChange.of(terms).given
-    with _parts() as parts:
+    with opened() as parts:
         if is_api_key:
             shown = asdict(parts.api_keys.add(name, terms=given))
         else:
@@ -142,7 +116,7 @@ def list_(as_json: bool) -> None:
     A table of the terms that were set; --json has whole public keys, and all terms. Of API keys the first
     characters are shown, of private keys the number.
     """
-    with _parts() as parts:
+    with opened() as parts:
         listed: list[KeyPair | ApiKey] = [*parts.key_pairs.list(), *parts.api_keys.list()]
         accounts = parts.accounts.all()
         found = dict(zip(accounts, parts.ledger.accounts_credits(list(accounts)), strict=True))
@@ -171,7 +145,7 @@ def rotate(public_key: str, finish: bool, grace_seconds: int | None, as_json: bo
     """
     if finish and grace_seconds is not None:
         raise click.UsageError("--finish drops the keys at once: it takes no --grace")
-    with _parts() as parts:
+    with opened() as parts:
         if finish:
             parts.key_pairs.finish_rotation(public_key)
             shown: dict[str, object] = {"public_key": public_key, "private_key_count": 1}
@@ -188,7 +162,7 @@ def revoke(key: str, as_json: bool) -> None:
 
     KEY is a public key, or what the list shows of an API key.
     """
-    with _parts() as parts:
+    with opened() as parts:
         if key.startswith(API_KEY_START):
             ended: dict[str, object] = {"api_key": parts.api_keys.revoke(key).prefix}
         else:
@@ -203,7 +177,7 @@ def revoke(key: str, as_json: bool) -> None:
 @as_json_option
 def credits_(name: str, credit_count: int | None, as_json: bool) -> None:
     """Show an account's credits, and grant more. One that was never granted any is not metered."""
-    with _parts() as parts:
+    with opened() as parts:
         parts.accounts.record(name)  # a misspelt name is told, not granted credits
         if credit_count is not None:
             parts.ledger.grant(name, credit_count)
@@ -242,13 +216,13 @@ def account(
     change = TermsChange.of(terms)
     forget = set(Terms.model_fields) if from_defaults else change.forgotten
     shown_once: dict[str, object] = {}
-    with _parts() as parts:
+    with opened() as parts:
         if no_callback:
             parts.accounts.drop_callback(name)
         elif callback_url is not None or secret is not None:
             made = parts.accounts.set_callback(name, callback_url, secret).callback_secret
             shown_once = {} if made is None else {"callback_secret": made}
-            if parts.public_url is None:
+            if parts.settings.public_url is None:
                 warn("CUTGATE_PUBLIC_URL is unset: callbacks of PICPIK's tasks name results without a host")
         if from_defaults or active is not None or change:
             parts.accounts.change(name, terms=change.given, active=active, forget=forget)
@@ -266,7 +240,7 @@ def reseal(*, as_json: bool) -> None:
     may be repeated. It exits with 1 where a secret was encrypted with a master key that is not set.
     """
     counts = Counter(dict.fromkeys(Resealed, 0))
-    with _parts() as parts:
+    with opened() as parts:
         for count, (name, outcome) in enumerate(chain(parts.key_pairs.reseal(), parts.accounts.reseal()), start=1):
             counts[outcome] += 1
             if outcome is Resealed.UNREADABLE:

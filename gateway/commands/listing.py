@@ -7,7 +7,7 @@ from cutgate.gateway.accounts.api_keys import ApiKey
 from cutgate.gateway.accounts.key_pairs import KeyPair
 from cutgate.gateway.accounts.records import AccountRecord, Terms
 from cutgate.gateway.commands.console import iso_time
-from cutgate.gateway.commands.tables import Cell, Rows, show_table
+from cutgate.gateway.commands.tables import Cell, show_table
 from cutgate.jobs.ledger.answers import Balance
 
 Row = Mapping[str, Cell]
@@ -21,13 +21,7 @@ def rows_of(
     accounts: Mapping[str, AccountRecord],
     credits_of: Mapping[str, tuple[Balance | None, int]],
 ) -> Iterator[Row]:
-    """What is known of each key and its account.
-
-    Args:
-        keys: in any order.
-        accounts: theirs, by name.
-        credits_of: each account's balance, and what was booked for it.
-    """
+    """What is known of each key and its account."""
     for key in sorted(keys, key=lambda key: key.account):
         balance, booked = credits_of[key.account]
         own: dict[str, Cell] = {"public_key": None, "api_key": None, "private_key_count": None}
@@ -50,7 +44,7 @@ def rows_of(
 def show_list(rows: Iterable[Row]) -> None:
     """Print what people look for; `--json` has all there is."""
     columns = ("account", "state", "key", "left", "used", "terms")
-    show_table(Rows(columns=columns, cells=map(_brief, rows)), "Keys; `keys list --json` shows them whole")
+    show_table("Keys; `keys list --json` shows them whole", columns, map(_brief, rows))
 
 
 def _state(key: KeyPair | ApiKey, account: AccountRecord) -> str:

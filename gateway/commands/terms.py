@@ -37,33 +37,21 @@ def terms_options(command: Command) -> Command:
         click.option(
             "--model", help="What computes its pictures, in full precision unless told; workers must offer it."
         ),
-        click.option(
-            "--upload-bytes",
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="Bytes that its uploaded pictures may have together.",
-        ),
-        click.option(
-            "--upload-cap", type=click.IntRange(min=1), metavar="N", help="Uploaded pictures that it may have."
-        ),
-        click.option(
-            "--queue-cap", type=click.IntRange(min=1), metavar="N", help="Pictures of it that may wait or run."
-        ),
-        click.option(
-            "--polls-per-second", type=click.IntRange(min=1), metavar="N", help="Other requests in a second."
-        ),
-        click.option(
-            "--submits-per-second",
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="Requests with pictures in a second.",
-        ),
+        _count("upload_bytes", "Bytes that its uploaded pictures may have together."),
+        _count("upload_cap", "Uploaded pictures that it may have."),
+        _count("queue_cap", "Pictures of it that may wait or run."),
+        _count("polls_per_second", "Other requests in a second."),
+        _count("submits_per_second", "Requests with pictures in a second."),
         click.option(
             "--price", "price_credits", type=click.IntRange(min=0), metavar="N", help="Credits for one picture."
         ),
     ):
         command = option(command)
     return command
+
+
+def _count(name: str, text: str) -> Callable[[Command], Command]:
+    return click.option(f"--{name.replace('_', '-')}", name, type=click.IntRange(min=1), metavar="N", help=text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +64,7 @@ class TermsChange:
 
     @classmethod
     def of(cls, options: Mapping[str, Term]) -> Self:
-        """Read the options' values.
-
-        Raises:
-            UsageError: they contradict one another, or name a preset as a model.
-            BadParameter: the model's name has a form that is not allowed.
-        """
+        """Read the options' values."""
         terms = dict(options)
         preset = terms.pop("preset")
         if preset is not None and (terms["model"] or terms["precision"]):

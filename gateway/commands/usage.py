@@ -11,15 +11,9 @@ from typing import Any, Final
 
 import click
 
-from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.tables import KeyTable
-from cutgate.gateway.commands.console import reported_errors
-from cutgate.gateway.commands.tables import Rows, show_table
-from cutgate.gateway.settings import GatewaySettings
-from cutgate.jobs.console import read_settings
+from cutgate.gateway.commands.console import opened
+from cutgate.gateway.commands.tables import show_table
 from cutgate.jobs.ledger.answers import Usage
-from cutgate.jobs.ledger.redis.client import connect_ledger
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
 
 _COUNTS: Final = ("done", "failed", "credits")
 
@@ -38,11 +32,6 @@ class PeriodType(click.ParamType[Period]):
     name = "yyyy-mm[-dd]"
 
     def __init__(self, *, months_only: bool = False) -> None:
-        """Take what is given.
-
-        Args:
-            months_only: refuse days.
-        """
         self._months_only = months_only
         if months_only:
             self.name = "yyyy-mm"
@@ -99,11 +88,10 @@ def usage(
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other")
     period = month or _period(first, last)
-    settings = read_settings(GatewaySettings)
-    with reported_errors(), connect_ledger(settings) as client:
-        found = RedisLedger(client, settings.ledger_limits()).usage(period.first, period.last, account)
+    with opened() as parts:
+        found = parts.ledger.usage(period.first, period.last, account)
         if account is not None and not found:
-            Accounts(KeyTable(client), settings.master_keys()).record(account)  # a misspelt name is told
+            parts.accounts.record(account)  # a misspelt name is told
     if as_json:
         click.echo(json.dumps(_document(period, found)))
     elif as_csv:
@@ -124,13 +112,12 @@ def _period(first: Period | None, last: Period | None) -> Period:
 
 def _show(period: Period, found: Mapping[str, Mapping[date, Usage]], *, by_day: bool) -> None:
     """A line for each account, or for each account and day, and below them the sum of all."""
-    total = _counts(_sum_of_all(found))
+    title, total = f"Usage from {period.first} to {period.last} (UTC)", _counts(_sum_of_all(found))
     if by_day:
-        rows = Rows(columns=("account", "day", *_COUNTS), cells=_days(found), total=("all", None, *total))
+        show_table(title, ("account", "day", *_COUNTS), _days(found), ("all", None, *total))
     else:
         sums = ((name, *_counts(_sum(days))) for name, days in found.items())
-        rows = Rows(columns=("account", *_COUNTS), cells=sums, total=("all", *total))
-    show_table(rows, f"Usage from {period.first} to {period.last} (UTC)")
+        show_table(title, ("account", *_COUNTS), sums, ("all", *total))
 
 
 def _days(found: Mapping[str, Mapping[date, Usage]]) -> Iterator[tuple[str | int, ...]]:

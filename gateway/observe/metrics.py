@@ -105,14 +105,6 @@ class MetricsPort:
         collector: Collector,
         pages: Mapping[str, Callable[[], WSGIApplication]],
     ) -> None:
-        """Wrap an application.
-
-        Args:
-            app: answers on the other ports.
-            port: the operator's.
-            collector: what is shown beside the processes' counts.
-            pages: what is shown at other paths, made for each request.
-        """
         self._app = app
         self._port = str(port)
         self._pages = pages

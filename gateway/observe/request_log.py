@@ -32,7 +32,7 @@ def observe(app: Flask) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class PostponedRequest:
     """What goes with a request that is answered later, in a request context of its own."""
 
     facts: Mapping[str, Any]
@@ -42,7 +42,7 @@ class Kept:
     span: Callable[[], AbstractContextManager[object]]
 
     @classmethod
-    def of_present(cls) -> Kept:
+    def of_present(cls) -> PostponedRequest:
         """Have the present request told of once it is answered, and not when its view returns."""
         facts = {name: g.get(name) for name in g if name != "lasting"}
         kept = cls(facts, logs.facts(), traces.keep())

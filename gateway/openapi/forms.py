@@ -12,12 +12,7 @@ FILE: Final[Schema] = {"type": "string", "format": "binary"}
 
 
 def in_forms(fields: Mapping[str, Schema], example: Mapping[str, Any]) -> Schema:
-    """A request body in each of the forms.
-
-    Args:
-        fields: by name; what is a `FILE` is one.
-        example: the fields of one in JSON.
-    """
+    """A request body in each of the forms; the example is of one in JSON."""
     texts = _form({name: field for name, field in fields.items() if field != FILE})
     forms = {MULTIPART: {"schema": _form(fields)}, URLENCODED: {"schema": texts}}
     # Viewers begin with the first, and only JSON has an example of its own.

@@ -1,5 +1,6 @@
 """From the models that requests and answers pass through to the schemas of the document."""
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 from pydantic import BaseModel
@@ -15,12 +16,7 @@ def ref(name: str) -> Schema:
 
 
 def one_of(names: dict[str, str], discriminator: str) -> Schema:
-    """One of several schemas, told apart by a member.
-
-    Args:
-        names: the schemas' names by the member's values.
-        discriminator: the member.
-    """
+    """One of several schemas, told apart by a member."""
     mapping = {value: _REF + name for value, name in names.items()}
     return {
         "oneOf": [ref(name) for name in names.values()],
@@ -35,18 +31,17 @@ def model_schema(
     *,
     prefix: str = "",
 ) -> Schema:
-    """A model's schema; in one that comes in null is the same as absent.
-
-    Args:
-        model: what a request or an answer passes through.
-        mode: whether it is one that comes in or one that goes out.
-        schemas: takes those that it refers to.
-        prefix: of their names.
-    """
+    """A model's schema, and in `schemas` those that it refers to; in a request null is the same as absent."""
     schema = model.model_json_schema(ref_template=f"{_REF}{prefix}{{model}}", mode=mode)
     tidy = _without_nulls if mode == "validation" else _tidy
     schemas.update({prefix + name: tidy(inner) for name, inner in schema.pop("$defs", {}).items()})
     return tidy(schema)
+
+
+def object_schema(required: Mapping[str, Schema], **optional: Schema) -> Schema:
+    """The schema of an object with these members and no others."""
+    members = {**required, **optional}
+    return {"type": "object", "properties": members, "required": [*required], "additionalProperties": False}
 
 
 def shape_of(example: object) -> Schema:
@@ -55,8 +50,7 @@ def shape_of(example: object) -> Schema:
         return {"type": "array", "items": shape_of(example[0])}
     if not isinstance(example, dict):
         return {"type": "string" if isinstance(example, str) else "number"}
-    members = {name: shape_of(value) for name, value in example.items()}
-    return {"type": "object", "properties": members, "required": [*members], "additionalProperties": False}
+    return object_schema({name: shape_of(value) for name, value in example.items()})
 
 
 def without_null(schema: Schema) -> Schema:

@@ -19,39 +19,24 @@ PICTURE: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Variable:
-    """What changes from one request to the next, so that whoever sends an example puts something in its place."""
-
-    name: str
-    """As Postman has it: `$guid` is a new UUID each time."""
-    example: str
-    """What stands for it in examples."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One thing that an address does."""
+    """One thing that an endpoint does."""
 
     name: str
     text: str
     """What it does, as Markdown."""
     request: Schema
-    """Of what is sent, before the address's own frame is put around it."""
+    """Of what is sent, before the endpoint's own frame is put around it."""
     answer: Schema
     """Of what it is answered with, likewise."""
     example: Any
     """A whole body."""
-    gives: Mapping[str, Sequence[str | int]] = field(default_factory=dict)
+    gives: Mapping[str, list[str | int]]
     """Names of variables whose next values its answer holds, and the members that lead there."""
 
 
-def as_it_is(schema: Schema) -> Schema:
-    """No frame."""
-    return schema
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class Endpoint:
     """A path that takes JSON by POST and does one of several things, which the body names."""
 
     path: str
@@ -60,30 +45,33 @@ class Address:
     calls: Sequence[Call]
     discriminator: str
     """The member that names the call."""
+    success: str
+    """What an answer under HTTP status 200 holds, as Markdown."""
     refusals: Mapping[int, str]
-    """What can be wrong, as Markdown, by HTTP status; under 200 what an answer may hold beside a success."""
+    """What can be wrong, as Markdown, by other statuses."""
     refusal: Schema
     """Of what says that something is wrong."""
-    request_frame: Callable[[Schema], Schema] = as_it_is
+    request_frame: Callable[[Schema], Schema] = lambda schema: schema
     answer_frame: Callable[[Schema], Schema]
     """Around the answer of a call; under HTTP status 200."""
     security: Sequence[Mapping[str, Sequence[str]]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class ApiSection:
     """One façade, or what belongs to none."""
 
     name: str
     summary: str
     text: str = ""
     """What holds for all of it, and how its callers prove who they are, as Markdown."""
-    addresses: Sequence[Address] = ()
+    endpoint: Endpoint | None = None
     paths: Mapping[str, Schema] = field(default_factory=dict)
-    """Path items of OpenAPI for whatever is no `Address`."""
+    """Path items of OpenAPI for whatever is no `Endpoint`."""
     schemas: Mapping[str, Schema] = field(default_factory=dict)
     security_schemes: Mapping[str, Schema] = field(default_factory=dict)
-    variables: Sequence[Variable] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What changes from one request to the next: an example by the name that Postman has for it."""
     made: frozenset[str] = frozenset()
     """Members of examples that whoever sends one makes anew."""
     postman_script: str = ""
@@ -103,15 +91,7 @@ def response(description: str, schema: Schema) -> Schema:
 def operation(
     view: Callable[..., object], answer: Schema, refusals: Mapping[str, Schema], body: Schema | None, scheme: str
 ) -> Schema:
-    """What a view does, as its docstring says.
-
-    Args:
-        view: what serves it.
-        answer: with HTTP status 200.
-        refusals: by other statuses.
-        body: of the request, if there is one.
-        scheme: how callers prove who they are.
-    """
+    """What a view does, as its docstring says."""
     sent = {} if body is None else {"requestBody": body}
     summary = (inspect.getdoc(view) or "").partition("\n")[0].rstrip(".")
     responses = {"200": answer, **refusals}
@@ -124,27 +104,15 @@ def operation(
     }
 
 
-def refusals(code: str, message: str, rows: Sequence[tuple[int, Any, str]], refusal: Schema) -> dict[str, Schema]:
-    """The responses of errors, by HTTP status.
+def error_tables(code: str, message: str, rows: Iterable[tuple[int, Any, str]]) -> dict[int, str]:
+    """Errors as Markdown, by HTTP status: tables of two columns, in which what is there twice is shown once.
 
     Args:
-        code: as `error_table`.
-        message: likewise.
-        rows: likewise, each behind its status.
-        refusal: the schema of all.
+        code: the head of the first column.
+        message: the head of the second one.
+        rows: the status of each error, its code, and what is said of it.
     """
-    statuses = sorted({status for status, *_ in rows})
-    tables = {one: error_table(code, message, (row for status, *row in rows if status == one)) for one in statuses}
-    return {str(status): response(table, refusal) for status, table in tables.items()}
-
-
-def error_table(code: str, message: str, rows: Iterable[Sequence[Any]]) -> str:
-    """Errors with what is said of them, as Markdown.
-
-    Args:
-        code: what the protocol calls the former.
-        message: the same of the latter.
-        rows: both; what is there twice is shown once.
-    """
-    shown = (f"| {name} | {text} |" for name, text in sorted(set(map(tuple, rows))))
-    return "\n".join([f"| {code} | {message} |", "|---|---|", *shown])
+    tables: dict[int, list[str]] = {}
+    for status, name, text in sorted(set(rows)):
+        tables.setdefault(int(status), [f"| {code} | {message} |", "|---|---|"]).append(f"| {name} | {text} |")
+    return {status: "\n".join(lines) for status, lines in tables.items()}

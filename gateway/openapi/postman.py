@@ -8,24 +8,18 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from cutgate.gateway.openapi.document import with_variables
 from cutgate.gateway.openapi.forms import FILE, MULTIPART, URLENCODED
-from cutgate.gateway.openapi.parts import JSON, Address, Call, Part, Schema
+from cutgate.gateway.openapi.parts import JSON, ApiSection, Schema
 
 _FORM: Final = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
+_MODES: Final = {MULTIPART: "formdata", URLENCODED: "urlencoded"}
 _KEYS: Final = ("public_key", "private_key", "api_key")
 
 
-def collection(parts: Sequence[Part], url: str) -> Schema:
-    """The collection, as JSON values.
-
-    Args:
-        parts: what the service consists of.
-        url: where it is, without a slash at its end.
-    """
-    examples = {variable.name: variable.example for part in parts for variable in part.variables}
+def collection(sections: Sequence[ApiSection], document: Schema, url: str) -> Schema:
+    """The collection, as JSON values, made of the document `by_call` and of where the service is."""
     # Those that begin with a dollar are Postman's own.
-    values = {"url": url, **{name: value for name, value in examples.items() if not name.startswith("$")}}
+    examples = {name: value for name, value in document["x-variables"].items() if not name.startswith("$")}
     return {
         "info": {
             "name": "Cutgate",
@@ -33,39 +27,37 @@ def collection(parts: Sequence[Part], url: str) -> Schema:
             "description": "Set `public_key` and `private_key`, or `api_key`, among the variables.",
         },
         "variable": [
-            *({"key": name, "value": value} for name, value in values.items() if name not in _KEYS),
+            *(
+                {"key": name, "value": value}
+                for name, value in {"url": url, **examples}.items()
+                if name not in _KEYS
+            ),
             *({"key": name, "value": "", "type": "secret"} for name in _KEYS),
         ],
-        "item": [_folder(part) for part in parts],
+        "item": [_folder(section, document["paths"]) for section in sections],
     }
 
 
-def _folder(part: Part) -> Schema:
+def _folder(section: ApiSection, paths: Mapping[str, Schema]) -> Schema:
     return {
-        "name": part.name,
-        "description": part.text or part.summary,
-        "auth": _auth(part),
-        "event": [_event("prerequest", part.postman_script)] if part.postman_script else [],
+        "name": section.name,
+        "description": section.text or section.summary,
+        "auth": _auth(section),
+        "event": [_event("prerequest", section.postman_script)] if section.postman_script else [],
         "item": [
-            *(
-                _item(call.name, _post(address, call, part), call.gives)
-                for address in part.addresses
-                for call in address.calls
-            ),
-            *(
-                item
-                for path, methods in part.paths.items()
-                if "{" not in path
-                for method, operation in methods.items()
-                for item in _items(path, method, operation, part)
-            ),
+            item
+            for path, methods in paths.items()
+            if "{" not in path
+            for method, operation in methods.items()
+            if section.name in operation["tags"]
+            for item in _items(path.partition("#")[0], method, operation)
         ],
     }
 
 
-def _auth(part: Part) -> Schema:
+def _auth(section: ApiSection) -> Schema:
     """How a part's callers prove who they are, where a header says it."""
-    for scheme in part.security_schemes.values():
+    for scheme in section.security_schemes.values():
         if scheme["type"] == "http":
             return {"type": "bearer", "bearer": [_attribute("token", "{{api_key}}")]}
         members = {"key": scheme["name"], "value": "{{api_key}}", "in": scheme["in"]}
@@ -82,16 +74,20 @@ def _item(name: str, request: Schema, gives: Mapping[str, Sequence[str | int]]) 
     return {"name": name, "request": request, "event": [_event("test", "\n".join(lines))] if lines else []}
 
 
-def _items(path: str, method: str, operation: Schema, part: Part) -> Iterator[Schema]:
+def _items(path: str, method: str, operation: Schema) -> Iterator[Schema]:
     """A request for each form in which the body may come."""
-    request = {"method": method.upper(), "url": _url(path), "header": []}
-    if "requestBody" not in operation:
-        yield _item(operation["summary"], request, {})
+    request: Schema = {"method": method.upper(), "url": _url(path)}
+    forms = operation.get("requestBody", {}).get("content", {})
+    if "x-gives" in operation:
+        body = _json_body(forms[JSON]["example"])
+        described = {**request, "description": operation["summary"], **body}
+        yield _item(operation["operationId"], described, operation["x-gives"])
         return
-    forms = operation["requestBody"]["content"]
-    example = with_variables(forms[JSON]["example"], part)
+    request["header"] = []
+    if not forms:
+        yield _item(operation["summary"], request, {})
     for media_type, form in forms.items():
-        mode = {MULTIPART: "formdata", URLENCODED: "urlencoded"}.get(media_type)
+        mode, example = _MODES.get(media_type), forms[JSON]["example"]
         fields = form["schema"]["properties"]
         body = {"body": {"mode": mode, mode: _form_fields(fields, example)}} if mode else _json_body(example)
         yield _item(f"{operation['summary']}: {media_type}", {**request, **body}, {})
@@ -131,11 +127,6 @@ def _remembering(variable: str, path: Sequence[str | int]) -> list[str]:
 
 def _event(when: str, script: str) -> Schema:
     return {"listen": when, "script": {"type": "text/javascript", "exec": script.splitlines()}}
-
-
-def _post(address: Address, call: Call, part: Part) -> Schema:
-    request = {"method": "POST", "url": _url(address.path), "description": call.text}
-    return {**request, **_json_body(with_variables(call.example, part))}
 
 
 def _json_body(value: Any) -> Schema:

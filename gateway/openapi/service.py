@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from cutgate.gateway.openapi.parts import Part, Schema, response
+from cutgate.gateway.openapi.parts import ApiSection, Schema, response
 
 _STRING: Final[Schema] = {"type": "string"}
 _PATH: Final[Mapping[str, str]] = {
@@ -15,18 +15,14 @@ _PATH: Final[Mapping[str, str]] = {
 }
 
 
-def service_part() -> Part:
+def service_section() -> ApiSection:
     """What anybody may ask without a key."""
-    return Part(
+    alive = _look("alive", "Whether the gateway lives", {"200": "It does."})
+    ready = _look("ready", "Whether a job could be done", {"200": "It could.", "503": "Not now."})
+    return ApiSection(
         name="Service",
         summary="Results and health, without a key",
-        paths={
-            "/r/{mac}/{expires}/{task}/{index}/{name}": {"get": _result()},
-            "/healthz": {"get": _look("alive", "Whether the gateway lives", {"200": "It does."})},
-            "/readyz": {
-                "get": _look("ready", "Whether a job could be done", {"200": "It could.", "503": "Not now."})
-            },
-        },
+        paths={"/r/{mac}/{expires}/{task}/{index}/{name}": _result(), "/healthz": alive, "/readyz": ready},
     )
 
 
@@ -34,24 +30,14 @@ def _result() -> Schema:
     picture = {"image/*": {"schema": {"type": "string", "contentMediaType": "image/*"}}}
     found = {"description": "Whether a subject was found.", "schema": {"enum": ["found", "none"]}}
     missing = {"description": "The address was altered or has expired, or the result is gone."}
-    return {
+    path = [_parameter(name, "path", text) | {"required": True} for name, text in _PATH.items()]
+    download = _parameter("download", "query", "The name under which a browser saves it, instead of showing it.")
+    operation = {
         "operationId": "result",
         "summary": "Fetch a result",
         "description": "Answers hold the whole address, signed and good for a while: use it as it is.",
         "security": [],
-        "parameters": [
-            *(
-                {"name": name, "in": "path", "required": True, "description": text, "schema": _STRING}
-                for name, text in _PATH.items()
-            ),
-            {
-                "name": "download",
-                "in": "query",
-                "description": "The name under which a browser saves it, instead of showing it.",
-                "schema": _STRING,
-            },
-            {"name": "Range", "in": "header", "description": "A part of it.", "schema": _STRING},
-        ],
+        "parameters": [*path, download, _parameter("Range", "header", "A part of it.")],
         "responses": {
             "200": {"description": "The picture.", "headers": {"Cutgate-Subject": found}, "content": picture},
             "206": {"description": "The part of it that was asked for.", "content": picture},
@@ -60,14 +46,15 @@ def _result() -> Schema:
             "416": {"description": "The range lies outside."},
         },
     }
+    return {"get": operation}
+
+
+def _parameter(name: str, place: str, text: str) -> Schema:
+    return {"name": name, "in": place, "description": text, "schema": _STRING}
 
 
 def _look(name: str, summary: str, said: Mapping[str, str]) -> Schema:
     """What anybody may ask, with what each HTTP status says."""
     answer: Schema = {"type": "object", "properties": {name: {"type": "boolean"}}, "required": [name]}
-    return {
-        "operationId": name,
-        "summary": summary,
-        "security": [],
-        "responses": {status: response(text, answer) for status, text in said.items()},
-    }
+    responses = {status: response(text, answer) for status, text in said.items()}
+    return {"get": {"operationId": name, "summary": summary, "security": [], "responses": responses}}

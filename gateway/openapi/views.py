@@ -15,7 +15,7 @@ from typing import Final
 from flask import Blueprint, Response, request
 
 from cutgate.gateway.openapi.document import by_call, describe
-from cutgate.gateway.openapi.parts import Part
+from cutgate.gateway.openapi.parts import ApiSection, Schema
 from cutgate.gateway.openapi.postman import collection
 from cutgate.gateway.static_files import StaticFiles, files_below, page_headers
 from cutgate.gateway.web_url import base_url
@@ -31,7 +31,7 @@ HEADERS: Final[Mapping[str, str]] = page_headers("dompurify default")
 class ApiPages:
     """The description in each of its forms."""
 
-    make_parts: Callable[[], Sequence[Part]]
+    make_sections: Callable[[], Sequence[ApiSection]]
     """What each façade says of itself; called once, when somebody asks."""
     public_url: str | None
     """The service's address for whoever imports the Postman collection; the request's own when absent."""
@@ -41,15 +41,13 @@ class ApiPages:
     def blueprint(self) -> Blueprint:
         """The routes."""
         routes = Blueprint("openapi", __name__)
-        rules = [("/openapi.json", self.document), ("/postman.json", self.postman)]
+        rules = {"/openapi.json": self.document, "/postman.json": self.postman}
         if self.has_page:
-            rules += [("/docs", self.page), ("/docs/", self.moved), ("/docs/openapi.json", self.split_document)]
-        for rule, view in rules:
+            rules["/docs/openapi.json"] = self.split_document
+            viewer = {f"viewer/{name}": viewer_folder() / name for name in VIEWER_FILES}
+            StaticFiles({**files_below(STATIC_DIR), **viewer}, HEADERS).add_to(routes, "/docs")
+        for rule, view in rules.items():
             routes.add_url_rule(rule, view_func=view, provide_automatic_options=False, strict_slashes=True)
-        if self.has_page:
-            routes.add_url_rule(
-                "/docs/<path:name>", view_func=self.file, provide_automatic_options=False, merge_slashes=False
-            )
         return routes
 
     def document(self) -> Response:
@@ -57,46 +55,25 @@ class ApiPages:
         return _json(self._document)
 
     def split_document(self) -> Response:
-        """The same for the page."""
-        return _json(self._split_document)
+        """Describe it to the page, call by call."""
+        return _json(json.dumps(self._split_document))
 
     def postman(self) -> Response:
-        """The same for Postman."""
+        """Describe it to Postman."""
         url = self.public_url or base_url(request.scheme, request.host)
-        return _json(json.dumps(collection(self._parts, url)))
-
-    def page(self) -> Response:
-        """Send the page."""
-        return self._files.page()
-
-    def moved(self) -> Response:
-        """Send whoever adds a slash to the page, whose addresses are relative to it."""
-        return self._files.moved("../docs")
-
-    def file(self, name: str) -> Response:
-        """Send what the page loads.
-
-        Raises:
-            NotFound: there is no such file.
-        """
-        return self._files.file(name)
+        return _json(json.dumps(collection(self._sections, self._split_document, url)))
 
     @cached_property
-    def _parts(self) -> Sequence[Part]:
-        return self.make_parts()
+    def _sections(self) -> Sequence[ApiSection]:
+        return self.make_sections()
 
     @cached_property
     def _document(self) -> str:
-        return json.dumps(describe(self._parts))
+        return json.dumps(describe(self._sections))
 
     @cached_property
-    def _split_document(self) -> str:
-        return json.dumps(by_call(self._parts))
-
-    @cached_property
-    def _files(self) -> StaticFiles:
-        viewer = {f"viewer/{name}": viewer_folder() / name for name in VIEWER_FILES}
-        return StaticFiles({**files_below(STATIC_DIR), **viewer}, HEADERS)
+    def _split_document(self) -> Schema:
+        return by_call(self._sections)
 
 
 def _json(text: str) -> Response:
@@ -104,11 +81,7 @@ def _json(text: str) -> Response:
 
 
 def viewer_folder() -> Path:
-    """Where the viewer's files lie.
-
-    Raises:
-        FileNotFoundError: its package is not installed.
-    """
+    """Where the viewer's files lie."""
     spec = importlib.util.find_spec("flask_swagger_ui")
     if spec is None or spec.origin is None:
         raise FileNotFoundError("the package flask-swagger-ui, which cutgate[gateway] asks for, is not installed")

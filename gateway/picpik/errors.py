@@ -1,18 +1,32 @@
 """The one table from errors to what PICPIK's clients read: code, message and HTTP status.
 
-Codes up to 2000 are final for clients of the family, so what may pass answers with HTTP 429 or 503.
+Every path that is no other protocol's is answered in these words. Codes up to 2000 are final for clients of the
+family, so what may pass answers with HTTP 429 or 503.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
+from werkzeug.exceptions import (
+    BadHost,
+    BadRequest,
+    HTTPException,
+    MethodNotAllowed,
+    RequestedRangeNotSatisfiable,
+    RequestEntityTooLarge,
+    RequestTimeout,
+)
+
 from cutgate import signing
-from cutgate.gateway.accounts.failures import AddressShutOut
 from cutgate.gateway.accounts.rates import TooOften
-from cutgate.gateway.error_rows import row_of, spelt_out
-from cutgate.gateway.picpik import faults
-from cutgate.jobs import errors
+from cutgate.gateway.bodies import TransferBroken
+from cutgate.gateway.error_rows import class_of, row_of
+from cutgate.jobs import errors as jobs
+
+SHOWN_CHARACTERS: Final = 128
+"""How much of a name that the caller chose is repeated to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,78 +35,112 @@ class Row:
 
     ret_code: int
     message: str
-    """Formatted with the error as `error`."""
-    status: int = 200
-    passing: bool = False
-    """Whether trying again later helps, so that the answer says when."""
-    detail: str = ""
-    """What the answer says beside the protocol's text, formatted as that is; not before the signature counts."""
+    """Formatted with the `name` of the parameter, or of what else the caller named."""
+    status: int = HTTPStatus.OK
+    is_told: bool = False
+    """Whether the answer repeats what an error of the core says."""
 
-    def text(self, error: Exception) -> str:
-        """The message for one error."""
-        return self.message.format(error=error)
-
-    def detail_text(self, error: Exception) -> str:
-        """A sentence that a person can act on; empty where the message says it all."""
-        return self.detail.format(error=error)
+    @property
+    def is_passing(self) -> bool:
+        """Whether trying again later helps, so that the answer says when."""
+        return self.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
 
-_MISSING_ACTION: Final = Row(160, "Missing Action")
-_SEE: Final = "see /docs or /openapi.json"
-_NO_SIGNATURE: Final = Row(170, "Missing signature")
-_WRONG_SIGNATURE: Final = Row(171, "Signature VerifyAC Error")
-_NOT_AVAILABLE: Final = Row(230, "Params [{error.name}] not available", detail="{error.detail}")
-_THROTTLED: Final = Row(153, "Request throttled", 429, passing=True, detail="{error}")
-_AWAY: Final = Row(130, "Service error and break", 503, passing=True)
-_FAULT: Final = Row(130, "Service error and break", 500)
-_LATER: Final = Row(150, "Service unavailable", 503, passing=True, detail="{error.message}")
+_BROKEN: Final = "Service error and break"
+_LATER: Final = HTTPStatus.SERVICE_UNAVAILABLE
 
-ROWS: Final[Mapping[type[Exception], Row]] = {
+ROWS: Final[Mapping[str, Row]] = {
     # The request
-    faults.RequestFault: _MISSING_ACTION,
-    faults.BodyTooLarge: Row(230, "Request body too large", 413),
-    faults.BodyTooSlow: Row(160, "Request too slow", 408),
-    faults.EncodingNotSupported: Row(160, "Content-Encoding not supported", 415),
-    faults.PathUnknown: Row(160, "No such path", 404, detail=f"there is nothing at {{error.path}}; {_SEE}"),
-    faults.MethodNotAllowed: Row(
-        160, "Method not allowed", 405, detail=f"{{error.path}} takes {{error.allowed}}; {_SEE}"
-    ),
-    faults.ResultGone: Row(230, "Result not found", 404),
-    faults.RangeNotAvailable: Row(230, "Range not available", 416),
-    faults.ActionUnknown: Row(161, "Action [{error.name}] not found"),
-    faults.SignatureMissing: _NO_SIGNATURE,
-    faults.SignatureWrong: _WRONG_SIGNATURE,
-    faults.UserUnknown: Row(172, "User Not Exists"),
-    faults.ParameterFault: _NOT_AVAILABLE,
-    faults.ParameterMissing: Row(220, "Missing params [{error.name}]", detail="{error.detail}"),
-    faults.ParameterOfWrongType: Row(310, "Params [{error.name}] type error", detail="{error.detail}"),
-    # Its body and signature
-    signing.SigningError: _MISSING_ACTION,
-    signing.FlattenedNamesRejected: Row(230, "Params [{error.name}] not available", detail="{error.reason}"),
-    # How often
-    TooOften: _THROTTLED,
-    AddressShutOut: _THROTTLED,
-    # The ledger's refusals
-    errors.SubmissionRefused: _LATER,
-    errors.InsufficientCredits: Row(520, "Insufficient balance", detail="{error.message}"),
-    errors.QueueFull: _THROTTLED,
-    errors.TaskTooLarge: Row(230, "Params [RawImages] not available", detail="{error.message}"),
-    errors.UploadsFull: _FAULT,  # no action keeps a picture
-    errors.IdempotencyConflict: _WRONG_SIGNATURE,
+    "no_action": Row(160, "Missing Action"),
+    "too_large": Row(230, "Request body too large", 413),
+    "too_slow": Row(160, "Request too slow", 408),
+    "encoded": Row(160, "Content-Encoding not supported", 415),
+    "unknown_path": Row(160, "No such path", 404),
+    "no_method": Row(160, "Method not allowed", 405),
+    "no_result": Row(230, "Result not found", 404),
+    "no_range": Row(230, "Range not available", 416),
+    "unknown_action": Row(161, "Action [{name}] not found"),
+    "no_signature": Row(170, "Missing signature"),
+    "wrong_signature": Row(171, "Signature VerifyAC Error"),
+    "unknown_user": Row(172, "User Not Exists"),
+    "missing": Row(220, "Missing params [{name}]"),
+    "not_available": Row(230, "Params [{name}] not available"),
+    "wrong_type": Row(310, "Params [{name}] type error"),
+    # What it asks for
+    "throttled": Row(153, "Request throttled", 429, is_told=True),
+    "task_too_large": Row(230, "Params [RawImages] not available", is_told=True),
+    "no_credits": Row(520, "Insufficient balance", is_told=True),
+    "not_now": Row(150, "Service unavailable", _LATER, is_told=True),
     # Nothing that passes by itself: callers who repeat what HTTP 503 says would do so for nothing.
-    errors.ModelNotOffered: Row(150, "Service unavailable", detail="{error.message}"),
-    # Parts that are away
-    errors.ServiceUnavailable: _AWAY,
-    errors.LedgerUnwritable: replace(_AWAY, detail="{error.message}"),
-    errors.BlobStoreFull: replace(_AWAY, detail="{error.message}"),
-    # Handlers turn the others into faults of a parameter or leave them to the task's record.
-    errors.CutoutError: _FAULT,
+    "no_model": Row(150, "Service unavailable", is_told=True),
+    # This service
+    "away": Row(130, _BROKEN, _LATER),
+    "full": Row(130, _BROKEN, _LATER, is_told=True),
+    "fault": Row(130, _BROKEN, 500),
 }
 
+RAISED: Final[Mapping[type[Exception], str]] = {
+    signing.SigningError: "no_action",
+    TransferBroken: "no_action",
+    HTTPException: "unknown_path",
+    BadRequest: "no_action",
+    BadHost: "unknown_path",
+    RequestEntityTooLarge: "too_large",
+    RequestTimeout: "too_slow",
+    RequestedRangeNotSatisfiable: "no_range",
+    TooOften: "throttled",
+    jobs.SubmissionRefused: "not_now",
+    jobs.InsufficientCredits: "no_credits",
+    jobs.QueueFull: "throttled",
+    jobs.TaskTooLarge: "task_too_large",
+    jobs.UploadsFull: "fault",  # no action keeps a picture
+    jobs.IdempotencyConflict: "wrong_signature",
+    jobs.ModelNotOffered: "no_model",
+    jobs.ServiceUnavailable: "away",
+    jobs.LedgerUnwritable: "full",
+    jobs.BlobStoreFull: "full",
+}
+"""What is raised, by its key in `ROWS`; all else is a fault of this server."""
 
-def row_for(error: Exception) -> Row:
-    """The row of an error; any that the table does not know is a fault of this server."""
-    return row_of(type(error), ROWS, _FAULT)
+
+class Refused(Exception):
+    """The request is answered with an error."""
+
+    def __init__(
+        self, key: str, detail: str = "", *, name: str = "", retry_after_seconds: int | None = None
+    ) -> None:
+        """Choose the answer.
+
+        Args:
+            key: of `ROWS`.
+            detail: a sentence that a person can act on; not before the signature was found right.
+            name: of the parameter at fault, of an element with its index, such as `Box.2`.
+            retry_after_seconds: after which a repeat may help, where that is known.
+        """
+        name = name[:SHOWN_CHARACTERS]
+        super().__init__(f"{key} {name}".rstrip())
+        self.key, self.row, self.detail = key, ROWS[key], detail
+        self.message = self.row.message.format(name=name)
+        self.retry_after_seconds = retry_after_seconds
+
+
+def refused(error: Exception, path: str) -> Refused:
+    """What a caller is told of an error at a path."""
+    see, path = "see /docs or /openapi.json", path[:SHOWN_CHARACTERS]
+    match error:
+        case Refused():
+            return error
+        case MethodNotAllowed():
+            return Refused("no_method", f"{path} takes {', '.join(sorted(error.valid_methods or ()))}; {see}")
+        case signing.FlattenedNamesRejected():
+            return Refused("not_available", error.reason, name=error.name)
+    key = row_of(type(error), RAISED, "fault")
+    detail = str(error) if ROWS[key].is_told else ""
+    if key == "unknown_path":
+        detail = f"there is nothing at {path}; {see}"
+    # A rate knows when it frees, a full queue its pace.
+    known = error.retry_after_seconds if isinstance(error, TooOften | jobs.QueueFull) else None
+    return Refused(key, detail, retry_after_seconds=known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,34 +160,28 @@ TIMED_OUT: Final = TaskRow(1003, "Task timed out: try again later or send a smal
 _FAILED: Final = TaskRow(FAILED_CODE, "Processing failed")
 _COSTLY: Final = TaskRow(FAILED_CODE, "Image too costly to decode: save it again as a plain PNG or JPEG")
 
-_TASK_ROWS: Final[Mapping[type[Exception], TaskRow]] = {
-    errors.CutoutError: _FAILED,
-    errors.SourceRejected: TaskRow(FAILED_CODE, "Image not acceptable"),
-    errors.SourceUnreadable: TaskRow(
-        FAILED_CODE,
-        "Image not readable: send JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF",
+TASK_ROWS: Final[Mapping[type[Exception], TaskRow]] = {
+    jobs.SourceRejected: TaskRow(FAILED_CODE, "Image not acceptable"),
+    jobs.SourceUnreadable: TaskRow(
+        FAILED_CODE, "Image not readable: send JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF"
     ),
-    errors.SourceTooLarge: TaskRow(FAILED_CODE, "Image too large: send fewer pixels"),
-    errors.SourceTooCostly: _COSTLY,
-    errors.BoxOutsidePicture: TaskRow(FAILED_CODE, "Box outside the image"),
-    errors.RegionOutsidePicture: TaskRow(FAILED_CODE, "Region of interest outside the image"),
-    errors.RegionEmpty: TaskRow(FAILED_CODE, "Region of interest without pixels"),
-    errors.SubjectNotFound: TaskRow(FAILED_CODE, "No subject found in the image"),
-    errors.SourceUnreachable: TaskRow(FAILED_CODE, "Image not reachable: its address cannot be fetched"),
-    errors.SourceUndecodable: TaskRow(FAILED_CODE, "Image truncated or damaged: it cannot be decoded"),
-    errors.DecodingStopped: _COSTLY,
-    errors.TimedOut: TIMED_OUT,
-    errors.WorkerLost: TaskRow(FAILED_CODE, "Processing failed: workers stopped repeatedly on this image"),
-    errors.Terminated: TERMINATED,
-    errors.BlobMissing: TaskRow(FAILED_CODE, "Image no longer stored: submit it again"),
-    errors.ServiceUnavailable: TaskRow(FAILED_CODE, "Processing failed: try again later"),
+    jobs.SourceTooLarge: TaskRow(FAILED_CODE, "Image too large: send fewer pixels"),
+    jobs.SourceTooCostly: _COSTLY,
+    jobs.BoxOutsidePicture: TaskRow(FAILED_CODE, "Box outside the image"),
+    jobs.RegionOutsidePicture: TaskRow(FAILED_CODE, "Region of interest outside the image"),
+    jobs.RegionEmpty: TaskRow(FAILED_CODE, "Region of interest without pixels"),
+    jobs.SubjectNotFound: TaskRow(FAILED_CODE, "No subject found in the image"),
+    jobs.SourceUnreachable: TaskRow(FAILED_CODE, "Image not reachable: its address cannot be fetched"),
+    jobs.SourceUndecodable: TaskRow(FAILED_CODE, "Image truncated or damaged: it cannot be decoded"),
+    jobs.DecodingStopped: _COSTLY,
+    jobs.TimedOut: TIMED_OUT,
+    jobs.WorkerLost: TaskRow(FAILED_CODE, "Processing failed: workers stopped repeatedly on this image"),
+    jobs.Terminated: TERMINATED,
+    jobs.BlobMissing: TaskRow(FAILED_CODE, "Image no longer stored: submit it again"),
+    jobs.ServiceUnavailable: TaskRow(FAILED_CODE, "Processing failed: try again later"),
 }
-TASK_ROWS: Final = {
-    kind.kind: row for kind, row in spelt_out(_TASK_ROWS).items() if issubclass(kind, errors.CutoutError)
-}
-"""By the `kind` that stands in a record."""
 
 
 def task_row_for(kind: str) -> TaskRow:
-    """The row of a recorded error; a kind that a newer worker wrote reads as a plain failure."""
-    return TASK_ROWS.get(kind, _FAILED)
+    """The row of a recorded error; any that the table does not know reads as a plain failure."""
+    return row_of(class_of(kind), TASK_ROWS, _FAILED)

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from cutgate.gateway.picpik.faults import SHOWN_CHARACTERS
-from cutgate.jobs.ids import parse_task_uid
+from cutgate.gateway.picpik.errors import SHOWN_CHARACTERS
+from cutgate.jobs.ids import TaskUid, parse_task_uid
 from cutgate.jobs.pictures.headers import EMPTY
 from cutgate.signing import FormText, JsonValue, NumberText, canonical_number
 
@@ -41,11 +41,7 @@ _PICTURE_SCHEMA: Final = {
 class Absent:
     """Marks a field whose empty value counts as absent."""
 
-    empty: str | tuple[()]
-
-    def covers(self, value: JsonValue) -> bool:
-        """Whether a value is the field's empty one."""
-        return value == "" if self.empty == "" else value == []
+    empty: str | list[JsonValue]
 
 
 def wrong_value(reason: str) -> PydanticCustomError:
@@ -104,14 +100,14 @@ def _box(corners: list[int]) -> list[int]:
     raise wrong_value("must be [left, top, right, bottom] with left < right and top < bottom")
 
 
-def _task_uid(text: str) -> str:
+def _task_uid(text: str) -> TaskUid:
     try:
         return parse_task_uid(text)
     except ValueError:
         raise wrong_value("must be a TaskUID: 20 characters 0-9 and a-v") from None
 
 
-def _not_too_many(uids: list[str]) -> list[str]:
+def _not_too_many(uids: list[TaskUid]) -> list[TaskUid]:
     if len(uids) > MAX_TASK_IDS:
         raise wrong_value(f"{len(uids)} tasks, the limit is {MAX_TASK_IDS}")
     return uids
@@ -136,7 +132,7 @@ Corners = Annotated[
     list[Integer],
     BeforeValidator(_array),
     AfterValidator(_box),
-    Absent(()),
+    Absent([]),
     Field(json_schema_extra={"minItems": 4, "maxItems": 4}),
 ]
 Picture = Annotated[str, PlainValidator(_picture), WithJsonSchema(_PICTURE_SCHEMA)]
@@ -144,11 +140,11 @@ Pictures = Annotated[
     list[Picture],
     BeforeValidator(_array),
     AfterValidator(_fit_a_batch),
-    Absent(()),
+    Absent([]),
     Field(json_schema_extra={"minItems": 1}),
 ]
 Uid = Annotated[
-    str,
+    TaskUid,
     BeforeValidator(_text),
     AfterValidator(_task_uid),
     Absent(""),
@@ -158,6 +154,6 @@ Uids = Annotated[
     list[Uid],
     BeforeValidator(_array),
     AfterValidator(_not_too_many),
-    Absent(()),
+    Absent([]),
     Field(json_schema_extra={"minItems": 1, "maxItems": MAX_TASK_IDS}),
 ]

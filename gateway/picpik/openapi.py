@@ -4,11 +4,11 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cutgate.gateway.openapi.models import model_schema, ref, without_null
-from cutgate.gateway.openapi.parts import PICTURE, Address, Call, Part, Schema, Variable, error_table
+from cutgate.gateway.openapi.models import model_schema, object_schema, ref, without_null
+from cutgate.gateway.openapi.parts import PICTURE, ApiSection, Call, Endpoint, Schema, error_tables
 from cutgate.gateway.picpik.actions import ACTIONS, Action
 from cutgate.gateway.picpik.answers import Answer, TaskCreated, TaskDetails
-from cutgate.gateway.picpik.errors import ROWS, Row
+from cutgate.gateway.picpik.errors import ROWS
 from cutgate.gateway.picpik.requests import IGNORED
 from cutgate.signing import sign_params
 
@@ -29,17 +29,17 @@ counts as absent.
 value, with the private key at the end and nothing in between. Arrays count as their elements, one after \
 the other, `true` and `false` as these words. The examples are signed with the private key \
 `{_PRIVATE_KEY}`, to check a signer with."""
-_TASK: Final = Variable(name="task_uid", example="d5ari00q5cu0v880200g")
+_TASK: Final = "d5ari00q5cu0v880200g"
 _GIVEN: Final[Mapping[type[Answer], Mapping[str, list[str | int]]]] = {
-    TaskCreated: {_TASK.name: ["TaskUID"]},
+    TaskCreated: {"task_uid": ["TaskUID"]},
     TaskDetails: {"result_url": ["TaskDetailList", 0, "ImgList", 0]},
 }
 _EXAMPLES: Final[Mapping[str, Any]] = {
     "RawImage": PICTURE,
     "RawImages": [PICTURE],
-    "TaskUID": _TASK.example,
-    "TaskUIDs": [_TASK.example],
-    "TaskUIDList": [_TASK.example],
+    "TaskUID": _TASK,
+    "TaskUIDs": [_TASK],
+    "TaskUIDList": [_TASK],
     "WaitSeconds": 30,
 }
 """Values of fields; all others have a default."""
@@ -59,42 +59,37 @@ pm.request.body.update({ mode: "raw", raw: JSON.stringify(body), options: { raw:
 """
 
 
-def picpik_part(*, max_batch_images: int) -> Part:
-    """Describe the protocol.
-
-    Args:
-        max_batch_images: a limit that is a setting.
-    """
+def picpik_section(*, max_batch_images: int) -> ApiSection:
+    """Describe the protocol."""
     schemas: dict[str, Schema] = {"Error": _error()}
     for name, action in ACTIONS.items():
         schemas[f"{name}Request"] = _request(name, action, model_schema(action.request, "validation", schemas))
         schemas[f"{name}Answer"] = _answer(name, model_schema(action.answer, "serialization", schemas))
     schemas["RemoveBackgroundsInBatchRequest"]["properties"]["RawImages"]["maxItems"] = max_batch_images
-    return Part(
+    return ApiSection(
         name="PICPIK",
         summary="Actions, POSTed to the bare host and signed with a key pair",
         text=_ABOUT,
-        addresses=[_address([_call(name, action) for name, action in ACTIONS.items()])],
+        endpoint=_endpoint([_call(name, action) for name, action in ACTIONS.items()]),
         schemas=schemas,
-        variables=[
-            Variable(name="public_key", example=_PUBLIC_KEY),
-            Variable(name="picture", example=PICTURE),
-            _TASK,
-        ],
+        variables={"public_key": _PUBLIC_KEY, "picture": PICTURE, "task_uid": _TASK},
         made=frozenset({"Signature"}),
         postman_script=_POSTMAN_SCRIPT,
     )
 
 
-def _address(calls: list[Call]) -> Address:
-    tables = {status: _error_table(status) for status in _statuses()}
-    return Address(
+def _endpoint(calls: list[Call]) -> Endpoint:
+    rows = ((row.status, row.ret_code, row.message.format(name="X")) for row in ROWS.values())
+    # What a POST to this path can meet.
+    tables = error_tables("RetCode", "Message", (row for row in rows if row[0] not in {404, 405, 416}))
+    return Endpoint(
         path="/",
         operation="call",
         summary="Call an action of PICPIK's",
         calls=calls,
         discriminator="Action",
-        refusals={200: f"The answer, or what is wrong:\n\n{_error_table(200)}", **tables},
+        success=f"The answer, or what is wrong:\n\n{tables.pop(200)}",
+        refusals=tables,
         refusal=ref("Error"),
         answer_frame=lambda answer: {"anyOf": [*answer.get("anyOf", [answer]), ref("Error")]},
     )
@@ -116,21 +111,6 @@ def _call(name: str, action: Action[Any, Any]) -> Call:
         example={**params, "Signature": sign_params(params, _PRIVATE_KEY)},
         gives=_GIVEN.get(action.answer, {}),
     )
-
-
-def _statuses() -> list[int]:
-    """HTTP statuses of errors that a POST can meet."""
-    return sorted({row.status for row in ROWS.values()} - {200, 404, 405, 416})
-
-
-def _error_table(status: int) -> str:
-    """The errors with an HTTP status, as Markdown."""
-    rows = ((row.ret_code, _shown(row)) for row in ROWS.values() if row.status == status)
-    return error_table("RetCode", "Message", rows)
-
-
-def _shown(row: Row) -> str:
-    return row.message.replace("{error.name}", "X")
 
 
 def _request(name: str, action: Action[Any, Any], schema: Schema) -> Schema:
@@ -164,16 +144,8 @@ def _answer(name: str, schema: Schema) -> Schema:
 
 
 def _error() -> Schema:
-    return {
-        "type": "object",
-        "description": "What is wrong. `Detail` is Cutgate's own: a sentence for people, where more is known.",
-        "properties": {
-            "RetCode": {"enum": sorted({row.ret_code for row in ROWS.values()})},
-            "Action": _STRING,
-            "Message": _STRING,
-            "request_uuid": _STRING,
-            "Detail": _STRING,
-        },
-        "required": ["RetCode", "Action", "Message", "request_uuid"],
-        "additionalProperties": False,
-    }
+    codes = {"enum": sorted({row.ret_code for row in ROWS.values()})}
+    said = dict.fromkeys(("Action", "Message", "request_uuid"), _STRING)
+    schema = object_schema({"RetCode": codes, **said}, Detail=_STRING)
+    text = "What is wrong. `Detail` is Cutgate's own: a sentence for people, where more is known."
+    return {**schema, "description": text}

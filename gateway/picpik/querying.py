@@ -1,20 +1,21 @@
 """Handlers of the actions that show or end tasks, and of those about the account."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from cutgate.gateway.accounts.accounts import UNMETERED_CREDITS
-from cutgate.gateway.picpik import faults
 from cutgate.gateway.picpik.answers import (
     Answer,
     CreditBalance,
     GenerateTask,
     GenerateTasks,
     ModelLists,
+    TaskDetail,
     TaskDetails,
     TaskIds,
 )
-from cutgate.gateway.picpik.rendering import View
+from cutgate.gateway.picpik.errors import Refused
+from cutgate.gateway.picpik.rendering import detail_of, generate_task, listed_generate_task
 from cutgate.gateway.picpik.requests import ListGenerateTaskDetail, ListTasksDetails, OneTask, Plain
 from cutgate.gateway.picpik.services import Caller, Services
 from cutgate.jobs.ids import TaskUid
@@ -29,7 +30,7 @@ def list_tasks_details(request: ListTasksDetails, caller: Caller, services: Serv
     """Show tasks in the order of the request, at once or when one of them has ended."""
     _bind(request.uids)
     found = services.waits.find(caller.account, request.uids, request.wait_seconds, caller.entry)
-    return TaskDetails(task_detail_list=[view.detail() for view in _views(request.uids, found, caller, services)])
+    return TaskDetails(task_detail_list=_details(request.uids, found, caller, services))
 
 
 def list_running_tasks(_: Plain, caller: Caller, services: Services) -> TaskIds:
@@ -51,7 +52,7 @@ def get_generate_task_detail(request: OneTask, caller: Caller, services: Service
     [task] = services.tasks.find(caller.account, [request.uid], caller.entry)
     if task is None:
         raise _unknown_task()
-    return View.of(request.uid, task, services.tasks, caller.base_url).generate_task()
+    return generate_task(detail_of(request.uid, task, services.tasks, caller.base_url))
 
 
 def list_generate_task_detail(
@@ -60,9 +61,8 @@ def list_generate_task_detail(
     """Show tasks with the names of the older interface."""
     _bind(request.uids)
     found = services.tasks.find(caller.account, request.uids, caller.entry)
-    return GenerateTasks(
-        task_detail_list=[view.listed_generate_task() for view in _views(request.uids, found, caller, services)]
-    )
+    details = _details(request.uids, found, caller, services)
+    return GenerateTasks(task_detail_list=[listed_generate_task(detail) for detail in details])
 
 
 def get_credit_balance(_: Plain, caller: Caller, services: Services) -> CreditBalance:
@@ -86,12 +86,11 @@ def _bind(uids: Sequence[TaskUid]) -> None:
         logs.bind(task_uids=list(uids[:_NAMED]))
 
 
-def _views(
+def _details(
     uids: Sequence[TaskUid], found: Sequence[Task | None], caller: Caller, services: Services
-) -> Iterator[View]:
-    for uid, task in zip(uids, found, strict=True):
-        yield View.of(uid, task, services.tasks, caller.base_url)
+) -> list[TaskDetail]:
+    return [detail_of(uid, task, services.tasks, caller.base_url) for uid, task in zip(uids, found, strict=True)]
 
 
-def _unknown_task() -> faults.ParameterNotAvailable:
-    return faults.ParameterNotAvailable("TaskUID", "there is no such task, or its results have expired")
+def _unknown_task() -> Refused:
+    return Refused("not_available", "there is no such task, or its results have expired", name="TaskUID")

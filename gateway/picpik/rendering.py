@@ -1,10 +1,7 @@
 """Records as PICPIK's clients read them: in answers, and in callbacks."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from cutgate.gateway.picpik.answers import GenerateTask, ListedGenerateTask, TaskDetail
@@ -28,80 +25,52 @@ _STATUSES: Final[Mapping[TaskStatus, str]] = {
 _NO_ERROR: Final = TaskRow(0, "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """A task in the protocol's terms, before either interface gives it names."""
+def detail_of(uid: TaskUid, task: Task | None, tasks: Tasks, base_url: str) -> TaskDetail:
+    """An entry of `ListTasksDetails`: the task that stands under an id for this account, or that none does."""
+    if task is None:
+        return _detail(uid, "", _ERROR, [], 0, TaskRow(NOT_FOUND_CODE, f"Task [{uid}] not found"))
+    error = _error(task)
+    # A batch that was terminated is an error, although what it has finished is charged and shown.
+    status = _ERROR if error == TERMINATED else _STATUSES[task.status]
+    is_finished = task.status is TaskStatus.FINISHED
+    urls = [_url(item, task, tasks, base_url) for item in task.items] if is_finished else []
+    return _detail(uid, task.origin, status, urls, task.booked, error)
 
-    uid: TaskUid
-    action: str
-    status: str
-    urls: list[str]
-    charged: int
-    error: TaskRow
 
-    @classmethod
-    def of(cls, uid: TaskUid, task: Task | None, tasks: Tasks, base_url: str) -> View:
-        """See a task.
+def _detail(uid: TaskUid, action: str, status: str, urls: list[str], charged: int, error: TaskRow) -> TaskDetail:
+    return TaskDetail(
+        task_uid=uid,
+        action=action,
+        status=status,
+        img_list=urls,
+        consume_api_point=charged,
+        error_code=error.error_code,
+        error_massage=error.message,
+        error_message=error.message,
+    )
 
-        Args:
-            uid: the id that was asked for.
-            task: what stands under it for this account; None where nothing does.
-            tasks: knows the paths of results.
-            base_url: scheme and host in front of them.
-        """
-        if task is None:
-            error = TaskRow(NOT_FOUND_CODE, f"Task [{uid}] not found")
-            return cls(uid=uid, action="", status=_ERROR, urls=[], charged=0, error=error)
-        error = _error(task)
-        finished = task.status is TaskStatus.FINISHED
-        return cls(
-            uid=uid,
-            action=task.origin,
-            # A batch that was terminated is an error, although what it has finished is charged and shown.
-            status=_ERROR if error == TERMINATED else _STATUSES[task.status],
-            urls=[_url(item, task, tasks, base_url) for item in task.items] if finished else [],
-            charged=task.booked,
-            error=error,
-        )
 
-    def detail(self) -> TaskDetail:
-        """An entry of `ListTasksDetails`."""
-        return TaskDetail(
-            task_uid=self.uid,
-            action=self.action,
-            status=self.status,
-            img_list=self.urls,
-            consume_api_point=self.charged,
-            error_code=self.error.error_code,
-            error_massage=self.error.message,
-            error_message=self.error.message,
-        )
+def generate_task(detail: TaskDetail) -> GenerateTask:
+    """The answer of `GetGenerateTaskDetail`."""
+    return GenerateTask(
+        task_type=_TASK_TYPE if detail.action else "",
+        task_status=detail.status,
+        final_picture_urls=detail.img_list,
+        task_error_msg=detail.error_message,
+        task_error_code=detail.error_code,
+    )
 
-    def generate_task(self) -> GenerateTask:
-        """The answer of `GetGenerateTaskDetail`."""
-        return GenerateTask(
-            task_type=_TASK_TYPE if self.action else "",
-            task_status=self.status,
-            final_picture_urls=self.urls,
-            task_error_msg=self.error.message,
-            task_error_code=self.error.error_code,
-        )
 
-    def listed_generate_task(self) -> ListedGenerateTask:
-        """An entry of `ListGenerateTaskDetail`."""
-        return ListedGenerateTask(task_uid=self.uid, **self.generate_task().model_dump())
+def listed_generate_task(detail: TaskDetail) -> ListedGenerateTask:
+    """An entry of `ListGenerateTaskDetail`."""
+    return ListedGenerateTask(task_uid=detail.task_uid, **generate_task(detail).model_dump())
 
 
 def renderers(tasks: Tasks, base_url: str) -> Mapping[str, Callable[[Task], bytes]]:
-    """The bodies of callbacks, by the action that made the task: its entry of `ListTasksDetails`.
-
-    Args:
-        tasks: knows the paths of results.
-        base_url: scheme and host in front of them.
-    """
+    """The bodies of callbacks, by the action that made the task: its entry of `ListTasksDetails`."""
 
     def body(task: Task) -> bytes:
-        entry = View.of(task.uid, task, tasks, base_url).detail()
+        entry = detail_of(task.uid, task, tasks, base_url)
         return json.dumps(entry.model_dump(by_alias=True, exclude_none=True)).encode()
 
     return dict.fromkeys((SINGLE, BATCH), body)

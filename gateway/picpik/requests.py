@@ -4,7 +4,7 @@ Their order is the order in which faults are reported.
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Final, TypeVar
@@ -12,11 +12,10 @@ from typing import Annotated, Final, TypeVar
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_pascal
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from typing_extensions import override
 
-from cutgate.gateway.picpik import faults
+from cutgate.gateway.picpik.errors import SHOWN_CHARACTERS, Refused
 from cutgate.gateway.picpik.fields import (
     MAX_BATCH_IMAGES,
     NO_BYTES,
@@ -34,7 +33,6 @@ from cutgate.gateway.picpik.fields import (
     Uids,
     WaitSeconds,
 )
-from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.spec import THRESHOLDS, Thresholds, thresholds_of
 from cutgate.signing import JsonValue, unflatten
 from cutgate.validation import in_words
@@ -50,15 +48,10 @@ IDS_OF_A_REQUEST: Final = 20
 _LOG: Final = structlog.get_logger(__name__)
 
 _ACTION: Final = "Action"
-_UNKNOWN, _MISSING, _TYPE, _VALUE = range(4)
-"""Steps of the check, in their order; a fault of an earlier one is reported first."""
-_STEPS: Final = {"extra_forbidden": _UNKNOWN, "missing": _MISSING, WRONG_TYPE: _TYPE}
-_FAULTS: Final = {
-    _UNKNOWN: faults.ParameterNotAvailable,
-    _MISSING: faults.ParameterMissing,
-    _TYPE: faults.ParameterOfWrongType,
-    _VALUE: faults.ParameterNotAvailable,
-}
+_STEPS: Final = ("not_available", "missing", "wrong_type", "not_available")
+"""How a fault is refused: unknown names first, then what is missing, types, and values."""
+_STEP_OF: Final = {"extra_forbidden": 0, "missing": 1, WRONG_TYPE: 2}
+_VALUES: Final = 3
 
 
 class Request(BaseModel):
@@ -135,10 +128,8 @@ class RemoveBackgroundsInBatch(Cutting, SeveralPictures):
 class Listing(Request):
     """Show several tasks."""
 
-    @property
-    def uids(self) -> tuple[TaskUid, ...]:
-        """The ids in the order of the request."""
-        raise NotImplementedError
+    uids: Uids
+    """The tasks to show."""
 
     @property
     @override
@@ -149,39 +140,24 @@ class Listing(Request):
 class ListTasksDetails(Listing):
     """Show tasks."""
 
-    task_uid_list: Annotated[Uids, Field(alias="TaskUIDList")]
+    uids: Annotated[Uids, Field(alias="TaskUIDList")]
     """The tasks to show."""
     wait_seconds: WaitSeconds = 0
     """Cutgate's own: answer once one of the tasks has ended, or after so many seconds."""
-
-    @property
-    @override
-    def uids(self) -> tuple[TaskUid, ...]:
-        return tuple(map(TaskUid, self.task_uid_list))
 
 
 class ListGenerateTaskDetail(Listing):
     """Show tasks, in the words of the older interface."""
 
-    task_uids: Annotated[Uids, Field(alias="TaskUIDs")]
+    uids: Annotated[Uids, Field(alias="TaskUIDs")]
     """The tasks to show."""
-
-    @property
-    @override
-    def uids(self) -> tuple[TaskUid, ...]:
-        return tuple(map(TaskUid, self.task_uids))
 
 
 class OneTask(Request):
     """Name one task."""
 
-    task_uid: Annotated[Uid, Field(alias="TaskUID")]
+    uid: Annotated[Uid, Field(alias="TaskUID")]
     """The task."""
-
-    @property
-    def uid(self) -> TaskUid:
-        """The task's id."""
-        return TaskUid(self.task_uid)
 
 
 class Plain(Request):
@@ -201,31 +177,30 @@ class ReadingRules:
 
 
 def read_request(model: type[R], params: Mapping[str, JsonValue], rules: ReadingRules) -> R:
-    """Hold verified parameters to an action's fields.
+    """Hold verified parameters, without the signature, to an action's fields.
 
-    Args:
-        model: the action's fields.
-        params: the parameters as received, without the signature; flattened names are rebuilt.
-        rules: what settings say.
+    Flattened names are rebuilt. The first fault is told: where unknown names are ignored one before `Action`, else
+    unknown names; then required fields, types, and values, each in the order of the fields.
 
     Raises:
-        ParameterFault: the first fault: where unknown names are ignored one before `Action`, else unknown names;
-            then required fields, types, and values, each in the order of the fields.
+        Refused: there is a fault.
         FlattenedNamesRejected: members `Name.K` do not make an array.
     """
-    marks, arrays = _marks(model)
+    empty = _empty_values(model)
+    arrays = [name for name, value in empty.items() if value == []]
     own = unflatten({name: params[name] for name in params if name not in ENVELOPE | IGNORED}, arrays)
-    unknown = [name for name in own if name not in marks]
+    unknown = [name for name in own if name not in empty]
     if unknown:
-        _LOG.info("unknown fields", names=[name[: faults.SHOWN_CHARACTERS] for name in unknown[:16]])
+        _LOG.info("unknown fields", names=[name[:SHOWN_CHARACTERS] for name in unknown[:16]])
     if rules.ignore_unknown:
         _require_action_first(params)
-        own = {name: value for name, value in own.items() if name in marks}
-    sent = {name: value for name, value in own.items() if name in unknown or not _is_absent(marks[name], value)}
+        own = {name: value for name, value in own.items() if name in empty}
+    sent = {name: value for name, value in own.items() if value not in (None, empty.get(name)) or name in unknown}
     try:
         return model.model_validate(sent, context={MAX_BATCH_IMAGES: rules.max_batch_images})
     except ValidationError as error:
-        raise _first_fault(error, model) from None
+        problems = error.errors(include_url=False, include_input=False)
+    raise _first_fault(problems, model) from None
 
 
 def _require_action_first(params: Mapping[str, JsonValue]) -> None:
@@ -233,44 +208,34 @@ def _require_action_first(params: Mapping[str, JsonValue]) -> None:
 
     That text has nothing between names and values: an ignored name in front of `Action` could hold the beginning
     of another request's text, and the action stand in what its signer took for the text of a picture.
-
-    Raises:
-        ParameterNotAvailable: there is one.
     """
     first = min(params, default=_ACTION)
     if first < _ACTION:
-        raise faults.ParameterNotAvailable(first, f"no name may sort before {_ACTION}: take it out, and sign anew")
+        reason = f"no name may sort before {_ACTION}: take it out, and sign anew"
+        raise Refused("not_available", reason, name=first)
 
 
 @cache
-def _marks(model: type[Request]) -> tuple[Mapping[str, Absent | None], Collection[str]]:
-    """The marks of a model's fields by their names in a request, and which of these are arrays."""
-    marks = {field.alias or name: _mark(field) for name, field in model.model_fields.items()}
-    return marks, frozenset(name for name, mark in marks.items() if mark and mark.empty == ())
+def _empty_values(model: type[Request]) -> Mapping[str, JsonValue]:
+    """What counts as absent beside null, by the fields' names in a request and in their order."""
+    return {
+        field.alias or name: next((mark.empty for mark in field.metadata if isinstance(mark, Absent)), None)
+        for name, field in model.model_fields.items()
+    }
 
 
-def _mark(field: FieldInfo) -> Absent | None:
-    return next((item for item in field.metadata if isinstance(item, Absent)), None)
+def _step(problem: ErrorDetails) -> int:
+    # One of several pictures is a value; the only one is as good as missing.
+    if problem["type"] == NO_BYTES and len(problem["loc"]) == 1:
+        return _STEP_OF["missing"]
+    return _STEP_OF.get(problem["type"], _VALUES)
 
 
-def _is_absent(mark: Absent | None, value: JsonValue) -> bool:
-    return value is None or (mark is not None and mark.covers(value))
-
-
-def _first_fault(error: ValidationError, model: type[Request]) -> faults.ParameterFault:
+def _first_fault(problems: list[ErrorDetails], model: type[Request]) -> Refused:
+    """The first fault of the first step that has any; pydantic names them in the order of the fields."""
+    first = min(problems, key=_step)
     # A default's fault is found under the field's own name, any other under the name in the request.
-    aliases = {name: field.alias or name for name, field in model.model_fields.items()}
-    order = {name: place for place, name in enumerate(aliases.values())}
-
-    def path(fault: ErrorDetails) -> list[str]:
-        head, *index = map(str, fault["loc"])
-        return [aliases.get(head, head), *index]
-
-    def rank(fault: ErrorDetails) -> tuple[int, int]:
-        # One of several pictures is a value; the only one is as good as missing.
-        is_missing = fault["type"] == NO_BYTES and len(fault["loc"]) == 1
-        step = _MISSING if is_missing else _STEPS.get(fault["type"], _VALUE)
-        return step, order.get(path(fault)[0], len(order))
-
-    first = min(error.errors(include_url=False, include_input=False), key=rank)
-    return _FAULTS[rank(first)[0]](".".join(path(first)), in_words(first, model))
+    aliases = {name: field.alias for name, field in model.model_fields.items()}
+    head, *index = map(str, first["loc"])
+    name = ".".join([aliases.get(head) or head, *index])
+    return Refused(_STEPS[_step(first)], in_words(first, model), name=name)

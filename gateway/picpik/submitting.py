@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final
 
-from cutgate.gateway.picpik import faults
 from cutgate.gateway.picpik.answers import TaskCreated
+from cutgate.gateway.picpik.errors import Refused
 from cutgate.gateway.picpik.rendering import BATCH, SINGLE
 from cutgate.gateway.picpik.requests import Cutting, RemoveBackground, RemoveBackgroundsInBatch, Request
 from cutgate.gateway.picpik.services import Caller, Services
@@ -51,7 +51,7 @@ def _submit(
         )
     except DraftRejected as rejected:
         name = "Box" if isinstance(rejected.reason, BoxOutsidePicture) else name_of(rejected.index)
-        raise faults.ParameterNotAvailable(name, rejected.reason.message) from rejected
+        raise Refused("not_available", rejected.reason.message, name=name) from rejected
     logs.bind(task_uid=uid)
     return TaskCreated(task_uid=uid)
 
@@ -61,7 +61,7 @@ def _spec(request: Cutting, caller: Caller, services: Services) -> CutoutSpec:
     foreground, background = request.thresholds
     if background > foreground:
         reason = f"BackgroundThreshold ({background}) must not exceed ForegroundThreshold ({foreground})"
-        raise faults.ParameterNotAvailable("BackgroundThreshold", reason)
+        raise Refused("not_available", reason, name="BackgroundThreshold")
     return _spec_of(
         model=choice.model,
         precision=choice.precision,

@@ -6,7 +6,9 @@ from functools import cached_property, partial
 from typing import Any, Final, Self
 from urllib.parse import quote
 
+import structlog
 from flask import Blueprint, Response, g, jsonify, request
+from werkzeug.exceptions import HTTPException
 
 from cutgate.gateway.accounts.failures import ClientAddresses
 from cutgate.gateway.accounts.key_pairs import KeyPairs, Signer
@@ -16,21 +18,19 @@ from cutgate.gateway.accounts.rates import (
     KeyChanged,
     Rate,
     RequestLimits,
-    TooOften,
     rate_headers,
     with_known_key,
 )
-from cutgate.gateway.bodies import Bodies, Body, TransferBroken, is_small
+from cutgate.gateway.bodies import Bodies, Body, is_small
 from cutgate.gateway.observe.counts import OTHER
 from cutgate.gateway.observe.metrics import count_as
-from cutgate.gateway.picpik import faults
 from cutgate.gateway.picpik.actions import ACTIONS, Action
-from cutgate.gateway.picpik.errors import row_for
+from cutgate.gateway.picpik.errors import SHOWN_CHARACTERS, Refused, refused
 from cutgate.gateway.picpik.requests import ReadingRules, read_request
 from cutgate.gateway.picpik.services import Caller, Services
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.web_url import base_url
-from cutgate.jobs.errors import LedgerUnavailable, QueueFull
+from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.observe import logs
 from cutgate.signing import JsonValue, NumberText, parse_body, parse_form, take_signature, verify
 
@@ -45,6 +45,9 @@ WORDS_BYTES: Final = 2**18
 _FORM: Final = "application/x-www-form-urlencoded"
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 _PROBE_BYTES: Final = 1_024
+_KEPT_HEADERS: Final = frozenset({"Allow", "Content-Range"})
+"""What an HTTP error says beside its page."""
+_LOG: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,9 @@ class Echo:
     @classmethod
     def of(cls, params: Params) -> Self:
         """The parts that can be repeated; where the caller sent no such id it is the one that the log has."""
-        action = _text(params.get("Action"))[: faults.SHOWN_CHARACTERS]
+        action = _text(params.get("Action"))[:SHOWN_CHARACTERS]
         request_uuid = _text(params.get("request_uuid"))
-        if 0 < len(request_uuid) <= faults.SHOWN_CHARACTERS:
+        if 0 < len(request_uuid) <= SHOWN_CHARACTERS:
             return cls(action, request_uuid)
         return cls(action)
 
@@ -82,38 +85,24 @@ class PicpikApi:
         return routes
 
     def post(self) -> Response:
-        """Answer one request, checking it in the protocol's order.
-
-        Raises:
-            RequestFault, SigningError, TooOften, CutoutError: what `refuse` turns into an answer.
-            HTTPException: the body is too large, or the caller is gone.
-        """
+        """Answer one request, checking it in the protocol's order."""
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise faults.EncodingNotSupported
+            raise Refused("encoded")
         told_bytes = request.content_length
         # A small body is always read: a right signature in it is to pass.
         if not is_small(told_bytes):
             self.addresses.check(request.remote_addr)
-        try:
-            with self.bodies.received(request.stream, told_bytes) as body:
-                return self._answer_to(self._parsed(body), body.size_bytes)
-        except TransferBroken as error:
-            raise faults.BodyNotReadable from error
+        with self.bodies.received(request.stream, told_bytes) as body:
+            return self._answer_to(self._parsed(body), body.size_bytes)
 
     def _parsed(self, body: Body) -> Params:
-        """JSON if it looks like an object, else a form if it is called one.
-
-        Raises:
-            BodyNotReadable: it is neither.
-            BodyTooLarge: it would take several times its size, as forms and wide characters do, and is large.
-            BodyRejected: it is one of them, but broken.
-        """
+        """JSON if it looks like an object, else a form if it is called one."""
         is_json = body.file.read(_PROBE_BYTES).lstrip(_BLANK).startswith(b"{")
         body.file.seek(0)
         if not is_json and request.mimetype != _FORM:
-            raise faults.BodyNotReadable
+            raise Refused("no_action")
         if body.size_bytes > self.settings.max_body_bytes and not (is_json and body.is_plain):
-            raise faults.BodyTooLarge
+            raise Refused("too_large")
         return parse_body(body.file.read()) if is_json else parse_form(body.file.read())
 
     def _answer_to(self, params: Params, size_bytes: int) -> Response:
@@ -121,7 +110,7 @@ class PicpikApi:
         logs.bind(request_uuid=echo.request_uuid, action=echo.action)
         action = _action_of(params)
         if size_bytes > self._most_bytes(action):
-            raise faults.BodyTooLarge
+            raise Refused("too_large")
         pairs = self.key_pairs
         return with_known_key(lambda known: self._answer_as(pairs.known if known else pairs.find, action, params))
 
@@ -157,15 +146,17 @@ class PicpikApi:
 
     def refuse(self, error: Exception) -> Response:
         """An answer that says what is wrong."""
-        row = row_for(error)
+        known = refused(error, request.path)
+        if known.key == "fault":
+            _LOG.error("a fault of this server", exc_info=error)
         logs.bind(reason=f"{type(error).__name__}: {error}")
-        detail = row.detail_text(error)
-        answer = _answer(row.ret_code, row.text(error), {"Detail": detail} if detail else {})
+        row, members = known.row, {"Detail": known.detail} if known.detail else {}
+        answer = _answer(row.ret_code, known.message, members)
         answer.status_code = self.settings.throttle_status if row.status == 429 else row.status
-        if row.passing:
-            # A rate knows when it frees, a full queue its pace; of anything else nobody knows.
-            known = error.retry_after_seconds if isinstance(error, TooOften | QueueFull) else None
-            answer.headers["Retry-After"] = str(known or RETRY_AFTER_SECONDS)
+        if row.is_passing:
+            answer.headers["Retry-After"] = str(known.retry_after_seconds or RETRY_AFTER_SECONDS)
+        if isinstance(error, HTTPException):
+            answer.headers.update({name: value for name, value in error.get_headers() if name in _KEPT_HEADERS})
         return answer
 
     @cached_property
@@ -180,14 +171,14 @@ class PicpikApi:
         rest, signature = take_signature(params)
         if signature is None:
             self.addresses.fail(address)
-            raise faults.SignatureMissing
+            raise Refused("no_signature")
         account = self._account_of(find, params)
         is_right = partial(verify, rest, signature, go_numbers=self.settings.go_numbers)
         if not is_right(account.private_keys):
             now = self._account_of(self.key_pairs.find, params)
             if now.private_keys == account.private_keys or not is_right(now.private_keys):
                 self.addresses.fail(address, account.public_key)
-                raise faults.SignatureWrong
+                raise Refused("wrong_signature")
             account = now
         self.addresses.prove(address)
         return account, rest, signature
@@ -195,11 +186,11 @@ class PicpikApi:
     def _account_of(self, find: FindSigner, params: Params) -> Signer:
         public_key = _text(params.get("PublicKey"))
         if not public_key:
-            raise faults.ParameterMissing("PublicKey")
+            raise Refused("missing", name="PublicKey")
         account = find(public_key)
         if account is None:
             self.addresses.fail(request.remote_addr)
-            raise faults.UserUnknown
+            raise Refused("unknown_user")
         logs.bind(account=account.name)
         return account
 
@@ -207,9 +198,9 @@ class PicpikApi:
 def _action_of(params: Params) -> Action[Any, Any]:
     name = _text(params.get("Action"))
     if not name:
-        raise faults.ActionMissing
+        raise Refused("no_action")
     if name not in ACTIONS:
-        raise faults.ActionUnknown(name)
+        raise Refused("unknown_action", name=name)
     return ACTIONS[name]
 
 

@@ -28,14 +28,7 @@ class PlaygroundPages:
     def blueprint(self) -> Blueprint:
         """The routes."""
         routes = Blueprint("playground", __name__)
-        for rule, view in (
-            ("/playground", self.page),
-            ("/playground/", self.moved),
-            ("/playground/<path:name>", self.file),
-        ):
-            routes.add_url_rule(
-                rule, view_func=view, provide_automatic_options=False, strict_slashes=True, merge_slashes=False
-            )
+        self.files.add_to(routes, "/playground")
         return routes
 
     def front(self) -> Response | None:
@@ -49,19 +42,3 @@ class PlaygroundPages:
             return None
         headers = {**HEADERS, "Location": "playground", "Vary": "Accept"}
         return Response(status=HTTPStatus.SEE_OTHER, headers=headers)
-
-    def page(self) -> Response:
-        """Send the page."""
-        return self.files.page()
-
-    def moved(self) -> Response:
-        """Send whoever adds a slash to the page, whose addresses are relative to it."""
-        return self.files.moved("../playground")
-
-    def file(self, name: str) -> Response:
-        """Send what the page loads.
-
-        Raises:
-            NotFound: there is no such file.
-        """
-        return self.files.file(name)

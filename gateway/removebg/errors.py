@@ -18,6 +18,7 @@ from werkzeug.exceptions import (
 from cutgate.gateway.accounts.authentication import KeyMissing, KeyRefused
 from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS, TooOften, rate_headers
 from cutgate.gateway.bodies import TransferBroken
+from cutgate.gateway.error_rows import class_of, row_of
 from cutgate.gateway.tasks.submit import DraftRejected
 from cutgate.gateway.tasks.wait import NoPlaceToWait
 from cutgate.jobs import errors as jobs
@@ -44,8 +45,6 @@ FIELDS: Final = (
 """The fields that say what is made of a picture, in the order in which they are looked at."""
 
 _TOO_OFTEN: Final = HTTPStatus.TOO_MANY_REQUESTS
-_AWAY: Final = Row("Service unavailable", "Send the request again.", HTTPStatus.SERVICE_UNAVAILABLE)
-_FAULT: Final = Row("Internal error", "The server made a mistake.", HTTPStatus.INTERNAL_SERVER_ERROR)
 _SOURCES: Final = "image_file, image_file_b64 or image_url"
 
 ROWS: Final[Mapping[str, Row]] = {
@@ -81,8 +80,8 @@ ROWS: Final[Mapping[str, Row]] = {
         "Not found", "There is nothing at this path: see /docs or /openapi.json.", HTTPStatus.NOT_FOUND
     ),
     "method_not_allowed": Row("Method not allowed", "See the Allow header.", HTTPStatus.METHOD_NOT_ALLOWED),
-    "internal_error": _FAULT,
-    "unavailable": _AWAY,
+    "internal_error": Row("Internal error", "The server made a mistake.", HTTPStatus.INTERNAL_SERVER_ERROR),
+    "unavailable": Row("Service unavailable", "Send the request again.", HTTPStatus.SERVICE_UNAVAILABLE),
     # What the vendor has no code for
     "improvement_disabled": Row(
         "Improvement program disabled", "This server collects no images.", HTTPStatus.FORBIDDEN
@@ -100,41 +99,34 @@ ROWS: Final[Mapping[str, Row]] = {
 }
 """By code."""
 
-_KINDS: Final[Mapping[str, str]] = {
-    **{
-        error.kind: "failed_to_read_image"
-        for error in (jobs.SourceRejected, jobs.SourceTooCostly, jobs.SourceUndecodable, jobs.DecodingStopped)
-    },
-    jobs.BoxOutsidePicture.kind: "roi_exceeds_bounds",
-    jobs.RegionOutsidePicture.kind: "roi_exceeds_bounds",
-    jobs.RegionEmpty.kind: "roi_region_empty",
-    jobs.SubjectNotFound.kind: "unknown_foreground",
-    jobs.InsufficientCredits.kind: "insufficient_credits",
-    jobs.QueueFull.kind: "rate_limit_exceeded",
-    jobs.IdempotencyConflict.kind: "idempotency_conflict",
-    **{
-        error.kind: "unavailable"
-        for error in (
-            *(jobs.TimedOut, jobs.Terminated, jobs.SubmissionRefused, jobs.SourceExpired, jobs.UploadsFull),
-            *(jobs.ModelNotOffered, jobs.ServiceUnavailable, jobs.LedgerUnavailable, jobs.LedgerFull),
-            *(jobs.LedgerUnwritable, jobs.BlobStoreUnavailable, jobs.BlobStoreFull),
-        )
-    },
-}
-"""Codes of the core's errors, whether raised or in a task's record. Others are faults of the server."""
-
-_RAISED: Final[Mapping[type[Exception], str]] = {
+RAISED: Final[Mapping[type[Exception], str]] = {
     KeyRefused: "auth_failed",
     TooOften: "rate_limit_exceeded",
     NoPlaceToWait: "rate_limit_exceeded",
     TransferBroken: "invalid_request",
+    HTTPException: "invalid_request",
     NotFound: "not_found",
     MethodNotAllowed: "method_not_allowed",
     RequestEntityTooLarge: "file_too_large",
     RequestTimeout: "request_timeout",
-    HTTPException: "invalid_request",
+    # The core's errors, whether raised or in a task's record
+    jobs.SourceRejected: "failed_to_read_image",
+    jobs.SourceUndecodable: "failed_to_read_image",
+    jobs.DecodingStopped: "failed_to_read_image",
+    jobs.BoxOutsidePicture: "roi_exceeds_bounds",
+    jobs.RegionOutsidePicture: "roi_exceeds_bounds",
+    jobs.RegionEmpty: "roi_region_empty",
+    jobs.SubjectNotFound: "unknown_foreground",
+    jobs.TimedOut: "unavailable",
+    jobs.Terminated: "unavailable",
+    jobs.SubmissionRefused: "unavailable",
+    jobs.InsufficientCredits: "insufficient_credits",
+    jobs.QueueFull: "rate_limit_exceeded",
+    jobs.TaskTooLarge: "internal_error",  # a task has one picture
+    jobs.IdempotencyConflict: "idempotency_conflict",
+    jobs.ServiceUnavailable: "unavailable",
 }
-"""Codes of what else is raised; the first that fits counts."""
+"""Codes of what is raised; all else is a fault of this server."""
 
 _NO_ADDRESS: Final = frozenset({"url", "address", "host"})
 """Reasons of a failed fetch that the address itself is at fault for."""
@@ -152,14 +144,6 @@ class Refused(Exception):
     def __init__(
         self, code: str, detail: str = "", *, title: str = "", retry_after_seconds: int | None = None
     ) -> None:
-        """Choose the answer.
-
-        Args:
-            code: a key of `ROWS`.
-            detail: what is said instead of the row's own.
-            title: the same of the title.
-            retry_after_seconds: after which a repeat may help, where that is known.
-        """
         super().__init__(f"{code}: {detail}")
         row = ROWS[code]
         self.code, self.status = code, int(row.status)
@@ -176,18 +160,13 @@ def refused(error: Exception) -> Refused:
     retry_after_seconds = error.retry_after_seconds if isinstance(error, TooOften | jobs.QueueFull) else None
     if isinstance(error, jobs.CutoutError):
         return failure(error.facts(), retry_after_seconds)
-    code = next((code for kind, code in _RAISED.items() if isinstance(error, kind)), "internal_error")
+    code = row_of(type(error), RAISED, "internal_error")
     title = "Missing API Key" if isinstance(error, KeyMissing) else ""
     return Refused(code, title=title, retry_after_seconds=retry_after_seconds)
 
 
 def failure(facts: ErrorFacts, retry_after_seconds: int | None = None) -> Refused:
-    """What a caller is told of an error of the core.
-
-    Args:
-        facts: as a record has them.
-        retry_after_seconds: after which a repeat may help, where that is known.
-    """
+    """What a caller is told of an error of the core."""
     code = _code_of(facts)
     if facts.details.get("part") == "background":
         code = _OF_BACKGROUNDS.get(code, code)
@@ -207,7 +186,7 @@ def _code_of(facts: ErrorFacts) -> str:
             at_fault = facts.details.get("reason") in _NO_ADDRESS
             return "invalid_image_url" if at_fault else "failed_image_download"
         case kind:
-            return _KINDS.get(kind, "internal_error")
+            return row_of(class_of(kind), RAISED, "internal_error")
 
 
 def in_json(body: object, status: int = HTTPStatus.OK) -> Response:
@@ -216,12 +195,7 @@ def in_json(body: object, status: int = HTTPStatus.OK) -> Response:
 
 
 def answer(error: Refused, allowance: Allowance | None = None) -> Response:
-    """The answer to a request that is refused, or has failed.
-
-    Args:
-        error: what it says.
-        allowance: what the rate says of the request, where it was counted.
-    """
+    """The answer to a request that is refused, or has failed."""
     said = {"title": error.title, "detail": error.detail, "code": error.code}
     response = in_json({"errors": [said]}, error.status)
     if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:

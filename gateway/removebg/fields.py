@@ -36,11 +36,7 @@ TYPES: Final = {
 
 
 def text_of(value: object) -> str:
-    """A value as a form would send it.
-
-    Raises:
-        ValueError: it is a list or an object.
-    """
+    """A value as a form would send it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str | int | float):

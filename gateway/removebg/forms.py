@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from typing import IO, Final
-from urllib.parse import unquote_plus, unquote_to_bytes
+from urllib.parse import unquote_plus
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
@@ -10,7 +10,7 @@ from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDeco
 
 from cutgate.gateway.openapi.forms import MULTIPART, URLENCODED
 from cutgate.gateway.removebg.errors import ROWS, Refused
-from cutgate.signing import BodyRejected, parse_value
+from cutgate.signing import BodyRejected, parse_value, unquoted
 
 _JSON: Final = "application/json"
 _MOST_FIELDS: Final = 100
@@ -25,17 +25,9 @@ Fields = dict[str, object]
 
 
 def read_fields(file: IO[bytes], content_type: str | None) -> Fields:
-    """The fields of a body. Those that are absent, empty or null are left out; of two of a name the first counts.
+    """The fields of a body: texts, and what else JSON has; of a form each of `PICTURES` in bytes.
 
-    Args:
-        file: the body, from its beginning.
-        content_type: as its header says.
-
-    Returns:
-        Texts, and what else JSON has; of a form each of `PICTURES` in bytes.
-
-    Raises:
-        Refused: it cannot be read as what it says it is.
+    Those that are absent, empty or null are left out; of two of a name the first counts.
     """
     media_type, parameters = parse_options_header(content_type)
     try:
@@ -74,20 +66,8 @@ def _urlencoded(file: IO[bytes]) -> Mapping[str, object]:
     while pairs:
         # A large pair is let go of as soon as it is taken apart.
         name, _, value = pairs.pop(0).partition(b"=")
-        _take(found, unquote_plus(name.decode()), _unquoted(value))
+        _take(found, unquote_plus(name.decode()), b"".join(unquoted(value, 0, len(value))))
     return found
-
-
-def _unquoted(value: bytes) -> bytes:
-    """A value without escapes; in steps, as a step takes many times its size."""
-    found, start = bytearray(), 0
-    while start < len(value):
-        end = start + _CHUNK_BYTES
-        escape = value.find(b"%", end - 2, end) if end < len(value) else -1
-        end = end if escape < 0 else escape  # which is not cut
-        found += unquote_to_bytes(value[start:end].replace(b"+", b" "))
-        start = end
-    return bytes(found)
 
 
 def _take(found: Fields, name: str, data: bytes) -> None:

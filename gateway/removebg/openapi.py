@@ -4,10 +4,10 @@ from typing import Final
 
 from cutgate.gateway.openapi.forms import FILE, in_forms
 from cutgate.gateway.openapi.models import model_schema, ref, shape_of
-from cutgate.gateway.openapi.parts import PICTURE, Part, Schema, Variable, operation, refusals, response
-from cutgate.gateway.removebg.answers import EXPOSED, FOREGROUND
+from cutgate.gateway.openapi.parts import PICTURE, ApiSection, Schema, error_tables, operation, response
 from cutgate.gateway.removebg.errors import ROWS
 from cutgate.gateway.removebg.options import Options
+from cutgate.gateway.removebg.responses import EXPOSED, FOREGROUND
 from cutgate.gateway.removebg.tariff import Tariff
 from cutgate.gateway.removebg.views import KEY_HEADER, PREFIX, RemoveBgApi
 
@@ -19,10 +19,11 @@ _PICTURE: Final = {"image_file": FILE, "image_file_b64": _STRING, "image_url": _
 _EXAMPLE: Final = {"image_file_b64": PICTURE, "size": "auto"}
 
 
-def removebg_part() -> Part:
+def removebg_section() -> ApiSection:
     """Describe the protocol."""
-    rows = [(int(row.status), code, row.title) for code, row in ROWS.items() if row.status not in {404, 405}]
-    refused = refusals("code", "title", rows, ref(_ERROR))
+    rows = ((row.status, code, row.title) for code, row in ROWS.items() if row.status not in {404, 405})
+    tables = error_tables("code", "title", rows)
+    refused = {str(status): response(table, ref(_ERROR)) for status, table in tables.items()}
     data = {"result_b64": "", **{f"foreground_{name.lower()}": 0 for name in FOREGROUND}}
     removed = response("The picture; in JSON where `Accept` names it.", shape_of({"data": data}))
     files = ("image/png", "image/jpeg", "image/webp", "application/zip")
@@ -37,7 +38,7 @@ def removebg_part() -> Part:
         ("get", "account", RemoveBgApi.account, account, None),
         ("post", "improve", RemoveBgApi.improve, kept, in_forms(_PICTURE, _EXAMPLE)),
     )
-    return Part(
+    return ApiSection(
         name="remove.bg",
         summary="The answer to a request is the picture",
         text=_ABOUT,
@@ -47,5 +48,5 @@ def removebg_part() -> Part:
         },
         schemas={_ERROR: shape_of({"errors": [dict.fromkeys(("title", "detail", "code"), "")]})},
         security_schemes={_KEY: {"type": "apiKey", "in": "header", "name": KEY_HEADER}},
-        variables=[Variable(name="picture", example=PICTURE)],
+        variables={"picture": PICTURE},
     )

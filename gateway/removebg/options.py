@@ -51,14 +51,7 @@ class Options(BaseModel):
 
     @classmethod
     def read(cls, given: Mapping[str, object]) -> "Options":
-        """Read fields.
-
-        Args:
-            given: by name, those left out that are absent; what else there is says nothing.
-
-        Raises:
-            Refused: the first of `FIELDS` that is not acceptable.
-        """
+        """Read fields."""
         try:
             return cls.model_validate({name: given[name] for name in FIELDS if name in given})
         except ValidationError as error:
@@ -87,16 +80,7 @@ class Options(BaseModel):
         return not self._is_mask and self.format != "zip"
 
     def spec(self, choice: Choice, size: str, *, has_background: bool) -> CutoutSpec:
-        """What is to be done with the picture.
-
-        Args:
-            choice: what computes it.
-            size: a key of `SIZES`.
-            has_background: whether there is a picture to lie behind the subject.
-
-        Raises:
-            Refused: the region of interest has no area.
-        """
+        """What is to be done with the picture."""
         is_mask = self._is_mask
         file_format = FileFormat.PNG if is_mask and self.format == "auto" else _FORMATS[self.format]
         return CutoutSpec(

@@ -34,11 +34,7 @@ class Sources:
 
     @staticmethod
     def check(given: Mapping[str, object]) -> None:
-        """Make sure that there is one picture, and no more than one thing behind it.
-
-        Raises:
-            Refused: it is not so.
-        """
+        """Make sure that there is one picture, and no more than one thing behind it."""
         sources = sum(name in given for name in SOURCES)
         if sources != 1:
             raise Refused("multiple_sources" if sources else "missing_source")
@@ -46,15 +42,11 @@ class Sources:
             raise Refused("multiple_bg_sources")
 
     def picture(self, given: Fields) -> InspectedPicture | SourceUrl:
-        """The picture, which is taken away from the fields.
-
-        Raises:
-            Refused: what can be seen of it is not acceptable.
-        """
+        """The picture, which is taken away from the fields."""
         return self._taken(given, next(name for name in SOURCES if name in given))
 
     def background(self, given: Fields) -> Source | None:
-        """The same of the picture behind the subject; None where there is none."""
+        """The picture behind the subject, which is taken away, too; None where there is none."""
         name = next((name for name in _BACKGROUNDS if name in given), None)
         return None if name is None else self._taken(given, name)
 

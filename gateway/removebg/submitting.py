@@ -76,14 +76,7 @@ class Removals:
     def accept(self, account: Account, given: Fields, name: str | None) -> Accepted:
         """Accept a picture to be cut out, or find the task that the same request made before.
 
-        Args:
-            account: who asks.
-            given: the request's fields, from which the pictures are taken away.
-            name: what the caller calls this very request; None where it has no name.
-
-        Raises:
-            Refused: what is wrong with the request.
-            CutoutError: it is not accepted now.
+        The pictures are taken away from the fields. `name` is what the caller calls this very request.
         """
         self.sources.check(given)
         options = Options.read(given)
@@ -125,12 +118,7 @@ class Removals:
         raise Refused("insufficient_credits", f"The image costs {price} credits, {left} are left.")
 
     def keep(self, account: Account, given: Fields) -> uuid.UUID:
-        """Keep a picture that a caller gives away, as an upload of the account; its id.
-
-        Raises:
-            Refused: what can be seen of it is not acceptable.
-            CutoutError: it is not accepted now.
-        """
+        """Keep a picture that a caller gives away, as an upload of the account; its id."""
         self.sources.check(given)
         picture = self.sources.picture(given)
         if isinstance(picture, InspectedPicture):

@@ -14,9 +14,9 @@ from cutgate.gateway.accounts.authentication import Authenticator
 from cutgate.gateway.accounts.rates import Rate, RateExceeded, with_known_key
 from cutgate.gateway.bodies import Bodies
 from cutgate.gateway.openapi.forms import MULTIPART
-from cutgate.gateway.removebg.answers import Rendering, preflight, wants_json
 from cutgate.gateway.removebg.errors import Refused, answer, in_json, refused
 from cutgate.gateway.removebg.forms import Fields, read_fields
+from cutgate.gateway.removebg.responses import Rendering, preflight, wants_json
 from cutgate.gateway.removebg.sources import MAX_BODY_BYTES
 from cutgate.gateway.removebg.submitting import Accepted, Removals
 from cutgate.gateway.settings import GatewaySettings
@@ -139,14 +139,7 @@ class RemoveBgApi:
 
     @contextmanager
     def _fields(self) -> Iterator[Fields]:
-        """The fields of the request. A large body waits on disk until there is memory for it and its pictures.
-
-        Raises:
-            Refused: it cannot be read.
-            TransferBroken: its transfer is broken.
-            HTTPException: it is too long or too slow, or the caller is gone.
-            ServiceUnavailable: there was no room for it on disk, or none in memory in time.
-        """
+        """The fields of the request. A large body waits on disk until there is memory for it and its pictures."""
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Refused("invalid_request", "Send the body without Content-Encoding.")
         request.max_content_length = MAX_BODY_BYTES

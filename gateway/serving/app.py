@@ -1,45 +1,34 @@
 """The Flask application, made of parts that are passed in."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-import structlog
 from flask import Flask, Response, request
 from flask.json.provider import DefaultJSONProvider
 from typing_extensions import override
-from werkzeug.exceptions import (
-    BadRequest,
-    ClientDisconnected,
-    HTTPException,
-    MethodNotAllowed,
-    RequestedRangeNotSatisfiable,
-    RequestEntityTooLarge,
-    RequestTimeout,
-)
 
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.accounts.authentication import Authenticator
 from cutgate.gateway.accounts.failures import ClientAddresses
 from cutgate.gateway.accounts.key_pairs import KeyPairs
-from cutgate.gateway.accounts.rates import RequestLimits, TooOften
+from cutgate.gateway.accounts.rates import RequestLimits
 from cutgate.gateway.bodies import Bodies, Room
 from cutgate.gateway.observe.request_log import observe
-from cutgate.gateway.openapi.parts import Part
-from cutgate.gateway.openapi.service import service_part
+from cutgate.gateway.openapi.parts import ApiSection
+from cutgate.gateway.openapi.service import service_section
 from cutgate.gateway.openapi.views import ApiPages
-from cutgate.gateway.picpik import faults
-from cutgate.gateway.picpik.openapi import picpik_part
+from cutgate.gateway.picpik.openapi import picpik_section
 from cutgate.gateway.picpik.services import Services
 from cutgate.gateway.picpik.views import PicpikApi
 from cutgate.gateway.playground.views import PlaygroundPages
-from cutgate.gateway.removebg.openapi import removebg_part
+from cutgate.gateway.removebg.openapi import removebg_section
 from cutgate.gateway.removebg.sources import Sources, picture_limits
 from cutgate.gateway.removebg.submitting import Removals
 from cutgate.gateway.removebg.views import RemoveBgApi, is_below
-from cutgate.gateway.runware.http.openapi import runware_part
+from cutgate.gateway.runware.http.openapi import runware_section
 from cutgate.gateway.runware.http.views import RunwareApi
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.runware.sockets.views import RunwareSockets
@@ -47,7 +36,7 @@ from cutgate.gateway.runware.tasks.actions import RunwareTasks
 from cutgate.gateway.runware.tasks.services import Services as RunwareServices
 from cutgate.gateway.serving.health import HealthPages, Readiness, check_reading, check_room
 from cutgate.gateway.serving.proxies import TrustedProxies
-from cutgate.gateway.serving.results import RESULTS, ResultPages
+from cutgate.gateway.serving.results import ResultPages
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.sockets.endings import Endings
 from cutgate.gateway.sockets.holding import ThreadHolds
@@ -58,28 +47,15 @@ from cutgate.gateway.tasks.query import Tasks
 from cutgate.gateway.tasks.submit import Submissions
 from cutgate.gateway.tasks.wait import Waits
 from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.errors import CutoutError
 from cutgate.jobs.ledger.redis.events import RedisTaskEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.urls import ResultPaths
-from cutgate.signing import SigningError
 
-_LOG: Final = structlog.get_logger(__name__)
-
-_HTTP_FAULTS: Final[Mapping[type[HTTPException], type[faults.RequestFault]]] = {
-    RequestEntityTooLarge: faults.BodyTooLarge,
-    RequestTimeout: faults.BodyTooSlow,
-    BadRequest: faults.BodyNotReadable,
-    ClientDisconnected: faults.BodyNotReadable,
-    RequestedRangeNotSatisfiable: faults.RangeNotAvailable,
-}
 HOLDS: Final = "cutgate-holds"
 """Name of the application's extension that holds callers."""
 SOCKETS: Final = "cutgate-sockets"
 """Name of the application's extension that holds its WebSockets."""
-_KEPT_HEADERS: Final = frozenset({"Allow", "Content-Range"})
-"""What an HTTP error says beside its page."""
 
 
 def create_app(
@@ -185,7 +161,9 @@ def create_app(
     app.register_blueprint(HealthPages(readiness).blueprint())
     app.register_blueprint(
         ApiPages(
-            make_parts=partial(_parts, settings), public_url=settings.public_url, has_page=settings.playground
+            make_sections=partial(_sections, settings),
+            public_url=settings.public_url,
+            has_page=settings.playground,
         ).blueprint()
     )
     observe(app)
@@ -201,13 +179,13 @@ def create_app(
     return app
 
 
-def _parts(settings: GatewaySettings) -> list[Part]:
+def _sections(settings: GatewaySettings) -> list[ApiSection]:
     """What the service consists of, for its description."""
     return [
-        picpik_part(max_batch_images=settings.max_batch_images),
-        runware_part(max_tasks=settings.max_runware_tasks),
-        removebg_part(),
-        service_part(),
+        picpik_section(max_batch_images=settings.max_batch_images),
+        runware_section(max_tasks=settings.max_runware_tasks),
+        removebg_section(),
+        service_section(),
     ]
 
 
@@ -237,30 +215,10 @@ def _harden(response: Response) -> Response:
     return response
 
 
-def _fault_of(error: HTTPException) -> faults.RequestFault:
-    if isinstance(error, MethodNotAllowed):
-        return faults.MethodNotAllowed(request.path, error.valid_methods or ())
-    if type(error) in _HTTP_FAULTS:
-        return _HTTP_FAULTS[type(error)]()
-    return faults.ResultGone() if request.blueprint == RESULTS else faults.PathUnknown(request.path)
-
-
 def _answer_errors(app: Flask, picpik: PicpikApi, removebg: RemoveBgApi) -> None:
-    """Answer whatever a view raises in the protocol's form; never in HTML, never with a trace."""
+    """Answer whatever no façade answers itself in a protocol's form; never in HTML, never with a trace."""
 
-    def http_error(error: HTTPException) -> Response:
-        if is_below(request.path):
-            return removebg.refuse(error)
-        answer = picpik.refuse(_fault_of(error))
-        kept = {name: value for name, value in error.get_headers() if name in _KEPT_HEADERS}
-        answer.headers.update(kept)
-        return answer
+    def refuse(error: Exception) -> Response:
+        return (removebg if is_below(request.path) else picpik).refuse(error)
 
-    def unexpected(error: Exception) -> Response:
-        _LOG.error("a fault of this server", exc_info=error)
-        return picpik.refuse(error)
-
-    for expected in (faults.RequestFault, SigningError, TooOften, CutoutError):
-        app.register_error_handler(expected, picpik.refuse)
-    app.register_error_handler(HTTPException, http_error)
-    app.register_error_handler(Exception, unexpected)
+    app.register_error_handler(Exception, refuse)

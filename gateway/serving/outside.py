@@ -7,21 +7,24 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-_MESSAGES: Final[Mapping[HTTPStatus, tuple[int, str]]] = {
-    HTTPStatus.INTERNAL_SERVER_ERROR: (130, "Service error and break"),
-    HTTPStatus.REQUEST_TIMEOUT: (160, "Request too slow"),
-    HTTPStatus.SERVICE_UNAVAILABLE: (150, "Service unavailable"),
+from cutgate.gateway.picpik.errors import ROWS, Row
+
+_KEYS: Final[Mapping[HTTPStatus, str]] = {
+    HTTPStatus.INTERNAL_SERVER_ERROR: "fault",
+    HTTPStatus.REQUEST_TIMEOUT: "too_slow",
+    HTTPStatus.SERVICE_UNAVAILABLE: "not_now",
 }
-"""What an answer says beside its status, in PICPIK's words. Which protocol the caller speaks is not known yet."""
+"""PICPIK's words for it, as which protocol the caller speaks is not known yet."""
 _RETRY_SECONDS: Final = 5
 
 
 def answer_outside(status: HTTPStatus) -> bytes:
     """A whole HTTP answer to what never reaches the application, after which the connection is closed."""
-    ret_code, message = _MESSAGES.get(status, (160, status.phrase))
+    row = ROWS[_KEYS[status]] if status in _KEYS else Row(ROWS["no_action"].ret_code, status.phrase)
+    message = row.message
     # Runware's clients read the message of the first error, remove.bg's its title; some fail where there is none.
     error = {"code": "unavailable", "message": message, "title": message, "detail": "Send the request again."}
-    members = {"RetCode": ret_code, "Action": "", "Message": message, "request_uuid": str(uuid.uuid4())}
+    members = {"RetCode": row.ret_code, "Action": "", "Message": message, "request_uuid": str(uuid.uuid4())}
     members |= {"errors": [error]}
     body = json.dumps(members)
     retry = (f"Retry-After: {_RETRY_SECONDS}",) if status is HTTPStatus.SERVICE_UNAVAILABLE else ()

@@ -14,9 +14,10 @@ from typing import Final
 from urllib.parse import quote
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import wrap_file
 
+from cutgate.gateway.picpik.errors import Refused
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing
 from cutgate.jobs.urls import ResultPaths
@@ -25,8 +26,6 @@ _UNSAFE: Final = re.compile(r"[^\w .,()@+-]+")
 _NAME_CHARACTERS: Final = 100
 _DEFAULT_NAME: Final = "cutout"
 
-RESULTS: Final = "results"
-"""Name of the blueprint."""
 SUBJECT_HEADER: Final = "Cutgate-Subject"
 """`found`, or `none` where the picture shows no subject and the result is transparent."""
 
@@ -42,7 +41,7 @@ class ResultPages:
 
     def blueprint(self) -> Blueprint:
         """The routes."""
-        routes = Blueprint(RESULTS, __name__)
+        routes = Blueprint("results", __name__)
         routes.after_request(_for_scripts)
         routes.add_url_rule(
             "/r/<mac>/<expires>/<task>/<index>/<name>", view_func=self.get, provide_automatic_options=False
@@ -53,17 +52,17 @@ class ResultPages:
         """Send one result.
 
         Raises:
-            NotFound: the path was altered or has expired, or the result is gone; all look alike.
+            Refused: the path was altered or has expired, or the result is gone; all look alike.
             RequestedRangeNotSatisfiable: the range asked for lies outside.
             BlobStoreUnavailable: the blob store is away.
         """
         address = self.paths.open(mac, expires, f"{task}/{index}/{name}", self.clock())
         if address is None:
-            raise NotFound
+            raise Refused("no_result")
         try:
             file = self.blobs.open(address.blob)
         except BlobMissing:
-            raise NotFound from None
+            raise Refused("no_result") from None
         size_bytes = file.seek(0, io.SEEK_END)
         file.seek(0)
         answer = Response(wrap_file(request.environ, file), mimetype=address.media_type, direct_passthrough=True)

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from flask import Flask, Response, current_app, request
 
-from cutgate.gateway.observe.request_log import Kept
+from cutgate.gateway.observe.request_log import PostponedRequest
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -27,7 +27,7 @@ class Postponed:
 
     app: Flask
     environ: WSGIEnvironment
-    kept: Kept
+    kept: PostponedRequest
 
     @classmethod
     def present(cls) -> Postponed:
@@ -36,7 +36,7 @@ class Postponed:
         return cls(
             app=current_app._get_current_object(),  # type: ignore[attr-defined]  # noqa: SLF001 — Flask's own way
             environ={**head, "CONTENT_LENGTH": "0", "wsgi.input": io.BytesIO()},
-            kept=Kept.of_present(),
+            kept=PostponedRequest.of_present(),
         )
 
     def answer(self, make: Callable[[], Response]) -> Generator[bytes]:

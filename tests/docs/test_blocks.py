@@ -12,15 +12,13 @@ from pathlib import Path
 import pytest
 
 from cutgate.courier.settings import CourierSettings
-from cutgate.gateway.error_rows import spelt_out
 from cutgate.gateway.picpik.errors import ROWS as PICPIK_ROWS
 from cutgate.gateway.runware.messages.errors import ROWS as RUNWARE_ROWS
 from cutgate.jobs.settings import SECRETS_DIR_VARIABLE, JobSettings
 from cutgate.worker.settings import WorkerSettings
-from docs.manual.advice import PICPIK_ADVICE, RUNWARE_ADVICE
+from docs.manual.advice import PICPIK_ADVICE, PICPIK_WHEN, RUNWARE_ADVICE, RUNWARE_WHEN
 from docs.manual.command_line import lists as command_line_lists
 from docs.manual.command_line import options_of_all
-from docs.manual.errors import leaves
 from docs.manual.pages import PARTS, write
 from docs.manual.settings import FIELDS, GROUPS, settings_list, variable
 from tests.deploy.compose_model import variables
@@ -117,11 +115,10 @@ def test_every_setting_says_what_it_does_in_one_list() -> None:
 
 
 def test_there_is_advice_on_every_code_and_on_no_other() -> None:
-    picpik, runware = spelt_out(PICPIK_ROWS), spelt_out(RUNWARE_ROWS)
-    assert set(PICPIK_ADVICE) == {(picpik[kind].ret_code, picpik[kind].status) for kind in leaves(picpik)}
-    assert set(RUNWARE_ADVICE) == {
-        runware[kind].code.replace("{error.word}", "<Field>") for kind in leaves(runware)
-    }
+    assert set(PICPIK_ADVICE) == {(row.ret_code, row.status) for row in PICPIK_ROWS.values()}
+    assert set(RUNWARE_ADVICE) == {row.code.format(word="<Field>") for row in RUNWARE_ROWS.values()}
+    assert set(PICPIK_WHEN) <= set(PICPIK_ROWS)
+    assert set(RUNWARE_WHEN) <= set(RUNWARE_ROWS)
 
 
 def named(pattern: str) -> Iterator[tuple[Path, str]]:

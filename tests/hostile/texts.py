@@ -7,10 +7,10 @@ from typing import Final
 from urllib.parse import quote_plus, urlencode
 
 from cutgate.gateway.picpik.actions import ACTIONS
-from cutgate.gateway.picpik.faults import RequestFault as PicpikFault
+from cutgate.gateway.picpik.errors import Refused as PicpikRefused
 from cutgate.gateway.picpik.requests import IGNORED, ReadingRules, read_request
 from cutgate.gateway.pictures.base64 import decode_source
-from cutgate.gateway.runware.messages.faults import RequestFault as RunwareFault
+from cutgate.gateway.runware.messages.errors import Refused as RunwareRefused
 from cutgate.gateway.runware.messages.reading import (
     pings_in,
     read_fields,
@@ -119,7 +119,7 @@ def _read_as_each_action(params: Mapping[str, JsonValue]) -> None:
     verify(rest, signature or _NO_SIGNATURE, [_KEY])
     for action in ACTIONS.values():
         for rules in _RULES:
-            with suppress(SigningError, PicpikFault):
+            with suppress(SigningError, PicpikRefused):
                 read_request(action.request, rest, rules)
 
 
@@ -164,10 +164,10 @@ def enter_runware(message: bytes) -> None:
     pings_in(message)
     for task in read_message(message, 32):
         for look in (read_task_type, read_task_uuid):
-            with suppress(RunwareFault):
+            with suppress(RunwareRefused):
                 look(task)
         for form in _FORMS:
-            with suppress(RunwareFault):
+            with suppress(RunwareRefused):
                 read_fields(form, task)
 
 
@@ -202,5 +202,5 @@ def enter_text(text: bytes) -> None:
 
 JSON: Final = Trial(name="signed JSON", make=make_json, enter=enter_json, refusals=(BodyRejected,))
 FORMS: Final = Trial(name="forms", make=make_form, enter=enter_form, refusals=(BodyRejected,))
-RUNWARE: Final = Trial(name="Runware messages", make=make_runware, enter=enter_runware, refusals=(RunwareFault,))
+RUNWARE: Final = Trial(name="Runware messages", make=make_runware, enter=enter_runware, refusals=(RunwareRefused,))
 TEXTS: Final = Trial(name="Base64, paths, ids", make=make_text, enter=enter_text, refusals=(SourceRejected,))

@@ -4,16 +4,16 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cutgate.gateway.openapi.models import model_schema, ref
-from cutgate.gateway.openapi.parts import PICTURE, Address, Call, Part, Schema, Variable, error_table
+from cutgate.gateway.openapi.models import model_schema, object_schema, ref
+from cutgate.gateway.openapi.parts import PICTURE, ApiSection, Call, Endpoint, Schema, error_tables
 from cutgate.gateway.runware.messages import requests
 from cutgate.gateway.runware.messages.errors import ROWS
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.tasks.actions import ACTIONS
 
 FORMS: Final[Mapping[str, type[requests.Fields]]] = {
-    TaskType.OLD_REMOVAL: requests.Removal,
-    TaskType.NEW_REMOVAL: requests.Removal,
+    TaskType.IMAGE_BACKGROUND_REMOVAL: requests.Removal,
+    TaskType.REMOVE_BACKGROUND: requests.Removal,
     TaskType.IMAGE_UPLOAD: requests.ImageUpload,
     TaskType.MEDIA_STORAGE: requests.MediaStorage,
     TaskType.GET_RESPONSE: requests.Plain,
@@ -38,10 +38,8 @@ _STATUS: Final[Schema] = {"enum": ["success", "processing"]}
 _OBJECT: Final[Schema] = {"type": "object"}
 _ERRORS: Final[Schema] = {"type": "array", "items": ref(f"{_PREFIX}Error"), "minItems": 1}
 
-_KEY: Final = Variable(name="api_key", example="your API key")
-_NEW: Final = Variable(name="$guid", example="0b9f4a5e-6d0f-4c39-9d6a-2f6d1f3f5a01")
-_TASK: Final = Variable(name="task_uuid", example="0b9f4a5e-6d0f-4c39-9d6a-2f6d1f3f5a02")
-_MEDIA: Final = Variable(name="media_uuid", example="0b9f4a5e-6d0f-4c39-9d6a-2f6d1f3f5a03")
+_KEY: Final = "your API key"
+_NEW, _TASK, _MEDIA = (f"0b9f4a5e-6d0f-4c39-9d6a-2f6d1f3f5a0{number}" for number in (1, 2, 3))
 
 _RESULT: Final[Mapping[str, Schema]] = {
     "status": _STATUS,
@@ -83,56 +81,66 @@ _ANSWERS: Final[Mapping[str, Mapping[str, Schema]]] = {
 }
 """Members of an answer, beside type and UUID; all other tasks give a result."""
 _EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
-    TaskType.OLD_REMOVAL: {"inputImage": PICTURE, "outputFormat": "PNG", "alphaMatting": True},
-    TaskType.NEW_REMOVAL: {
+    TaskType.IMAGE_BACKGROUND_REMOVAL: {"inputImage": PICTURE, "outputFormat": "PNG", "alphaMatting": True},
+    TaskType.REMOVE_BACKGROUND: {
         "inputs": {"image": PICTURE},
         "outputFormat": "PNG",
         "settings": {"alphaMatting": True},
     },
     TaskType.IMAGE_UPLOAD: {"image": PICTURE},
-    TaskType.MEDIA_STORAGE: {"operation": "delete", "media": _MEDIA.example},
+    TaskType.MEDIA_STORAGE: {"operation": "delete", "media": _MEDIA},
     TaskType.ACCOUNT_MANAGEMENT: {"operation": "getDetails"},
 }
 _URL_GIVEN: Final[Mapping[str, list[str | int]]] = {"result_url": ["data", 0, "imageURL"]}
-_REMOVAL_GIVEN: Final[Mapping[str, list[str | int]]] = {_TASK.name: ["data", 0, "taskUUID"], **_URL_GIVEN}
+_REMOVAL_GIVEN: Final[Mapping[str, list[str | int]]] = {"task_uuid": ["data", 0, "taskUUID"], **_URL_GIVEN}
 _GIVEN: Final[Mapping[str, Mapping[str, list[str | int]]]] = {
-    TaskType.OLD_REMOVAL: _REMOVAL_GIVEN,
-    TaskType.NEW_REMOVAL: _REMOVAL_GIVEN,
-    TaskType.IMAGE_UPLOAD: {_MEDIA.name: ["data", 0, "imageUUID"]},
+    TaskType.IMAGE_BACKGROUND_REMOVAL: _REMOVAL_GIVEN,
+    TaskType.REMOVE_BACKGROUND: _REMOVAL_GIVEN,
+    TaskType.IMAGE_UPLOAD: {"media_uuid": ["data", 0, "imageUUID"]},
     TaskType.GET_RESPONSE: _URL_GIVEN,
 }
 """Of what is a variable, where an answer holds it."""
+_REASONS: Final = {"too_large": "so many", "too_often": "how often is allowed"}
+"""Words in the place of what an error fills in; of any other what is wrong."""
 
 
-def runware_part(*, max_tasks: int) -> Part:
-    """Describe the protocol.
-
-    Args:
-        max_tasks: how many tasks a message may hold, which is a setting.
-    """
+def runware_section(*, max_tasks: int) -> ApiSection:
+    """Describe the protocol."""
     schemas: dict[str, Schema] = {f"{_PREFIX}Error": _error(), **_keyless()}
     for name in ACTIONS:
         schemas[_task_name(name)] = _task(name, schemas)
         schemas[_answer_name(name)] = _answer(name)
-    return Part(
+    return ApiSection(
         name="Runware",
         summary="Tasks, POSTed to /v1 with an API key",
         text=_ABOUT,
-        addresses=[_address(max_tasks)],
+        endpoint=_endpoint(max_tasks),
         schemas=schemas,
         security_schemes={"apiKey": {"type": "http", "scheme": "bearer", "description": "An API key."}},
-        variables=[_KEY, Variable(name="picture", example=PICTURE), _NEW, _TASK, _MEDIA],
+        variables={
+            "api_key": _KEY,
+            "picture": PICTURE,
+            "$guid": _NEW,
+            "task_uuid": _TASK,
+            "media_uuid": _MEDIA,
+        },
     )
 
 
-def _address(max_tasks: int) -> Address:
-    return Address(
+def _endpoint(max_tasks: int) -> Endpoint:
+    rows = (
+        (row.status, row.code.format(word="Field"), row.message.format(reason=_REASONS.get(key, "what is wrong")))
+        for key, row in ROWS.items()
+        # What a POST can meet.
+        if row.status not in {405, 426}
+    )
+    return Endpoint(
         path="/v1",
         operation="tasks",
         summary="Do tasks of Runware's",
         calls=[
             _call(TaskType.PING, "Ask whether the service answers. No key is needed.", {"ping": True}),
-            _call(TaskType.AUTHENTICATION, "Bring the key, in front of other tasks.", {"apiKey": _KEY.example}),
+            _call(TaskType.AUTHENTICATION, "Bring the key, in front of other tasks.", {"apiKey": _KEY}),
             *(
                 _call(
                     name,
@@ -143,12 +151,10 @@ def _address(max_tasks: int) -> Address:
             ),
         ],
         discriminator="taskType",
-        refusals={
-            200: "The tasks' answers; errors of some beside successes of others, and of tasks that have failed.",
-            **{status: _error_table(status) for status in _statuses()},
-        },
+        success="The tasks' answers; errors of some beside successes of others, and of tasks that have failed.",
+        refusals=error_tables("code", "message", rows),
         # A wrong key is told twice, as the protocol does.
-        refusal=_object({"errors": _ERRORS}, error=ref(f"{_PREFIX}Error")),
+        refusal=object_schema({"errors": _ERRORS}, error=ref(f"{_PREFIX}Error")),
         request_frame=lambda task: {"type": "array", "items": task, "minItems": 1, "maxItems": max_tasks},
         answer_frame=_body,
         # Without a key there are pings.
@@ -169,7 +175,7 @@ def _call(name: str, text: str, example: Mapping[str, Any]) -> Call:
 
 def _uuid_of(name: str) -> str:
     """The UUID of an example: the task's own, or that of the one it asks about."""
-    return (_TASK if FORMS[name] is requests.Plain else _NEW).example
+    return _TASK if FORMS[name] is requests.Plain else _NEW
 
 
 def _task_name(name: str) -> str:
@@ -184,21 +190,12 @@ def _keyless() -> dict[str, Schema]:
     """What needs no caller."""
     ping, authentication = ({"const": str(name)} for name in (TaskType.PING, TaskType.AUTHENTICATION))
     return {
-        _task_name(TaskType.PING): _object({"taskType": ping}, ping={"const": True}),
-        _answer_name(TaskType.PING): _object({"taskType": ping, "pong": {"const": True}}),
-        _task_name(TaskType.AUTHENTICATION): _object({"taskType": authentication, "apiKey": _STRING}),
-        _answer_name(TaskType.AUTHENTICATION): _object(
+        _task_name(TaskType.PING): object_schema({"taskType": ping}, ping={"const": True}),
+        _answer_name(TaskType.PING): object_schema({"taskType": ping, "pong": {"const": True}}),
+        _task_name(TaskType.AUTHENTICATION): object_schema({"taskType": authentication, "apiKey": _STRING}),
+        _answer_name(TaskType.AUTHENTICATION): object_schema(
             {"taskType": authentication, "connectionSessionUUID": _UUID}
         ),
-    }
-
-
-def _object(required: Mapping[str, Schema], **optional: Schema) -> Schema:
-    return {
-        "type": "object",
-        "properties": {**required, **optional},
-        "required": list(required),
-        "additionalProperties": False,
     }
 
 
@@ -217,35 +214,17 @@ def _answer(name: str) -> Schema:
     task_type: Schema = (
         {"enum": list(map(str, ACTIONS))} if name == TaskType.GET_RESPONSE else {"const": str(name)}
     )
-    return _object({"taskType": task_type, "taskUUID": _UUID}, **_ANSWERS.get(name, _RESULT))
+    return object_schema({"taskType": task_type, "taskUUID": _UUID}, **_ANSWERS.get(name, _RESULT))
 
 
 def _body(answer: Schema) -> Schema:
     """What an answer consists of: items of tasks, and of what is wrong."""
     data = {"type": "array", "items": answer, "minItems": 1}
-    return {**_object({}, data=data, errors=_ERRORS), "minProperties": 1}
-
-
-def _statuses() -> list[int]:
-    """HTTP statuses of errors that a POST can meet."""
-    return sorted({int(row.status) for row in ROWS.values()} - {200, 405, 426})
-
-
-def _error_table(status: int) -> str:
-    """The errors with an HTTP status, as Markdown."""
-    rows = ((_shown(row.code), _shown(row.message)) for row in ROWS.values() if row.status == status)
-    return error_table("code", "message", rows)
-
-
-def _shown(text: str) -> str:
-    """A code or a message with words in the place of what an error fills in."""
-    for filled, shown in (("word", "Field"), ("reason", "what is wrong"), ("message", "what is wrong")):
-        text = text.replace(f"{{error.{filled}}}", shown)
-    return text.replace("{error.limit_bytes}", "so many").replace("{error}", "how often is allowed")
+    return {**object_schema({}, data=data, errors=_ERRORS), "minProperties": 1}
 
 
 def _error() -> Schema:
-    schema = _object(
+    schema = object_schema(
         {"code": _STRING, "message": _STRING},
         parameter={
             "anyOf": [_STRING, {"type": "array", "items": _STRING}],

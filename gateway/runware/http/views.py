@@ -15,11 +15,17 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTim
 from cutgate.gateway.accounts.authentication import Authenticator, KeyRefused
 from cutgate.gateway.accounts.failures import AddressShutOut
 from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS
-from cutgate.gateway.bodies import Bodies, TransferBroken, is_small
+from cutgate.gateway.bodies import Bodies, is_small
 from cutgate.gateway.observe.metrics import count_no_more
-from cutgate.gateway.runware.messages import faults
-from cutgate.gateway.runware.messages.answers import AnswerLog, JsonObject, Outcome, Pending, message_of, status_of
-from cutgate.gateway.runware.messages.errors import key_refusal, refusal
+from cutgate.gateway.runware.messages.errors import Refused, key_refusal, refusal
+from cutgate.gateway.runware.messages.outcomes import (
+    AnswerLog,
+    JsonObject,
+    Outcome,
+    Pending,
+    message_of,
+    status_of,
+)
 from cutgate.gateway.runware.messages.reading import key_in_header, read_message
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.tasks.actions import RunwareTasks, authenticated, pong
@@ -59,24 +65,20 @@ class RunwareApi:
 
     def get(self) -> Response:
         """Refuse a GET that asks for no WebSocket."""
-        answer = self.refuse(faults.UpgradeRequired())
+        answer = self.refuse(Refused("no_upgrade"))
         answer.headers["Upgrade"] = "websocket"
         return answer
 
     def other(self) -> Response:
         """Refuse a method."""
-        answer = self.refuse(faults.MethodNotAllowed())
+        answer = self.refuse(Refused("no_method"))
         answer.allow.update(("GET", "HEAD", "POST"))
         return answer
 
     def post(self) -> Response:
-        """Answer a request, once all of its tasks are answered.
-
-        Raises:
-            RequestFault: the request as a whole is at fault; `refuse` turns it into an answer.
-        """
+        """Answer a request, once all of its tasks are answered."""
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise faults.EncodingNotSupported
+            raise Refused("encoded")
         self._check_address()
         with ExitStack() as places:
             place = _LazyPlace(self.waits, places)
@@ -96,23 +98,17 @@ class RunwareApi:
             outcome, body = key_refusal(error)
             return self._answer([outcome], body)
         if isinstance(error, RequestEntityTooLarge):
-            error = faults.RequestTooLarge(self.settings.max_runware_body_bytes)
-        elif isinstance(error, RequestTimeout):
-            error = faults.RequestTooSlow()
-        elif isinstance(error, HTTPException):
-            error = faults.RequestUnreadable("the body cannot be read")
-        elif not isinstance(error, faults.RequestFault | ServiceUnavailable):
+            error = Refused("too_large", str(self.settings.max_runware_body_bytes))
+        elif isinstance(error, HTTPException) and not isinstance(error, RequestTimeout):
+            error = Refused("unreadable", "the body cannot be read")
+        outcome = refusal(error, {})
+        if outcome.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             _LOG.error("a fault of this server", exc_info=error)
         logs.bind(reason=f"{type(error).__name__}: {error}")
-        return self._answer([refusal(error, {})])
+        return self._answer([outcome])
 
     def _check_address(self) -> None:
-        """Let a body be read, or not; a small one always is: a right key in it is to pass.
-
-        Raises:
-            AddressShutOut: too many wrong keys came from there, and the header has no right one.
-            LedgerUnavailable: the accounts are away.
-        """
+        """Let a body be read, or not; a small one always is: a right key in it is to pass."""
         if not is_small(request.content_length):
             self.authenticator.check_address(
                 key_in_header(request.headers.get("Authorization")), request.remote_addr
@@ -120,19 +116,10 @@ class RunwareApi:
 
     @contextmanager
     def _received(self) -> Iterator[list[JsonObject]]:
-        """The tasks of the request. A large body waits on disk until there is memory for it, and for its pictures.
-
-        Raises:
-            RequestUnreadable: it holds no tasks, or its transfer is broken.
-            HTTPException: it is too long, or the caller is gone.
-            ServiceUnavailable: there was no room for it on disk, or none in memory in time.
-        """
+        """The tasks of the request. A large body waits on disk until there is memory for it and its pictures."""
         request.max_content_length = self.settings.max_runware_body_bytes
-        try:
-            with self.bodies.received(request.stream, request.content_length) as body:
-                yield read_message(body.file.read(), self.settings.max_runware_tasks)
-        except TransferBroken as error:
-            raise faults.RequestUnreadable(str(error)) from error
+        with self.bodies.received(request.stream, request.content_length) as body:
+            yield read_message(body.file.read(), self.settings.max_runware_tasks)
 
     def _begun(self, elements: list[JsonObject], place: "_LazyPlace") -> list[Outcome | Pending]:
         """What became of each task of a caller with a key; one in the first element counts before the header's."""

@@ -11,9 +11,9 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from cutgate.gateway.runware.messages import faults
-from cutgate.gateway.runware.messages.answers import JsonObject
+from cutgate.gateway.runware.messages.errors import Refused
 from cutgate.gateway.runware.messages.fields import WRONG
+from cutgate.gateway.runware.messages.outcomes import SHOWN_CHARACTERS, JsonObject
 from cutgate.gateway.runware.messages.requests import Fields, TaskType
 from cutgate.signing import BodyRejected, JsonValue, NotJson, NumberText, canonical_number, parse_value
 
@@ -27,9 +27,6 @@ _MAX_DIGITS: Final = 18
 _UUID_SHAPE: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 _ENVELOPE: Final = frozenset({"taskType", "taskUUID"})
-_PICTURE: Final = "InputImage"
-_WORDS: Final = {"image": _PICTURE, "inputImage": _PICTURE}
-"""Names that codes do not have as they are."""
 
 
 def read_message(text: bytes | str, max_tasks: int) -> list[JsonObject]:
@@ -40,21 +37,21 @@ def read_message(text: bytes | str, max_tasks: int) -> list[JsonObject]:
         max_tasks: how many objects it may hold.
 
     Raises:
-        RequestUnreadable: it is not an array of 1 to `max_tasks` objects.
+        Refused: it is not an array of 1 to `max_tasks` objects.
     """
     decoded = _decoded(text)
     del text  # of a large message there are two copies at a time, not three
     try:
         tasks = parse_value(decoded)
     except NotJson as error:
-        raise faults.RequestUnreadable(f"the message is not JSON: {error.reason}") from None
+        raise Refused("unreadable", f"the message is not JSON: {error.reason}") from None
     except BodyRejected as error:
-        raise faults.RequestUnreadable(f"the message cannot be read: {error}") from None
+        raise Refused("unreadable", f"the message cannot be read: {error}") from None
     elements = tasks if isinstance(tasks, list) else [tasks]
     if not elements:
-        raise faults.RequestUnreadable("the array holds no task")
+        raise Refused("unreadable", "the array holds no task")
     if len(elements) > max_tasks:
-        raise faults.RequestUnreadable(f"the array holds {len(elements)} tasks, the limit is {max_tasks}")
+        raise Refused("unreadable", f"the array holds {len(elements)} tasks, the limit is {max_tasks}")
     return [_task(element) for element in elements]
 
 
@@ -62,12 +59,12 @@ def _decoded(text: bytes | str) -> str:
     try:
         return (text.decode() if isinstance(text, bytes) else text).removeprefix(_MARK)
     except UnicodeDecodeError:
-        raise faults.RequestUnreadable("the message is not UTF-8") from None
+        raise Refused("unreadable", "the message is not UTF-8") from None
 
 
 def _task(element: JsonValue) -> JsonObject:
     if not isinstance(element, dict):
-        raise faults.RequestUnreadable("a task is a JSON object")
+        raise Refused("unreadable", "a task is a JSON object")
     return {name: _plain(value) for name, value in element.items()}
 
 
@@ -99,38 +96,25 @@ def pings_in(message: bytes) -> int:
 
 
 def read_task_type(task: JsonObject) -> str:
-    """The task's type.
-
-    Raises:
-        TaskTypeMissing: there is none.
-    """
+    """The task's type."""
     task_type = task.get("taskType")
     if not isinstance(task_type, str) or not task_type:
-        raise faults.TaskTypeMissing
+        raise Refused("no_task_type")
     return task_type
 
 
 def read_task_uuid(task: JsonObject) -> str:
-    """The task's UUID, as it was sent.
-
-    Raises:
-        TaskUuidMissing: there is none.
-        TaskUuidMalformed: it has another shape.
-    """
+    """The task's UUID, as it was sent."""
     task_uuid = task.get("taskUUID")
     if task_uuid is None or task_uuid == "":
-        raise faults.TaskUuidMissing
+        raise Refused("no_task_uuid")
     if not isinstance(task_uuid, str) or not is_uuid(task_uuid):
-        raise faults.TaskUuidMalformed
+        raise Refused("wrong_task_uuid")
     return task_uuid
 
 
 def read_fields(form: type[F], task: JsonObject) -> F:
-    """Read what a task holds beside its envelope.
-
-    Raises:
-        FieldFault: a subclass says what is wrong with which field; the first one, where several are.
-    """
+    """Read what a task holds beside its envelope."""
     members = {name: value for name, value in task.items() if name not in _ENVELOPE}
     try:
         return form.model_validate(present(members))
@@ -138,11 +122,6 @@ def read_fields(form: type[F], task: JsonObject) -> F:
         problems = error.errors(include_input=False, include_url=False)
     # A model that does other work, such as on videos, explains the fields that only it has.
     raise _fault(next((problem for problem in problems if problem["loc"] == ("model",)), problems[0]))
-
-
-def word_of(name: str) -> str:
-    """A field's name as codes have it: `outputFormat` in `invalidOutputFormat`."""
-    return _WORDS.get(name, name[:1].upper() + name[1:])
 
 
 def present(members: JsonObject) -> JsonObject:
@@ -171,12 +150,12 @@ def begins_as_url(text: str) -> bool:
     return text[: len("https://")].lower().startswith(("http://", "https://"))
 
 
-def _fault(problem: ErrorDetails) -> faults.FieldFault:
-    path = [str(part)[: faults.SHOWN_CHARACTERS] for part in problem["loc"]]
-    name, parameter = path[-1], ".".join(path)
+def _fault(problem: ErrorDetails) -> Refused:
+    path = [str(part)[:SHOWN_CHARACTERS] for part in problem["loc"]]
+    parameter = ".".join(path)
     if problem["type"] == "extra_forbidden":
-        return faults.FieldUnknown(parameter, reason=f"{parameter} is not a field of this task")
+        return Refused("unknown", f"{parameter} is not a field of this task", parameter)
     if problem["type"] == "missing":
-        return faults.FieldMissing(parameter, word_of(name), f"{parameter} is required")
+        return Refused("missing", f"{parameter} is required", parameter)
     reason = problem["msg"] if problem["type"] == WRONG else "must be an object"
-    return faults.FieldWrong(parameter, word_of(name), f"{name} {reason}")
+    return Refused("wrong", f"{path[-1]} {reason}", parameter)

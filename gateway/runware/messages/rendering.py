@@ -9,9 +9,8 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from cutgate.gateway.runware.messages import faults
-from cutgate.gateway.runware.messages.answers import JsonObject, Outcome
-from cutgate.gateway.runware.messages.errors import failure
+from cutgate.gateway.runware.messages.errors import Refused, failure
+from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome
 from cutgate.gateway.runware.messages.reading import is_uuid
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.tasks.query import Tasks
@@ -69,7 +68,7 @@ class Rendering:
     """How long an upload stays after its last use."""
 
     def result(self, task: Task, base_url: str, task_uuid: str | None = None) -> Outcome | None:
-        """How a task ended; None while it has not. The same in every call.
+        """How a task ended, equal in every call; None while it has not.
 
         Args:
             task: of this façade.
@@ -77,13 +76,12 @@ class Rendering:
             task_uuid: as the caller writes it now; as it was sent with the task when absent.
 
         Raises:
-            TaskUnknown: its result is gone already.
-            BlobStoreUnavailable: the result cannot be read.
+            Refused: its result is gone already.
         """
         if task.ended_at_ms is None:
             return None
         stored, item = StoredRequest.of(task), task.items[0]
-        echo = self._echo(task, stored, task_uuid)
+        echo = self.echo(task, task_uuid or stored.task_uuid)
         if item.error is not None:
             return failure(item.error, echo, stored.parameter)
         if item.result is None:
@@ -92,16 +90,12 @@ class Rendering:
 
     def progress(self, task: Task, task_uuid: str | None = None) -> Outcome:
         """That a task has not ended."""
-        return Outcome(item=self._echo(task, StoredRequest.of(task), task_uuid) | {"status": "processing"})
-
-    @classmethod
-    def echo(cls, task: Task) -> dict[str, str]:
-        """Type and UUID of a task, as every item repeats them."""
-        return cls._echo(task, StoredRequest.of(task), None)
+        return Outcome(item=self.echo(task, task_uuid) | {"status": "processing"})
 
     @staticmethod
-    def _echo(task: Task, stored: StoredRequest, task_uuid: str | None) -> dict[str, str]:
-        return {"taskType": task.origin, "taskUUID": task_uuid or stored.task_uuid}
+    def echo(task: Task, task_uuid: str | None = None) -> dict[str, str]:
+        """Type and UUID of a task, as every item repeats them; its own where the caller writes none now."""
+        return {"taskType": task.origin, "taskUUID": task_uuid or StoredRequest.of(task).task_uuid}
 
     def _success(self, task: Task, result: Result, stored: StoredRequest, base_url: str) -> JsonObject:
         if task.origin in {TaskType.IMAGE_UPLOAD, TaskType.MEDIA_STORAGE}:
@@ -114,7 +108,7 @@ class Rendering:
             item["imageURL"] = base_url + self.tasks.result_path(task, result, stored.ttl_seconds)
         if set(stored.output_types) - {"URL"}:
             item |= self._inline(result, stored)
-        if task.origin == TaskType.NEW_REMOVAL:
+        if task.origin == TaskType.REMOVE_BACKGROUND:
             item |= {"mediaUUID": image} | ({"mediaURL": item["imageURL"]} if "imageURL" in item else {})
         if stored.include_cost:
             item["cost"] = self.usd(task.booked)
@@ -128,7 +122,7 @@ class Rendering:
         try:
             text = base64.b64encode(self.blobs.get(result.blob)).decode("ascii")
         except BlobMissing:
-            raise faults.TaskUnknown from None
+            raise Refused("unknown_task") from None
         item = {}
         if "base64Data" in stored.output_types:
             item["imageBase64Data"] = text
@@ -147,9 +141,7 @@ def upload_item(task_type: str, image: uuid.UUID, url: str) -> JsonObject:
 def renderers(rendering: Rendering, public_url: str | None) -> Mapping[str, Callable[[Task], bytes]]:
     """The bodies of callbacks, by the tasks' origin: what a synchronous caller would have got.
 
-    Args:
-        rendering: makes the items.
-        public_url: scheme and host in front of result paths; those of the request when absent.
+    Without a public URL, paths of results stand behind the request's own scheme and host.
     """
 
     def body(task: Task) -> bytes:
@@ -158,7 +150,7 @@ def renderers(rendering: Rendering, public_url: str | None) -> Mapping[str, Call
             raise ValueError("a callback tells of a task's end")
         return json.dumps(outcome.message()).encode()
 
-    return dict.fromkeys((TaskType.OLD_REMOVAL, TaskType.NEW_REMOVAL), body)
+    return dict.fromkeys((TaskType.IMAGE_BACKGROUND_REMOVAL, TaskType.REMOVE_BACKGROUND), body)
 
 
 def masked(task: JsonObject) -> JsonObject:

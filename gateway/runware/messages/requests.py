@@ -18,8 +18,8 @@ class TaskType(StrEnum):
     PING = "ping"
     #: What goes before all others.
     AUTHENTICATION = "authentication"
-    OLD_REMOVAL = "imageBackgroundRemoval"
-    NEW_REMOVAL = "removeBackground"
+    IMAGE_BACKGROUND_REMOVAL = "imageBackgroundRemoval"
+    REMOVE_BACKGROUND = "removeBackground"
     IMAGE_UPLOAD = "imageUpload"
     MEDIA_STORAGE = "mediaStorage"
     GET_RESPONSE = "getResponse"

@@ -19,9 +19,8 @@ from websockets.frames import CloseCode
 from cutgate.gateway.accounts.api_keys import hash_of
 from cutgate.gateway.accounts.authentication import Authenticator, KeyMissing, KeyRefused, KeyUnknown
 from cutgate.gateway.accounts.failures import AddressShutOut
-from cutgate.gateway.runware.messages import faults
-from cutgate.gateway.runware.messages.answers import AnswerLog, JsonObject, Outcome, Pending
-from cutgate.gateway.runware.messages.errors import key_refusal, refusal
+from cutgate.gateway.runware.messages.errors import Refused, key_refusal, refusal
+from cutgate.gateway.runware.messages.outcomes import AnswerLog, JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.reading import pings_in, read_message
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.sockets.sender import Frame, Sender
@@ -80,15 +79,6 @@ class Conversation(MessageHandler):
         base_url: str,
         over: Callable[[Conversation], None],
     ) -> None:
-        """Begin.
-
-        Args:
-            connection: what messages go through.
-            services: everything else.
-            address: of the client; keys that are wrong count against it.
-            base_url: scheme and host in front of result paths.
-            over: called once at the end.
-        """
         self.connection = connection
         self._over = over
         self._services = services
@@ -105,7 +95,6 @@ class Conversation(MessageHandler):
         self._is_reading = False
         self._waiting = 0
         self._stopping = False
-        self._is_revoked = False
 
     @property
     @override
@@ -180,7 +169,7 @@ class Conversation(MessageHandler):
         try:
             async with guard:
                 tasks = await self._services.sockets.in_thread(read_message, message, self._services.max_tasks)
-        except faults.RequestUnreadable as error:
+        except Refused as error:
             self._answer(refusal(error, {}), log)
             return
         del message  # it may be large, and so may its tasks: none is held for longer than it takes
@@ -231,7 +220,7 @@ class Conversation(MessageHandler):
         elif self._caller is None:
             self._answer(refusal(KeyMissing(), task), log)
         elif self._stopping:
-            self._answer(refusal(faults.ServerStops(), task), log)
+            self._answer(refusal(Refused("stopping"), task), log)
         else:
             await self._beginning.acquire()
             self._start(self._call(task, self._caller, guard, log))
@@ -273,7 +262,7 @@ class Conversation(MessageHandler):
         """Do a task, for which `_beginning` has a place."""
         try:
             async with guard:
-                answer = await self._services.sockets.in_thread(self._begin, task, caller)
+                answer, is_revoked = await self._services.sockets.in_thread(self._begin, task, caller)
         finally:
             self._beginning.release()
         is_kept = task.get("taskType") in _KEPT
@@ -283,10 +272,12 @@ class Conversation(MessageHandler):
         else:
             log.add(answer)
             await self._sender.send(partial(Frame.of, answer, is_kept=is_kept))
-            if self._is_revoked:
+            if is_revoked:
                 self.connection.close(CloseCode.POLICY_VIOLATION, "the key counts no more")
 
-    def _begin(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
+    def _begin(self, task: JsonObject, caller: Caller) -> tuple[Outcome | Pending, bool]:
+        """Begin a task: what became of it, and whether the caller's key counts no more."""
+
         def find(known: bool) -> Caller:
             account = self._services.authenticator.account_again(self._key_hash, known=known)
             return replace(caller, account=account)
@@ -294,23 +285,16 @@ class Conversation(MessageHandler):
         try:
             _, answer = self._services.runware.let_in(task, find)
         except (KeyUnknown, LedgerUnavailable) as error:
-            self._is_revoked = isinstance(error, KeyUnknown)
-            return refusal(error, task)
+            return refusal(error, task), isinstance(error, KeyUnknown)
         if isinstance(answer, Pending) and answer.is_result and self.session is not None:
             try:
                 self._services.sessions.owe(self.session, answer.uid)
             except LedgerUnavailable as error:
                 _LOG.warning("session_not_kept", reason=str(error))
-        return answer
+        return answer, False
 
     async def _await(self, pending: Pending, log: AnswerLog | None = None) -> None:
-        """Wait for a task and send its result.
-
-        Args:
-            pending: what is waited for.
-            log: of the message that asked for it; None where none on this connection has, and no error is sent but
-                that a result cannot be read.
-        """
+        """Wait for a task and send its result."""
         owed = pending.uid if pending.is_result else None
         self._waiting += 1
         try:
@@ -371,7 +355,7 @@ class Conversation(MessageHandler):
             uid=uid,
             wait_seconds=services.sync_seconds,
             settle=settle,
-            give_up=lambda: refusal(faults.TookTooLong(), {}),
+            give_up=lambda: refusal(Refused("took_too_long"), {}),
             echo={},
         )
 

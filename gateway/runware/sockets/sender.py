@@ -12,9 +12,8 @@ from typing import Final
 import structlog
 from websockets.frames import CloseCode
 
-from cutgate.gateway.runware.messages import faults
-from cutgate.gateway.runware.messages.answers import JsonObject, Outcome
-from cutgate.gateway.runware.messages.errors import refusal
+from cutgate.gateway.runware.messages.errors import Refused, refusal
+from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome
 from cutgate.gateway.runware.sockets.sessions import Opened, Session, Sessions
 from cutgate.gateway.sockets.connection import Connection
 from cutgate.gateway.sockets.hub import Sockets
@@ -60,7 +59,6 @@ class Sender:
     """The outgoing half of a conversation. Used in the sockets' thread only."""
 
     def __init__(self, connection: Connection, sockets: Sockets, sessions: Sessions) -> None:
-        """Begin, without a session."""
         self._connection = connection
         self._sockets = sockets
         self._sessions = sessions
@@ -80,11 +78,9 @@ class Sender:
         self._connection.send(_json(message).encode())
 
     async def send(self, make: Callable[[], Frame | None]) -> None:
-        """Send one frame, when the peer has read what it was sent before.
+        """Send one frame, if any, when the peer has read what it was sent before.
 
-        Args:
-            make: gives it, or None if nothing is to be sent; runs in another thread and may block. It is called
-                late, so that few frames wait in memory however many results there are.
+        It is made late and in another thread, so that few frames wait in memory however many results there are.
         """
         async with self._turn:
             if not await self._connection.writable():
@@ -93,7 +89,7 @@ class Sender:
             if frame is None:
                 return
             if len(frame.text) > OVERSIZED_BYTES and frame.task_uuid in self._oversized and not frame.failed:
-                frame = Frame.of(refusal(faults.ResultTooLarge(), frame.task), frame.owed)
+                frame = Frame.of(refusal(Refused("result_too_large"), frame.task), frame.owed)
             await self._keep(frame)
             receipt = self._connection.send(frame.text.encode())
             if frame.failed:  # an error is sent once, whatever becomes of it

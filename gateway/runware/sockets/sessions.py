@@ -96,14 +96,6 @@ class Sessions:
         renew_seconds: float = RENEW_SECONDS,
         key_prefix: str = KEY_PREFIX,
     ) -> None:
-        """Use a server.
-
-        Args:
-            client: from `cutgate.jobs.ledger.redis.client.connect`.
-            keep_seconds: how long a session outlives its connection.
-            renew_seconds: how often a connection that lives says so.
-            key_prefix: of the hashes' names.
-        """
         #: How often a connection that lives has to say so.
         self.renew_seconds = renew_seconds
         self._client = client
@@ -117,12 +109,7 @@ class Sessions:
         self._leave = client.register_script(_LEAVE)
 
     def open(self, account: str, wanted: str | None) -> Opened:
-        """Take over a session, or begin one.
-
-        Args:
-            account: who is there.
-            wanted: the session's UUID; one that is unknown, expired or another account's gives a fresh one.
-        """
+        """Take over a session, or begin one where it is unknown, expired or another account's."""
         resumed = None if wanted is None else self._resumed(account, wanted)
         if resumed is not None:
             return resumed
@@ -159,12 +146,7 @@ class Sessions:
             return tuple(bool(held) for held in pipe.execute())
 
     def leave(self, session: Session, oversized: Sequence[str]) -> None:
-        """Note that the connection is lost: the session ends after `KEEP_SECONDS` unless it is opened again.
-
-        Args:
-            session: what it held.
-            oversized: as in `Opened`.
-        """
+        """Note that the connection is lost: the session ends after `KEEP_SECONDS` unless it is opened again."""
         with ledger_errors():
             self._leave(keys=[self._key(session)], args=[session.holder, self._keep_ms, *oversized])
 

@@ -45,10 +45,6 @@ class RunwareSockets:
         """Take the connection over where a request asks for a WebSocket. For `Flask.before_request`.
 
         Rules of the routing's own would add GET to what `/` allows, which takes POST alone.
-
-        Raises:
-            AddressShutOut: too many wrong keys came from there, and the header has no right one.
-            LedgerUnavailable: the accounts are away.
         """
         if request.method != "GET" or request.path not in _PATHS:
             return None

@@ -9,9 +9,8 @@ from typing import Final, TypeVar
 import structlog
 
 from cutgate.gateway.accounts.rates import KeyChanged, Rate, RequestLimits, TooOften, with_known_key
-from cutgate.gateway.runware.messages import faults
-from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending, shown, task_type_of
-from cutgate.gateway.runware.messages.errors import refusal
+from cutgate.gateway.runware.messages.errors import Refused, refusal
+from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending, shown, task_type_of
 from cutgate.gateway.runware.messages.reading import read_task_type, read_task_uuid
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.tasks.querying import account_management, get_response, get_task_details
@@ -25,7 +24,7 @@ from cutgate.jobs.record import Task
 
 _LOG: Final = structlog.get_logger(__name__)
 
-_EXPECTED: Final = (faults.RequestFault, TooOften, NoPlaceToWait, CutoutError)
+_EXPECTED: Final = (Refused, TooOften, NoPlaceToWait, CutoutError)
 """What a task can run into; all else is a fault of this server."""
 
 Answer = TypeVar("Answer")
@@ -43,8 +42,8 @@ class Action:
 
 
 ACTIONS: Final[Mapping[str, Action]] = {
-    TaskType.OLD_REMOVAL: Action(remove_background, Rate.SUBMIT, counts=True),
-    TaskType.NEW_REMOVAL: Action(remove_background, Rate.SUBMIT, counts=True),
+    TaskType.IMAGE_BACKGROUND_REMOVAL: Action(remove_background, Rate.SUBMIT, counts=True),
+    TaskType.REMOVE_BACKGROUND: Action(remove_background, Rate.SUBMIT, counts=True),
     TaskType.IMAGE_UPLOAD: Action(image_upload, Rate.SUBMIT),
     TaskType.MEDIA_STORAGE: Action(media_storage, Rate.SUBMIT),
     TaskType.GET_RESPONSE: Action(get_response, counts=True),
@@ -114,7 +113,7 @@ class RunwareTasks:
         task_type = read_task_type(task)
         action = ACTIONS.get(task_type)
         if action is None:
-            raise faults.TaskTypeUnknown
+            raise Refused("unknown_task_type")
         entry = self.limits.entry(caller.account, action.rate)
         try:
             context = TaskContext(

@@ -3,8 +3,8 @@
 import uuid
 from typing import Final
 
-from cutgate.gateway.runware.messages import faults
-from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending
+from cutgate.gateway.runware.messages.errors import Refused
+from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.reading import read_fields
 from cutgate.gateway.runware.messages.rendering import StoredRequest
 from cutgate.gateway.runware.messages.requests import AccountManagement, Plain
@@ -77,5 +77,5 @@ def account_management(task: JsonObject, context: TaskContext) -> Outcome:
 def _find(context: TaskContext) -> Task:
     found = context.services.tasks.named(context.account.name, context.key, context.entry)
     if found is None:
-        raise faults.TaskUnknown
+        raise Refused("unknown_task")
     return found

@@ -7,9 +7,9 @@ from typing import Self
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.pictures.kept import Pictures
-from cutgate.gateway.runware.messages import faults
-from cutgate.gateway.runware.messages.answers import Outcome
+from cutgate.gateway.runware.messages.errors import Refused
 from cutgate.gateway.runware.messages.fields import MODELS
+from cutgate.gateway.runware.messages.outcomes import Outcome
 from cutgate.gateway.runware.messages.rendering import Rendering
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.query import Tasks
@@ -124,12 +124,7 @@ class TaskContext:
         return {"taskType": self.task_type, "taskUUID": self.task_uuid}
 
     def result(self, task: Task | None) -> Outcome | None:
-        """How a task of the ledger ended, under this UUID; None while it has not.
-
-        Raises:
-            TaskUnknown: it is not there, or its result is gone.
-            BlobStoreUnavailable: the result cannot be read.
-        """
+        """How a task of the ledger ended, under this UUID; None while it has not."""
         if task is None:
-            raise faults.TaskUnknown
+            raise Refused("unknown_task")
         return self.services.rendering.result(task, self.caller.base_url, self.task_uuid)

@@ -5,9 +5,9 @@ import uuid
 
 from cutgate.gateway.pictures.base64 import decode_source
 from cutgate.gateway.pictures.kept import KeptPicture
-from cutgate.gateway.runware.messages import faults
-from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending
-from cutgate.gateway.runware.messages.reading import is_uuid, present, read_fields, word_of
+from cutgate.gateway.runware.messages.errors import Refused
+from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending
+from cutgate.gateway.runware.messages.reading import is_uuid, present, read_fields
 from cutgate.gateway.runware.messages.rendering import StoredRequest, upload_item
 from cutgate.gateway.runware.messages.requests import ImageUpload, MediaStorage, Storing
 from cutgate.gateway.runware.tasks.services import TaskContext
@@ -33,7 +33,7 @@ def media_storage(task: JsonObject, context: TaskContext) -> Outcome | Pending:
     _require_sync(request)
     account, pictures = context.account.name, context.services.pictures
     if not is_uuid(media.text) or not pictures.drop(account, uuid.UUID(media.text), context.key):
-        raise faults.FieldWrong("media", "Media", "there is no uploaded picture of this UUID")
+        raise Refused("wrong", "there is no uploaded picture of this UUID", "media")
     return Outcome(
         item=context.echo() | {"status": "success", "operation": request.operation, "mediaUUID": media.text}
     )
@@ -78,11 +78,9 @@ def _fetch(picture: Picture, request: Storing, task: JsonObject, context: TaskCo
 
 
 def _require_sync(request: Storing) -> None:
-    """Raise `FieldWrong` for what would promise an answer later to what is done at once, and leaves no task."""
+    """Refuse what would promise an answer later to what is done at once, and leaves no task."""
     if request.delivery_method == "async":
-        raise faults.FieldWrong(
-            "deliveryMethod", "DeliveryMethod", "async is for pictures by URL; this is done at once"
-        )
+        raise Refused("wrong", "async is for pictures by URL; this is done at once", "deliveryMethod")
 
 
 def _digest(task_type: str, data: bytes) -> str:
@@ -92,5 +90,5 @@ def _digest(task_type: str, data: bytes) -> str:
 
 def _required(parameter: str, text: str | None) -> Picture:
     if not text:
-        raise faults.FieldMissing(parameter, word_of(parameter), f"{parameter} is required")
+        raise Refused("missing", f"{parameter} is required", parameter)
     return Picture(parameter, text)

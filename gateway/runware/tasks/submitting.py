@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cutgate.gateway.pictures.kept import KeptPicture
-from cutgate.gateway.runware.messages import faults
-from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending
-from cutgate.gateway.runware.messages.errors import refusal
-from cutgate.gateway.runware.messages.reading import begins_as_url, is_uuid, present, read_fields, word_of
+from cutgate.gateway.runware.messages.errors import Refused, refusal
+from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending
+from cutgate.gateway.runware.messages.reading import begins_as_url, is_uuid, present, read_fields
 from cutgate.gateway.runware.messages.rendering import StoredRequest, masked
 from cutgate.gateway.runware.messages.requests import Removal, Settings, TaskType
 from cutgate.gateway.runware.tasks.services import TaskContext
@@ -45,11 +44,7 @@ class Picture:
     text: str = field(repr=False)
 
     def source(self, context: TaskContext) -> str | KeptPicture | SourceUrl:
-        """Where the picture is: told apart in the protocol's order.
-
-        Raises:
-            PictureNotUsable: it is named by a UUID that nothing is kept under.
-        """
+        """Where the picture is: told apart in the protocol's order."""
         if begins_as_url(self.text):
             return SourceUrl(self.text)
         if not is_uuid(self.text):
@@ -59,9 +54,9 @@ class Picture:
             raise self.not_usable(NOT_KEPT)
         return kept
 
-    def not_usable(self, reason: str) -> faults.PictureNotUsable:
+    def not_usable(self, reason: str) -> Refused:
         """What is wrong with it, as a fault of its field."""
-        return faults.PictureNotUsable(self.parameter, reason=reason)
+        return Refused("picture", reason, self.parameter)
 
 
 def remove_background(task: JsonObject, context: TaskContext) -> Outcome | Pending:
@@ -100,21 +95,7 @@ def accepted(
     is_sync: bool,
     deliveries: Sequence[Delivery] = (),
 ) -> Outcome | Pending:
-    """Accept a task, or find the one that the same request made before, and answer at once or with its result.
-
-    Args:
-        picture: what it is about.
-        draft: what to do with it.
-        stored: what the record keeps.
-        context: of the task.
-        submissions: takes it, on the account's terms.
-        is_sync: whether the caller waits.
-        deliveries: what is brought to other servers at its end.
-
-    Raises:
-        NoPlaceToWait: the caller would wait, and no place is free; nothing is accepted.
-        PictureNotUsable: what can be seen of the picture is not acceptable.
-    """
+    """Accept a task, or find the one that the same request made before, and answer at once or with its result."""
     if is_sync and not context.caller.take_place():
         raise NoPlaceToWait
     try:
@@ -139,7 +120,7 @@ def accepted(
         uid=uid,
         wait_seconds=context.services.sync_seconds,
         settle=context.result,
-        give_up=lambda: refusal(faults.TookTooLong(), context.echo()),
+        give_up=lambda: refusal(Refused("took_too_long"), context.echo()),
     )
 
 
@@ -149,10 +130,10 @@ def _picture_of(request: Removal, context: TaskContext) -> Picture:
     if request.input_image:
         return Picture("inputImage", request.input_image)
     is_old = request.inputs is None and (
-        context.task_type == TaskType.OLD_REMOVAL or request.input_image is not None
+        context.task_type == TaskType.IMAGE_BACKGROUND_REMOVAL or request.input_image is not None
     )
     parameter = "inputImage" if is_old else "inputs.image"
-    raise faults.FieldMissing(parameter, "InputImage", f"{parameter} is required")
+    raise Refused("missing", f"{parameter} is required", parameter)
 
 
 def _deliveries(request: Removal) -> tuple[Delivery, ...]:
@@ -161,15 +142,7 @@ def _deliveries(request: Removal) -> tuple[Delivery, ...]:
 
 
 def _spec_of(request: Removal, choice: Choice) -> CutoutSpec:
-    """What is to be done with the picture.
-
-    Args:
-        request: its settings may lie flat, or in `settings`, which count first.
-        choice: what computes it.
-
-    Raises:
-        FieldWrong: two settings clash.
-    """
+    """What is to be done with the picture."""
     nested = {} if request.settings is None else _given(request.settings)
     given = _given(request) | nested
     chosen = DEFAULTS | given
@@ -178,7 +151,7 @@ def _spec_of(request: Removal, choice: Choice) -> CutoutSpec:
     if background > foreground:
         paths = [f"settings.{name}" if name in nested else name for name in (_FOREGROUND, _BACKGROUND)]
         reason = f"{_BACKGROUND} ({background}) must not exceed {_FOREGROUND} ({foreground})"
-        raise faults.FieldWrong(paths, word_of(_BACKGROUND), reason)
+        raise Refused("wrong", reason, paths)
     file_format = _FORMATS[request.output_format]
     spec = CutoutSpec(
         model=choice.model,

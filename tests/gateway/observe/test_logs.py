@@ -52,7 +52,7 @@ def test_what_strangers_send_is_escaped_on_a_terminal(
     logging.getLogger("library").warning("it said %s", sent)
     written = capsys.readouterr().err
     assert written.replace("\n", "").isprintable()
-    assert written.count(sent.encode("unicode_escape").decode()) == 3
+    assert written.count(sent.encode("unicode_escape").decode()) == 4
 
 
 def test_json_lines_of_this_package_and_of_libraries(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from cutgate.gateway.openapi.parts import PICTURE, Part
+from cutgate.gateway.openapi.document import by_call
+from cutgate.gateway.openapi.parts import PICTURE, ApiSection
 from cutgate.gateway.openapi.postman import collection
 from cutgate.gateway.picpik.actions import ACTIONS
 from cutgate.gateway.runware.tasks.actions import ACTIONS as TASKS
@@ -98,7 +99,8 @@ def test_keys_go_where_the_parts_say(gateway: Harness) -> None:
     assert {(entry["key"], entry["value"]) for entry in made["remove.bg"]["auth"]["apikey"]} >= {
         *(("key", "X-Api-Key"), ("value", "{{api_key}}")),
     }
-    [folder] = collection([Part(name="Other", summary="Another.", security_schemes={"key": scheme})], "")["item"]
+    other = [ApiSection(name="Other", summary="Another.", security_schemes={"key": scheme})]
+    [folder] = collection(other, by_call(other), "")["item"]
     assert {(entry["key"], entry["value"]) for entry in folder["auth"]["apikey"]} == {
         *(("key", "X-Api-Key"), ("value", "{{api_key}}"), ("in", "header")),
     }

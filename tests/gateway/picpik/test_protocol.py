@@ -210,6 +210,6 @@ def test_logs_hold_ids_and_no_secrets(gateway: Harness, capsys: pytest.CaptureFi
     gateway.call("RemoveBackground", private_key="wrong", RawImage=pictures.BASE64_8X8)
     logged = "".join(capsys.readouterr())
     assert re.search(rf"account=tester.*request_uuid=r-77.*task_uid={uid}", logged)
-    assert "SignatureWrong" in logged
+    assert "wrong_signature" in logged
     for secret in ("123456", pictures.BASE64_8X8[:20], "Signature="):
         assert secret not in logged

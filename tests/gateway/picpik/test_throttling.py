@@ -254,11 +254,6 @@ def test_fifty_submits_at_once_on_a_balance_for_ten(gateway: Harness) -> None:
 class TestKeysThatChange:
     """A process remembers key pairs, and no request is answered by what is not so any more."""
 
-    def test_a_revoked_pair_is_refused_with_the_next_request(self, gateway: Harness) -> None:
-        assert gateway.code(PICTURE) == gateway.code(LIST) == 0
-        KeyPairs(gateway.accounts).revoke(PUBLIC_KEY)
-        assert gateway.code(PICTURE) == gateway.code(LIST) == 172
-
     def test_a_new_private_key_counts_with_the_next_request(self, gateway: Harness) -> None:
         assert gateway.code(LIST) == 0
         made = KeyPairs(gateway.accounts).rotate(PUBLIC_KEY, grace_seconds=0)

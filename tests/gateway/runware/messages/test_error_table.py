@@ -1,18 +1,10 @@
 """The one error table, row by row: each code is provoked through the real application."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from cutgate.gateway.accounts.authentication import KeyMissing, KeyUnknown
-from cutgate.gateway.accounts.rates import TooOften
-from cutgate.gateway.error_rows import spelt_out
-from cutgate.gateway.runware.messages import faults
-from cutgate.gateway.runware.messages.errors import ROWS, TASK_ROWS, refusal, row_for
 from cutgate.gateway.runware.messages.fields import MODELS
-from cutgate.gateway.tasks.wait import NoPlaceToWait
-from cutgate.jobs.errors import CutoutError
 from tests.gateway import picture_files as pictures
 from tests.gateway.runware.service import (
     ACCOUNT,
@@ -25,38 +17,6 @@ from tests.gateway.runware.service import (
     new_uuid,
     removal,
 )
-
-
-def tree(kind: type[Exception]) -> Iterator[type[Exception]]:
-    """A class and all below it."""
-    yield kind
-    for child in kind.__subclasses__():
-        if child.__module__.startswith(("cutgate.gateway.runware", "cutgate.gateway.accounts", "cutgate.jobs")):
-            yield from tree(child)
-
-
-def test_no_error_lacks_a_row() -> None:
-    expected = {
-        *tree(CutoutError),
-        *tree(faults.RequestFault),
-        *tree(TooOften),
-        KeyMissing,
-        KeyUnknown,
-        NoPlaceToWait,
-    }
-    assert set(spelt_out(ROWS)) == expected
-
-
-def test_no_recorded_kind_lacks_a_row() -> None:
-    assert set(TASK_ROWS) == {kind.kind for kind in tree(CutoutError) if issubclass(kind, CutoutError)}
-
-
-def test_what_the_table_does_not_know_is_a_fault_of_this_server_and_tells_nothing() -> None:
-    outcome = refusal(RuntimeError("secret"), {})
-    assert (outcome.item["code"], outcome.status) == ("internalServerError", 500)
-    assert "secret" not in str(outcome.item)
-    assert row_for(RuntimeError()) is row_for(CutoutError("x"))
-
 
 GET_RESPONSE = b'[{"taskType":"getResponse"%s}]'
 URL_OF_2048 = "https://host/" + "a" * 2_048

@@ -50,11 +50,11 @@ def test_tasks_of_one_message(service: Service) -> None:
     }
 
 
-def test_what_is_waited_for_counts_when_it_is_answered(service: Service) -> None:
+def test_what_is_waited_for_counts_when_it_is_answered(patient_service: Service) -> None:
     before, task = counts(), removal()
-    with service.working():
-        service.result(task)
-        service.result(poll(task))
+    with patient_service.working():
+        patient_service.result(task)
+        patient_service.result(poll(task))
     assert since(before) == {("imageBackgroundRemoval", "ok"): 1, ("getResponse", "ok"): 1}
 
 
@@ -95,15 +95,17 @@ def test_nothing_is_left_to_the_next_request(service: Service, logged: list[Any]
     assert "account" not in last
 
 
-def test_over_web_sockets_each_task_counts_once_and_has_its_own_ids(service: Service, logged: list[Any]) -> None:
+def test_over_web_sockets_each_task_counts_once_and_has_its_own_ids(
+    patient_service: Service, logged: list[Any]
+) -> None:
     before, tasks = counts(), [removal() for _ in range(3)]
     refused: Item = removal("!")
-    with served(service.app) as address, calling(address) as caller, service.working():
+    with served(patient_service.app) as address, calling(address) as caller, patient_service.working():
         caller.send(poll(tasks[0]))
         assert caller.error()["code"] == "missingApiKey"
         caller.send(authentication("nobody's"))
         assert "errors" in caller.next()
-        caller.authenticate(service.api_key)
+        caller.authenticate(patient_service.api_key)
         caller.send({"taskType": "ping"})
         caller.data()
         caller.send(*tasks)
@@ -121,7 +123,7 @@ def test_over_web_sockets_each_task_counts_once_and_has_its_own_ids(service: Ser
     lines = {line["task_uuid"]: line for line in logged if line["event"] == "task_answered"}
     assert len({lines[task["taskUUID"]]["request_uuid"] for task in tasks}) == 1
     for task in tasks:
-        assert lines[task["taskUUID"]]["task_uid"] == service.task_of(task).uid
+        assert lines[task["taskUUID"]]["task_uid"] == patient_service.task_of(task).uid
         assert lines[task["taskUUID"]]["account"] == "shop"
     assert lines[refused["taskUUID"]]["request_uuid"] != lines[tasks[0]["taskUUID"]]["request_uuid"]
     strangers = [line for line in logged if line.get("code") in {"missingApiKey", "invalidApiKey"}]

@@ -136,14 +136,14 @@ def test_a_poll_is_held_until_the_task_ends(service: Service, monkeypatch: pytes
 
 @pytest.mark.parametrize("asked", [poll, details])
 def test_a_question_for_a_task_that_has_ended_asks_the_ledger_once(
-    service: Service, monkeypatch: pytest.MonkeyPatch, asked: Callable[[Item], Item]
+    patient_service: Service, monkeypatch: pytest.MonkeyPatch, asked: Callable[[Item], Item]
 ) -> None:
     """Its rate, which task its name stands for, and the task."""
     task = removal()
-    with service.working():
-        service.result(task)
+    with patient_service.working():
+        patient_service.result(task)
     calls = noted_calls(monkeypatch)
-    service.result(asked(task))
+    patient_service.result(asked(task))
     assert calls == ["poll"]
 
 

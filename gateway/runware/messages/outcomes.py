@@ -13,11 +13,12 @@ from typing import Any, Final, TypeAlias
 import structlog
 
 from cutgate.gateway.observe.counts import OTHER, count_answer
-from cutgate.gateway.runware.messages.faults import SHOWN_CHARACTERS
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.record import Task
 
+SHOWN_CHARACTERS: Final = 128
+"""How much of a name that the caller chose is repeated to it."""
 _TASK_TYPES: Final = frozenset(TaskType)
 OK: Final = "ok"
 """What stands for the code where the answer is no error."""
