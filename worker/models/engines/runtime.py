@@ -12,7 +12,6 @@ import structlog
 from cutgate.worker.cutout.mask.segment import Predict
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.reading import USUAL, Reading
-from cutgate.worker.models.engines.choice import remembered
 from cutgate.worker.models.engines.network_run import ONE_RUN, NetworkRun
 from cutgate.worker.models.engines.plans import open_engine, plan_for
 from cutgate.worker.models.errors import ModelUnavailable
@@ -108,7 +107,7 @@ def _from_row(model: Model, settings: NetworkSettings, say: Say, *, warm_up: boo
     plan = plan_for(settings)
     weights = ensure_weights(model, settings.models_dir, say, cache_dir=settings.cache_dir)
     graph = prepared_graph(weights, settings.cache_dir, plan.variant)
-    engine = open_engine(graph, remembered(plan, settings, graph))
+    engine = open_engine(graph, plan)
     network = NetworkRun(engine, weights.row)
     if warm_up:
         _warm_up(model.name, network, free=weights.row.fit is not InputFit.STRETCH)
