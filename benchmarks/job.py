@@ -15,9 +15,9 @@ from cutgate.worker.pictures.images import read_image
 def do_job(data: bytes, spec: CutoutSpec, segmenter: Segmenter) -> bytes:
     """Decode, cut out, encode as the spec says."""
     source = read_image(data, LIMITS)
-    # A commit to compare with may know of one reading alone.
-    reading: dict[str, Any] = {"reading": segmenter.reading} if hasattr(segmenter, "reading") else {}
-    picture = cut_out(source, spec, segmenter, lambda: None, **reading)
+    # A commit to compare with may know of no other meaning of soft levels.
+    soft: dict[str, Any] = {"soft": segmenter.soft} if hasattr(segmenter, "soft") else {}
+    picture = cut_out(source, spec, segmenter, lambda: None, **soft)
     return finish(picture, Finish.of(spec)).data
 
 

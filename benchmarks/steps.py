@@ -24,7 +24,7 @@ from benchmarks.quality.sheet import composite, softest_window
 from cutgate.files import write_whole
 from cutgate.jobs.spec import CutoutSpec
 from cutgate.worker.cutout.matting.trimap import Thresholds, make_trimap
-from cutgate.worker.cutout.pipeline import Frame, Step, filled, step_name, steps_for
+from cutgate.worker.cutout.pipeline import Frame, Step, required, step_name, steps_for
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.pictures.images import read_image
 from cutgate.worker.settings import NetworkSettings
@@ -115,7 +115,7 @@ def drawn(change: Change, frame: Frame, window: Window) -> Image.Image:
     maps = {"before": change.before, "after": change.after}
     stages = {caption: pixels for caption, pixels in maps.items() if pixels is not None}
     if change.field == "colours":
-        alpha = filled(frame.alpha)
+        alpha = required(frame.alpha)
         stages = {caption: over_green(pixels, alpha) for caption, pixels in stages.items()}
     details = stages if len(stages) > 1 else {"enlarged": change.after}
     whole = CAPTIONS.get(change.field, change.field), framed(stages["after"], window)
@@ -191,7 +191,7 @@ def draw(
 ) -> list[Path]:
     """Write every step's picture and remove those of a pipeline that had other steps."""
     made, last = changes(steps, frame)
-    alpha = filled(last.alpha)
+    alpha = required(last.alpha)
     side_px = min(alpha.shape) // DETAIL_SHARE
     window = window or softest_window(alpha, side_px, side_px)
     rows = [Change("read_image", "picture", None, frame.picture), *with_trimap(made, spec)]
@@ -224,7 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
     picture = np.asarray(read_image(options.photo.read_bytes(), LIMITS).rgb)
     window = HAIR if options.photo == EXAMPLES / PHOTO else None
     segmenter = load_segmenter(settings)
-    steps = steps_for(spec, segmenter, segmenter.reading)
+    steps = steps_for(spec, segmenter, segmenter.soft)
     for file in draw(steps, Frame(picture=picture), spec, options.out, window):
         print(file)
     return 0

@@ -105,9 +105,7 @@ def rows_of(photo: Path, pairs: Sequence[Pair], segmenter: Segmenter, *, beside:
 
     def cut(box: Box | None) -> RgbaImage:
         spec = CutoutSpec(model=segmenter.model, box=box)
-        return np.asarray(
-            cut_out(source, spec, segmenter, lambda: None, reading=segmenter.reading).pixels, np.uint8
-        )
+        return np.asarray(cut_out(source, spec, segmenter, lambda: None, soft=segmenter.soft).pixels, np.uint8)
 
     without = cut(None) if beside else None
     for pair in pairs:

@@ -147,7 +147,7 @@ def tried(constant: Constant, in_use: float, pairs: Sequence[Pair], segmenter: S
         spec = CutoutSpec(model=segmenter.model, output=Output.MASK, box=box)
         for candidate, scores in sad.items():
             with constant.set_to(candidate):
-                alpha = cut_out(source, spec, segmenter, lambda: None, reading=segmenter.reading).pixels
+                alpha = cut_out(source, spec, segmenter, lambda: None, soft=segmenter.soft).pixels
             scores.append(np.abs(alpha.astype(np.int16) - truth).sum() / 255000)
     folds = np.array([pair.fold for pair in pairs], np.intp)
     by_candidate = {candidate: np.array(scores) for candidate, scores in sad.items()}

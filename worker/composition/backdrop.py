@@ -55,7 +55,7 @@ def cover_fit(picture: RgbImage, height_px: int, width_px: int) -> RgbImage:
     return np.asarray(cv2.resize(middle, (width_px, height_px), interpolation=way), np.uint8)
 
 
-def composite(pixels: Levels, colours: RgbImage, alpha: int | ByteMask) -> Levels:
+def alpha_over(pixels: Levels, colours: RgbImage, alpha: int | ByteMask) -> Levels:
     """A cut-out over a background.
 
     Args:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatImage, FloatMask, RgbaImage, RgbImage, strips
-from cutgate.worker.cutout.raster.filters import enlarged, shrunk, to_levels, to_unit
+from cutgate.worker.cutout.raster.filters import enlarged, shrink, to_levels, to_unit
 from cutgate.worker.cutout.raster.geometry import fitted
 
 WORKING_SIDE_PX: Final = 512
@@ -36,11 +36,11 @@ def with_colour_bleed(cutout: RgbaImage) -> RgbImage:
 def _carried_on_small(cutout: RgbaImage, seen: ByteMask) -> RgbImage:
     height_px, width_px = seen.shape
     size_px = fitted(height_px, width_px, WORKING_SIDE_PX)
-    weight = to_unit(shrunk(seen, *size_px))
+    weight = to_unit(shrink(seen, *size_px))
     if not weight.any():  # a few pixels in a very large picture
         mean = cv2.mean(cutout, seen)[:3]
         return np.full((*size_px, 3), np.rint(mean), np.uint8)
-    colours = shrunk(np.asarray(cv2.bitwise_and(cutout, cutout, mask=seen), np.uint8), *size_px)
+    colours = shrink(np.asarray(cv2.bitwise_and(cutout, cutout, mask=seen), np.uint8), *size_px)
     return to_levels(_carried_on(to_unit(colours[..., :3]), weight))
 
 
@@ -54,6 +54,6 @@ def _carried_on(colours: FloatImage, weight: FloatMask) -> FloatImage:
     if weight.min() == 1 or weight.size == 1:
         return colours / weight[..., None]
     half = [(side_px + 1) // 2 for side_px in weight.shape]
-    coarse = enlarged(_carried_on(shrunk(colours, *half), shrunk(weight, *half)), *weight.shape)
+    coarse = enlarged(_carried_on(shrink(colours, *half), shrink(weight, *half)), *weight.shape)
     filled: FloatImage = colours + (1 - weight[..., None]) * coarse
     return filled

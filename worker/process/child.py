@@ -29,7 +29,6 @@ from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.pictures.decoder import Decoder
 from cutgate.worker.process.concurrency import ConcurrentItems, Deadlines
 from cutgate.worker.process.faults import Faults
-from cutgate.worker.process.kept_masks import KeptMasks
 from cutgate.worker.process.runner import Runner
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
 
@@ -116,7 +115,7 @@ class Child:
             store=RedisLedger(redis, settings.ledger_limits()),
             blobs=open_blob_store(settings),
             predict_for=lambda spec: segmenters[lane_of(spec)],
-            reading_for=lambda spec: segmenters[lane_of(spec)].reading,
+            soft_for=lambda spec: segmenters[lane_of(spec)].soft,
             owner=owner,
             limits=settings.source_limits(),
             beat_seconds=settings.beat_seconds,
@@ -124,7 +123,6 @@ class Child:
             keep_16_bit=settings.keep_16_bit,
             keep_rights=settings.keep_rights,
             threads=settings.thread_count(),
-            masks=KeptMasks(settings.kept_masks_bytes),
             read_image=decoder.read_image,
         )
         self._faults = runner.faults

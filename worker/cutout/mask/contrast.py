@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from cutgate.worker.cutout.raster.arrays import SEEN, SURE, FloatMask, Floats
-from cutgate.worker.cutout.raster.filters import reduced, to_levels
+from cutgate.worker.cutout.raster.filters import shrink_to_fit, to_levels
 
 MEASURED_SIDE_PX: Final = 512
 
@@ -32,6 +32,6 @@ def stretched(output: Floats, least_range: float = 0.0) -> FloatMask:
         return np.zeros_like(output)
     full: FloatMask = output - np.float32(low)
     full /= np.float32(high - low)
-    small = reduced(to_levels(full), MEASURED_SIDE_PX)
+    small = shrink_to_fit(to_levels(full), MEASURED_SIDE_PX)
     seen, sure = (np.count_nonzero(small >= level) for level in (SEEN, SURE))
     return full if sure > SURE_SHARE * seen else np.zeros_like(output)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cutgate.jobs.spec import CutoutSpec
 from cutgate.worker.cutout.mask.contrast import stretched
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import channels, enlarged, looked_up, shrunk, supersampled, to_levels
+from cutgate.worker.cutout.raster.filters import channels, enlarged, looked_up, shrink, shrink_fast, to_levels
 from cutgate.worker.models.weights.model import OutputKind, WeightsFile
 
 _USUAL_THRESHOLDS: Final = tuple(
@@ -71,7 +71,7 @@ def resize(array: Any, height_px: int, width_px: int) -> Any:
     if height_px * width_px >= array.shape[0] * array.shape[1]:
         return enlarged(array, height_px, width_px)
     # Some networks see another subject where a few levels of a picture's pixels change.
-    return (supersampled if array.ndim == 2 else shrunk)(array, height_px, width_px)
+    return (shrink_fast if array.ndim == 2 else shrink)(array, height_px, width_px)
 
 
 def _table(thresholds: tuple[int, int]) -> Bytes:
