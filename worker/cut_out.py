@@ -70,11 +70,7 @@ def cut_out(
 
 
 def _require_subject(alpha: Levels, least_share: float) -> None:
-    """Make sure that there is enough of a subject.
-
-    Raises:
-        SubjectNotFound: there is not.
-    """
+    """Make sure that there is enough of a subject."""
     share = np.count_nonzero(alpha >= LIKELY) / alpha.size
     if share < least_share:
         raise SubjectNotFound("no subject was found in the picture", share=share, least_share=least_share)

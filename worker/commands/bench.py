@@ -73,11 +73,7 @@ class Finding:
 
 
 def measure(settings: NetworkSettings) -> Timing:
-    """Load a network and time it, in this process.
-
-    Raises:
-        ModelUnavailable: it cannot be run as the settings ask.
-    """
+    """Load a network and time it, in this process."""
     from cutgate.worker.models.engines.network_run import NetworkRun
     from cutgate.worker.models.engines.runtime import load_segmenter
 
@@ -123,11 +119,6 @@ def compare(settings: NetworkSettings, rounds: int, say: Callable[[str], object]
 
     Turns spread what else the machine does over all setups alike; the first round warms the disk's cache and
     prepares graphs, and does not count.
-
-    Args:
-        settings: model, folders, device and threads.
-        rounds: how often, at least `LEAST_ROUNDS`.
-        say: told what goes on.
     """
     failed: dict[Setup, str] = {}
     timings: dict[Setup, list[Timing]] = {}

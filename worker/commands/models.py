@@ -104,11 +104,7 @@ def fetch(names: tuple[str, ...], presets: tuple[str, ...], *, as_json: bool) ->
 
 
 def _fetch(settings: NetworkSettings) -> str | None:
-    """Make a model ready to be loaded, and say where its weights are; None: where rembg keeps them.
-
-    Raises:
-        ModelUnavailable: that cannot be done; the text says why and what to do.
-    """
+    """Make a model ready to be loaded, and say where its weights are; None: where rembg keeps them."""
     model = find_model(settings.model, settings.models_dir, settings.precision)
     if model is None:
         from cutgate.worker.models.engines.runtime import load_segmenter  # rembg fetches as it loads

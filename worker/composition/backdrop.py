@@ -14,11 +14,7 @@ HAZE_PART: Final = 0.03
 
 
 def subject_box(alpha: Levels) -> Region | None:
-    """The smallest rectangle around all that is more than haze; None where nothing is.
-
-    Args:
-        alpha: (height, width) of either depth.
-    """
+    """The smallest rectangle around all that is more than haze; None where nothing is."""
     haze = HAZE_PART * np.iinfo(alpha.dtype).max
     rows = _shown(alpha, haze)
     if rows is None:

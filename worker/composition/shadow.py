@@ -19,16 +19,7 @@ _BLACK: Final = np.zeros((1, 1, 3), np.uint8)
 
 
 def with_shadow(pixels: Levels, subject: Region, opacity: float) -> Levels:
-    """A cut-out over its own shadow, which ends where the canvas ends.
-
-    Args:
-        pixels: (height, width, 4), straight alpha, of either depth.
-        subject: its box.
-        opacity: of the shadow where it is deepest, 0 to 1.
-
-    Returns:
-        The same shape and depth; where the cut-out is opaque it is as it was.
-    """
+    """A cut-out over its own shadow, which ends where the canvas ends."""
     return alpha_over(pixels, _BLACK, shadow_of(pixels[..., 3], subject, opacity))
 
 

@@ -16,12 +16,6 @@ def with_colour_bleed(cutout: RgbaImage) -> RgbImage:
     """The subject's colours, carried on outside of it; without a subject all is white.
 
     A picture scaled or compressed mixes neighbours, so what lies beside the subject must be like it.
-
-    Args:
-        cutout: (height, width, 4) uint8, straight alpha.
-
-    Returns:
-        (height, width, 3) uint8; the colours of the cut-out wherever its alpha is not 0.
     """
     height_px, width_px = cutout.shape[:2]
     seen = (cutout[..., 3] > 0).view(np.uint8) * np.uint8(255)
@@ -45,12 +39,7 @@ def _carried_on_small(cutout: RgbaImage, seen: ByteMask) -> RgbImage:
 
 
 def _carried_on(colours: FloatImage, weight: FloatMask) -> FloatImage:
-    """Gaps filled from the same picture at half the size, and so on until there are none.
-
-    Args:
-        colours: (height, width, 3), premultiplied by `weight`.
-        weight: (height, width), of which some is above 0.
-    """
+    """Gaps filled from the same picture at half the size, and so on until there are none."""
     if weight.min() == 1 or weight.size == 1:
         return colours / weight[..., None]
     half = [(side_px + 1) // 2 for side_px in weight.shape]

@@ -46,18 +46,9 @@ class Child:
     """What lives in the pool's process. ONNX Runtime sessions do not survive a fork, so it starts after it.
 
     Its parent tells when it has gone; the child itself never says goodbye.
-
-    Attributes:
-        deadlines: of the items that it works on; for the parent as well.
     """
 
     def __init__(self, settings: WorkerSettings, load: LoadSegmenter = load_segmenter) -> None:
-        """Prepare it, in the parent.
-
-        Args:
-            settings: of the worker.
-            load: finds, prepares and loads a network.
-        """
         self._settings, self._load = settings, load
         self.deadlines = Deadlines(settings.item_count())
         self._alive = AliveFile(settings.alive_file)
@@ -172,11 +163,7 @@ class Child:
         self._takes_hints.value = True
 
     def _load_all(self) -> dict[Lane, Segmenter]:
-        """Load every network that this worker offers.
-
-        Raises:
-            ModelUnavailable: one cannot be had, or together they take more memory than the process may.
-        """
+        """Load every network that this worker offers."""
         settings = self._settings
         segmenters = {choice.lane: self._load_one(choice) for choice in settings.choices}
         taken, limit = resident_bytes() or 0, settings.worker_byte_limit()
@@ -200,11 +187,7 @@ class Child:
         return segmenter
 
     def run(self, lane: str) -> None:
-        """Take one item of the lane, if one waits, and return when there is room for another.
-
-        Raises:
-            Reject: the child could not start; the hint goes back for another worker.
-        """
+        """Take one item of the lane, if one waits, and return when there is room for another."""
         if self._items is None:
             raise Reject("this worker could not start", requeue=True)
         self._items.take_one([Lane(lane)])

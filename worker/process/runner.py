@@ -71,11 +71,7 @@ class Runner:
     """Pause before the ledger or the blob store is asked again."""
 
     def run_one(self, lanes: Sequence[Lane]) -> bool:
-        """Take one item of the lanes and bring it to its end.
-
-        Returns:
-            False when nothing waited.
-        """
+        """Take one item of the lanes and bring it to its end."""
         claim = self.claim(lanes)
         if claim is None:
             return False
@@ -211,11 +207,7 @@ class Runner:
         traces.fail(error.kind)
 
     def _insist(self, call: Callable[[], T], beat: Heartbeat) -> T:
-        """Call until the ledger or the blob store answers, as long as the claim has time.
-
-        Raises:
-            ServiceUnavailable: it did not answer before the hard deadline.
-        """
+        """Call until the ledger or the blob store answers, as long as the claim has time."""
         while True:
             try:
                 return call()

@@ -18,15 +18,7 @@ the full range, has 0.03 at most, for a few peaks stand in a haze.
 
 
 def stretched(output: Floats, least_range: float = 0.0) -> FloatMask:
-    """A network's numbers as probabilities, with noise left at 0 rather than stretched to a mask.
-
-    Args:
-        output: (height, width) float32, without a fixed range; finite.
-        least_range: numbers that differ by no more than this show no subject.
-
-    Returns:
-        (height, width) float32 in [0, 1]; 0 everywhere where there is no subject.
-    """
+    """A network's numbers as probabilities; those that differ by no more than `least_range` show no subject."""
     low, high = float(output.min()), float(output.max())
     if high - low <= least_range:
         return np.zeros_like(output)

@@ -114,14 +114,6 @@ def fused(mask: ByteMask, closer: ByteMask, region: Region) -> ByteMask:
     """`closer` in its region of `mask`, faded in from the region's edges so that no seam shows.
 
     The fade takes half the padding; at the picture's own edges there is none.
-
-    Args:
-        mask: (height, width) uint8.
-        closer: (region height, region width) uint8.
-        region: lies in the picture.
-
-    Returns:
-        (height, width) uint8.
     """
     height_px, width_px = mask.shape
     fade_px = max(1.0, PADDING / (1 + 2 * PADDING) / 2 * max(region.height_px, region.width_px))

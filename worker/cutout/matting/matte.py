@@ -263,11 +263,7 @@ def _clipped(alpha: Floats) -> Floats:
 
 
 def _solve(layer: Layer, coarser_residual: FloatMask, steps: int) -> FloatMask:
-    """Minimise a'La + (a − p)'W(a − p) over the unknown pixels, from the mask as a coarser level changed it.
-
-    Returns:
-        What is to be added to the layer's mask, (height, width) float32.
-    """
+    """Minimise a'La + (a − p)'W(a − p) over the unknown pixels, from the mask as a coarser level changed it."""
     mask, field = to_unit(layer.mask), to_unit(layer.fixed)
     unknown = layer.unknown > 0
     pixels = np.flatnonzero(unknown)
@@ -324,10 +320,8 @@ class _System:
 def _without_wash_out(layer: Layer, residual: FloatMask) -> tuple[FloatMask, ByteMask]:
     """The residual, and towards the prior where matting takes away a component that the mask is sure of.
 
-    It happens to small components with little known foreground of their own and colours like their background.
-
-    Returns:
-        (height, width) float32; and (height, width) uint8, 1 there and 0 elsewhere.
+    It happens to small components with little known foreground of their own and colours like their background. The
+    mask of ones that comes with the residual says where.
     """
     count, labels, stats, _ = cv2.connectedComponentsWithStats((layer.mask >= LIKELY).view(np.uint8))
     sure = layer.mask >= SURE

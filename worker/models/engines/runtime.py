@@ -150,11 +150,7 @@ def _warm_up(name: str, run: Predict, *, free: bool = False) -> None:
 
 
 def _checked_run(name: str, run: Predict, image: RgbImage) -> ByteMask:
-    """One run of a network.
-
-    Raises:
-        ModelUnavailable: it cannot be run, or does not give one mask for one picture.
-    """
+    """One run of a network."""
     try:
         mask = run(image)
     except Exception as error:  # a network that wants other inputs fails in each engine's own ways

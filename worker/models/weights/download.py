@@ -13,11 +13,7 @@ SILENCE_SECONDS = 30.0
 
 
 def download(source: Download, target: Path) -> None:
-    """Fetch a single file, unchecked.
-
-    Raises:
-        ModelUnavailable: its host cannot be reached, does not have the file, or falls silent.
-    """
+    """Fetch a single file, unchecked."""
     timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
     try:
         with httpx.stream("GET", source.url, follow_redirects=True, timeout=timeout) as response:

