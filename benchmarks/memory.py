@@ -69,7 +69,7 @@ class Bench:
             store=self.store,
             blobs=self.blobs,
             predict_for=lambda _: network,
-            reading_for=lambda _: network.reading,
+            soft_for=lambda _: network.soft,
             owner="benchmark",
             limits=LIMITS,
             beat_seconds=5,

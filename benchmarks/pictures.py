@@ -22,7 +22,7 @@ from benchmarks.rembg_peer import Rembg, isnet_weights
 from benchmarks.trees import ROOT
 from cutgate.jobs.spec import CutoutSpec
 from cutgate.worker.cutout.matting.trimap import Thresholds, make_trimap
-from cutgate.worker.cutout.pipeline import Frame, filled, step_name, steps_for
+from cutgate.worker.cutout.pipeline import Frame, required, step_name, steps_for
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.pictures.images import read_image
 from cutgate.worker.settings import NetworkSettings
@@ -76,7 +76,7 @@ def steps() -> Iterator[tuple[str, Image.Image]]:
     photo = np.asarray(read_image((EXAMPLES / "astronaut.jpg").read_bytes(), LIMITS).rgb)
     frame = Frame(picture=photo)
     yield "read_image-picture", strip({"photo": tile(photo), "enlarged": tile(photo[HAIR])})
-    for step in steps_for(spec, segmenter, segmenter.reading):
+    for step in steps_for(spec, segmenter, segmenter.soft):
         before, frame = frame, step(frame)
         for field in SHOWN:
             made, old = getattr(frame, field), getattr(before, field)
@@ -85,7 +85,7 @@ def steps() -> Iterator[tuple[str, Image.Image]]:
             details = {"enlarged": made[HAIR]}
             if field == "alpha":
                 thresholds = Thresholds(spec.foreground_threshold, spec.background_threshold)
-                mask = filled(before.mask)
+                mask = required(before.mask)
                 trimap = make_trimap(mask, thresholds, spec.erode_px)
                 yield "make_trimap-trimap", strip({"trimap": tile(trimap), "enlarged": tile(trimap[HAIR])})
                 details = {

@@ -15,12 +15,10 @@ from cutgate.jobs.ledger.presence import is_from
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.observe import logs
-from cutgate.worker.commands.bench import LEAST_ROUNDS, compare, report
+from cutgate.worker.commands.bench import LEAST_ROUNDS, compare, default_setup, report
 from cutgate.worker.commands.doctor import examine
-from cutgate.worker.commands.models import models
+from cutgate.worker.commands.models import is_prepared, models
 from cutgate.worker.machine.cpu import this_processor
-from cutgate.worker.models.engines.prepared import prepared_networks
-from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
 
 log = structlog.get_logger("cutgate.worker")
@@ -40,19 +38,11 @@ def run() -> None:
     settings = read_settings(WorkerSettings)
     logs.configure(settings.log_format, settings.log_level)
     # In a process of its own: preparing the graph takes memory that the long-lived parent would never give back.
-    if not _is_prepared(settings) and (status := _fetched()):
+    if not all(is_prepared(settings.for_choice(choice)) for choice in settings.choices) and (status := _fetched()):
         sys.exit(status)
     from cutgate.worker.process import celery_app as app  # the other commands need no Celery
 
     sys.exit(app.run(settings))
-
-
-def _is_prepared(settings: NetworkSettings) -> bool:
-    """Whether every network of this worker is ready to be loaded."""
-    try:
-        return bool(prepared_networks(settings))
-    except ModelUnavailable:
-        return False
 
 
 def _fetched() -> int:
@@ -100,9 +90,9 @@ def doctor(*, as_json: bool, bench: bool, rounds: int) -> None:
 
 def compare_engines(rounds: int) -> None:
     """Print how long the model takes with each engine and precision that this machine can run."""
-    settings = read_settings(NetworkSettings)
+    settings, processor = read_settings(NetworkSettings), this_processor()
     findings = compare(settings, rounds, lambda line: click.echo(line, err=True))
-    for line in report(findings, this_processor()):
+    for line in report(findings, default_setup(settings, processor), processor):
         click.echo(line)
 
 

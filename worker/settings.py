@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cutgate.jobs.presets import Choice, parse_choices
@@ -36,7 +36,7 @@ class EngineName(StrEnum):
     """The library that computes the network."""
 
     AUTO = "auto"
-    """What the processor's features suggest, or the fastest exact one that a trial found."""
+    """What the processor's features suggest."""
     ONNXRUNTIME = "onnxruntime"
     OPENVINO = "openvino"
 
@@ -70,9 +70,7 @@ class NetworkSettings(BaseSettings):
     worker_models: Choices = ()
     """What this worker offers instead of `CUTGATE_MODEL`, such as `fast,best,u2netp`."""
     engine: EngineName = EngineName.AUTO
-    """`auto`: the fastest exact one; `onnxruntime` or `openvino`: that one, without a trial."""
-    engine_trial_seconds: NonNegativeFloat = 60
-    """Maximum processor time of an idle worker's engine trial for a model; `0`: no trial."""
+    """`onnxruntime`, `openvino`, or `auto`: the faster one for this processor."""
     models_dir: Path = Field(default_factory=lambda: user_cache_dir() / "models")
     """Folder of weights; missing ones are downloaded."""
     cache_dir: Path = Field(default_factory=lambda: user_cache_dir() / "graphs")

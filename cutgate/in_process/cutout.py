@@ -25,10 +25,10 @@ class Cutout:
     """A subject without its background, or its mask where `only_mask` was set. Made by `remove_background`."""
 
     def __init__(self, result: Picture, how: Finish, settings: WorkerSettings) -> None:
-        from cutgate.worker.pictures.finish import compose
+        from cutgate.worker.pictures.finish import lay_out
 
         self._result, self._how, self._settings = result, how, settings
-        self._composed, _ = compose(result, how)
+        self._composed, _ = lay_out(result, how)
 
     def __repr__(self) -> str:
         width_px, height_px = self._composed.size_px
@@ -66,12 +66,12 @@ class Cutout:
         """The subject's alpha as a Pillow picture of mode L, whatever lies behind the subject."""
         from PIL import Image
 
-        from cutgate.worker.pictures.finish import compose
+        from cutgate.worker.pictures.finish import lay_out
 
         shown = self._composed
         if self._how.composition.shadow is not None:
             unshaded = self._how.composition.model_copy(update={"shadow": None})
-            shown, _ = compose(self._result, replace(self._how, composition=unshaded))
+            shown, _ = lay_out(self._result, replace(self._how, composition=unshaded))
         pixels = self._narrowed(shown).pixels
         return Image.fromarray(pixels if pixels.ndim == 2 else pixels[..., 3].copy())
 
@@ -116,7 +116,7 @@ class Cutout:
         """
         from cutgate.jobs.errors import CutoutError
         from cutgate.jobs.spec import FileFormat
-        from cutgate.worker.pictures.finish import over_background, written
+        from cutgate.worker.pictures.finish import encode_with_type, over_background
 
         kind = FileFormat(format_for("", file_format))
         if quality is not None and not 1 <= quality <= 100:
@@ -126,7 +126,7 @@ class Cutout:
         result = self._composed if kind is FileFormat.PNG else self._narrowed(self._composed)
         how = replace(self._how, file_format=kind, quality=quality)
         try:
-            return written(over_background(result, how), how, threads=self._settings.thread_count())[0]
+            return encode_with_type(over_background(result, how), how, threads=self._settings.thread_count())[0]
         except CutoutError as error:
             raise CutoutFailed(error.kind, error.message) from error
 

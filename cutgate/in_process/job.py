@@ -74,7 +74,7 @@ class Network:
                 image = source.decode()
                 if not self.settings.keep_rights:
                     image = replace(image, rights=None)
-                result = cut_out(image, spec, self.segmenter, check, reading=self.segmenter.reading)
+                result = cut_out(image, spec, self.segmenter, check, soft=self.segmenter.soft)
                 if behind is not None:
                     how = replace(how, background=behind.decode().over_backdrop())
         except CutoutError as error:

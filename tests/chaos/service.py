@@ -170,7 +170,6 @@ class Service:
             "CUTGATE_MODEL": write_tiny_model(self.folder / "models"),
             "CUTGATE_MODELS_DIR": str(self.folder / "models"),
             "CUTGATE_CACHE_DIR": str(self.folder / "graphs"),
-            "CUTGATE_ENGINE_TRIAL_SECONDS": "0",
             "CUTGATE_HOST": "127.0.0.1",
             "CUTGATE_PORT": str(self.port),
             "CUTGATE_COURIER_PORTS": str(urlsplit(self.backgrounds_url).port),

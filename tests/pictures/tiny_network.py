@@ -36,7 +36,6 @@ def tiny_environment(folder: Path) -> dict[str, str]:
         "CUTGATE_MODEL": write_tiny_model(models_dir),
         "CUTGATE_MODELS_DIR": str(models_dir),
         "CUTGATE_CACHE_DIR": str(folder / "graphs"),
-        "CUTGATE_ENGINE_TRIAL_SECONDS": "0",
     }
 
 

@@ -1,4 +1,4 @@
-"""Times the engines and precisions that this machine can run a model in, and recommends one."""
+"""`doctor --bench`: times the engines and precisions that this machine can run a model in, and recommends one."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -12,23 +12,28 @@ from typing import Final
 import numpy as np
 
 from cutgate.jobs.spec import Precision
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.machine.cpu import Processor
 from cutgate.worker.machine.memory import resident_bytes
-from cutgate.worker.models.engines.plans import ENGINES
+from cutgate.worker.models.engines.plans import ENGINES, engine_for
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.settings import EngineName, NetworkSettings
 
 LEAST_ROUNDS: Final = 2
+MEAN_LEVELS: Final = 0.5
+MOST_LEVELS: Final = 12
+"""Levels of 255 by which an exact mask may differ from single precision's: over all pixels, and in any one."""
 _RUNS: Final = 2
 """Runs of the network in a round, after the one that loading ends with."""
+_SAMPLE_PX: Final = 1024
 _WORTH_IT: Final = 0.95
-"""A share of the default's time that another choice has to stay below to be recommended."""
+"""A share of the default's time that another one has to stay below to be recommended."""
 _MIB: Final = 2**20
 _HEAD: Final = "engine               precision dtype    run ms  ratio  CPU ms  load s   MiB"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Setup:
     """One way to run a model."""
 
     engine: EngineName
@@ -39,16 +44,14 @@ class Choice:
         return f"CUTGATE_ENGINE={self.engine} CUTGATE_PRECISION={self.precision}"
 
 
-DEFAULT: Final = Choice(engine=EngineName.ONNXRUNTIME, precision=Precision.EXACT)
-CHOICES: Final = tuple(Choice(engine=engine, precision=precision) for precision in Precision for engine in ENGINES)
+SETUPS: Final = tuple(Setup(engine=engine, precision=precision) for precision in Precision for engine in ENGINES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """What one process measured."""
+    """Measurements of one process."""
 
     engine: str
-    provider: str
     dtype: str
     load_seconds: float
     run_seconds: float
@@ -56,45 +59,42 @@ class Timing:
     cpu_seconds: float
     """Processor time of that run, of all threads."""
     resident_bytes: int
+    mask: ByteMask
+    """Of the sample picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A choice with its best figures, or why it cannot be had."""
+    """A setup with its best figures, or why it is not recommended however fast."""
 
-    choice: Choice
+    setup: Setup
     timing: Timing | None = None
-    reason: str = ""
+    refused: str = ""
 
 
 def measure(settings: NetworkSettings) -> Timing:
-    """Load a network and time it, in this process.
-
-    Raises:
-        ModelUnavailable: it cannot be run as the settings ask.
-    """
+    """Load a network and time it, in this process."""
     from cutgate.worker.models.engines.network_run import NetworkRun
     from cutgate.worker.models.engines.runtime import load_segmenter
 
     begin = time.perf_counter()
     segmenter = load_segmenter(settings)
     load_seconds = time.perf_counter() - begin
-    network = segmenter.predict
+    network, sample = segmenter.predict, sample_picture()
+    mask = segmenter(sample)
     # Of rembg's sessions the run cannot be told apart from their own processing.
-    grey = np.full((64, 64, 3), 128, np.uint8)
     run: Callable[[], object] = (
-        network.alone(grey) if isinstance(network, NetworkRun) else partial(segmenter, grey)
+        network.alone(sample) if isinstance(network, NetworkRun) else partial(segmenter, sample)
     )
-    runs = [_timed(run) for _ in range(_RUNS)]
-    run_seconds, cpu_seconds = min(runs)
+    run_seconds, cpu_seconds = min(_timed(run) for _ in range(_RUNS))
     return Timing(
         engine=segmenter.engine,
-        provider=segmenter.provider,
         dtype=segmenter.dtype,
         load_seconds=load_seconds,
         run_seconds=run_seconds,
         cpu_seconds=cpu_seconds,
         resident_bytes=resident_bytes() or 0,
+        mask=mask,
     )
 
 
@@ -104,36 +104,41 @@ def _timed(run: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - begin, time.process_time() - cpu_begin
 
 
+def sample_picture() -> RgbImage:
+    """A reddish egg with a soft edge before a bluish wall, both of them shaded: (1024, 1024, 3) uint8."""
+    rows, columns = np.mgrid[0 : 1 : _SAMPLE_PX * 1j, 0 : 1 : _SAMPLE_PX * 1j].astype(np.float32)
+    wall = np.stack([90 + 90 * rows, 120 + 70 * rows + 20 * columns, 160 + 50 * columns], axis=-1)
+    egg = np.stack([215 - 120 * rows, 70 + 60 * columns, 90 - 40 * rows], axis=-1)
+    inside = 0.08 - 0.9 * (columns - 0.5) ** 2 - 0.6 * (rows - 0.52) ** 2
+    alpha = (1 / (1 + np.exp(-220 * inside)))[..., None]
+    return np.asarray(alpha * egg + (1 - alpha) * wall, np.uint8)
+
+
 def compare(settings: NetworkSettings, rounds: int, say: Callable[[str], object]) -> list[Finding]:
-    """Measure every choice in turns, each in a process of its own, one process at a time.
+    """Measure every setup in turns, each in a process of its own, one process at a time.
 
-    Turns spread what else the machine does over all choices alike; the first round warms the disk's cache and
+    Turns spread what else the machine does over all setups alike; the first round warms the disk's cache and
     prepares graphs, and does not count.
-
-    Args:
-        settings: model, folders, device and threads.
-        rounds: how often, at least `LEAST_ROUNDS`.
-        say: told what goes on.
     """
-    failed: dict[Choice, str] = {}
-    timings: dict[Choice, list[Timing]] = {}
+    failed: dict[Setup, str] = {}
+    timings: dict[Setup, list[Timing]] = {}
     for number in range(rounds):
-        for choice in (choice for choice in CHOICES if choice not in failed):
-            say(f"round {number + 1} of {rounds}: {choice.engine} {choice.precision}")
+        for setup in (setup for setup in SETUPS if setup not in failed):
+            say(f"round {number + 1} of {rounds}: {setup.engine} {setup.precision}")
             try:
-                timing = _apart(
-                    settings.model_copy(update={"engine": choice.engine, "precision": choice.precision})
-                )
+                timing = _apart(settings.model_copy(update={"engine": setup.engine, "precision": setup.precision}))
             except ModelUnavailable as error:
-                failed[choice] = str(error).partition("\n")[0]
+                failed[setup] = str(error).partition("\n")[0]
                 continue
             if number > 0:
-                timings.setdefault(choice, []).append(timing)
+                timings.setdefault(setup, []).append(timing)
+    best = {setup: min(measured, key=lambda timing: timing.run_seconds) for setup, measured in timings.items()}
+    reference = next((timing.mask for timing in best.values() if timing.dtype == "fp32"), None)
     return [
-        Finding(choice=choice, reason=failed[choice])
-        if choice in failed
-        else Finding(choice=choice, timing=min(timings[choice], key=lambda timing: timing.run_seconds))
-        for choice in CHOICES
+        Finding(setup=setup, refused=failed[setup])
+        if setup in failed
+        else Finding(setup=setup, timing=best[setup], refused=_why_refused(setup, best[setup], reference))
+        for setup in SETUPS
     ]
 
 
@@ -146,40 +151,61 @@ def _apart(settings: NetworkSettings) -> Timing:
             raise ModelUnavailable("its process died; there may not be enough memory") from error
 
 
-def report(findings: Sequence[Finding], processor: Processor) -> list[str]:
+def _why_refused(setup: Setup, timing: Timing, reference: ByteMask | None) -> str:
+    if setup.precision is not Precision.EXACT or reference is None:
+        return ""
+    return why_not_exact(timing.mask, reference)
+
+
+def why_not_exact(mask: ByteMask, reference: ByteMask) -> str:
+    """How far a mask is from single precision's; empty where it is as good as the same."""
+    difference = np.abs(mask.astype(np.int16) - reference)
+    if difference.mean() <= MEAN_LEVELS and difference.max() <= MOST_LEVELS:
+        return ""
+    return f"not exact: {difference.mean():.1f} levels of 255 off on average, {difference.max()} at most"
+
+
+def default_setup(settings: NetworkSettings, processor: Processor) -> Setup:
+    """What `CUTGATE_ENGINE=auto` means for the settings' device."""
+    unset = settings.model_copy(update={"engine": EngineName.AUTO, "precision": Precision.EXACT})
+    return Setup(engine=engine_for(unset, processor), precision=Precision.EXACT)
+
+
+def report(findings: Sequence[Finding], default: Setup, processor: Processor) -> list[str]:
     """A table of the findings, what the processor lacks, and a recommendation; lines for a terminal."""
     lacking = processor.lacks()
-    lines = [
+    base = next((found.timing for found in findings if found.setup == default), None)
+    return [
         f"processor: {processor.name}; " + (f"no {', no '.join(lacking)}" if lacking else "bf16, VNNI and AMX"),
         _HEAD,
+        *(_row(found, base) for found in findings),
+        *_advice(findings, default),
     ]
-    base = next((found.timing for found in findings if found.choice == DEFAULT), None)
-    lines += [_row(found, base) for found in findings]
-    return [*lines, *_advice(findings)]
 
 
 def _row(found: Finding, base: Timing | None) -> str:
     timing = found.timing
     if timing is None:
-        return f"{found.choice.engine:20} {found.choice.precision:9} cannot be had: {found.reason}"
+        return f"{found.setup.engine:20} {found.setup.precision:9} cannot be had: {found.refused}"
     ratio = f"{timing.run_seconds / base.run_seconds:6.2f}" if base else f"{'-':>6}"
-    return (
-        f"{timing.engine:20} {found.choice.precision:9} {timing.dtype:7} "
+    row = (
+        f"{timing.engine:20} {found.setup.precision:9} {timing.dtype:7} "
         f"{timing.run_seconds * 1000:7.1f} {ratio} {timing.cpu_seconds * 1000:7.1f} "
         f"{timing.load_seconds:7.2f} {timing.resident_bytes / _MIB:5.0f}"
     )
+    return f"{row}  {found.refused}".rstrip()
 
 
-def _advice(findings: Iterable[Finding]) -> list[str]:
-    """The exact choice to make, and the fast one where it gains something."""
-    seconds = {found.choice: found.timing.run_seconds for found in findings if found.timing}
-    exact = {choice: needed for choice, needed in seconds.items() if choice.precision is Precision.EXACT}
+def _advice(findings: Iterable[Finding], default: Setup) -> list[str]:
+    """The exact setup to choose, and the fast one where it gains something."""
+    seconds = {found.setup: found.timing.run_seconds for found in findings if found.timing and not found.refused}
+    exact = {setup: needed for setup, needed in seconds.items() if setup.precision is Precision.EXACT}
     if not exact:
         return ["nothing can be recommended: no engine runs this model"]
     best = min(exact, key=exact.__getitem__)
-    if DEFAULT in exact and exact[best] > _WORTH_IT * exact[DEFAULT]:
-        best = DEFAULT
-    lines = [f"recommended: {best.variables()}"]
+    if default in exact and exact[best] > _WORTH_IT * exact[default]:
+        best = default
+    lines = [f"recommended: {best.variables()}" + (", which is the default here" if best == default else "")]
     quick = min(seconds, key=seconds.__getitem__)
     if quick.precision is Precision.FAST and seconds[quick] < _WORTH_IT * seconds[best]:
         share = seconds[quick] / seconds[best]

@@ -9,12 +9,10 @@ import click
 
 from cutgate.jobs.console import read_settings
 from cutgate.jobs.presets import PRESETS, Choice
-from cutgate.worker.models.engines.choice import can_be_tried, known_choice, told, try_engines
 from cutgate.worker.models.engines.plans import plan_for
-from cutgate.worker.models.engines.prepared import Prepared, prepared_networks
 from cutgate.worker.models.errors import ModelUnavailable
-from cutgate.worker.models.graphs.cache import prepared_graph
-from cutgate.worker.models.weights.files import ensure_weights
+from cutgate.worker.models.graphs.cache import find_graph, prepared_graph
+from cutgate.worker.models.weights.files import ensure_weights, find_weights
 from cutgate.worker.models.weights.inventory import (
     FileState,
     FoundFile,
@@ -106,11 +104,7 @@ def fetch(names: tuple[str, ...], presets: tuple[str, ...], *, as_json: bool) ->
 
 
 def _fetch(settings: NetworkSettings) -> str | None:
-    """Make a model ready to be loaded, and say where its weights are; None: where rembg keeps them.
-
-    Raises:
-        ModelUnavailable: that cannot be done; the text says why and what to do.
-    """
+    """Make a model ready to be loaded, and say where its weights are; None: where rembg keeps them."""
     model = find_model(settings.model, settings.models_dir, settings.precision)
     if model is None:
         from cutgate.worker.models.engines.runtime import load_segmenter  # rembg fetches as it loads
@@ -123,36 +117,23 @@ def _fetch(settings: NetworkSettings) -> str | None:
     return str(weights.path)
 
 
+def is_prepared(settings: NetworkSettings) -> bool:
+    """Whether a model needs no `fetch` before it is loaded; rembg keeps its own, and is asked as it loads."""
+    try:
+        model = find_model(settings.model, settings.models_dir, settings.precision)
+        if model is None:
+            return False
+        weights = find_weights(model, settings.models_dir, cache_dir=settings.cache_dir)
+        return find_graph(weights, settings.cache_dir, plan_for(settings).variant) is not None
+    except ModelUnavailable:
+        return False
+
+
 def _choices(names: Sequence[str]) -> list[Choice]:
     try:
         return [Choice.parse(name) for name in names]
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-
-
-@models.command("try")
-@click.argument("names", metavar="[MODEL]...", nargs=-1)
-@click.option("--again", is_flag=True, help="Try them whatever is remembered.")
-def try_command(names: tuple[str, ...], *, again: bool) -> None:
-    """Find out which engine is the fastest here, and remember it.
-
-    A worker does so by itself when it has nothing to do. It takes CUTGATE_ENGINE_TRIAL_SECONDS of processor time
-    at most for a model; what is found counts from a worker's next start on.
-    """
-    settings = read_settings(NetworkSettings)
-    try:
-        offered = settings.model_copy(update={"worker_models": tuple(_choices(names)) or settings.choices})
-        for network in prepared_networks(offered):
-            click.echo(f"{network.name}: {_tried(network, again=again)}")
-    except (ModelUnavailable, OSError) as error:
-        raise click.ClickException(str(error)) from None
-
-
-def _tried(network: Prepared, *, again: bool) -> str:
-    if not can_be_tried(network):
-        return f"engine: {network.plan.engine}; there is nothing to try"
-    choice = (None if again else known_choice(network)) or try_engines(network)
-    return "another process tries the engines" if choice is None else told(network, choice)
 
 
 def _say(line: str) -> None:

@@ -14,11 +14,7 @@ HAZE_PART: Final = 0.03
 
 
 def subject_box(alpha: Levels) -> Region | None:
-    """The smallest rectangle around all that is more than haze; None where nothing is.
-
-    Args:
-        alpha: (height, width) of either depth.
-    """
+    """The smallest rectangle around all that is more than haze; None where nothing is."""
     haze = HAZE_PART * np.iinfo(alpha.dtype).max
     rows = _shown(alpha, haze)
     if rows is None:
@@ -55,7 +51,7 @@ def cover_fit(picture: RgbImage, height_px: int, width_px: int) -> RgbImage:
     return np.asarray(cv2.resize(middle, (width_px, height_px), interpolation=way), np.uint8)
 
 
-def composite(pixels: Levels, colours: RgbImage, alpha: int | ByteMask) -> Levels:
+def alpha_over(pixels: Levels, colours: RgbImage, alpha: int | ByteMask) -> Levels:
     """A cut-out over a background.
 
     Args:

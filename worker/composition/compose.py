@@ -21,7 +21,7 @@ class Facts:
     """The subject's box in the picture that was given; None where there is no subject."""
 
 
-def composed(pixels: Levels, how: Composition, most_pixels: int | None = None) -> tuple[Levels, Facts]:
+def arrange_on_canvas(pixels: Levels, how: Composition, most_pixels: int | None = None) -> tuple[Levels, Facts]:
     """Crop, scale, place and shade a cut-out.
 
     Args:

@@ -94,15 +94,7 @@ class Layout:
 def layout_of(
     height_px: int, width_px: int, subject: Region | None, how: Composition, most_pixels: int | None = None
 ) -> Layout:
-    """Where a picture comes to lie.
-
-    Args:
-        height_px: of the picture.
-        width_px: of the picture.
-        subject: its subject's box; without one there is nothing to crop to, to scale or to move.
-        how: `max_pixels`, `crop`, `scale` and `position` count.
-        most_pixels: of any canvas: margins may make it larger than the picture.
-    """
+    """Where a picture comes to lie, on a canvas of `most_pixels`: margins may make it larger than the picture."""
     layout = Layout(Axis(height_px, height_px), Axis(width_px, width_px)).at_most(how.max_pixels)
     if subject is not None:
         down, across = layout.down, layout.across

@@ -22,15 +22,7 @@ _REACH_PX: Final = 2
 
 
 def placed(pixels: Levels, layout: Layout) -> Levels:
-    """A picture on its canvas, clear where the canvas goes beyond it.
-
-    Args:
-        pixels: (height, width, 4) with straight alpha, or (height, width) of a mask; of either depth.
-        layout: of a picture of this size.
-
-    Returns:
-        As many channels and of the same depth; `pixels` itself where nothing changes.
-    """
+    """A picture on its canvas, fully transparent where the canvas goes beyond it; itself where nothing changes."""
     if layout.changes_nothing:
         return pixels
     width_px, height_px = layout.size_px

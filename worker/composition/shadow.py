@@ -6,9 +6,9 @@ from typing import Final
 import cv2
 import numpy as np
 
-from cutgate.worker.composition.backdrop import composite
+from cutgate.worker.composition.backdrop import alpha_over
 from cutgate.worker.cutout.raster.arrays import Bytes, Levels
-from cutgate.worker.cutout.raster.filters import enlarged, reduced
+from cutgate.worker.cutout.raster.filters import enlarged, shrink_to_fit
 from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, Region
 
 DROP: Final = 0.035
@@ -19,17 +19,8 @@ _BLACK: Final = np.zeros((1, 1, 3), np.uint8)
 
 
 def with_shadow(pixels: Levels, subject: Region, opacity: float) -> Levels:
-    """A cut-out over its own shadow, which ends where the canvas ends.
-
-    Args:
-        pixels: (height, width, 4), straight alpha, of either depth.
-        subject: its box.
-        opacity: of the shadow where it is deepest, 0 to 1.
-
-    Returns:
-        The same shape and depth; where the cut-out is opaque it is as it was.
-    """
-    return composite(pixels, _BLACK, shadow_of(pixels[..., 3], subject, opacity))
+    """A cut-out over its own shadow, which ends where the canvas ends."""
+    return alpha_over(pixels, _BLACK, shadow_of(pixels[..., 3], subject, opacity))
 
 
 def shadow_of(alpha: Levels, subject: Region, opacity: float) -> Bytes:
@@ -37,7 +28,7 @@ def shadow_of(alpha: Levels, subject: Region, opacity: float) -> Bytes:
     height_px, width_px = alpha.shape
     full = np.iinfo(alpha.dtype).max
     # Slices of a cut-out do not lie together in memory, which OpenCV wants.
-    small = reduced(np.ascontiguousarray(alpha >> (8 if full > 255 else 0), np.uint8), WORKING_SIDE_PX)
+    small = shrink_to_fit(np.ascontiguousarray(alpha >> (8 if full > 255 else 0), np.uint8), WORKING_SIDE_PX)
     by = small.shape[0] / height_px
     size_px = by * math.sqrt(subject.area_px)
     fallen = np.array([[1, 0, 0], [0, 1, DROP * size_px]], np.float32)

@@ -12,23 +12,22 @@ from cutgate.worker.cutout.mask.segment import Predict, Soft, look_at
 from cutgate.worker.cutout.mask.tidy import tidied
 from cutgate.worker.cutout.mask.zoom_in import zoom_in
 from cutgate.worker.cutout.matting import matte
-from cutgate.worker.cutout.matting.broad import made_opaque
-from cutgate.worker.cutout.matting.compose import combined, compose, with_own_colours
+from cutgate.worker.cutout.matting.broad import fill_veils
+from cutgate.worker.cutout.matting.compose import least_alpha, with_own_colours, with_straight_alpha
 from cutgate.worker.cutout.matting.foreground import estimate_foreground
-from cutgate.worker.cutout.matting.inside import hard_inside
+from cutgate.worker.cutout.matting.inside import opaque_inside
 from cutgate.worker.cutout.matting.trimap import (
     NO_THRESHOLDS,
     Thresholds,
-    holds_subject,
+    has_subject,
     keep_known,
+    knows_both_sides,
     make_trimap,
-    tells_apart,
 )
 from cutgate.worker.cutout.matting.zones import Zones, zones_of
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbaImage, RgbImage
 from cutgate.worker.cutout.raster.filters import looked_up
 from cutgate.worker.cutout.raster.geometry import Region, region_of
-from cutgate.worker.cutout.reading import USUAL, Reading
 
 Filled = TypeVar("Filled")
 
@@ -79,49 +78,33 @@ class StepOutOfOrder(RuntimeError):
     """A step needs what no step before it has filled."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Found:
-    """What the network's part of the steps has found of a subject, of the box's size."""
+def steps_for(spec: CutoutSpec, predict: Predict, soft: Soft = Soft.DOUBT) -> tuple[Step, ...]:
+    """Every step that a spec asks for, in order, for `run_steps`.
 
-    alpha: ByteMask
-    refined: bool
-    subject_found: bool
-
-
-def steps_for(spec: CutoutSpec, predict: Predict, reading: Reading = USUAL) -> tuple[Step, ...]:
-    """Every step that a spec asks for, in order: `finding_steps` and `making_steps`."""
-    return (*finding_steps(spec, predict, reading), *making_steps(spec))
-
-
-def finding_steps(spec: CutoutSpec, predict: Predict, reading: Reading = USUAL) -> tuple[Step, ...]:
-    """The steps up to `alpha`, which know nothing of how it is to be shown.
-
-    Args:
-        spec: what to do.
-        predict: the network.
-        reading: what its map means.
-
-    Returns:
-        Steps for `run_steps`. They raise `cutgate.jobs.errors.BoxOutsidePicture` where nothing of the spec's box
-        lies in the picture, and what `predict` raises.
+    They raise `BoxOutsidePicture` where nothing of the spec's box lies in the picture, and what `predict` raises.
     """
+    return (*_matting_steps(spec, predict, soft), *_rendering_steps(spec))
+
+
+def _matting_steps(spec: CutoutSpec, predict: Predict, soft: Soft) -> tuple[Step, ...]:
+    """The steps up to `alpha`, which know nothing of how it is to be shown."""
     thresholds = Thresholds(spec.foreground_threshold, spec.background_threshold)
     raw = spec.refinement is Refinement.RAW
-    is_matte = reading.soft is Soft.ALPHA and spec.refinement in {Refinement.AUTO, Refinement.ON}
+    is_matte = soft is Soft.ALPHA and spec.refinement in {Refinement.AUTO, Refinement.ON}
     return (
         select_region(spec.box),
         find_subject(predict),
-        zoom_in_pass(predict, reading.soft),
+        zoom_in_pass(predict, soft),
         choose_by_box(predict),
         *((tidy_mask,) if spec.tidy_mask else ()),
-        notice_subject(NO_THRESHOLDS if raw else thresholds),
+        detect_subject(NO_THRESHOLDS if raw else thresholds),
         choose_refinement(Refinement.ON if is_matte else spec.refinement, thresholds, spec.erode_px),
         take_mask if raw or is_matte else estimate_alpha(thresholds, spec.erode_px),
         cut_to_box,
     )
 
 
-def making_steps(spec: CutoutSpec) -> tuple[Step, ...]:
+def _rendering_steps(spec: CutoutSpec) -> tuple[Step, ...]:
     """The steps from `alpha` to `result`."""
     inside = (harden_inside,) if spec.composing.hard_inside else ()
     if spec.output is Output.MASK:
@@ -153,7 +136,7 @@ def step_name(step: Step) -> str:
     return str(getattr(step, "__qualname__", type(step).__name__)).partition(".")[0]
 
 
-def filled(value: Filled | None) -> Filled:
+def required(value: Filled | None) -> Filled:
     """A field of a frame that an earlier step has filled.
 
     Raises:
@@ -164,21 +147,9 @@ def filled(value: Filled | None) -> Filled:
     return value
 
 
-def found_in(frame: Frame) -> Found:
-    """What `finding_steps` have found."""
-    return Found(alpha=filled(frame.alpha), refined=frame.refined, subject_found=filled(frame.subject_found))
-
-
-def take_found(found: Found) -> Step:
-    """A step that fills in what was found before, in the same box of the same picture."""
-    return lambda frame: replace(
-        frame, region=frame.box, alpha=found.alpha, refined=found.refined, subject_found=found.subject_found
-    )
-
-
 def harden_inside(frame: Frame) -> Frame:
     """A step that makes `alpha` opaque inside the subject."""
-    return replace(frame, alpha=hard_inside(filled(frame.alpha)))
+    return replace(frame, alpha=opaque_inside(required(frame.alpha)))
 
 
 def select_region(box: Box | None) -> Step:
@@ -193,14 +164,14 @@ def select_region(box: Box | None) -> Step:
 
 def find_subject(predict: Predict) -> Step:
     """A step that fills `mask` with what the network sees."""
-    return lambda frame: _with_mask(frame, look_at(predict, frame.picture, filled(frame.region)))
+    return lambda frame: _with_mask(frame, look_at(predict, frame.picture, required(frame.region)))
 
 
 def zoom_in_pass(predict: Predict, soft: Soft) -> Step:
     """A step that changes `mask` where a closer map of the subject is better."""
 
     def step(frame: Frame) -> Frame:
-        return _with_mask(frame, zoom_in(predict, frame.picture, filled(frame.mask), soft, frame.small))
+        return _with_mask(frame, zoom_in(predict, frame.picture, required(frame.mask), soft, frame.small))
 
     return step
 
@@ -209,8 +180,8 @@ def choose_by_box(predict: Predict) -> Step:
     """A step that goes on with the box alone, and a map of its own, where the box chooses among subjects."""
 
     def step(frame: Frame) -> Frame:
-        box = filled(frame.box)
-        mask = map_of_box(predict, frame.picture, filled(frame.mask), filled(frame.small), box)
+        box = required(frame.box)
+        mask = map_of_box(predict, frame.picture, required(frame.mask), required(frame.small), box)
         return frame if mask is None else _with_mask(replace(frame, region=box), mask)
 
     return step
@@ -218,12 +189,12 @@ def choose_by_box(predict: Predict) -> Step:
 
 def tidy_mask(frame: Frame) -> Frame:
     """A step that makes `mask` smooth and whole."""
-    return _with_mask(frame, tidied(filled(frame.mask)))
+    return _with_mask(frame, tidied(required(frame.mask)))
 
 
-def notice_subject(thresholds: Thresholds) -> Step:
+def detect_subject(thresholds: Thresholds) -> Step:
     """A step that fills `subject_found`."""
-    return lambda frame: replace(frame, subject_found=holds_subject(filled(frame.small), thresholds))
+    return lambda frame: replace(frame, subject_found=has_subject(required(frame.small), thresholds))
 
 
 def choose_refinement(refinement: Refinement, thresholds: Thresholds, erode_px: int) -> Step:
@@ -232,7 +203,7 @@ def choose_refinement(refinement: Refinement, thresholds: Thresholds, erode_px: 
     def step(frame: Frame) -> Frame:
         if refinement is not Refinement.AUTO:
             return replace(frame, refined=refinement is Refinement.ON)
-        return replace(frame, refined=True, zones=zones_of(filled(frame.small), thresholds, erode_px))
+        return replace(frame, refined=True, zones=zones_of(required(frame.small), thresholds, erode_px))
 
     return step
 
@@ -241,18 +212,18 @@ def estimate_alpha(thresholds: Thresholds, erode_px: int) -> Step:
     """A step that fills `alpha`. Pixels that the mask knows keep 0 or 255, whatever estimates the others."""
 
     def step(frame: Frame) -> Frame:
-        if not filled(frame.subject_found):
+        if not required(frame.subject_found):
             return take_mask(frame)
-        mask = filled(frame.mask)
+        mask = required(frame.mask)
         trimap = make_trimap(mask, thresholds, erode_px)
-        if not tells_apart(trimap) or (frame.refined and min(mask.shape) < matte.MIN_SIDE_PX):
+        if not knows_both_sides(trimap) or (frame.refined and min(mask.shape) < matte.MIN_SIDE_PX):
             alpha = keep_known(looked_up(mask, matte.PRIOR), trimap)
         elif not frame.refined:
-            alpha = matte.remap(mask, trimap, thresholds, erode_px)
+            alpha = matte.stretch_between_thresholds(mask, trimap, thresholds, erode_px)
         else:
-            image = matte.working(_seen(frame))
-            alpha = matte.refine(_seen(frame), mask, trimap, frame.zones, (image, filled(frame.small)))
-            alpha = made_opaque(image, alpha)
+            image = matte.to_working_size(_seen(frame))
+            alpha = matte.refine(_seen(frame), mask, trimap, frame.zones, (image, required(frame.small)))
+            alpha = fill_veils(image, alpha)
         return replace(frame, alpha=alpha)
 
     return step
@@ -260,22 +231,22 @@ def estimate_alpha(thresholds: Thresholds, erode_px: int) -> Step:
 
 def take_mask(frame: Frame) -> Frame:
     """A step that fills `alpha` with the mask as it is; with 0 where no subject was found."""
-    mask = filled(frame.mask)
-    return replace(frame, alpha=mask if filled(frame.subject_found) else np.zeros_like(mask))
+    mask = required(frame.mask)
+    return replace(frame, alpha=mask if required(frame.subject_found) else np.zeros_like(mask))
 
 
 def cut_to_box(frame: Frame) -> Frame:
     """A step that cuts `alpha` to the box where more was worked on: within it nothing is other than without it."""
-    box, region = filled(frame.box), filled(frame.region)
+    box, region = required(frame.box), required(frame.region)
     if region == box:
         return frame
-    alpha = filled(frame.alpha)[box.seen_from(region).index]
+    alpha = required(frame.alpha)[box.seen_from(region).index]
     return replace(frame, region=box, mask=None, small=None, zones=None, alpha=np.ascontiguousarray(alpha))
 
 
 def clean_colours(frame: Frame) -> Frame:
     """A step that fills `colours`: the subject's own where they were estimated, the picture's where not."""
-    image, alpha = _seen(frame), filled(frame.alpha)
+    image, alpha = _seen(frame), required(frame.alpha)
     return replace(frame, colours=estimate_foreground(image, alpha) if frame.refined else image)
 
 
@@ -286,30 +257,30 @@ def give_mask(frame: Frame) -> Frame:
 
 def give_cutout(frame: Frame) -> Frame:
     """A step that fills `result` with colours and straight alpha."""
-    colours = filled(frame.colours)
+    colours = required(frame.colours)
     if frame.own_colours is not None:
-        colours = with_own_colours(colours, _seen(frame), frame.own_colours[filled(frame.region).index])
-    return replace(frame, result=compose(colours, _final_alpha(frame)))
+        colours = with_own_colours(colours, _seen(frame), frame.own_colours[required(frame.region).index])
+    return replace(frame, result=with_straight_alpha(colours, _final_alpha(frame)))
 
 
 def restore_size(frame: Frame) -> Frame:
     """A step that gives `result` the size of the picture, with nothing outside the region."""
-    part, height_and_width = filled(frame.result), frame.picture.shape[:2]
+    part, height_and_width = required(frame.result), frame.picture.shape[:2]
     if part.shape[:2] == height_and_width:
         return frame
     whole = np.zeros((*height_and_width, *part.shape[2:]), np.uint8)
-    whole[filled(frame.region).index] = part
+    whole[required(frame.region).index] = part
     return replace(frame, result=whole)
 
 
 def _final_alpha(frame: Frame) -> ByteMask:
     source = frame.source_alpha
-    return combined(filled(frame.alpha), None if source is None else source[filled(frame.region).index])
+    return least_alpha(required(frame.alpha), None if source is None else source[required(frame.region).index])
 
 
 def _with_mask(frame: Frame, mask: ByteMask) -> Frame:
-    return frame if mask is frame.mask else replace(frame, mask=mask, small=matte.working(mask))
+    return frame if mask is frame.mask else replace(frame, mask=mask, small=matte.to_working_size(mask))
 
 
 def _seen(frame: Frame) -> RgbImage:
-    return frame.picture[filled(frame.region).index]
+    return frame.picture[required(frame.region).index]

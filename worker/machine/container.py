@@ -17,10 +17,6 @@ def cpu_quota(groups: Path = _GROUPS, membership: Path = _MEMBERSHIP) -> int:
     """Whole processors that this process may keep busy, at least 1.
 
     A fraction is dropped: a thread more than the quota pays for makes all of them wait for the throttled one.
-
-    Args:
-        groups: where the control groups are mounted.
-        membership: the kernel's list of the groups that the process is in.
     """
     shares = [float(_usable_processors())]
     for folder in _folders(groups, membership, "cpu"):
@@ -29,12 +25,7 @@ def cpu_quota(groups: Path = _GROUPS, membership: Path = _MEMBERSHIP) -> int:
 
 
 def memory_limit_bytes(groups: Path = _GROUPS, membership: Path = _MEMBERSHIP) -> int:
-    """Memory that this process may use: the tightest control group's, or the machine's.
-
-    Args:
-        groups: where the control groups are mounted.
-        membership: the kernel's list of the groups that the process is in.
-    """
+    """Memory that this process may use: the tightest control group's, or the machine's."""
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for folder in _folders(groups, membership, "memory"):
         for name in ("memory.max", "memory.limit_in_bytes"):

@@ -48,11 +48,7 @@ class Processor:
 
 
 def this_processor(cpuinfo: Path = _CPUINFO) -> Processor:
-    """The processor of this machine.
-
-    Args:
-        cpuinfo: the kernel's description of it; another system has none.
-    """
+    """The processor of this machine."""
     try:
         text = cpuinfo.read_text(encoding="utf-8", errors="replace")
     except OSError:

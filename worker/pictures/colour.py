@@ -18,15 +18,7 @@ _LATTICE: Final = np.stack(np.meshgrid(*[np.linspace(0, 255, 9).astype(np.uint8)
 
 
 def to_srgb(picture: Image.Image, icc: bytes | None) -> Image.Image:
-    """The picture in sRGB, by its profile. Without a usable one its numbers count as sRGB, or as plain CMYK.
-
-    Args:
-        picture: of mode `L`, `RGB` or `CMYK`.
-        icc: the profile that came with it; a damaged one, or one for other colours, is ignored.
-
-    Returns:
-        A picture of mode `RGB`.
-    """
+    """The picture in sRGB, by its profile. Without a usable one its numbers count as sRGB, or as plain CMYK."""
     if icc is not None:
         if picture.mode == "L" and is_rgb_profile(icc):
             picture = picture.convert("RGB")

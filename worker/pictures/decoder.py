@@ -82,23 +82,12 @@ class Decoder:
     """Reads pictures as `read_image` does, from any thread, each in a process of its own."""
 
     def __init__(self, max_seconds: float, max_bytes: int, module: str = __name__) -> None:
-        """Start the server.
-
-        Args:
-            max_seconds: time that one picture may take.
-            max_bytes: memory that its process may take.
-            module: what the server runs.
-        """
         self._max_seconds, self._max_bytes, self._module = max_seconds, max_bytes, module
         self._lock = threading.Lock()
         self._server = _Server(module)
 
     def require(self) -> None:
-        """Wait until the server is ready, and start it anew if it has died.
-
-        Raises:
-            RuntimeError: it does not start.
-        """
+        """Wait until the server is ready, and start it anew if it has died."""
         with self._lock:
             if self._server.is_dead():
                 self._server.close()
@@ -116,7 +105,6 @@ class Decoder:
 
         Raises:
             DecodingStopped: it took more time or memory than is allowed, or broke its process twice.
-            RuntimeError: no process can be had.
         """
         request = {
             "limits": asdict(limits),
@@ -169,12 +157,7 @@ class _Server:
         self._ready = True
 
     def ask(self, file: FileIO, request: dict[str, object], timeout_seconds: float) -> dict[str, Any]:
-        """What a process of its own, which is forked for it, answers to a request.
-
-        Raises:
-            EOFError: it has gone without a word.
-            OSError: it does not answer.
-        """
+        """What a process of its own, which is forked for it, answers to a request."""
         ours, theirs = socket.socketpair()
         ours.settimeout(timeout_seconds)
         with ours, ours.makefile("rw") as stream:
@@ -194,12 +177,7 @@ class _Server:
 
 
 def _source(answer: dict[str, Any], file: FileIO, limits: SourceLimits) -> SourceImage:
-    """The picture that an answer describes. It is not trusted: the decoder may be the picture's by then.
-
-    Raises:
-        CutoutError: what the decoder raised.
-        EOFError: the answer makes no sense.
-    """
+    """The picture that an answer describes. It is not trusted: the decoder may be the picture's by then."""
     try:
         if "kind" in answer:
             raise _error(answer)
@@ -231,11 +209,7 @@ class _Contents:
         self._buffer, self._place = buffer, 0
 
     def array(self, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
-        """The next array, which is not copied.
-
-        Raises:
-            ValueError: the file holds less.
-        """
+        """The next array, which is not copied."""
         array = np.frombuffer(self._buffer, dtype, math.prod(shape), self._place).reshape(shape)
         self._place += array.nbytes
         return array
@@ -249,9 +223,6 @@ def _sealed(file: FileIO) -> mmap.mmap | bytes:
     """The contents of a file that nobody can change any more; where a file cannot be sealed, a copy of them.
 
     The decoder still has the file. It could cut it short, which would end this process at the next pixel.
-
-    Raises:
-        OSError: the decoder keeps a way to change it.
     """
     if not _SEALS:
         file.seek(0)

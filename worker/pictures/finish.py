@@ -7,8 +7,8 @@ import numpy as np
 
 from cutgate.jobs.composition import Composition
 from cutgate.jobs.spec import Colour, CutoutSpec, FileFormat
-from cutgate.worker.composition.backdrop import composite, cover_fit
-from cutgate.worker.composition.compose import Facts, composed
+from cutgate.worker.composition.backdrop import alpha_over, cover_fit
+from cutgate.worker.composition.compose import Facts, arrange_on_canvas
 from cutgate.worker.cutout.raster.arrays import Bytes, RgbImage
 from cutgate.worker.pictures.colour import converted_from_srgb
 from cutgate.worker.pictures.encoders import MEDIA_TYPES, Picture, encode, format_of
@@ -64,9 +64,9 @@ def finish(picture: Picture, how: Finish, *, threads: int = 1) -> Finished:
         ProcessingFailed: the picture is larger than the format can hold.
     """
     # Under one name, for each may have hundreds of megabytes.
-    picture, facts = compose(picture, how)
+    picture, facts = lay_out(picture, how)
     picture = over_background(picture, how)
-    data, media_type = written(picture, how, threads=threads)
+    data, media_type = encode_with_type(picture, how, threads=threads)
     width_px, height_px = picture.size_px
     return Finished(
         data=data,
@@ -78,13 +78,13 @@ def finish(picture: Picture, how: Finish, *, threads: int = 1) -> Finished:
     )
 
 
-def compose(picture: Picture, how: Finish) -> tuple[Picture, Facts]:
+def lay_out(picture: Picture, how: Finish) -> tuple[Picture, Facts]:
     """A result as its composition wants it, and what became known of it."""
-    pixels, facts = composed(picture.pixels, how.composition, how.most_pixels)
+    pixels, facts = arrange_on_canvas(picture.pixels, how.composition, how.most_pixels)
     return replace(picture, pixels=pixels), facts
 
 
-def written(picture: Picture, how: Finish, *, threads: int = 1) -> tuple[bytes, str]:
+def encode_with_type(picture: Picture, how: Finish, *, threads: int = 1) -> tuple[bytes, str]:
     """A result that is composed and over its background as a file, and the media type; otherwise as `finish`."""
     file_format = format_of(picture, how.file_format)
     return encode(picture, file_format, how.quality, threads=threads), MEDIA_TYPES[file_format]
@@ -108,7 +108,7 @@ def over_background(picture: Picture, how: Finish) -> Picture:
     if picture.icc_profile is not None:
         colours = converted_from_srgb(colours, picture.icc_profile)
     alpha = background[3] if isinstance(background, tuple) else _OPAQUE
-    return replace(picture, pixels=composite(picture.pixels, colours, alpha))
+    return replace(picture, pixels=alpha_over(picture.pixels, colours, alpha))
 
 
 def _opaque(background: Colour | RgbImage | None) -> Colour | Bytes:

@@ -166,16 +166,8 @@ def learn_heif() -> None:
 def _decode_jpeg(data: bytes, picture: Image.Image, *, keep_rgb_profile: bool) -> SourceImage | None:
     """A JPEG in colour, decoded by what Pillow has for it (libjpeg-turbo), but at once into an array.
 
-    Pillow has four bytes for a pixel; to take one away costs a third of the whole.
-
-    Args:
-        data: the file.
-        picture: the same, opened and not decoded.
-        keep_rgb_profile: as for `read_image`.
-
-    Returns:
-        None where the colours are of another kind, or anything is wrong with the file: Pillow says then whether
-        it can be read for all that.
+    Pillow has four bytes for a pixel; to take one away costs a third of the whole. None where the colours are of
+    another kind, or anything is wrong with the file: Pillow says then whether it can be read for all that.
     """
     if picture.mode != "RGB":
         return None

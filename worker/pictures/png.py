@@ -46,13 +46,7 @@ def write_png(
 ) -> bytes:
     """A PNG file, made in bands of rows, so that no second copy of the picture is ever held.
 
-    Args:
-        pixels: (height, width) of grey or (height, width, 4) of RGB with straight alpha, at least 1 x 1; uint8, or
-            uint16 for a file of 16 bits.
-        icc: a colour profile to embed.
-        dpi: density to state, across and down.
-        exif: an EXIF block, as JPEG holds it.
-        threads: how many may work on it.
+    Pixels are (height, width) of grey or (height, width, 4) with straight alpha, of 8 or 16 bits a channel.
     """
     height_px, width_px = pixels.shape[:2]
     planes = pixels.reshape(height_px, width_px, -1)

@@ -17,28 +17,14 @@ _TIFF_BLACK_IS_ZERO, _TIFF_RGB, _TIFF_STRAIGHT_ALPHA, _TIFF_UNSIGNED = 1, 2, 2, 
 
 
 def is_deep(data: bytes, picture: Image.Image) -> bool:
-    """Whether a picture has 16 bits per channel that `read_samples` reads right.
-
-    Args:
-        data: the file.
-        picture: the same, opened and not decoded.
-    """
+    """Whether a picture has 16 bits per channel that `read_samples` reads right."""
     if "transparency" in picture.info:  # one transparent colour; Pillow makes alpha of it, at 8 bits
         return False
     return _is_deep_png(data, picture) or _is_deep_tiff(picture)
 
 
 def read_samples(data: bytes, orientation: int) -> Samples | None:
-    """Decode a picture that `is_deep`, and turn it upright.
-
-    Args:
-        data: the file.
-        orientation: EXIF's, 1 to 8.
-
-    Returns:
-        (height, width, 3 or 4) uint16 in the order R, G, B, straight alpha; None where the decoder does not know
-        this kind of file.
-    """
+    """Decode a picture that `is_deep`, and turn it upright; None where OpenCV does not know this kind of file."""
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.dtype != np.uint16:
         return None

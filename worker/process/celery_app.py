@@ -91,15 +91,7 @@ def make_app(settings: WorkerSettings, parent: Parent, child: Child) -> Celery:
 
 
 def run(settings: WorkerSettings, child: Child | None = None) -> int:
-    """Serve the worker's lanes until the process is told to stop.
-
-    Args:
-        settings: of the worker.
-        child: what does the work; the usual one by default.
-
-    Returns:
-        The process's exit status.
-    """
+    """Serve the worker's lanes until the process is told to stop."""
     child = child or Child(settings)
     redis_url = settings.redis_url.get_secret_value()
     client, blobs = connect(redis_url), open_blob_store(settings)

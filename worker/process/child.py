@@ -29,7 +29,6 @@ from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.pictures.decoder import DECODE_SECONDS, Decoder
 from cutgate.worker.process.concurrency import ConcurrentItems, Deadlines
 from cutgate.worker.process.faults import Faults
-from cutgate.worker.process.kept_masks import MASKS_BYTES, KeptMasks
 from cutgate.worker.process.runner import Runner
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
 
@@ -47,18 +46,9 @@ class Child:
     """What lives in the pool's process. ONNX Runtime sessions do not survive a fork, so it starts after it.
 
     Its parent tells when it has gone; the child itself never says goodbye.
-
-    Attributes:
-        deadlines: of the items that it works on; for the parent as well.
     """
 
     def __init__(self, settings: WorkerSettings, load: LoadSegmenter = load_segmenter) -> None:
-        """Prepare it, in the parent.
-
-        Args:
-            settings: of the worker.
-            load: finds, prepares and loads a network.
-        """
         self._settings, self._load = settings, load
         self.deadlines = Deadlines(settings.item_count())
         self._alive = AliveFile(settings.alive_file)
@@ -116,7 +106,7 @@ class Child:
             store=RedisLedger(redis, settings.ledger_limits()),
             blobs=open_blob_store(settings),
             predict_for=lambda spec: segmenters[lane_of(spec)],
-            reading_for=lambda spec: segmenters[lane_of(spec)].reading,
+            soft_for=lambda spec: segmenters[lane_of(spec)].soft,
             owner=owner,
             limits=settings.source_limits(),
             beat_seconds=settings.beat_seconds,
@@ -124,7 +114,6 @@ class Child:
             keep_16_bit=settings.keep_16_bit,
             keep_rights=settings.keep_rights,
             threads=settings.thread_count(),
-            masks=KeptMasks(MASKS_BYTES),
             read_image=decoder.read_image,
         )
         self._faults = runner.faults
@@ -174,11 +163,7 @@ class Child:
         self._takes_hints.value = True
 
     def _load_all(self) -> dict[Lane, Segmenter]:
-        """Load every network that this worker offers.
-
-        Raises:
-            ModelUnavailable: one cannot be had, or together they take more memory than the process may.
-        """
+        """Load every network that this worker offers."""
         settings = self._settings
         segmenters = {choice.lane: self._load_one(choice) for choice in settings.choices}
         taken, limit = resident_bytes() or 0, settings.worker_byte_limit()
@@ -202,11 +187,7 @@ class Child:
         return segmenter
 
     def run(self, lane: str) -> None:
-        """Take one item of the lane, if one waits, and return when there is room for another.
-
-        Raises:
-            Reject: the child could not start; the hint goes back for another worker.
-        """
+        """Take one item of the lane, if one waits, and return when there is room for another."""
         if self._items is None:
             raise Reject("this worker could not start", requeue=True)
         self._items.take_one([Lane(lane)])

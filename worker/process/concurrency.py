@@ -73,13 +73,6 @@ class ConcurrentItems:
     """
 
     def __init__(self, runner: Runner, deadlines: Deadlines, max_pixels: int | None = None) -> None:
-        """Prepare it.
-
-        Args:
-            runner: works on each.
-            deadlines: of so many items.
-            max_pixels: of all their pictures; None for no bound.
-        """
         self._runner, self._deadlines, self._max_pixels = runner, deadlines, max_pixels
         self._free = list(range(len(deadlines)))
         self._pixels: dict[int, int] = {}

@@ -26,7 +26,6 @@ from cutgate.jobs.observe.metric_names import CHILDREN_GONE, ITEMS_TAKEN_BACK
 from cutgate.jobs.upkeep.background import Call, upkeep_threads
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.worker.process.concurrency import Deadlines
-from cutgate.worker.process.idle_trial import LOOK_SECONDS, IdleTrial
 from cutgate.worker.process.metrics import CHILD
 from cutgate.worker.settings import WorkerSettings
 
@@ -85,8 +84,6 @@ class Parent:
         self._open.enter_context(
             Every(RELEASE_SECONDS, HeldDuringFork(self._release_claims_of_dead), "claims of the dead")
         )
-        trial = self._open.enter_context(IdleTrial(self._settings, self._deadlines.any))
-        self._open.enter_context(Every(LOOK_SECONDS, HeldDuringFork(trial.look), "engine trial"))
         if len(self._deadlines) > 1:
             # Held off at a fork for one more reason: it must not end the child that takes a hanging one's place.
             self._open.enter_context(Every(WATCH_SECONDS, HeldDuringFork(self._end_hanging), "watch"))

@@ -31,15 +31,13 @@ from cutgate.jobs.observe.traces import Kind, Value
 from cutgate.jobs.record import Claim, Result
 from cutgate.jobs.spec import Box, CutoutSpec, FileFormat, Lane, Output, lane_of
 from cutgate.worker.cut_out import cut_out
-from cutgate.worker.cutout.mask.segment import Predict
+from cutgate.worker.cutout.mask.segment import Predict, Soft
 from cutgate.worker.cutout.raster.arrays import RgbImage
-from cutgate.worker.cutout.reading import USUAL, Reading
 from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.finish import Finish, Finished, finish
 from cutgate.worker.pictures.images import SourceImage, read_image
 from cutgate.worker.process.faults import Faults
 from cutgate.worker.process.heartbeat import ClaimLost, Heartbeat
-from cutgate.worker.process.kept_masks import KeptMasks
 from cutgate.worker.process.metrics import Stopwatch
 
 log = structlog.get_logger(__name__)
@@ -65,21 +63,15 @@ class Runner:
     """How many may make a file of one result."""
     read_image: Callable[..., SourceImage] = read_image
     """`images.read_image`, or a decoder's."""
-    reading_for: Callable[[CutoutSpec], Reading] = lambda _: USUAL
-    """What the map of that network means."""
-    masks: KeptMasks = field(default_factory=lambda: KeptMasks(0))
-    """Of the last pictures that had a composition."""
+    soft_for: Callable[[CutoutSpec], Soft] = lambda _: Soft.DOUBT
+    """What the soft levels of that network's map mean."""
     faults: Faults = field(default_factory=Faults)
     """Those in a row that were no picture's own."""
     retry_seconds: float = 0.5
     """Pause before the ledger or the blob store is asked again."""
 
     def run_one(self, lanes: Sequence[Lane]) -> bool:
-        """Take one item of the lanes and bring it to its end.
-
-        Returns:
-            False when nothing waited.
-        """
+        """Take one item of the lanes and bring it to its end."""
         claim = self.claim(lanes)
         if claim is None:
             return False
@@ -172,17 +164,8 @@ class Runner:
     def _cut_out(self, claim: Claim, beat: Heartbeat, watch: Stopwatch) -> Picture:
         spec, data = claim.spec, self._insist(lambda: self.blobs.get(claim.source), beat)
         holds_16_bit = spec.file_format is FileFormat.PNG and spec.output is Output.CUTOUT
-        keeps_16_bit = self.keep_16_bit and holds_16_bit
-        memory = self.masks.of(claim.account, data, spec, keeps_16_bit=keeps_16_bit)
-        return cut_out(
-            self._read(data, watch, keep_16_bit=keeps_16_bit),
-            spec,
-            self.predict_for(spec),
-            beat.check,
-            watch.ended,
-            self.reading_for(spec),
-            memory,
-        )
+        source = self._read(data, watch, keep_16_bit=self.keep_16_bit and holds_16_bit)
+        return cut_out(source, spec, self.predict_for(spec), beat.check, watch.ended, self.soft_for(spec))
 
     def _behind(self, claim: Claim, beat: Heartbeat) -> RgbImage | None:
         """The picture behind the subject, where there is one."""
@@ -224,11 +207,7 @@ class Runner:
         traces.fail(error.kind)
 
     def _insist(self, call: Callable[[], T], beat: Heartbeat) -> T:
-        """Call until the ledger or the blob store answers, as long as the claim has time.
-
-        Raises:
-            ServiceUnavailable: it did not answer before the hard deadline.
-        """
+        """Call until the ledger or the blob store answers, as long as the claim has time."""
         while True:
             try:
                 return call()

@@ -17,7 +17,7 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.long
 
 STEPS = (
-    "read select_region find_subject zoom_in_pass choose_by_box notice_subject choose_refinement estimate_alpha "
+    "read select_region find_subject zoom_in_pass choose_by_box detect_subject choose_refinement estimate_alpha "
     "cut_to_box clean_colours give_cutout restore_size encode write"
 )
 CALLERS_TRACE = "0af7651916cd43dd8448eb211c80319c"

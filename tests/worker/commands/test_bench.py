@@ -1,80 +1,163 @@
+"""`doctor --bench`: every engine and precision timed, a recommendation, and none that is not exact."""
+
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 from click.testing import CliRunner
 
 from cutgate.jobs.spec import Precision
 from cutgate.worker.__main__ import main
-from cutgate.worker.commands.bench import CHOICES, DEFAULT, Choice, Finding, Timing, report
+from cutgate.worker.commands.bench import (
+    MOST_LEVELS,
+    SETUPS,
+    Finding,
+    Setup,
+    Timing,
+    default_setup,
+    report,
+    sample_picture,
+    why_not_exact,
+)
 from cutgate.worker.machine.cpu import Processor
+from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.settings import EngineName, NetworkSettings
-from tests.pictures.tiny_network import write_tiny_model
+from tests.pictures.tiny_network import SIDE_PX, network, write_tiny_model
 
 PROCESSOR = Processor(name="Some Processor", x86=True, features=frozenset({"avx512_vnni", "avx512_bf16"}))
 TIMING = Timing(
     engine="onnxruntime 1.31.1",
-    provider="CPUExecutionProvider",
     dtype="fp32",
     load_seconds=0.5,
     run_seconds=0.8,
     cpu_seconds=1.6,
     resident_bytes=1400 * 2**20,
+    mask=np.zeros((1, 1), np.uint8),
 )
-OPENVINO = Choice(engine=EngineName.OPENVINO, precision=Precision.EXACT)
-FAST = Choice(engine=EngineName.OPENVINO, precision=Precision.FAST)
+PLAIN = Setup(engine=EngineName.ONNXRUNTIME, precision=Precision.EXACT)
+OPENVINO = Setup(engine=EngineName.OPENVINO, precision=Precision.EXACT)
+FAST = Setup(engine=EngineName.OPENVINO, precision=Precision.FAST)
 
 
-def timed(choice: Choice, run_seconds: float) -> Finding:
-    return Finding(choice=choice, timing=replace(TIMING, run_seconds=run_seconds))
+def timed(setup: Setup, run_seconds: float, refused: str = "") -> Finding:
+    return Finding(setup=setup, timing=replace(TIMING, run_seconds=run_seconds), refused=refused)
 
 
-def test_every_engine_and_precision_is_a_choice() -> None:
-    assert len(CHOICES) == 4
-    assert DEFAULT in CHOICES
+def test_the_default_is_one_of_the_setups(tiny_settings: NetworkSettings) -> None:
+    assert len(SETUPS) == 4
+    assert default_setup(tiny_settings, PROCESSOR) == OPENVINO
+    assert default_setup(tiny_settings, replace(PROCESSOR, features=frozenset())) == PLAIN
 
 
 def test_the_table() -> None:
-    lines = report([timed(DEFAULT, 0.8), timed(OPENVINO, 0.4), Finding(choice=FAST, reason="no table")], PROCESSOR)
+    found = [
+        timed(PLAIN, 0.8),
+        timed(OPENVINO, 0.4, "not exact: far off"),
+        Finding(setup=FAST, refused="no table"),
+    ]
+    lines = report(found, PLAIN, PROCESSOR)
     assert lines[0] == "processor: Some Processor; no AMX"
     assert " ".join(lines[2].split()) == "onnxruntime 1.31.1 exact fp32 800.0 1.00 1600.0 0.50 1400"
     assert lines[3].split()[4:6] == ["400.0", "0.50"]
+    assert lines[3].endswith("1400  not exact: far off")
     assert lines[4].split(maxsplit=2) == ["openvino", "fast", "cannot be had: no table"]
-    assert lines[5:] == ["recommended: CUTGATE_ENGINE=openvino CUTGATE_PRECISION=exact"]
+    assert lines[5:] == [f"recommended: {PLAIN.variables()}, which is the default here"]
 
 
 @pytest.mark.parametrize(
-    ("seconds", "advice"),
+    ("findings", "advice"),
     [
-        ({DEFAULT: 1.0, OPENVINO: 0.98}, ["recommended: CUTGATE_ENGINE=onnxruntime CUTGATE_PRECISION=exact"]),
-        ({OPENVINO: 0.5}, ["recommended: CUTGATE_ENGINE=openvino CUTGATE_PRECISION=exact"]),
         (
-            {DEFAULT: 1.0, OPENVINO: 0.5, FAST: 0.3},
+            [timed(PLAIN, 1.0), timed(OPENVINO, 0.98)],
+            [f"recommended: {PLAIN.variables()}, which is the default here"],
+        ),
+        ([timed(OPENVINO, 0.5)], ["recommended: CUTGATE_ENGINE=openvino CUTGATE_PRECISION=exact"]),
+        (
+            [timed(PLAIN, 1.0), timed(OPENVINO, 0.5), timed(FAST, 0.3)],
             [
                 "recommended: CUTGATE_ENGINE=openvino CUTGATE_PRECISION=exact",
                 "60% of its time, where hard photos may differ: CUTGATE_ENGINE=openvino CUTGATE_PRECISION=fast",
             ],
         ),
-        ({}, ["nothing can be recommended: no engine runs this model"]),
+        ([], ["nothing can be recommended: no engine runs this model"]),
     ],
 )
-def test_the_advice(seconds: dict[Choice, float], advice: list[str]) -> None:
-    findings = [timed(choice, needed) for choice, needed in seconds.items()]
-    assert report(findings, PROCESSOR)[2 + len(findings) :] == advice
+def test_the_advice(findings: list[Finding], advice: list[str]) -> None:
+    assert report(findings, PLAIN, PROCESSOR)[2 + len(findings) :] == advice
 
 
-def test_the_command_measures_and_names_what_cannot_be_had(
-    tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    write_tiny_model(tiny_settings.models_dir, "other")
-    for name, value in {"MODEL": "other", "MODELS_DIR": tiny_settings.models_dir, "CACHE_DIR": tmp_path}.items():
+def test_what_counts_as_exact() -> None:
+    reference = np.full((10, 10), 100, np.uint8)
+    one = reference.copy()
+    one[3, 3] += MOST_LEVELS
+    assert why_not_exact(one, reference) == ""
+    one[3, 3] += 1
+    assert why_not_exact(one, reference) == "not exact: 0.1 levels of 255 off on average, 13 at most"
+    assert why_not_exact(one[::-1], one) != ""
+    assert why_not_exact(reference - 1, reference) == "not exact: 1.0 levels of 255 off on average, 1 at most"
+
+
+def bench(
+    settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch, **values: object
+) -> tuple[list[str], list[str]]:
+    """The rows and the advice of `doctor --bench` on a model of the settings' folder."""
+    for name, value in {"MODELS_DIR": settings.models_dir, "CACHE_DIR": settings.cache_dir, **values}.items():
         monkeypatch.setenv(f"CUTGATE_{name}", str(value))
     result = CliRunner().invoke(main, ["doctor", "--bench", "--rounds", "2"])
     assert result.exit_code == 0, result.output
-    rows = result.stdout.splitlines()[2:6]
+    lines = result.stdout.splitlines()
+    return lines[2:6], lines[6:]
+
+
+STEEP = network(
+    f"""
+    steep (float[1, 3, {SIDE_PX}, {SIDE_PX}] input) => (float[1, 1, {SIDE_PX}, {SIDE_PX}] mask)
+    <float[1, 3, 1, 1] weight = {{-900.0, -900.0, -900.0}}, float[1] bias = {{1350.0}}> {{
+        odds = Conv (input, weight, bias)
+        mask = Sigmoid (odds)
+    }}
+    """
+)
+"""A network whose map turns over within less than what bfloat16 tells apart."""
+
+
+def test_the_command_measures_and_names_what_cannot_be_had(
+    tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tiny_model(tiny_settings.models_dir, "other")
+    rows, advice = bench(tiny_settings, monkeypatch, MODEL="other")
     assert [row.split()[0] for row in rows] == ["onnxruntime", "openvino", "onnxruntime", "openvino"]
     assert all("cannot be had: other has no table of activation ranges" in row for row in rows[2:])
     for row in rows[:2]:
         assert 0 < float(row.split()[5]) < 100
-        assert float(row.split()[-1]) > 20
-    assert "recommended: CUTGATE_ENGINE=" in result.stdout
+        assert float(row.split()[8]) > 20
+    assert advice[0].startswith("recommended: CUTGATE_ENGINE=")
+
+
+@pytest.mark.needs("bf16")
+def test_a_network_that_bfloat16_is_too_coarse_for_is_not_recommended_in_it(
+    tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tiny_model(tiny_settings.models_dir, "steep")
+    onnx.save(STEEP, tiny_settings.models_dir / "steep.onnx")
+    rows, advice = bench(tiny_settings, monkeypatch, MODEL="steep")
+    assert " bf16 " in rows[1]
+    assert "not exact: " in rows[1]
+    assert advice == [f"recommended: {PLAIN.variables()}"]
+
+
+@pytest.mark.long
+def test_the_sample_tells_eight_bits_from_exact_numbers(weights_dir: Path) -> None:
+    """The default network finds a subject in it, and 8-bit integers, which are not exact, show."""
+    settings: dict[str, Any] = {"engine": "onnxruntime", "models_dir": weights_dir, "threads": 2}
+    exact, fast = (
+        load_segmenter(NetworkSettings.model_validate(settings | {"precision": precision}))(sample_picture())
+        for precision in ("exact", "fast")
+    )
+    assert 0.2 < (exact > 127).mean() < 0.5
+    assert exact[512, 512] > 200
+    assert exact[10, 10] < 20
+    assert why_not_exact(fast, exact).startswith("not exact: ")

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -138,35 +137,6 @@ class TestFetch:
     def test_a_name_or_precision_that_there_is_not(self, name: str, said: str) -> None:
         result = run("fetch", name)
         assert (result.exit_code, said in result.stderr) == (1, True)
-
-
-class TestTry:
-    def test_the_engine_is_found_out_once_and_again_where_that_is_asked_for(
-        self, tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        run("fetch")
-        assert run("try").stdout == "tiny: engine: onnxruntime; there is nothing to try\n"
-        monkeypatch.setenv("CUTGATE_ENGINE", "auto")
-        monkeypatch.setenv("CUTGATE_ENGINE_TRIAL_SECONDS", "200")
-        assert run("fetch").exit_code == 0
-        assert not [*tiny_settings.cache_dir.glob("engine-*.json")], "fetching does not wait for a trial"
-        first = run("try")
-        (file,) = tiny_settings.cache_dir.glob("engine-*.json")
-        assert re.fullmatch(
-            r"tiny: engine: \w+ \w+ \d+\.\d\d s of processor time a picture; .+; remembered in \S+; .+\n",
-            first.stdout,
-        )
-        assert str(file) in first.stdout
-        known = file.stat().st_mtime_ns
-        assert run("try", "tiny").stdout == first.stdout
-        assert file.stat().st_mtime_ns == known
-        run("try", "--again")
-        assert file.stat().st_mtime_ns != known
-
-    def test_a_model_that_is_not_prepared(self, tiny_settings: NetworkSettings) -> None:
-        result = run("try")
-        assert result.exit_code == 1
-        assert "tiny is not prepared" in result.stderr
 
 
 class TestVerify:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from cutgate.jobs.composition import Composition, composition_of
 from cutgate.worker.composition.backdrop import subject_box
-from cutgate.worker.composition.compose import Facts, composed
-from cutgate.worker.cutout.matting.inside import hard_inside
+from cutgate.worker.composition.compose import Facts, arrange_on_canvas
+from cutgate.worker.cutout.matting.inside import opaque_inside
 from cutgate.worker.cutout.raster.arrays import Levels, RgbaImage
 from tests.worker.composition.drawn import HEIGHT_PX, WIDTH_PX, drawn, premultiplied
 
@@ -33,11 +33,11 @@ RESIZED: list[dict[str, Any]] = [
 
 
 def made(pixels: Levels, **options: Any) -> Levels:
-    return composed(pixels, composition_of(**options) or Composition())[0]
+    return arrange_on_canvas(pixels, composition_of(**options) or Composition())[0]
 
 
 def known(pixels: Levels, **options: Any) -> Facts:
-    return composed(pixels, composition_of(**options) or Composition())[1]
+    return arrange_on_canvas(pixels, composition_of(**options) or Composition())[1]
 
 
 def apart(first: Levels, second: Levels) -> int:
@@ -52,7 +52,7 @@ def deep(pixels: RgbaImage, step: int) -> Levels:
 
 def test_nothing_asked_is_the_picture_itself() -> None:
     pixels = drawn()
-    result, facts = composed(pixels, Composition())
+    result, facts = arrange_on_canvas(pixels, Composition())
     assert result is pixels
     assert facts == Facts(full_size_px=(WIDTH_PX, HEIGHT_PX), foreground=BOX)
 
@@ -114,7 +114,7 @@ def test_whatever_is_asked_gives_a_picture_that_is_no_larger_than_may_be(data: s
     )
     most = data.draw(st.integers(1, 3000))
     how = composition_of(**asked) or Composition()
-    result, facts = composed(deep(pixels.astype(np.uint8), step), how, max(most, height * width))
+    result, facts = arrange_on_canvas(deep(pixels.astype(np.uint8), step), how, max(most, height * width))
     assert result.shape[0] * result.shape[1] <= min(how.max_pixels or np.inf, max(most, height * width))
     assert (facts.foreground is None) == (subject_box(pixels[..., 3].astype(np.uint8)) is None)
     # Whole pixels of each side make the one or the other a little larger.
@@ -190,7 +190,7 @@ class TestOpaqueInside:
         alpha[80:320, 80:320] = 255
         alpha[140:260, 140:260] = 100
         alpha[80:320, 74:80] = 128
-        hard = hard_inside(alpha)
+        hard = opaque_inside(alpha)
         assert (hard[130:270, 130:270] == 255).all()
         np.testing.assert_array_equal(hard[:, :80], alpha[:, :80])
 
@@ -198,7 +198,7 @@ class TestOpaqueInside:
         alpha = np.full((400, 400), 255, np.uint8)
         alpha[190:210, 190:210] = 0
         alpha[188:190, 190:210] = 120
-        np.testing.assert_array_equal(hard_inside(alpha), alpha)
+        np.testing.assert_array_equal(opaque_inside(alpha), alpha)
 
 
 def test_the_subjects_limits_are_of_the_picture_that_came_in() -> None:

@@ -13,10 +13,10 @@ from PIL import Image
 
 from cutgate.jobs.composition import Composition, composition_of
 from cutgate.jobs.spec import CutoutSpec, FileFormat
-from cutgate.worker.cutout.matting.inside import hard_inside
+from cutgate.worker.cutout.matting.inside import opaque_inside
 from cutgate.worker.cutout.raster.arrays import RgbaImage
 from cutgate.worker.pictures.encoders import Picture
-from cutgate.worker.pictures.finish import Finish, compose, over_background
+from cutgate.worker.pictures.finish import Finish, lay_out, over_background
 from cutgate.worker.pictures.png import write_png
 from tests.worker.composition.drawn import drawn, premultiplied
 
@@ -43,9 +43,9 @@ def made(name: str) -> RgbaImage:
     composition = composition_of(**CASES[name]) or Composition()
     pixels = drawn()
     if composition.hard_inside:
-        pixels[..., 3] = hard_inside(np.ascontiguousarray(pixels[..., 3]))
+        pixels[..., 3] = opaque_inside(np.ascontiguousarray(pixels[..., 3]))
     spec = CutoutSpec(model="m", composition=composition, file_format=FileFormat.PNG)
-    return np.asarray(compose(Picture(pixels=pixels), Finish.of(spec))[0].pixels, np.uint8)
+    return np.asarray(lay_out(Picture(pixels=pixels), Finish.of(spec))[0].pixels, np.uint8)
 
 
 def over_a_picture() -> RgbaImage:

@@ -4,11 +4,10 @@ from functools import cache
 from typing import Any
 
 from cutgate.jobs.spec import CutoutSpec, Output
-from cutgate.worker.cutout.mask.segment import Predict
+from cutgate.worker.cutout.mask.segment import Predict, Soft
 from cutgate.worker.cutout.pipeline import Frame, run_steps, steps_for
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
 from cutgate.worker.cutout.raster.filters import enlarged, to_levels
-from cutgate.worker.cutout.reading import USUAL, Reading
 from tests.pictures.composites import Composite, named
 
 
@@ -24,11 +23,11 @@ def run(
     picture: RgbImage,
     mask: FloatMask,
     source_alpha: ByteMask | None = None,
-    reading: Reading = USUAL,
+    soft: Soft = Soft.DOUBT,
     **parameters: Any,
 ) -> Frame:
     spec = CutoutSpec(model="given", **parameters)
-    steps = steps_for(spec, given(mask), reading)
+    steps = steps_for(spec, given(mask), soft)
     return run_steps(steps, Frame(picture=picture, source_alpha=source_alpha), go_on)
 
 

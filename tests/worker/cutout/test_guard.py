@@ -20,7 +20,7 @@ from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.spec import CutoutSpec, Refinement
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.mask.segment import Predict
-from cutgate.worker.cutout.pipeline import Frame, filled, run_steps, steps_for
+from cutgate.worker.cutout.pipeline import Frame, required, run_steps, steps_for
 from cutgate.worker.cutout.raster.filters import to_levels
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.pictures.finish import Finish, finish
@@ -63,7 +63,7 @@ def _one_thread() -> Iterator[None]:
 def test_cut_outs_are_as_near_to_the_truth_as_recorded(name: str, network: Predict) -> None:
     picture = named(name)
     frame = run_steps(steps_for(CutoutSpec(model="default"), network), Frame(picture=picture.photo), go_on)
-    alpha = filled(frame.alpha) / 255
+    alpha = required(frame.alpha) / 255
     sad, gradient = RECORDED[name]
     assert scores.sad(alpha, picture.alpha) <= SLACK * sad
     assert scores.gradient_error(alpha, picture.alpha) <= SLACK * gradient

@@ -11,10 +11,9 @@ from hypothesis.extra.numpy import arrays
 from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement
 from cutgate.worker.cutout.mask.segment import Soft
 from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, Thresholds, make_trimap
-from cutgate.worker.cutout.pipeline import Frame, StepOutOfOrder, filled, run_steps, steps_for
+from cutgate.worker.cutout.pipeline import Frame, StepOutOfOrder, required, run_steps, steps_for
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
 from cutgate.worker.cutout.raster.filters import to_levels, to_unit
-from cutgate.worker.cutout.reading import Reading
 from cutgate.worker.pictures.images import SourceImage
 from tests.pictures.composites import named
 from tests.pictures.scores import sad
@@ -52,24 +51,24 @@ class TestEveryMode:
 
     def test_the_mask_is_the_cutouts_alpha(self, mode: Refinement) -> None:
         mask = bear().coarse_mask()
-        cutout = filled(run(bear().photo, mask, refinement=mode).result)
+        cutout = required(run(bear().photo, mask, refinement=mode).result)
         assert np.array_equal(cutout[..., 3], alpha_of(bear().photo, mask, refinement=mode))
 
     def test_opaque_colours_are_the_pictures_and_clear_ones_are_zero(self, mode: Refinement) -> None:
-        cutout = filled(run(bear().photo, bear().coarse_mask(), refinement=mode).result)
+        cutout = required(run(bear().photo, bear().coarse_mask(), refinement=mode).result)
         assert np.array_equal(cutout[cutout[..., 3] == 255, :3], bear().photo[cutout[..., 3] == 255])
         assert not cutout[cutout[..., 3] == 0].any()
 
     def test_equal_input_gives_equal_output(self, mode: Refinement) -> None:
         first, second = (run(bear().photo, bear().coarse_mask(), refinement=mode).result for _ in range(2))
-        assert np.array_equal(filled(first), filled(second))
+        assert np.array_equal(required(first), required(second))
 
     @pytest.mark.parametrize(
         ("size", "level"), [((1, 1), 1.0), ((1, 40), 0.5), ((2, 50), 0.02), ((17, 23), 0.0)], ids=str
     )
     def test_any_size_and_any_flat_mask(self, mode: Refinement, size: tuple[int, int], level: float) -> None:
         mask = np.full(size, level, np.float32)
-        cutout = filled(run(noise(*size), mask, refinement=mode, erode_px=40).result)
+        cutout = required(run(noise(*size), mask, refinement=mode, erode_px=40).result)
         assert cutout.shape == (*size, 4)
         expected = int(to_levels(mask)[0, 0])
         assert (cutout[..., 3] == (0 if expected < 128 else expected)).all()
@@ -89,14 +88,14 @@ class TestEveryMode:
         mask, source = bear().coarse_mask(), np.full(bear().alpha.shape, 128, np.uint8)
         plain = alpha_of(bear().photo, mask, refinement=mode)
         bounded = run(bear().photo, mask, source, refinement=mode, output=Output.MASK).result
-        assert np.array_equal(filled(bounded), np.minimum(plain, 128))
+        assert np.array_equal(required(bounded), np.minimum(plain, 128))
 
 
 @pytest.mark.parametrize("mode", ["on", "auto", "raw"])
 def test_a_cut_out_that_is_cut_out_again_loses_nothing(mode: str) -> None:
     source = to_levels(bear().alpha.astype(np.float32))
     seen = SourceImage(rgb=bear().foreground, alpha=source).over_backdrop()
-    again = filled(run(seen, to_unit(source), source, refinement=mode).result)[..., 3]
+    again = required(run(seen, to_unit(source), source, refinement=mode).result)[..., 3]
     lost = source.astype(int) - again
     assert lost.sum() <= 0.001 * source.sum()
     assert np.percentile(lost[(source > 0) & (source < 255)], 95) <= 16
@@ -121,7 +120,7 @@ def test_no_small_picture_is_too_strange(
         erode_px=erode_px,
         refinement=mode,
     )
-    levels, alpha = filled(frame.mask), filled(frame.alpha)
+    levels, alpha = required(frame.mask), required(frame.alpha)
     assert alpha.shape == mask.shape
     trimap = make_trimap(levels, Thresholds(high, low), erode_px)
     if levels.max() < max(low, min(128, high)):
@@ -170,10 +169,10 @@ class TestRefinement:
     def test_on_finds_alpha_and_colours_off_does_not(self) -> None:
         mask = bear().coarse_mask()
         on, off = (run(bear().photo, mask, refinement=mode) for mode in (Refinement.ON, Refinement.OFF))
-        errors = [sad(filled(frame.alpha) / 255, bear().alpha) for frame in (on, off)]
+        errors = [sad(required(frame.alpha) / 255, bear().alpha) for frame in (on, off)]
         assert errors[0] < 0.5 * errors[1]
-        assert not np.array_equal(filled(on.colours), bear().photo)
-        assert np.array_equal(filled(off.colours), bear().photo)
+        assert not np.array_equal(required(on.colours), bear().photo)
+        assert np.array_equal(required(off.colours), bear().photo)
 
 
 class TestBox:
@@ -181,7 +180,7 @@ class TestBox:
 
     @in_each_mode
     def test_outside_is_background_and_the_size_stays(self, mode: Refinement) -> None:
-        cutout = filled(run(bear().photo, np.ones((800, 800), np.float32), box=self.BOX, refinement=mode).result)
+        cutout = required(run(bear().photo, np.ones((800, 800), np.float32), box=self.BOX, refinement=mode).result)
         assert cutout.shape == (800, 800, 4)
         inside = np.zeros((800, 800), bool)
         inside[150:420, 200:500] = True
@@ -193,7 +192,7 @@ class TestBox:
         result = run(
             bear().photo, np.ones((800, 800), np.float32), source, box=self.BOX, output=Output.MASK
         ).result
-        assert np.array_equal(filled(result)[150:420, 200:500], source[150:420, 200:500])
+        assert np.array_equal(required(result)[150:420, 200:500], source[150:420, 200:500])
 
 
 def test_check_runs_before_each_step_and_may_stop_the_work() -> None:
@@ -219,13 +218,11 @@ def test_a_step_out_of_order_says_so() -> None:
 class TestMatte:
     """A network whose grey is transparency."""
 
-    MATTE = Reading(soft=Soft.ALPHA)
-
     @pytest.mark.parametrize("mode", [Refinement.AUTO, Refinement.ON])
     @pytest.mark.parametrize("name", ["glass", "bear", "portrait"])
     def test_its_map_is_alpha(self, name: str, mode: Refinement) -> None:
         picture, truth = glass() if name == "glass" else (named(name).photo, named(name).alpha.astype(np.float32))
-        alpha = alpha_of(picture, truth, refinement=mode, reading=self.MATTE)
+        alpha = alpha_of(picture, truth, refinement=mode, soft=Soft.ALPHA)
         assert np.array_equal(alpha, to_levels(truth))
         # What refines a doubtful map takes transparency for doubt.
         doubted = alpha_of(picture, truth, refinement=mode)
@@ -233,7 +230,7 @@ class TestMatte:
 
     def test_its_colours_are_the_subjects_own(self) -> None:
         truth = bear().alpha.astype(np.float32)
-        result = filled(run(bear().photo, truth, reading=self.MATTE).result)
+        result = required(run(bear().photo, truth, soft=Soft.ALPHA).result)
         soft = (truth > 0.1) & (truth < 0.9)
         own, mixed = (
             np.abs(picture[soft][:, :3].astype(int) - bear().foreground[soft]).mean()
@@ -243,11 +240,11 @@ class TestMatte:
 
     def test_without_refinement_thresholds_cut_it(self) -> None:
         picture, truth = glass()
-        low = alpha_of(picture, truth, refinement=Refinement.OFF, foreground_threshold=100, reading=self.MATTE)
+        low = alpha_of(picture, truth, refinement=Refinement.OFF, foreground_threshold=100, soft=Soft.ALPHA)
         assert low[120, 120] == 255
         assert np.array_equal(low, alpha_of(picture, truth, refinement=Refinement.OFF, foreground_threshold=100))
 
     @pytest.mark.parametrize("mode", [Refinement.AUTO, Refinement.ON])
     def test_without_a_subject_nothing_is_left(self, mode: Refinement) -> None:
         haze = np.full((60, 60), 14 / 255, np.float32)
-        assert not alpha_of(noise(60, 60), haze, refinement=mode, reading=self.MATTE).any()
+        assert not alpha_of(noise(60, 60), haze, refinement=mode, soft=Soft.ALPHA).any()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cutgate.worker.cutout.raster import sampling
-from cutgate.worker.cutout.raster.filters import enlarged, shrunk, supersampled, to_unit
+from cutgate.worker.cutout.raster.filters import enlarged, shrink, shrink_fast, to_unit
 from cutgate.worker.cutout.raster.sampling import fill_band, reached, sampled, soft_pixels
 
 
@@ -25,7 +25,7 @@ def test_a_picture_that_is_halved_first_is_the_same_picture(size: tuple[int, int
     coarse = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
     large = cv2.resize(coarse, (4000, 3000), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
     at_once = cv2.resize(large, size[::-1], interpolation=cv2.INTER_AREA).astype(int)
-    apart = np.abs(shrunk(large, *size) - at_once)
+    apart = np.abs(shrink(large, *size) - at_once)
     assert apart.max() <= 12
     assert apart.mean() < 1
 
@@ -34,15 +34,15 @@ def test_a_large_picture_of_odd_sides_is_halved_as_well() -> None:
     coarse = np.random.default_rng(0).integers(0, 256, (40, 50), np.uint8)
     large = np.asarray(enlarged(coarse, 2999, 4001))
     halves = cv2.resize(large[:2998, :4000], (2000, 1499), interpolation=cv2.INTER_AREA)
-    assert np.array_equal(shrunk(large, 750, 1000), cv2.resize(halves, (1000, 750), interpolation=cv2.INTER_AREA))
+    assert np.array_equal(shrink(large, 750, 1000), cv2.resize(halves, (1000, 750), interpolation=cv2.INTER_AREA))
 
 
 @pytest.mark.parametrize("size", [(803, 1200), (720, 960), (1024, 1024)])
 def test_four_pixels_read_between_the_pictures_say_almost_what_all_do(size: tuple[int, int]) -> None:
     coarse = np.random.default_rng(0).integers(0, 256, (150, 200, 3), np.uint8)
     large = np.asarray(enlarged(coarse, 1417, 2117))
-    apart = np.abs(supersampled(large, *size).astype(int) - shrunk(large, *size))
-    assert supersampled(large, *size).shape == (*size, 3)
+    apart = np.abs(shrink_fast(large, *size).astype(int) - shrink(large, *size))
+    assert shrink_fast(large, *size).shape == (*size, 3)
     assert apart.mean() < 0.5
     assert apart.max() <= 8
 

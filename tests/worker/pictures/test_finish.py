@@ -11,7 +11,7 @@ from PIL import Image
 
 from cutgate.jobs.composition import Composition, Margins
 from cutgate.jobs.spec import Colour, CutoutSpec, FileFormat
-from cutgate.worker.composition.backdrop import composite, cover_fit, subject_box
+from cutgate.worker.composition.backdrop import alpha_over, cover_fit, subject_box
 from cutgate.worker.cutout.raster.arrays import STRIP_ROWS, Bytes, RgbaImage
 from cutgate.worker.cutout.raster.geometry import Region
 from cutgate.worker.pictures.encoders import Picture
@@ -91,7 +91,7 @@ def test_a_colour_behind(alpha: int, nothing: list[int], half: list[int]) -> Non
     st.integers(1, 255),
 )
 def test_laying_over_is_what_pillow_does(front: RgbaImage, colour: tuple[int, int, int], alpha: int) -> None:
-    seen = composite(front, np.array([[colour]], np.uint8), alpha).astype(int)
+    seen = alpha_over(front, np.array([[colour]], np.uint8), alpha).astype(int)
     behind = Image.new("RGBA", front.shape[1::-1], (*colour, alpha))
     expected = np.asarray(Image.alpha_composite(behind, Image.fromarray(front))).astype(int)
     assert np.abs(seen[..., 3] - expected[..., 3]).max() <= 1

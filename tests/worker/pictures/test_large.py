@@ -19,7 +19,7 @@ import numpy as np
 from cutgate.jobs.composition import Composition, Shadow
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.spec import FileFormat
-from cutgate.worker.cutout.matting.compose import compose
+from cutgate.worker.cutout.matting.compose import with_straight_alpha
 from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.finish import Finish, finish
 from cutgate.worker.pictures.images import SourceImage, read_image
@@ -28,7 +28,7 @@ def cut(source: SourceImage) -> Picture:
     alpha = np.zeros(source.rgb.shape[:2], np.uint8)
     alpha[1000:5000, 1000:7000] = 255
     alpha[1000:5000, 1000:1100] = 99
-    return Picture(pixels=compose(source.rgb, alpha), dpi=source.dpi)
+    return Picture(pixels=with_straight_alpha(source.rgb, alpha), dpi=source.dpi)
 
 def peak_mebibytes() -> int:
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -56,7 +56,7 @@ def load(settings: NetworkSettings) -> Segmenter:
         provider=real.provider,
         dtype=real.dtype,
         threads=real.threads,
-        reading=real.reading,
+        soft=real.soft,
         shared=True,
     )
 

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from cutgate.worker.cutout.raster.arrays import SEEN, SURE, FloatMask, Floats
-from cutgate.worker.cutout.raster.filters import reduced, to_levels
+from cutgate.worker.cutout.raster.filters import shrink_to_fit, to_levels
 
 MEASURED_SIDE_PX: Final = 512
 
@@ -18,20 +18,12 @@ the full range, has 0.03 at most, for a few peaks stand in a haze.
 
 
 def stretched(output: Floats, least_range: float = 0.0) -> FloatMask:
-    """A network's numbers as probabilities, with noise left at 0 rather than stretched to a mask.
-
-    Args:
-        output: (height, width) float32, without a fixed range; finite.
-        least_range: numbers that differ by no more than this show no subject.
-
-    Returns:
-        (height, width) float32 in [0, 1]; 0 everywhere where there is no subject.
-    """
+    """A network's numbers as probabilities; those that differ by no more than `least_range` show no subject."""
     low, high = float(output.min()), float(output.max())
     if high - low <= least_range:
         return np.zeros_like(output)
     full: FloatMask = output - np.float32(low)
     full /= np.float32(high - low)
-    small = reduced(to_levels(full), MEASURED_SIDE_PX)
+    small = shrink_to_fit(to_levels(full), MEASURED_SIDE_PX)
     seen, sure = (np.count_nonzero(small >= level) for level in (SEEN, SURE))
     return full if sure > SURE_SHARE * seen else np.zeros_like(output)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cutgate.worker.cutout.mask.segment import Predict, segment
 from cutgate.worker.cutout.mask.zoom_in import soft_share
 from cutgate.worker.cutout.raster.arrays import LEAST_SUBJECT_SHARE, LIKELY, ByteMask, RgbImage
-from cutgate.worker.cutout.raster.filters import repeated
+from cutgate.worker.cutout.raster.filters import resize_nearest
 from cutgate.worker.cutout.raster.geometry import Region
 
 HELD: Final = 0.95
@@ -85,7 +85,7 @@ def _held(small: ByteMask, mask: ByteMask, box: Region) -> NDArray[np.bool_]:
     held = found_inside >= HELD * found
     held[0] = False  # the background
     in_box = held[labels[rows, columns]].view(np.uint8)
-    return np.asarray((repeated(in_box, box.height_px, box.width_px) > 0) & (mask[box.index] >= LIKELY))
+    return np.asarray((resize_nearest(in_box, box.height_px, box.width_px) > 0) & (mask[box.index] >= LIKELY))
 
 
 def _subject_px(mask: ByteMask) -> int:

@@ -23,19 +23,7 @@ class Soft(StrEnum):
 
 
 def segment(predict: Predict, picture: RgbImage, region: Region) -> ByteMask:
-    """The soft mask of the subject within a region of the picture.
-
-    Args:
-        predict: gets the region with its surroundings.
-        picture: (height, width, 3) uint8.
-        region: lies in the picture.
-
-    Returns:
-        (region height, region width) uint8.
-
-    Raises:
-        ValueError: `predict` gave a mask of another size than its picture.
-    """
+    """The soft mask of the subject within a region of the picture."""
     height_px, width_px = picture.shape[:2]
     seen = with_context(region, height_px, width_px)
     return look_at(predict, picture, seen)[region.seen_from(seen).index]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutgate.worker.cutout.raster.arrays import SEEN, SURE, ByteMask, Bytes
-from cutgate.worker.cutout.raster.filters import disc, enlarged, looked_up, reduced
+from cutgate.worker.cutout.raster.filters import disc, enlarged, looked_up, shrink_to_fit
 
 WORKED_SIDE_PX: Final = 1024
 """The opening and the blur have their size at this one, which is that of the networks' own maps."""
@@ -35,7 +35,7 @@ def tidied(mask: ByteMask) -> ByteMask:
         (height, width) uint8.
     """
     height_px, width_px = mask.shape
-    small = reduced(mask, WORKED_SIDE_PX)
+    small = shrink_to_fit(mask, WORKED_SIDE_PX)
     smooth = _blurred(_opened(small))
     smooth[_specks(smooth, small)] = 0
     scale = max(mask.shape) / max(small.shape)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cutgate.worker.cutout.mask.segment import Predict, Soft, look_at
 from cutgate.worker.cutout.raster.arrays import LIKELY, SEEN, SURE, ByteMask, RgbImage, strips
-from cutgate.worker.cutout.raster.filters import dilated, reduced, repeated, square
+from cutgate.worker.cutout.raster.filters import dilated, resize_nearest, shrink_to_fit, square
 from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, Region
 
 UNSURE_SHARE: Final = 0.25
@@ -91,7 +91,7 @@ def zoom_in(
     Raises:
         ValueError: `predict` gave a mask of another size than its picture.
     """
-    small = reduced(mask, WORKING_SIDE_PX) if small is None else small
+    small = shrink_to_fit(mask, WORKING_SIDE_PX) if small is None else small
     policy = MATTE if soft is Soft.ALPHA else UNSURE if soft_share(small) > UNSURE_SHARE else SMALL
     region = _box(small, policy.level, mask.shape[0], mask.shape[1])
     if region is None or min(region.height_px, region.width_px) < LEAST_SIDE_PX:
@@ -114,14 +114,6 @@ def fused(mask: ByteMask, closer: ByteMask, region: Region) -> ByteMask:
     """`closer` in its region of `mask`, faded in from the region's edges so that no seam shows.
 
     The fade takes half the padding; at the picture's own edges there is none.
-
-    Args:
-        mask: (height, width) uint8.
-        closer: (region height, region width) uint8.
-        region: lies in the picture.
-
-    Returns:
-        (height, width) uint8.
     """
     height_px, width_px = mask.shape
     fade_px = max(1.0, PADDING / (1 + 2 * PADDING) / 2 * max(region.height_px, region.width_px))
@@ -138,14 +130,14 @@ def fused(mask: ByteMask, closer: ByteMask, region: Region) -> ByteMask:
 
 def _with_lost_components(whole: ByteMask, before: ByteMask) -> ByteMask:
     """The fused map, into which each component of the map before it is put back that it would lose."""
-    small, small_before = (reduced(each, WORKING_SIDE_PX) for each in (whole, before))
+    small, small_before = (shrink_to_fit(each, WORKING_SIDE_PX) for each in (whole, before))
     count, labels = cv2.connectedComponents((small_before >= LIKELY).view(np.uint8))
     found, kept = (np.bincount(seen, minlength=count) for seen in (labels.ravel(), labels[small >= LIKELY]))
     lost = kept < LEAST_KEPT * found
     lost[0] = False  # the background
     if lost.any():
         around = dilated(lost[labels].view(np.uint8), square(2 * KEPT_AROUND_PX + 1))
-        np.maximum(whole, before, out=whole, where=repeated(around, *whole.shape) > 0)
+        np.maximum(whole, before, out=whole, where=resize_nearest(around, *whole.shape) > 0)
     return whole
 
 
@@ -178,7 +170,7 @@ def _box(small: ByteMask, level: int, height_px: int, width_px: int) -> Region |
 
 
 def _is_better(closer: ByteMask, before: ByteMask, policy: CropPolicy) -> bool:
-    new, old = reduced(closer, WORKING_SIDE_PX), reduced(before, WORKING_SIDE_PX)
+    new, old = shrink_to_fit(closer, WORKING_SIDE_PX), shrink_to_fit(before, WORKING_SIDE_PX)
     found, found_before = (np.count_nonzero(each >= LIKELY) for each in (new, old))
     if not found_before:
         return soft_share(new) <= UNSURE_SHARE  # sure of a subject, or that there is none

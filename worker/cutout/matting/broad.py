@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutgate.worker.cutout.raster.arrays import ByteMask, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import dilated, eroded, mean, repeated, square, to_unit
+from cutgate.worker.cutout.raster.filters import dilated, eroded, mean, resize_nearest, square, to_unit
 from cutgate.worker.cutout.raster.geometry import Region
 from cutgate.worker.cutout.raster.sampling import Pixels, fill_band, reached, sampled
 
@@ -34,7 +34,7 @@ DECIDED: Final = np.log(20)
 """Mean log-likelihood ratio of the colours from which an area is the subject's: 20 times likelier than not."""
 
 
-def made_opaque(image: RgbImage, alpha: ByteMask) -> ByteMask:
+def fill_veils(image: RgbImage, alpha: ByteMask) -> ByteMask:
     """Alpha, opaque in broad areas whose colours are likelier in what is opaque beside them than in what is clear.
 
     What is seen through glass or a veil is mixed with the background, and so likely in neither.
@@ -48,7 +48,7 @@ def made_opaque(image: RgbImage, alpha: ByteMask) -> ByteMask:
         0 or 255 stays.
     """
     # Single pixels, for means would take fine strands beside each other for a broad area.
-    small = repeated(alpha, *image.shape[:2])
+    small = resize_nearest(alpha, *image.shape[:2])
     cores = _subjects_own(image, small)
     if not cores.any():
         return alpha

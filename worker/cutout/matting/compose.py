@@ -12,7 +12,7 @@ FULL_STEP: Final = 257
 """Levels of 16 bits in one of 8."""
 
 
-def combined(alpha: ByteMask, source_alpha: ByteMask | None) -> ByteMask:
+def least_alpha(alpha: ByteMask, source_alpha: ByteMask | None) -> ByteMask:
     """The lesser of two (height, width) uint8 alphas.
 
     Where the source is soft itself, its edge was seen as soft and is in `alpha` already: a product would count it
@@ -21,7 +21,7 @@ def combined(alpha: ByteMask, source_alpha: ByteMask | None) -> ByteMask:
     return alpha if source_alpha is None else np.minimum(alpha, source_alpha)
 
 
-def compose(colours: RgbImage, alpha: ByteMask) -> RgbaImage:
+def with_straight_alpha(colours: RgbImage, alpha: ByteMask) -> RgbaImage:
     """Straight alpha: (height, width, 4) uint8 with the colours as they are, and 0 where alpha is 0.
 
     The zeros keep the background from leaking and the file small.

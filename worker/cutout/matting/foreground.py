@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import bounds, channels, mean, reduced, to_unit
+from cutgate.worker.cutout.raster.filters import bounds, channels, mean, shrink_to_fit, to_unit
 from cutgate.worker.cutout.raster.sampling import Pixels, fill_band, sampled
 
 Planes: TypeAlias = Floats
@@ -36,7 +36,7 @@ def estimate_foreground(image: RgbImage, alpha: ByteMask) -> RgbImage:
     Returns:
         (height, width, 3) uint8; equal to `image` where alpha is 0 or 255.
     """
-    small, small_alpha = (reduced(array, WORKING_SIDE_PX, cv2.INTER_LINEAR) for array in (image, alpha))
+    small, small_alpha = (shrink_to_fit(array, WORKING_SIDE_PX, cv2.INTER_LINEAR) for array in (image, alpha))
     scale = max(small_alpha.shape) / min(max(alpha.shape), WINDOWS_SIDE_PX)
     windows_px = [round(side_px * scale) | 1 for side_px in WINDOWS_PX]
     needed = _around_soft(small_alpha, sum(windows_px) // 2 + 1)

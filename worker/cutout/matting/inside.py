@@ -7,7 +7,7 @@ import numpy as np
 
 from cutgate.worker.cutout.matting.broad import CLEAR
 from cutgate.worker.cutout.raster.arrays import ByteMask, Floats
-from cutgate.worker.cutout.raster.filters import repeated, to_unit
+from cutgate.worker.cutout.raster.filters import resize_nearest, to_unit
 from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, fitted
 from cutgate.worker.cutout.raster.sampling import Pixels, fill_band, sampled
 
@@ -17,7 +17,7 @@ INSIDE_PX: Final = 16
 """The same, from which on nothing is soft any more."""
 
 
-def hard_inside(alpha: ByteMask) -> ByteMask:
+def opaque_inside(alpha: ByteMask) -> ByteMask:
     """Alpha, opaque in whatever lies far from all that is clear: edges, those of holes too, stay soft.
 
     Args:
@@ -25,7 +25,7 @@ def hard_inside(alpha: ByteMask) -> ByteMask:
     """
     height_px, width_px = alpha.shape
     # Single pixels, for means would hide gaps between strands.
-    small = repeated(alpha, *fitted(height_px, width_px, WORKING_SIDE_PX))
+    small = resize_nearest(alpha, *fitted(height_px, width_px, WORKING_SIDE_PX))
     distance_px = cv2.distanceTransform((small > CLEAR).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     weight = np.clip((distance_px - RIM_PX) / (INSIDE_PX - RIM_PX), 0, 1).astype(np.float32)
 

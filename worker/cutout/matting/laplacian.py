@@ -35,14 +35,8 @@ NEIGHBOURS: Final[Offsets] = tuple((dy, dx) for dy in SPAN for dx in SPAN)
 def laplacian_rows(image: RgbImage, unknown: NDArray[np.bool_], epsilon: float) -> csr_array:
     """Rows of the closed-form matting Laplacian (Levin, Lischinski and Weiss, PAMI 2008), 3 x 3 windows.
 
-    Args:
-        image: (height, width, 3) uint8, at least 3 px on each side.
-        unknown: (height, width) bool, n of them set.
-        epsilon: regularisation of the covariance of colours in [0, 1]; larger is smoother.
-
-    Returns:
-        (n, height * width + 2 m) float32: a row for each unknown pixel, a column for each pixel, and on both sides
-        of these `margin(width)` = m columns of 0.
+    A row for each of n unknown pixels, a column for each pixel, and `margin(width)` columns of 0 on both sides:
+    (n, height * width + 2 m) float32. The image is (height, width, 3), at least 3 px on each side.
     """
     height, width = unknown.shape
     pixels, blocks = _blocks(unknown)
@@ -67,17 +61,8 @@ def affine_models(
     """The functions alpha = a I + b that fit the windows best (guided filter: He, Sun and Tang, PAMI 2013).
 
     a = (S + epsilon U)^-1 c and b = mean(alpha) - a mean(I), with the window's covariance S of colours, its
-    covariance c of colours and alpha, and the unit matrix U.
-
-    Args:
-        image: (height, width, 3) uint8, at least 3 px on each side.
-        alpha: (height, width) float32 in [0, 1].
-        unknown: (height, width) bool, n of them set.
-        epsilon: regularisation of the covariance of colours in [0, 1]; larger is smoother.
-
-    Returns:
-        (n, 4) float32, a and b, means of the windows that hold the pixel; (n,) float32 in [0, 1], the share of
-        alpha's variance that they explain (R squared).
+    covariance c of colours and alpha, and the unit matrix U. Returns a and b as (n, 4), means of the windows that
+    hold each of n unknown pixels, and (n,) the share of alpha's variance that they explain (R squared).
     """
     pixels, blocks = _blocks(unknown)
     means = np.empty((len(pixels), 5), np.float32)
@@ -156,10 +141,8 @@ def _centres(unknown: NDArray[np.bool_]) -> Indices:
 def _summed(colours: Planes, holders: Indices, epsilon: float) -> NDArray[np.float32]:
     """(25, pixels): the Laplacian's values, summed over the windows that a pixel shares with each neighbour.
 
-    Args:
-        colours: (3, 9, n) of n windows.
-        holders: (9, pixels): in which window a pixel has each of the nine places; n for none.
-        epsilon: regularisation.
+    `colours` are (3, 9, n) of n windows; `holders` say in which window a pixel has each of the nine places, n for
+    none.
     """
     basis, _ = _factored(colours, epsilon)
     sums = np.zeros((len(NEIGHBOURS), holders.shape[1]), np.float32)
@@ -196,14 +179,8 @@ def _factored(colours: Planes, epsilon: float) -> tuple[Planes, Planes]:
 
     They are the parts of an orthonormal basis of C' with sqrt(m epsilon) U below it, by the modified Gram-Schmidt
     process (Björck, "Solving linear least squares problems by Gram-Schmidt orthogonalization", BIT 1967). Float32
-    suffices for it; to invert S with a small epsilon, it does not.
-
-    Args:
-        colours: (3, m, n) of n windows.
-        epsilon: regularisation.
-
-    Returns:
-        (3, m, n) and (3, 3, n) float32: for each column of Q and of R^-1 its rows.
+    suffices for it; to invert S with a small epsilon, it does not. Q has the shape
+    of C, (3, m, n), and R^-1 (3, 3, n).
     """
     count = colours.shape[1]
     shortening = np.float32(np.sqrt(count * epsilon))

@@ -28,10 +28,10 @@ from cutgate.worker.cutout.raster.filters import (
     disc,
     enlarged,
     looked_up,
-    repeated,
-    shrunk,
+    resize_nearest,
+    shrink,
+    shrink_fast,
     square,
-    supersampled,
     to_unit,
 )
 from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, fitted
@@ -125,7 +125,7 @@ class Layer:
         if size == self.mask.shape:
             return self
         arrays = (self.image, self.mask, self.prior, self.fixed, self.unknown)
-        return Layer(*(shrunk(array, *size) for array in arrays))
+        return Layer(*(shrink(array, *size) for array in arrays))
 
     def narrowed(self, residual: FloatMask, flat_px: int, settled: ByteMask | None = None) -> Layer:
         """With alpha from a coarser level's residual fixed where it is flat in such a square, or `settled`."""
@@ -133,7 +133,7 @@ class Layer:
         change = cv2.morphologyEx(levels, cv2.MORPH_GRADIENT, square(flat_px), borderType=cv2.BORDER_REPLICATE)
         varied = (change > 255 * ALPHA_CLIP).view(np.uint8)
         if settled is not None:
-            varied &= repeated(1 - settled, *self.mask.shape)
+            varied &= resize_nearest(1 - settled, *self.mask.shape)
         unknown = self.unknown * varied
         return replace(self, fixed=np.where(unknown < self.unknown, levels, self.fixed), unknown=unknown)
 
@@ -156,14 +156,14 @@ def refine(
         image: (height, width, 3) uint8, at least `MIN_SIDE_PX` on each side.
         mask: (height, width) uint8.
         trimap: (height, width) uint8 of the trimap's three values.
-        zones: of `working(mask)`; where in the band to estimate and how much that counts, None for everywhere.
-        small: `working(image)` and `working(mask)`, where they are at hand.
+        zones: of the small mask; where in the band to estimate and how much that counts, None for everywhere.
+        small: `to_working_size(image)` and `to_working_size(mask)`, where they are at hand.
 
     Returns:
         (height, width) uint8, equal to the trimap where that is not UNKNOWN.
     """
-    trimap_small = supersampled(trimap, *_working_size(trimap, WORKING_SIDE_PX))
-    layer = _layer(*(small or (working(image), working(mask))), trimap_small, zones)
+    trimap_small = shrink_fast(trimap, *_working_size(trimap, WORKING_SIDE_PX))
+    layer = _layer(*(small or (to_working_size(image), to_working_size(mask))), trimap_small, zones)
     residual: FloatMask = np.zeros((1, 1), np.float32)
     for level, steps in _pyramid(layer):
         if max(level.mask.shape) > LAST_WHOLE_PX:
@@ -176,7 +176,7 @@ def refine(
         return fill_band(trimap, trimap, lambda band: _clipped(to_unit(band.of(mask)) + sampled(residual, band)))
     size = _working_size(mask, int(np.clip(max(mask.shape) // FINEST_SHARE, *FINEST_SIDES_PX)))
     # The mask was enlarged from a network's, and has nothing that is lost between the pixels that are read of it.
-    finer = (supersampled(image, *size), shrunk(mask, *size, cv2.INTER_LINEAR), supersampled(trimap, *size))
+    finer = (shrink_fast(image, *size), shrink(mask, *size, cv2.INTER_LINEAR), shrink_fast(trimap, *size))
     layer = _layer(*finer, zones).narrowed(residual, FLAT_AT_FINEST_PX, settled)
     residual = _solve(layer, residual, FINEST_STEPS)
     weight = np.ones_like(residual) if zones is None else enlarged(zones.blend_weight, *residual.shape)
@@ -191,10 +191,10 @@ def _guided(
     `residual` is what was found in the finest `layer`, `weight` how much of it counts; both are as large as that.
     """
     trusted, models = _models(layer, residual, weight)
-    told = np.asarray(cv2.merge([residual * weight, trusted]), np.float32)
+    residual_and_trust = np.asarray(cv2.merge([residual * weight, trusted]), np.float32)
 
     def alpha(band: Pixels) -> Floats:
-        added, trust = sampled(told, band).T
+        added, trust = sampled(residual_and_trust, band).T
         values = to_unit(band.of(mask)) + added
         chosen = np.flatnonzero(trust > 0)
         pixels, trust = replace(band, places=band.places[chosen]), trust[chosen]
@@ -206,10 +206,10 @@ def _guided(
     return fill_band(trimap, trimap, alpha)
 
 
-def working(image: Bytes) -> Bytes:
+def to_working_size(image: Bytes) -> Bytes:
     """A picture or mask at the size that zones are measured and most of alpha is estimated at."""
     # By true means: four reads blur fine hair, and single pixels of a mask decide what the network sees again.
-    return shrunk(image, *_working_size(image, WORKING_SIDE_PX))
+    return shrink(image, *_working_size(image, WORKING_SIDE_PX))
 
 
 def _layer(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | None) -> Layer:
@@ -217,7 +217,7 @@ def _layer(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | Non
     fixed = np.asarray(cv2.threshold(trimap, UNKNOWN - 1, 255, cv2.THRESH_BINARY)[1], np.uint8)
     if zones is not None:
         near, estimated = (
-            repeated(each, *mask.shape) for each in (zones.near, (zones.blend_weight > 0).view(np.uint8))
+            resize_nearest(each, *mask.shape) for each in (zones.near, (zones.blend_weight > 0).view(np.uint8))
         )
         nearer = cv2.threshold(mask, LIKELY - 1, 255, cv2.THRESH_BINARY)[1]
         beside = cv2.copyTo(nearer, estimated, mask.copy())
@@ -263,11 +263,7 @@ def _clipped(alpha: Floats) -> Floats:
 
 
 def _solve(layer: Layer, coarser_residual: FloatMask, steps: int) -> FloatMask:
-    """Minimise a'La + (a − p)'W(a − p) over the unknown pixels, from the mask as a coarser level changed it.
-
-    Returns:
-        What is to be added to the layer's mask, (height, width) float32.
-    """
+    """Minimise a'La + (a − p)'W(a − p) over the unknown pixels, from the mask as a coarser level changed it."""
     mask, field = to_unit(layer.mask), to_unit(layer.fixed)
     unknown = layer.unknown > 0
     pixels = np.flatnonzero(unknown)
@@ -324,10 +320,8 @@ class _System:
 def _without_wash_out(layer: Layer, residual: FloatMask) -> tuple[FloatMask, ByteMask]:
     """The residual, and towards the prior where matting takes away a component that the mask is sure of.
 
-    It happens to small components with little known foreground of their own and colours like their background.
-
-    Returns:
-        (height, width) float32; and (height, width) uint8, 1 there and 0 elsewhere.
+    It happens to small components with little known foreground of their own and colours like their background. The
+    mask of ones that comes with the residual says where.
     """
     count, labels, stats, _ = cv2.connectedComponentsWithStats((layer.mask >= LIKELY).view(np.uint8))
     sure = layer.mask >= SURE
@@ -353,7 +347,9 @@ def _thin_structures(mask: ByteMask) -> ByteMask:
     return np.asarray(hat, np.uint8)
 
 
-def remap(mask: ByteMask, trimap: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMask:
+def stretch_between_thresholds(
+    mask: ByteMask, trimap: ByteMask, thresholds: Thresholds, erode_px: int
+) -> ByteMask:
     """Alpha without matting: the mask stretched between the thresholds and softened a little.
 
     Args:

@@ -31,7 +31,7 @@ NO_THRESHOLDS: Final = Thresholds(foreground=255, background=0)
 """With these nothing is known."""
 
 
-def holds_subject(mask: ByteMask, thresholds: Thresholds) -> bool:
+def has_subject(mask: ByteMask, thresholds: Thresholds) -> bool:
     """Whether the mask is more than a haze: some of its pixels are likely, or known by thresholds below that."""
     level = max(thresholds.background, min(LIKELY, thresholds.foreground))
     return cv2.countNonZero((mask >= level).view(np.uint8)) > LEAST_SUBJECT_SHARE * mask.size
@@ -68,7 +68,7 @@ def make_trimap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMa
     return trimap
 
 
-def tells_apart(trimap: ByteMask) -> bool:
+def knows_both_sides(trimap: ByteMask) -> bool:
     """Whether the trimap knows something of both the subject and the background."""
     return bool(trimap.min() == BACKGROUND and trimap.max() == FOREGROUND)
 

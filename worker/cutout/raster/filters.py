@@ -15,7 +15,7 @@ LEAST_ROUNDED_PX: Final = 1000
 """Half of an odd side is rounded from this length on."""
 
 
-def shrunk(image: Array, height_px: int, width_px: int, interpolation: int = cv2.INTER_AREA) -> Array:
+def shrink(image: Array, height_px: int, width_px: int, interpolation: int = cv2.INTER_AREA) -> Array:
     """The image made smaller, each pixel the mean of what it covers.
 
     A large one is halved first: means of four pixels are fast, those of parts of pixels are slow. The rest is done
@@ -25,10 +25,10 @@ def shrunk(image: Array, height_px: int, width_px: int, interpolation: int = cv2
     return cast("Array", cv2.resize(image, (width_px, height_px), interpolation=interpolation))
 
 
-def supersampled(image: Array, height_px: int, width_px: int) -> Array:
+def shrink_fast(image: Array, height_px: int, width_px: int) -> Array:
     """The image made smaller, each pixel the mean of four that are read between the image's.
 
-    It takes half the time of `shrunk` and differs by a fraction of a level.
+    It takes half the time of `shrink` and differs by a fraction of a level.
     """
     image = _halved(image, height_px, width_px)
     if image.shape[:2] == (height_px, width_px):
@@ -52,10 +52,10 @@ def _halved(image: Array, height_px: int, width_px: int) -> Array:
     return image
 
 
-def reduced(image: Array, long_side_px: int, interpolation: int = cv2.INTER_AREA) -> Array:
+def shrink_to_fit(image: Array, long_side_px: int, interpolation: int = cv2.INTER_AREA) -> Array:
     """The image shrunk to fit a long side; as it is where it does."""
     height_px, width_px = image.shape[:2]
-    return shrunk(image, *fitted(height_px, width_px, long_side_px), interpolation)
+    return shrink(image, *fitted(height_px, width_px, long_side_px), interpolation)
 
 
 def enlarged(image: Array, height_px: int, width_px: int) -> Array:
@@ -63,7 +63,7 @@ def enlarged(image: Array, height_px: int, width_px: int) -> Array:
     return cast("Array", cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_LINEAR))
 
 
-def repeated(image: Array, height_px: int, width_px: int) -> Array:
+def resize_nearest(image: Array, height_px: int, width_px: int) -> Array:
     """The image made larger, each pixel the nearest of its own: for what is either so or not."""
     return cast("Array", cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_NEAREST_EXACT))
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, Floats
-from cutgate.worker.cutout.raster.filters import Array, dilated, repeated, square, to_levels
+from cutgate.worker.cutout.raster.filters import Array, dilated, resize_nearest, square, to_levels
 
 STRIP_PIXELS: Final = 2**17
 """Pixels of the picture that are looked at together: what is computed of them stays in the processor's cache."""
@@ -79,7 +79,7 @@ def fill_band(levels: Bytes, band: ByteMask, values: Callable[[Pixels], Floats])
 
 def reached(small: Floats, height_px: int, width_px: int) -> ByteMask:
     """(height, width) uint8: 1 where a picture enlarged from `small` may be above 0, and 0 elsewhere."""
-    return repeated(dilated((small > 0).view(np.uint8), square(3)), height_px, width_px)
+    return resize_nearest(dilated((small > 0).view(np.uint8), square(3)), height_px, width_px)
 
 
 def sampled(small: Floats, pixels: Pixels) -> Floats:

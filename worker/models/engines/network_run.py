@@ -18,11 +18,7 @@ ONE_RUN: Final = threading.RLock()
 class NetworkRun:
     """An engine for any number of callers: each prepares its own picture, and runs follow one another.
 
-    Attributes:
-        engine: runs the network.
-        row: of its weights.
-        processing: makes its input and reads its output.
-        run: the engine's; a measurement may put another one in its place.
+    A measurement may put another `run` in the engine's place.
     """
 
     def __init__(self, engine: Engine, row: WeightsFile) -> None:

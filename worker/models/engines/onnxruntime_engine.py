@@ -21,29 +21,11 @@ Providers = list[str | tuple[str, dict[str, str]]]
 
 
 class OnnxRuntimeEngine:
-    """One session. It computes in the numbers of its graph.
-
-    Attributes:
-        name: the library with its version.
-        provider: the execution provider that is active.
-        dtype: the type of number that it computes in.
-        input_type: the type of number that it wants.
-        session: the library's own object.
-    """
+    """One session. It computes in the numbers of its graph."""
 
     name = NAME
 
     def __init__(self, graph: Path, *, threads: int, device: Device) -> None:
-        """Load a prepared graph.
-
-        Args:
-            graph: the file.
-            threads: threads on the CPU.
-            device: where to compute.
-
-        Raises:
-            ModelUnavailable: the library does not take the graph, or the device is not there.
-        """
         self.session = _open_session(graph, session_options(threads), execution_providers(device))
         self.provider = active_provider(self.session, device)
         self.dtype = self.session.get_modelmeta().custom_metadata_map[DTYPE_KEY]
@@ -69,11 +51,7 @@ def session_options(threads: int) -> onnxruntime.SessionOptions:
 
 
 def execution_providers(device: Device) -> Providers:
-    """The execution providers to ask for.
-
-    Raises:
-        ModelUnavailable: the installed library has none for the device.
-    """
+    """The execution providers to ask for."""
     if device is Device.CPU:
         return [_CPU]
     if _CUDA not in onnxruntime.get_available_providers():
@@ -93,11 +71,7 @@ def execution_providers(device: Device) -> Providers:
 
 
 def active_provider(session: onnxruntime.InferenceSession, device: Device) -> str:
-    """The provider that a session runs on; a missing CUDA library makes it fall back without an error.
-
-    Raises:
-        ModelUnavailable: it is not the one that the device stands for.
-    """
+    """The provider that a session runs on; a missing CUDA library makes it fall back without an error."""
     provider = str(session.get_providers()[0])
     if device is Device.GPU and provider != _CUDA:
         raise ModelUnavailable(

@@ -43,28 +43,12 @@ _MOST_COMPILED: Final = 2
 
 
 class OpenVinoEngine:
-    """One compiled network, for one picture at a time.
-
-    Attributes:
-        name: the library with its version.
-        provider: the device that it was compiled for.
-        dtype: the type of number that its heavy layers compute in, as compiled.
-        input_type: the type of number that it wants.
-    """
+    """One compiled network, for one picture at a time."""
 
     name = f"openvino {openvino.__version__.partition('-')[0]}"
 
     def __init__(self, graph: Path, *, floats: str, threads: int) -> None:
-        """Load a prepared graph; what it was compiled to lies beside it from then on.
-
-        Args:
-            graph: the file, whose name stands for its content.
-            floats: what floating-point layers are to compute in: `fp32` or `bf16`.
-            threads: threads on the CPU.
-
-        Raises:
-            ModelUnavailable: the library does not take the graph.
-        """
+        """Load a prepared graph; what it was compiled to lies beside it from then on."""
         options = {
             "INFERENCE_PRECISION_HINT": "bf16" if floats == "bf16" else "f32",
             "INFERENCE_NUM_THREADS": threads,

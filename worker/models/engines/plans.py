@@ -86,7 +86,7 @@ def plan_for(settings: NetworkSettings, processor: Processor | None = None) -> P
         ModelUnavailable: they ask for what does not go together, or for an engine that is not installed.
     """
     processor = processor or this_processor()
-    name = _engine_name(settings, processor)
+    name = engine_for(settings, processor)
     row = ENGINES[name]
     if settings.device not in row.devices:
         raise ModelUnavailable(f"{name} runs on {_listed(row.devices)} here, and CUTGATE_DEVICE={settings.device}")
@@ -124,8 +124,8 @@ def is_installed(name: EngineName) -> bool:
     return importlib.util.find_spec(ENGINES[name].library) is not None
 
 
-def _engine_name(settings: NetworkSettings, processor: Processor) -> EngineName:
-    """`auto`, as far as features tell: OpenVINO on bf16 processors and for 8-bit integers, if it is installed."""
+def engine_for(settings: NetworkSettings, processor: Processor) -> EngineName:
+    """What `auto` means: OpenVINO on bf16 processors and for 8-bit integers, if it is installed."""
     if settings.engine is not EngineName.AUTO:
         return settings.engine
     pays = processor.has_bf16 or settings.precision is Precision.FAST

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cutgate.jobs.spec import CutoutSpec
 from cutgate.worker.cutout.mask.contrast import stretched
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import channels, enlarged, looked_up, shrunk, supersampled, to_levels
+from cutgate.worker.cutout.raster.filters import channels, enlarged, looked_up, shrink, shrink_fast, to_levels
 from cutgate.worker.models.weights.model import OutputKind, WeightsFile
 
 _USUAL_THRESHOLDS: Final = tuple(
@@ -21,12 +21,6 @@ class Processing:
     """A row's pre- and post-processing. It keeps nothing between two calls, so threads may share it."""
 
     def __init__(self, row: WeightsFile, input_type: np.dtype[Any]) -> None:
-        """Take what a row says.
-
-        Args:
-            row: of the weights.
-            input_type: the number type that the engine wants.
-        """
         self._row, self._input_type = row, input_type
         mean, std = (np.asarray(values, np.float32) for values in (row.mean, row.std))
         levels = np.arange(256, dtype=np.float32)
@@ -39,27 +33,13 @@ class Processing:
         return np.empty((1, 3, height_px, width_px), self._input_type)
 
     def prepare(self, image: RgbImage, slot: NDArray[Any]) -> None:
-        """Resize and normalise a picture into the network's input.
-
-        Args:
-            image: (height, width, 3) uint8, sRGB, of any size.
-            slot: (3, height, width) of the network's input, written over.
-        """
+        """Resize and normalise a picture into the network's input."""
         small = resize(image, *slot.shape[1:])
         for plane, table, out in zip(channels(small), self._normalised, slot, strict=True):
             cv2.LUT(plane, table, dst=out)
 
     def mask(self, output: Floats, height_px: int, width_px: int) -> ByteMask:
-        """Read one map back.
-
-        Args:
-            output: (height, width) float32 as the network gave it; it may be written over.
-            height_px: height of the picture.
-            width_px: its width.
-
-        Returns:
-            (height_px, width_px) uint8; 255 is certain foreground.
-        """
+        """Read one map back."""
         levels = to_levels(_probability(output, self._row))
         if self._to_usual_levels is not None:
             levels = looked_up(levels, self._to_usual_levels)
@@ -71,7 +51,7 @@ def resize(array: Any, height_px: int, width_px: int) -> Any:
     if height_px * width_px >= array.shape[0] * array.shape[1]:
         return enlarged(array, height_px, width_px)
     # Some networks see another subject where a few levels of a picture's pixels change.
-    return (supersampled if array.ndim == 2 else shrunk)(array, height_px, width_px)
+    return (shrink_fast if array.ndim == 2 else shrink)(array, height_px, width_px)
 
 
 def _table(thresholds: tuple[int, int]) -> Bytes:

@@ -9,10 +9,8 @@ from typing import Any, Final
 import numpy as np
 import structlog
 
-from cutgate.worker.cutout.mask.segment import Predict
+from cutgate.worker.cutout.mask.segment import Predict, Soft
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
-from cutgate.worker.cutout.reading import USUAL, Reading
-from cutgate.worker.models.engines.choice import remembered
 from cutgate.worker.models.engines.network_run import ONE_RUN, NetworkRun
 from cutgate.worker.models.engines.plans import open_engine, plan_for
 from cutgate.worker.models.errors import ModelUnavailable
@@ -38,7 +36,7 @@ class Segmenter:
         dtype: the type of number that it computes in.
         threads: threads of the network on the CPU.
         predict: the network itself, without the lock.
-        reading: what its map means.
+        soft: what the soft levels of its map mean.
     """
 
     def __init__(
@@ -50,7 +48,7 @@ class Segmenter:
         provider: str,
         dtype: str,
         threads: int,
-        reading: Reading = USUAL,
+        soft: Soft = Soft.DOUBT,
         shared: bool = False,
     ) -> None:
         """Take what was loaded; `shared` says that `predict` itself sees to it when several threads call it."""
@@ -60,7 +58,7 @@ class Segmenter:
         self.dtype = dtype
         self.threads = threads
         self.predict = predict
-        self.reading = reading
+        self.soft = soft
         self._turn: AbstractContextManager[Any] = nullcontext() if shared else ONE_RUN
 
     def __call__(self, image: RgbImage) -> ByteMask:
@@ -108,7 +106,7 @@ def _from_row(model: Model, settings: NetworkSettings, say: Say, *, warm_up: boo
     plan = plan_for(settings)
     weights = ensure_weights(model, settings.models_dir, say, cache_dir=settings.cache_dir)
     graph = prepared_graph(weights, settings.cache_dir, plan.variant)
-    engine = open_engine(graph, remembered(plan, settings, graph))
+    engine = open_engine(graph, plan)
     network = NetworkRun(engine, weights.row)
     if warm_up:
         _warm_up(model.name, network, free=weights.row.fit is not InputFit.STRETCH)
@@ -119,7 +117,7 @@ def _from_row(model: Model, settings: NetworkSettings, say: Say, *, warm_up: boo
         provider=engine.provider,
         dtype=engine.dtype,
         threads=settings.thread_count(),
-        reading=Reading(soft=weights.row.soft),
+        soft=weights.row.soft,
         shared=True,
     )
 
@@ -152,11 +150,7 @@ def _warm_up(name: str, run: Predict, *, free: bool = False) -> None:
 
 
 def _checked_run(name: str, run: Predict, image: RgbImage) -> ByteMask:
-    """One run of a network.
-
-    Raises:
-        ModelUnavailable: it cannot be run, or does not give one mask for one picture.
-    """
+    """One run of a network."""
     try:
         mask = run(image)
     except Exception as error:  # a network that wants other inputs fails in each engine's own ways

@@ -15,19 +15,7 @@ from cutgate.worker.models.errors import ModelUnavailable
 
 
 def zoo_predict(name: str, options: Any, providers: list[Any]) -> tuple[Any, Predict]:
-    """Load rembg's model of this name; rembg fetches its weights into its own folder and checks them.
-
-    Args:
-        name: a name of rembg's.
-        options: the `SessionOptions` of ONNX Runtime to load it with.
-        providers: the execution providers to ask for.
-
-    Returns:
-        The session, and the function from a picture to its foreground probability.
-
-    Raises:
-        ModelUnavailable: rembg is not installed, has no such model that runs here, or cannot load it.
-    """
+    """Load rembg's model of this name; rembg fetches its weights into its own folder and checks them."""
     try:
         import rembg.sessions
     except ImportError as error:

@@ -79,11 +79,7 @@ def find_whole(folder: Path, stem: str, suffix: str) -> Path | None:
 
 
 def keep_whole(content: bytes | memoryview, folder: Path, stem: str, suffix: str) -> Path:
-    """Write a file for `find_whole`.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
+    """Write a file for `find_whole`."""
     folder.mkdir(parents=True, exist_ok=True)
     with scratch_folder(folder) as scratch:
         written = scratch / "file"

@@ -16,12 +16,9 @@ Node = Any
 
 
 class FloatGraph:
-    """What makes the output of a network whose input has a fixed size.
+    """What makes the output of a network whose input has a fixed size: its nodes, in the order of computation.
 
-    Attributes:
-        producer: the node that makes each tensor.
-        nodes: those that the output is computed from, in the order of computation.
-        relu_alone: tensors that a Relu and nothing else reads, with the Relu's output.
+    `relu_alone` holds tensors that a Relu and nothing else reads, with the Relu's output.
     """
 
     def __init__(self, model: Any) -> None:
@@ -56,11 +53,7 @@ class FloatGraph:
         return self._values(node.input[2])
 
     def shape(self, tensor: str) -> tuple[int, ...]:
-        """The size of a tensor along each axis.
-
-        Raises:
-            ValueError: it depends on the input.
-        """
+        """The size of a tensor along each axis."""
         shape = self._shapes.get(tensor, ())
         if not shape or 0 in shape:
             raise ValueError(f"the size of {tensor} is not known before the network runs")

@@ -25,15 +25,7 @@ Graph = Any
 
 
 def make_graph(weights: Weights, variant: GraphVariant) -> bytes:
-    """The file of a prepared graph.
-
-    Args:
-        weights: checked weights.
-        variant: what to make of them.
-
-    Raises:
-        ModelUnavailable: the weights are no ONNX network, or cannot be made into it.
-    """
+    """The file of a prepared graph."""
     try:
         return bytes(_in_variant(weights, variant).SerializeToString())
     except ModelUnavailable:
@@ -56,19 +48,7 @@ def _in_variant(weights: Weights, variant: GraphVariant) -> Any:
 
 
 def prepare(model: Any, *, widen: bool, output: str | None = None) -> Any:
-    """The model with one output alone and, if asked for, in single precision.
-
-    Args:
-        model: an `onnx.ModelProto`; it may be changed.
-        widen: turn half into single precision. Networks with nested graphs stay as they are.
-        output: name of the output to keep; None for the first.
-
-    Returns:
-        An `onnx.ModelProto` that computes the same output.
-
-    Raises:
-        ModelUnavailable: it has no output of this name.
-    """
+    """The model with one output alone and, if asked for, in single precision; nested graphs stay as they are."""
     inputs = [value.name for value in model.graph.input]
     names = [value.name for value in model.graph.output]
     if output is not None and output not in names:

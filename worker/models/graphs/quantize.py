@@ -28,19 +28,10 @@ _PASSED_ON: Final = frozenset({"Add", "Concat", "MaxPool", "Resize"})
 
 
 def quantize(model: Any, table: RangeTable, *, weight_bits: int) -> Any:
-    """The model in 8-bit integers.
+    """The model in 8-bit integers, its weights in 8 bits, or in 7 for processors without VNNI.
 
-    Args:
-        model: an `onnx.ModelProto` in single precision with one input of fixed size and one output, made of
-            convolutions (each with or without a Relu), Add, Concat, MaxPool, Resize and what may end a network.
-        table: ranges of its activations.
-        weight_bits: 8, or 7 for processors without VNNI.
-
-    Returns:
-        An `onnx.ModelProto` with the same input and output.
-
-    Raises:
-        KeyError: the table lacks a node of the network.
+    It is in single precision, has one input of fixed size and one output, and is made of convolutions, Relu, Add,
+    Concat, MaxPool, Resize and what may end a network.
     """
     graph = FloatGraph(model)
     writer = _Writer(graph, table, 2 ** (weight_bits - 1) - 1)

@@ -17,14 +17,7 @@ def digest_of(path: Path, algorithm: str = "sha256", *, cache_dir: Path | None =
 
     A record holds for the file's size, inode and times of change. Whoever can forge one can replace the prepared
     graphs beside it, too. What changes a disk's bytes behind the system's back is seen by `models verify` alone.
-
-    Args:
-        path: the file.
-        algorithm: as `hashlib` names it.
-        cache_dir: the cache folder, whose record is used or made; None to read the file in any case.
-
-    Raises:
-        OSError: the file cannot be read.
+    Without a `cache_dir` the file is read in any case.
     """
     if cache_dir is None:
         return _computed(path, algorithm)

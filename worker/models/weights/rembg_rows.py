@@ -37,19 +37,7 @@ def _model(
     std: Channels = IMAGENET_STD,
     released_as: str | None = None,
 ) -> Model:
-    """One model of the release.
-
-    Args:
-        name: rembg's name of it, which is also its file's name in rembg's folder.
-        digest: of the file, as rembg gives it.
-        side_px: height and width of the input.
-        output: what the output holds.
-        licence: of the weights.
-        source: who made the weights.
-        size_bytes: of the file.
-        std: divisor of the input.
-        released_as: the file's name in the release, if it is another one.
-    """
+    """One model of the release."""
     row = WeightsFile(
         file_name=f"{name}.onnx",
         digest=digest,

@@ -11,7 +11,7 @@ import pytest
 
 from cutgate.jobs.spec import Box, CutoutSpec, Refinement
 from cutgate.worker.cutout.mask.segment import Predict
-from cutgate.worker.cutout.pipeline import Frame, filled, run_steps, steps_for
+from cutgate.worker.cutout.pipeline import Frame, required, run_steps, steps_for
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.settings import EngineName, NetworkSettings
@@ -74,7 +74,7 @@ def run(network: Predict, box: Box | None, image: RgbImage | None = None, mode: 
 
 
 def alpha(network: Predict, box: Box | None, image: RgbImage | None = None, mode: str = "raw") -> ByteMask:
-    return filled(run(network, box, image, mode).result)[..., 3]
+    return required(run(network, box, image, mode).result)[..., 3]
 
 
 def kept_in(box: Box, whole: ByteMask) -> ByteMask:
@@ -90,7 +90,9 @@ def kept_in(box: Box, whole: ByteMask) -> ByteMask:
 def test_a_box_over_the_whole_picture_is_none(mode: Refinement, radius_px: int) -> None:
     truth = discs(LEFT, radius_px=radius_px) if radius_px else NOTHING
     boxed, free = Network(truth, truth), Network(truth, truth)
-    assert np.array_equal(filled(run(boxed, WHOLE, mode=mode).result), filled(run(free, None, mode=mode).result))
+    assert np.array_equal(
+        required(run(boxed, WHOLE, mode=mode).result), required(run(free, None, mode=mode).result)
+    )
     assert boxed.runs == free.runs
 
 

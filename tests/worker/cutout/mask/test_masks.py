@@ -8,7 +8,7 @@ import pytest
 
 from cutgate.jobs.spec import CutoutSpec, Output, Refinement
 from cutgate.worker.cutout.mask.tidy import tidied
-from cutgate.worker.cutout.pipeline import Frame, filled, run_steps, steps_for
+from cutgate.worker.cutout.pipeline import Frame, required, run_steps, steps_for
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 
 HEIGHT_PX, WIDTH_PX = 240, 320
@@ -58,7 +58,7 @@ class TestSecondLook:
 
 def test_of_a_raw_cut_out_alpha_is_the_map_and_colours_are_the_pictures_where_anything_is_seen() -> None:
     mask = subject()
-    cutout = filled(run(mask, refinement="raw", foreground_threshold=140, background_threshold=120).result)
+    cutout = required(run(mask, refinement="raw", foreground_threshold=140, background_threshold=120).result)
     assert np.array_equal(cutout[..., 3], mask)
     assert np.array_equal(cutout[mask > 0, :3], picture(mask)[mask > 0])
     assert not cutout[mask == 0].any()
@@ -66,7 +66,7 @@ def test_of_a_raw_cut_out_alpha_is_the_map_and_colours_are_the_pictures_where_an
 
 class TestTidyMask:
     def test_raw_and_tidy_is_the_tidied_map(self) -> None:
-        assert np.array_equal(filled(run(subject(), refinement="raw", tidy_mask=True).alpha), tidied(subject()))
+        assert np.array_equal(required(run(subject(), refinement="raw", tidy_mask=True).alpha), tidied(subject()))
 
     @in_each_mode
     def test_faint_islands_go(self, mode: Refinement) -> None:
@@ -74,7 +74,7 @@ class TestTidyMask:
         mask[118:123, 28:33] = 229
         known: dict[str, Any] = {"foreground_threshold": 225, "erode_px": 0}
         tidy, untidy = (
-            filled(run(mask, refinement=mode, tidy_mask=tidy, **known).alpha)[120, 30] for tidy in (True, False)
+            required(run(mask, refinement=mode, tidy_mask=tidy, **known).alpha)[120, 30] for tidy in (True, False)
         )
         assert tidy == 0
         assert untidy >= 229
@@ -85,22 +85,22 @@ class TestSubjectFound:
     def test_nothing_is_transparent_and_said(self, mode: Refinement) -> None:
         frame = run(subject(level=14), refinement=mode)
         assert frame.subject_found is False
-        assert not filled(frame.result).any()
+        assert not required(frame.result).any()
 
     @pytest.mark.parametrize("mode", ["auto", "raw"])
     def test_a_lawn_that_the_network_sees_faintly_is_no_subject(self, mode: str) -> None:
         frame = run(np.full((HEIGHT_PX, WIDTH_PX), 18, np.uint8), refinement=mode)
         assert frame.subject_found is False
-        assert not filled(frame.result).any()
+        assert not required(frame.result).any()
 
     @in_each_mode
     def test_something_is_said(self, mode: Refinement) -> None:
         frame = run(subject(), refinement=mode, output=Output.MASK)
         assert frame.subject_found is True
-        assert filled(frame.result).max() == 255
+        assert required(frame.result).max() == 255
 
     @pytest.mark.parametrize(("mode", "found"), [("auto", False), ("raw", True)])
     def test_below_the_background_threshold_is_none_but_in_the_map_as_it_is(self, mode: str, found: bool) -> None:
         frame = run(subject(level=140), background_threshold=150, refinement=mode)
         assert frame.subject_found is found
-        assert filled(frame.result)[..., 3].max() == (140 if found else 0)
+        assert required(frame.result)[..., 3].max() == (140 if found else 0)

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cutgate.worker.cutout.matting.broad import made_opaque
-from cutgate.worker.cutout.matting.matte import refine, working
+from cutgate.worker.cutout.matting.broad import fill_veils
+from cutgate.worker.cutout.matting.matte import refine, to_working_size
 from cutgate.worker.cutout.matting.trimap import Thresholds, make_trimap
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.raster.filters import enlarged, eroded, square, to_unit
@@ -54,7 +54,7 @@ def test_a_broad_area_with_the_subjects_colours_is_opaque() -> None:
 def test_its_edge_stays_soft_and_other_edges_stay_as_they_were() -> None:
     photo, _, mask = animal()
     before = refine(photo, mask, make_trimap(mask, Thresholds(240, 15), erode_px=15))
-    after = made_opaque(working(photo), before)
+    after = fill_veils(to_working_size(photo), before)
     assert before[CHEST].mean() < 200 < 240 < after[CHEST].mean()
     assert np.abs(after[HAIR].astype(int) - before[HAIR]).max() <= 2
     assert not after[before == 0].any()
@@ -82,13 +82,13 @@ def level(value: int) -> ByteMask:
 )
 def test_what_may_be_background_or_transparent_stays(colours: RgbImage) -> None:
     photo, alpha = flanked(colours, level(128))
-    assert np.array_equal(made_opaque(photo, alpha), alpha)
+    assert np.array_equal(fill_veils(photo, alpha), alpha)
 
 
 def test_an_area_between_like_colours_stays() -> None:
     photo, alpha = flanked(speckled((400, 200), DARK, 2), level(128))
     photo[:, 400:] = speckled((400, 200), DARK, 3)
-    assert np.array_equal(made_opaque(photo, alpha), alpha)
+    assert np.array_equal(fill_veils(photo, alpha), alpha)
 
 
 def own(truth: ByteMask) -> RgbImage:
@@ -101,7 +101,7 @@ def test_the_edge_of_such_an_area_is_as_soft_as_before(scale: int) -> None:
     truth = np.rint(np.clip((190 - np.arange(200)) / 15, 0, 1) * 255).astype(np.uint8)[None].repeat(400, 0)
     photo, alpha = flanked(own(truth), np.rint(truth * 0.6).astype(np.uint8))
     size = (400 * scale, 600 * scale)
-    after = made_opaque(working(enlarged(photo, *size)), enlarged(alpha, *size))[::scale, ::scale]
+    after = fill_veils(to_working_size(enlarged(photo, *size)), enlarged(alpha, *size))[::scale, ::scale]
     assert (after[:, :365] == 255).all()
     assert np.abs(after[:, 375:400].astype(int) - truth[:, 175:]).max() < 0.15 * 255
 
@@ -110,7 +110,7 @@ def test_no_seam_shows_where_an_area_becomes_narrow() -> None:
     truth = level(255)
     truth[:200, :93] = truth[:200, 107:] = 0
     photo, alpha = flanked(own(truth), truth // 2)
-    after = made_opaque(photo, alpha)[:, 300].astype(int)
+    after = fill_veils(photo, alpha)[:, 300].astype(int)
     assert (after[0], after[-1]) == (127, 255)
     assert np.abs(np.diff(after)).max() < 0.1 * 255
 
@@ -118,4 +118,4 @@ def test_no_seam_shows_where_an_area_becomes_narrow() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (3, 40), (60, 60)])
 def test_pictures_of_any_size_that_are_all_doubt_stay(size: tuple[int, int]) -> None:
     alpha = np.full(size, 128, np.uint8)
-    assert np.array_equal(made_opaque(speckled(size, DARK, 0), alpha), alpha)
+    assert np.array_equal(fill_veils(speckled(size, DARK, 0), alpha), alpha)

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cutgate.worker.cutout.matting.compose import combined, compose
+from cutgate.worker.cutout.matting.compose import least_alpha, with_straight_alpha
 from cutgate.worker.cutout.matting.foreground import estimate_foreground
-from cutgate.worker.cutout.pipeline import Frame, filled
+from cutgate.worker.cutout.pipeline import Frame, required
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
 from tests.pictures.composites import COMPOSITES, Composite, named
 from tests.worker.cutout.runs import run
@@ -94,10 +94,10 @@ def brown_hair_on_a_green_wall() -> tuple[RgbImage, FloatMask]:
 
 def green_on_white(frame: Frame) -> float:
     """How much greener than red or blue what is seen of the soft pixels is on white: mean, in levels of 255."""
-    alpha = filled(frame.alpha)
+    alpha = required(frame.alpha)
     soft = (alpha > 0) & (alpha < 255)
     share = alpha[soft][:, None] / 255
-    seen = share * filled(frame.colours)[soft] + (1 - share) * 255
+    seen = share * required(frame.colours)[soft] + (1 - share) * 255
     return float(np.maximum(seen[:, 1] - np.maximum(seen[:, 0], seen[:, 2]), 0).mean())
 
 
@@ -110,11 +110,11 @@ def test_hair_cut_from_a_green_wall_is_not_green_on_white() -> None:
 
 def test_colours_are_zero_where_nothing_is_seen_and_untouched_elsewhere() -> None:
     colours = np.full((1, 3, 3), 77, np.uint8)
-    cutout = compose(colours, np.array([[0, 1, 255]], np.uint8))
+    cutout = with_straight_alpha(colours, np.array([[0, 1, 255]], np.uint8))
     assert cutout.tolist() == [[[0, 0, 0, 0], [77, 77, 77, 1], [77, 77, 77, 255]]]
 
 
 def test_source_alpha_bounds_alpha() -> None:
     alpha, source = np.array([[255, 255, 128, 0]], np.uint8), np.array([[255, 100, 128, 255]], np.uint8)
-    assert combined(alpha, source).tolist() == [[255, 100, 128, 0]]
-    assert combined(alpha, None) is alpha
+    assert least_alpha(alpha, source).tolist() == [[255, 100, 128, 0]]
+    assert least_alpha(alpha, None) is alpha

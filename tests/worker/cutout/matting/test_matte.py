@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cutgate.worker.cutout.matting.matte import Layer, refine, remap
+from cutgate.worker.cutout.matting.matte import Layer, refine, stretch_between_thresholds
 from cutgate.worker.cutout.matting.trimap import UNKNOWN, Thresholds, keep_known, make_trimap
 from cutgate.worker.cutout.raster.arrays import ByteMask
 from cutgate.worker.cutout.raster.filters import to_levels
@@ -120,14 +120,18 @@ def all_unknown(mask: ByteMask) -> ByteMask:
 
 
 def test_remap_is_linear_between_the_thresholds() -> None:
-    alpha = remap(ramp(), all_unknown(ramp()), Thresholds(foreground=200, background=100), erode_px=0)[0]
+    alpha = stretch_between_thresholds(
+        ramp(), all_unknown(ramp()), Thresholds(foreground=200, background=100), erode_px=0
+    )[0]
     assert (alpha[:101] == 0).all()
     assert (alpha[200:] == 255).all()
     assert np.abs(alpha[100:201] - np.linspace(0, 255, 101)).max() < 0.51
 
 
 def test_remap_is_a_step_where_the_thresholds_are_equal() -> None:
-    alpha = remap(ramp(), all_unknown(ramp()), Thresholds(foreground=128, background=128), erode_px=0)[0]
+    alpha = stretch_between_thresholds(
+        ramp(), all_unknown(ramp()), Thresholds(foreground=128, background=128), erode_px=0
+    )[0]
     assert alpha.tolist() == [0] * 129 + [255] * 127
 
 
@@ -135,7 +139,7 @@ def test_remap_is_a_step_where_the_thresholds_are_equal() -> None:
 def test_the_blur_stays_below_half_the_erosion(erode_px: int) -> None:
     mask = np.zeros((3, 200), np.uint8)
     mask[:, 100:] = 255
-    row = remap(mask, all_unknown(mask), USUAL, erode_px)[1]
+    row = stretch_between_thresholds(mask, all_unknown(mask), USUAL, erode_px)[1]
     soft = np.flatnonzero((row > 0) & (row < 255))
     assert (row[: 100 - erode_px // 2] == 0).all()
     assert (row[100 + erode_px // 2 :] == 255).all()
@@ -148,8 +152,10 @@ def test_a_part_of_a_large_picture_is_blurred_as_the_whole_is(erode_px: int) -> 
     cv2.ellipse(mask, (250, 340), (230, 336), 20, 0, 360, 255, -1, cv2.LINE_AA)
     cv2.circle(mask, (240, 256), 30, 55, -1)
     trimap = make_trimap(mask, USUAL, erode_px)
-    whole = remap(mask, all_unknown(mask), USUAL, erode_px)
-    np.testing.assert_array_equal(remap(mask, trimap.copy(), USUAL, erode_px), keep_known(whole, trimap))
+    whole = stretch_between_thresholds(mask, all_unknown(mask), USUAL, erode_px)
+    np.testing.assert_array_equal(
+        stretch_between_thresholds(mask, trimap.copy(), USUAL, erode_px), keep_known(whole, trimap)
+    )
     if erode_px > 1:
         side_px = erode_px - 1 | 1
         stretched = np.clip(np.rint((np.arange(256) - 15) * (255 / 225)), 0, 255).astype(np.uint8)[mask]

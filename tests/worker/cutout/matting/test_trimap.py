@@ -13,10 +13,10 @@ from cutgate.worker.cutout.matting.trimap import (
     NO_THRESHOLDS,
     UNKNOWN,
     Thresholds,
-    holds_subject,
+    has_subject,
     keep_known,
+    knows_both_sides,
     make_trimap,
-    tells_apart,
 )
 from cutgate.worker.cutout.raster.arrays import STRIP_ROWS, ByteMask
 from cutgate.worker.cutout.raster.filters import dilated, eroded, square
@@ -92,20 +92,20 @@ def test_a_subject_thinner_than_the_square_is_not_eroded_away() -> None:
 def test_a_mask_without_a_likely_pixel_holds_no_subject(
     levels: tuple[int, ...], thresholds: Thresholds, expected: bool
 ) -> None:
-    assert holds_subject(row(*levels), thresholds) is expected
+    assert has_subject(row(*levels), thresholds) is expected
 
 
 @pytest.mark.parametrize(("subject_px", "expected"), [(9, False), (11, True)])
 def test_a_few_likely_pixels_in_a_large_mask_are_no_subject(subject_px: int, expected: bool) -> None:
     mask = np.full((1024, 1024), 18, np.uint8)
     mask[:subject_px, :subject_px] = 178
-    assert holds_subject(mask, USUAL) is expected
+    assert has_subject(mask, USUAL) is expected
 
 
 def test_tells_apart_needs_both_known_regions() -> None:
-    assert tells_apart(row(BACKGROUND, UNKNOWN, FOREGROUND))
-    assert not tells_apart(row(BACKGROUND, UNKNOWN))
-    assert not tells_apart(row(UNKNOWN, FOREGROUND))
+    assert knows_both_sides(row(BACKGROUND, UNKNOWN, FOREGROUND))
+    assert not knows_both_sides(row(BACKGROUND, UNKNOWN))
+    assert not knows_both_sides(row(UNKNOWN, FOREGROUND))
 
 
 def test_keep_known_changes_only_known_pixels() -> None:

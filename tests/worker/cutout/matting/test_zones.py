@@ -5,7 +5,7 @@ import pytest
 
 from cutgate.worker.cutout.matting.trimap import Thresholds
 from cutgate.worker.cutout.matting.zones import zones_of
-from cutgate.worker.cutout.pipeline import filled
+from cutgate.worker.cutout.pipeline import required
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
 from cutgate.worker.cutout.raster.filters import to_levels
 from tests.pictures.composites import named
@@ -29,8 +29,8 @@ def test_a_hard_edge_stays_the_masks_own_and_only_its_colours_are_cleaned() -> N
     mug = named("mug")
     mask = mug.coarse_mask(0.3)
     frame = run(mug.photo, mask)
-    assert np.abs(filled(frame.alpha).astype(int) - to_levels(mask)).max() <= CLIPPED_LEVELS
-    assert not np.array_equal(filled(frame.colours), mug.photo)
+    assert np.abs(required(frame.alpha).astype(int) - to_levels(mask)).max() <= CLIPPED_LEVELS
+    assert not np.array_equal(required(frame.colours), mug.photo)
 
 
 @pytest.mark.parametrize("name", ["bear", "portrait"])

@@ -79,8 +79,8 @@ def test_a_rows_thresholds_become_the_usual_ones(tiny_settings: NetworkSettings,
 
 def test_a_row_says_what_its_maps_grey_means(tiny_settings: NetworkSettings) -> None:
     write_tiny_model(tiny_settings.models_dir, "matte", soft="alpha")
-    assert load_segmenter(tiny_settings).reading.soft is Soft.DOUBT
-    assert load_segmenter(changed(tiny_settings, model="matte")).reading.soft is Soft.ALPHA
+    assert load_segmenter(tiny_settings).soft is Soft.DOUBT
+    assert load_segmenter(changed(tiny_settings, model="matte")).soft is Soft.ALPHA
 
 
 @pytest.mark.parametrize("output", ["probability", "logit", "range"])

@@ -53,7 +53,7 @@ def test_a_file_that_the_operator_brings_runs_by_the_built_in_row(tiny_settings:
     )
     onnx.save(export, tiny_settings.models_dir / f"{LITE}.onnx")
     segmenter = load_segmenter(tiny_settings.model_copy(update={"model": LITE}))
-    assert segmenter.reading.soft is Soft.ALPHA
+    assert segmenter.soft is Soft.ALPHA
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])  # of the author's code
     for level in (0, 100, 255):
         odds = ((level / 255 - mean) / std).sum()
