@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from cutgate.commands.console import text_as_json
 from cutgate.local.parts import require_parts
 
 
@@ -48,14 +47,9 @@ class PartGroup(click.Group):
         run = command.callback
         assert run is not None
 
-        def prepared(*, as_json: bool, **values: Any) -> None:
-            self._prepare(**{name: value for name, value in values.items() if name in own})
-            asked = {name: value for name, value in values.items() if name in taken}
-            if "as_json" in taken:
-                run(as_json=as_json, **asked)
-            else:
-                with text_as_json(only_if=as_json):
-                    run(**asked)
+        def prepared(**values: Any) -> None:
+            self._prepare(**{name: value for name, value in values.items() if name in own - {"as_json"}})
+            run(**{name: value for name, value in values.items() if name in taken})
 
         return prepared
 

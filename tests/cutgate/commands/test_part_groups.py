@@ -36,12 +36,11 @@ def test_other_parts_commands_answer_by_this_ones_name(arguments: tuple[str, ...
     assert (result.exit_code, result.output.startswith(usage)) == (code, True), result.output
 
 
-def test_text_of_another_parts_command_is_one_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_may_be_asked_for_before_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in tiny_environment(tmp_path).items():
         monkeypatch.setenv(name, value)
-    assert run("models", "fetch", "tiny").exit_code == 0
-    result = run("models", "--json", "try")
-    assert (result.exit_code, "tiny" in json.loads(result.stdout)["output"]) == (0, True), result.output
+    result = run("models", "--json", "fetch", "tiny")
+    assert (result.exit_code, json.loads(result.stdout)[0]["model"]) == (0, "tiny"), result.output
 
 
 def test_the_stack_of_a_folder(stack: LiveStack) -> None:

@@ -282,7 +282,7 @@ def test_weights_that_cannot_be_had_say_what_to_do(
     for name, value in {"CUTGATE_MODEL": "u2netp", "CUTGATE_MODELS_DIR": str(tmp_path / "empty")}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("U2NET_HOME", str(tmp_path / "none"))
-    monkeypatch.setattr("cutgate.worker.models.weights.download._probe", _offline)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # where nobody listens
     with pytest.raises(NetworkUnavailable) as raised:
         remove_background(photo)
     assert "there are no weights for u2netp" in str(raised.value)
@@ -292,12 +292,6 @@ def test_weights_that_cannot_be_had_say_what_to_do(
     assert said.out == ""
     assert issubclass(NetworkUnavailable, LocalError)
     assert issubclass(CutoutFailed, CutgateError)
-
-
-def _offline(url: str) -> None:
-    from cutgate.worker.models.errors import ModelUnavailable
-
-    raise ModelUnavailable("cannot be reached")
 
 
 def test_a_network_that_could_not_be_loaded_is_tried_again(photo: bytes, tiny: dict[str, str]) -> None:
