@@ -1,6 +1,7 @@
 """Tables of errors that name a class once: its subclasses share its row unless they have their own."""
 
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Final, TypeVar
 
 from cutgate.jobs.errors import CutoutError
@@ -11,6 +12,11 @@ R = TypeVar("R")
 def row_of(kind: type[Exception], rows: Mapping[type[Exception], R], default: R) -> R:
     """The row of a class, or of its nearest base that has one."""
     return next((rows[base] for base in kind.__mro__ if base in rows), default)
+
+
+def is_passing(status: int) -> bool:
+    """Whether trying again later helps where an error has this HTTP status, so that the answer says when."""
+    return status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
 
 def _tree(root: type[CutoutError]) -> Iterator[type[CutoutError]]:

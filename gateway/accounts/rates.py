@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.settings import GatewaySettings
+from cutgate.jobs.errors import QueueFull
 from cutgate.jobs.ledger.answers import Allowance, Outlook
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.record import AccountCaps, KnownKey, RateUse
@@ -35,6 +36,11 @@ class TooOften(Exception):
         super().__init__(reason)
         #: Seconds after which a request can be granted again, at least 1.
         self.retry_after_seconds = max(1, math.ceil(frees_in_seconds))
+
+
+def known_retry_seconds(error: Exception) -> int | None:
+    """After how many seconds a repeat may help: a rate knows when it frees, a full queue its pace; else None."""
+    return error.retry_after_seconds if isinstance(error, TooOften | QueueFull) else None
 
 
 class RateExceeded(TooOften):

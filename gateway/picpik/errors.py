@@ -20,9 +20,9 @@ from werkzeug.exceptions import (
 )
 
 from cutgate import signing
-from cutgate.gateway.accounts.rates import TooOften
+from cutgate.gateway.accounts.rates import TooOften, known_retry_seconds
 from cutgate.gateway.bodies import TransferBroken
-from cutgate.gateway.error_rows import class_of, row_of
+from cutgate.gateway.error_rows import class_of, is_passing, row_of
 from cutgate.jobs import errors as jobs
 
 SHOWN_CHARACTERS: Final = 128
@@ -43,7 +43,7 @@ class Row:
     @property
     def is_passing(self) -> bool:
         """Whether trying again later helps, so that the answer says when."""
-        return self.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+        return is_passing(self.status)
 
 
 _BROKEN: Final = "Service error and break"
@@ -138,9 +138,7 @@ def refused(error: Exception, path: str) -> Refused:
     detail = str(error) if ROWS[key].is_told else ""
     if key == "unknown_path":
         detail = f"there is nothing at {path}; {see}"
-    # A rate knows when it frees, a full queue its pace.
-    known = error.retry_after_seconds if isinstance(error, TooOften | jobs.QueueFull) else None
-    return Refused(key, detail, retry_after_seconds=known)
+    return Refused(key, detail, retry_after_seconds=known_retry_seconds(error))
 
 
 @dataclass(frozen=True, slots=True)

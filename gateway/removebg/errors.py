@@ -16,9 +16,9 @@ from werkzeug.exceptions import (
 )
 
 from cutgate.gateway.accounts.authentication import KeyMissing, KeyRefused
-from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS, TooOften, rate_headers
+from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS, TooOften, known_retry_seconds, rate_headers
 from cutgate.gateway.bodies import TransferBroken
-from cutgate.gateway.error_rows import class_of, row_of
+from cutgate.gateway.error_rows import class_of, is_passing, row_of
 from cutgate.gateway.tasks.submit import DraftRejected
 from cutgate.gateway.tasks.wait import NoPlaceToWait
 from cutgate.jobs import errors as jobs
@@ -157,7 +157,7 @@ def refused(error: Exception) -> Refused:
         return error
     if isinstance(error, DraftRejected):
         return failure(error.reason.facts())
-    retry_after_seconds = error.retry_after_seconds if isinstance(error, TooOften | jobs.QueueFull) else None
+    retry_after_seconds = known_retry_seconds(error)
     if isinstance(error, jobs.CutoutError):
         return failure(error.facts(), retry_after_seconds)
     code = row_of(type(error), RAISED, "internal_error")
@@ -198,7 +198,7 @@ def answer(error: Refused, allowance: Allowance | None = None) -> Response:
     """The answer to a request that is refused, or has failed."""
     said = {"title": error.title, "detail": error.detail, "code": error.code}
     response = in_json({"errors": [said]}, error.status)
-    if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+    if is_passing(error.status):
         response.headers["Retry-After"] = str(error.retry_after_seconds or RETRY_AFTER_SECONDS)
     # One client fails at a 429 without these, whatever it is for.
     if error.status == HTTPStatus.TOO_MANY_REQUESTS and allowance is not None:

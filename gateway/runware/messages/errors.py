@@ -11,9 +11,9 @@ from typing import Final
 from werkzeug.exceptions import RequestTimeout
 
 from cutgate.gateway.accounts.authentication import KeyMissing, KeyUnknown
-from cutgate.gateway.accounts.rates import TooOften
+from cutgate.gateway.accounts.rates import TooOften, known_retry_seconds
 from cutgate.gateway.bodies import TransferBroken
-from cutgate.gateway.error_rows import class_of, row_of
+from cutgate.gateway.error_rows import class_of, is_passing, row_of
 from cutgate.gateway.runware.messages.outcomes import SHOWN_CHARACTERS, JsonObject, Outcome
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.tasks.wait import NoPlaceToWait
@@ -36,7 +36,7 @@ class Row:
     @property
     def passing(self) -> bool:
         """Whether trying again later helps, so that the answer says when."""
-        return self.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+        return is_passing(self.status)
 
 
 _LATER: Final = HTTPStatus.SERVICE_UNAVAILABLE
@@ -181,8 +181,7 @@ def refusal(error: Exception, task: Mapping[str, object]) -> Outcome:
         failed=True,
         status=known.row.status,
         passing=known.row.passing,
-        # A rate knows when it frees, a full queue its pace.
-        retry_after_seconds=error.retry_after_seconds if isinstance(error, TooOften | jobs.QueueFull) else None,
+        retry_after_seconds=known_retry_seconds(error),
     )
 
 
