@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
+import click
 import pytest
 
+from cutgate.gateway.commands.keys import keys
+from cutgate.worker.commands.models import models
 from tests.cutgate.conftest import run
 from tests.pictures.tiny_network import tiny_environment
 from tests.servers.stack import LiveStack
@@ -51,3 +54,13 @@ def test_the_stack_of_a_folder(stack: LiveStack) -> None:
     result = run("balance", "--data", stack.data, "--json")
     balance = json.loads(result.stdout)
     assert (balance["metered"], balance["total"], balance["available"]) == (False, None, None)
+
+
+@pytest.mark.parametrize("group", [keys, models])
+def test_each_command_of_another_part_prints_json(group: click.Group) -> None:
+    """`--json` before a command is handed on to it."""
+    assert [name for name, command in group.commands.items() if not takes_json(command)] == []
+
+
+def takes_json(command: click.Command) -> bool:
+    return "as_json" in {param.name for param in command.params}
