@@ -14,7 +14,6 @@ from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.serving.health import Readiness, check_room, operators_page
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.choose import open_blob_store
-from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.ledger.redis.client import connect_ledger
 from cutgate.jobs.ledger.redis.events import RedisTaskEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
@@ -29,16 +28,19 @@ def app() -> Flask:
     settings = GatewaySettings()
     logs.configure(settings.log_format, settings.log_level)
     traces.start(settings, Part.GATEWAY, of_callers=True)
-    client = connect_ledger(settings)
+    process = ExitStack()
+    atexit.register(process.close)
+    client = process.enter_context(connect_ledger(settings))
     store = RedisLedger(client, settings.ledger_limits())
     blobs = open_blob_store(settings)
-    keep_in_order(settings, store, blobs)
+    # There may be no worker that does the upkeep.
+    process.enter_context(upkeep_threads(settings, store, blobs))
     presence = RedisPresence(client)
     made = create_app(
         settings,
         accounts=Accounts(KeyTable(client), settings.master_keys()),
         store=store,
-        events=RedisTaskEvents(settings.redis_url.get_secret_value()),
+        events=process.enter_context(RedisTaskEvents(settings.redis_url.get_secret_value())),
         presence=presence,
         blobs=blobs,
         sessions=Sessions(client),
@@ -51,10 +53,3 @@ def app() -> Flask:
             made.wsgi_app, settings.metrics_port, figures, {"/readyz": partial(operators_page, readiness)}
         )
     return made
-
-
-def keep_in_order(settings: GatewaySettings, store: RedisLedger, blobs: BlobStore) -> None:
-    """Do the upkeep for as long as this process lives: there may be no worker that does it."""
-    threads = ExitStack()
-    threads.enter_context(upkeep_threads(settings, store, blobs))
-    atexit.register(threads.close)

@@ -1,6 +1,6 @@
 """News for waiters."""
 
-import time
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -63,14 +63,16 @@ def test_a_follower_hears_of_every_task(ledger: Ledger, events: RedisTaskEvents)
 
 def test_all_waiters_of_a_task_hear(ledger: Ledger, events: RedisTaskEvents) -> None:
     task = ledger.submit()
+    listening = threading.Barrier(21)
 
     def wait(number: int) -> bool:
         with events.listen([task.uid]) as waiter:
+            listening.wait(10)
             return waiter.wait(10)
 
     with ThreadPoolExecutor(1) as pool:
         waits = pool.submit(run_at_once, 20, wait)
-        time.sleep(0.3)
+        listening.wait(10)
         ledger.terminate(task.uid, "alice")
         assert waits.result() == [True] * 20
 
