@@ -80,6 +80,7 @@ FROM base AS worker-base
 RUN install -d -o cutgate -g cutgate -m 0755 /var/lib/cutgate/models
 ENV CUTGATE_MODELS_DIR=/var/lib/cutgate/models \
     CUTGATE_CACHE_DIR=/tmp/cutgate/graphs \
+    CUTGATE_DECODER_SANDBOX=require \
     REMBG_HOME=/var/lib/cutgate/models/rembg \
     NUMBA_CACHE_DIR=/tmp/cutgate/numba
 

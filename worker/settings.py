@@ -12,6 +12,7 @@ from cutgate.jobs.presets import Choice, parse_choices
 from cutgate.jobs.settings import JobSettings, MetricsPort
 from cutgate.jobs.spec import ModelName, Precision
 from cutgate.worker.machine.container import cpu_quota, memory_limit_bytes
+from cutgate.worker.pictures.sandbox import Sandbox
 
 _LEAST_WORKER_BYTES = 2 * 2**30
 _PIXELS_BESIDE_LARGEST = 16_000_000
@@ -113,6 +114,8 @@ class WorkerSettings(NetworkSettings, JobSettings):
     and 16 million; on a GPU no limit."""
     max_decoder_bytes: PositiveInt = 3 * 2**29
     """Memory to decode a picture. Raise it with `CUTGATE_MAX_SOURCE_PIXELS`: up to 22 bytes a pixel."""
+    decoder_sandbox: Sandbox = Sandbox.TRY
+    """Confine decoders by seccomp: `require` refuses to start where the kernel cannot, `try` only warns."""
     keep_rgb_profile: bool = False
     """Keep an RGB profile instead of converting to sRGB."""
     keep_rights: bool = True

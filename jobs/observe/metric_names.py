@@ -231,9 +231,11 @@ WORKER_INFO: Final = Metric(
     name="cutgate_worker_info",
     kind=Kind.GAUGE,
     parts=(Part.WORKER,),
-    help="1, labelled with what runs the network; missing while none is loaded.",
+    help="1, labelled with what runs the network, and whether decoders of pictures are confined; missing while no"
+    " network is loaded.",
     unit="1",
-    labels=dict.fromkeys(("model", "precision", "engine", "provider", "dtype"), OPEN),
+    labels=dict.fromkeys(("model", "precision", "engine", "provider", "dtype"), OPEN)
+    | {"decoder": ("confined", "unconfined")},
 )
 CHILDREN_GONE: Final = Metric(
     name="cutgate_children_gone_total",

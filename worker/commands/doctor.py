@@ -20,6 +20,7 @@ from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.weights.files import find_weights
 from cutgate.worker.models.weights.registry import find_model
+from cutgate.worker.pictures.sandbox import Sandbox, can_confine
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
 
 _GIB: Final = 2**30
@@ -58,6 +59,7 @@ def examine() -> list[Check]:
             detail=f"offers {', '.join(map(str, settings.choices))}, device {settings.device}",
         ),
         _memory(),
+        _decoders(settings.decoder_sandbox),
         _cache(settings.cache_dir),
         _blobs(settings),
         _redis(settings),
@@ -72,6 +74,18 @@ def _memory() -> Check:
         ok=limit >= _ENOUGH_BYTES,
         detail=f"{limit / _GIB:.1f} GiB for this process",
         remedy=f"give the worker's container at least {_ENOUGH_BYTES // _GIB} GiB",
+    )
+
+
+def _decoders(sandbox: Sandbox) -> Check:
+    is_confined = sandbox is not Sandbox.OFF and can_confine()
+    why_not = "CUTGATE_DECODER_SANDBOX is off" if sandbox is Sandbox.OFF else "the kernel refuses seccomp"
+    unconfined = f"unconfined, for {why_not}: who breaks a picture's decoder has this worker's rights"
+    return Check(
+        name="decoders",
+        ok=is_confined or sandbox is not Sandbox.REQUIRE,
+        detail="confined by seccomp" if is_confined else unconfined,
+        remedy="allow seccomp in the container, or set CUTGATE_DECODER_SANDBOX=try",
     )
 
 

@@ -1,10 +1,11 @@
 """Decoding in a process of its own for each picture: what a picture does to its decoder, it does to nothing else.
 
-A server that holds no secret, no connection and no thread forks a process for each picture: bytes go in and pixels
-come out, in one file in memory. The kernel keeps that process to its time and its memory, whatever native code it
-is in, and ends it before any other where the machine has no memory left.
+A server that holds no secret, no connection and no thread forks a process for each picture, ahead of it: bytes go
+in and pixels come out, in one file in memory. The kernel keeps that process to its memory and to what `sandbox`
+allows, whatever native code it is in, and ends it before any other where the machine has no memory left. Whoever
+asked kills it when its time is over.
 
-`python -m cutgate.worker.pictures.decoder SOCKET` is the server.
+`python -m cutgate.worker.pictures.decoder SOCKET SANDBOX` is the server.
 """
 
 import fcntl
@@ -22,8 +23,9 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
+from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import Any, Final
@@ -41,8 +43,9 @@ from cutgate.jobs.errors import (
     SourceUnreadable,
 )
 from cutgate.jobs.limits import SourceLimits
-from cutgate.worker.pictures.images import SourceImage, learn_heif, read_image
+from cutgate.worker.pictures.images import FORMATS, SourceImage, learn_heif, read_image
 from cutgate.worker.pictures.metadata import Rights
+from cutgate.worker.pictures.sandbox import Sandbox, can_confine, confine
 
 _ERRORS: Final[dict[str, type[CutoutError]]] = {
     error.kind: error
@@ -64,8 +67,6 @@ _ATTEMPTS: Final = 2
 _START_SECONDS: Final = 60.0
 _DEATH_SECONDS: Final = 0.5
 """How long a process that is killed may take to end."""
-_MARGIN_SECONDS: Final = 5.0
-"""From the end of a picture's time until nothing more is waited for; the kernel is prompt."""
 _SEALS: Final = (
     fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
     if sys.platform == "linux"
@@ -75,24 +76,45 @@ _SEALS: Final = (
 _ADVICE: Final = "save it again as a plain PNG or JPEG, or with fewer pixels"
 _TOO_LONG: Final = "decoding the picture takes longer than {:g} seconds; " + _ADVICE
 _TOO_MUCH: Final = "decoding the picture takes more than {} MiB of memory; " + _ADVICE
+NOT_CONFINED: Final = (
+    "the kernel does not confine decoders of pictures, which CUTGATE_DECODER_SANDBOX=require demands: "
+    "allow seccomp, or set it to try"
+)
+_CONFINED, _UNCONFINED = b"c", b"u"
+"""What a server says when it is ready."""
+_CLOSED: Final = b"c"
+"""What a process that was forked ahead says where no picture comes any more."""
 _BROKEN: Final = "the picture breaks its decoder; " + _ADVICE
 
 
 class Decoder:
     """Reads pictures as `read_image` does, from any thread, each in a process of its own."""
 
-    def __init__(self, max_seconds: float, max_bytes: int, module: str = __name__) -> None:
-        self._max_seconds, self._max_bytes, self._module = max_seconds, max_bytes, module
+    def __init__(
+        self, max_seconds: float, max_bytes: int, sandbox: Sandbox = Sandbox.TRY, module: str = __name__
+    ) -> None:
+        self._max_seconds, self._max_bytes, self._sandbox = max_seconds, max_bytes, sandbox
         self._lock = threading.Lock()
-        self._server = _Server(module)
+        self._start = partial(_Server, module, sandbox)
+        self._server = self._start()
 
-    def require(self) -> None:
-        """Wait until the server is ready, and start it anew if it has died."""
+    def require(self) -> bool:
+        """Wait until the server is ready, and start it anew if it has died.
+
+        Returns:
+            Whether decoders are confined.
+
+        Raises:
+            RuntimeError: it does not start, or the kernel does not confine it where it must.
+        """
         with self._lock:
             if self._server.is_dead():
                 self._server.close()
-                self._server = _Server(self._module)
-            self._server.require()
+                self._server = self._start()
+            is_confined = self._server.require()
+        if self._sandbox is Sandbox.REQUIRE and not is_confined:
+            raise RuntimeError(NOT_CONFINED)
+        return is_confined
 
     def close(self) -> None:
         """End the server."""
@@ -118,7 +140,7 @@ class Decoder:
                 file.write(data)
                 started = time.monotonic()
                 try:
-                    answer = self._server.ask(file, request, self._max_seconds + _MARGIN_SECONDS)
+                    answer = self._server.ask(file, request, self._max_seconds)
                     return _source(answer, file, limits)
                 except (OSError, EOFError):
                     if time.monotonic() - started >= self._max_seconds:
@@ -131,10 +153,10 @@ class Decoder:
 class _Server:
     """The process that forks, as its user sees it."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, sandbox: Sandbox) -> None:
         self._channel, theirs = socket.socketpair()
-        self._ready = False
-        command = [sys.executable, "-m", module, str(theirs.fileno())]
+        self._greeting = b""
+        command = [sys.executable, "-m", module, str(theirs.fileno()), sandbox]
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         with theirs:
             self._process = subprocess.Popen(
@@ -150,19 +172,26 @@ class _Server:
             self._process.wait(within_seconds)
         return self._process.returncode is not None
 
-    def require(self) -> None:
+    def require(self) -> bool:
+        """Wait until it is ready; whether its decoders are confined."""
         self._channel.settimeout(_START_SECONDS)
-        if not self._ready and not self._channel.recv(1):
+        self._greeting = self._greeting or self._channel.recv(1)
+        if not self._greeting:
             raise RuntimeError("the server of the decoders does not start")
-        self._ready = True
+        return self._greeting == _CONFINED
 
     def ask(self, file: FileIO, request: dict[str, object], timeout_seconds: float) -> dict[str, Any]:
-        """What a process of its own, which is forked for it, answers to a request."""
+        """What a process that is there for it alone answers to a request; that process is over then."""
         ours, theirs = socket.socketpair()
         ours.settimeout(timeout_seconds)
-        with ours, ours.makefile("rw") as stream:
+        with ExitStack() as stack:
+            stack.enter_context(ours)
             with theirs:
                 socket.send_fds(self._channel, [b"\0"], [theirs.fileno(), file.fileno()])
+            _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
+            for pid_descriptor in descriptors:
+                stack.callback(_kill, pid_descriptor)
+            stream = stack.enter_context(ours.makefile("rw"))
             stream.write(json.dumps(request) + "\n")
             stream.flush()
             try:
@@ -174,6 +203,13 @@ class _Server:
     def close(self) -> None:
         self._channel.close()
         self._process.wait()
+
+
+def _kill(pid_descriptor: int) -> None:
+    """End a process, which cannot refuse it, and let go of it."""
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(pid_descriptor, signal.SIGKILL)
+    os.close(pid_descriptor)
 
 
 def _source(answer: dict[str, Any], file: FileIO, limits: SourceLimits) -> SourceImage:
@@ -239,43 +275,64 @@ def _memory_file() -> FileIO:
         return FileIO(os.dup(file.fileno()), "r+")
 
 
-def serve(channel: socket.socket) -> None:
+def serve(channel: socket.socket, sandbox: Sandbox) -> None:
     """Fork a process for each connection that comes over a socket, until that closes."""
+    is_confined = sandbox is not Sandbox.OFF and can_confine()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel forgets children by itself
     _warm_up()
-    channel.sendall(b"\0")
-    while True:
-        _, descriptors, _, _ = socket.recv_fds(channel, 1, 2)
-        if not descriptors:
-            return
-        with socket.socket(fileno=descriptors[0]) as connection, FileIO(descriptors[1], "r+") as file:
-            if os.fork() == 0:
-                try:
-                    channel.close()
-                    _answer(connection, file)
-                finally:
-                    os._exit(0)
+    channel.sendall(_CONFINED if is_confined else _UNCONFINED)
+    while _fork_one(channel, is_confined=is_confined):
+        pass
+
+
+def _fork_one(channel: socket.socket, *, is_confined: bool) -> bool:
+    """Fork a process ahead of its picture, and wait until it has one; False where none will come any more."""
+    told, tells = os.pipe()
+    with FileIO(told) as news, FileIO(tells, "w") as to_server:
+        if os.fork() == 0:
+            try:
+                _take_one(channel, to_server, is_confined=is_confined)
+            finally:
+                os._exit(0)
+        to_server.close()
+        return news.read(1) != _CLOSED
+
+
+def _take_one(channel: socket.socket, to_server: FileIO, *, is_confined: bool) -> None:
+    """Wait for a connection, let the server fork the next process, and answer."""
+    _, descriptors, _, _ = socket.recv_fds(channel, 1, 2)
+    if not descriptors:
+        to_server.write(_CLOSED)
+        return
+    channel.close()
+    to_server.close()
+    with socket.socket(fileno=descriptors[0]) as connection, FileIO(descriptors[1], "r+") as file:
+        own = [os.pidfd_open(os.getpid())] if sys.platform == "linux" else []
+        socket.send_fds(connection, [b"\0"], own)
+        _answer(connection, file, is_confined=is_confined)
 
 
 def _warm_up() -> None:
-    """Have libraries make once what each process would make anew."""
+    """Have libraries make once what each process would make anew, and load what one that is confined cannot."""
     learn_heif()
-    limits = SourceLimits(max_bytes=2**20, max_pixels=1, max_side_px=1)
-    for decoder in ("JPEG", "PNG"):
+    limits = SourceLimits(max_bytes=2**20, max_pixels=2**12, max_side_px=2**6)
+    for decoder in FORMATS.values():
         file = io.BytesIO()
-        Image.new("RGB", (1, 1)).save(file, decoder)
+        Image.new("RGB", (32, 32)).save(file, decoder)
         read_image(file.getvalue(), limits)
     gc.freeze()
 
 
-def _answer(connection: socket.socket, file: FileIO) -> None:
+def _answer(connection: socket.socket, file: FileIO, *, is_confined: bool) -> None:
     """Decode one picture, as the process that is there for it alone."""
     with connection.makefile("rw") as stream:
         request = json.loads(stream.readline())
         limits, max_bytes = SourceLimits(**request["limits"]), request["max_bytes"]
         file.seek(0)
         data = file.readall()
-        _confine(request["max_seconds"], max_bytes, _BYTES_PER_PIXEL * limits.max_pixels + limits.max_bytes)
+        _limit(request["max_seconds"], max_bytes, _BYTES_PER_PIXEL * limits.max_pixels + limits.max_bytes)
+        if is_confined:
+            confine()
         try:
             source = read_image(data, limits, **request["options"])
         except CutoutError as error:
@@ -304,7 +361,7 @@ def _written(source: SourceImage, file: FileIO) -> dict[str, Any]:
     }
 
 
-def _confine(max_seconds: float, max_bytes: int, max_file_bytes: int) -> None:
+def _limit(max_seconds: float, max_bytes: int, max_file_bytes: int) -> None:
     """Give this process its limits, and no way to fill a log."""
     for limit, value in (
         (resource.RLIMIT_DATA, max_bytes),
@@ -317,10 +374,11 @@ def _confine(max_seconds: float, max_bytes: int, max_file_bytes: int) -> None:
         os.dup2(null, stream)
     with suppress(OSError):  # where there is no such file, the kernel has no such choice
         Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
+    # Whoever asked kills this process; the clock ends it where they have died themselves.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, max_seconds)
 
 
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as channel:
-        serve(channel)
+        serve(channel, Sandbox(sys.argv[2]))

@@ -99,9 +99,20 @@ class Child:
         settings = self._settings
         traces.start(settings, Part.WORKER)
         redis = connect(settings.redis_url.get_secret_value())
-        self._decoder = decoder = Decoder(DECODE_SECONDS, settings.max_decoder_bytes)
+        self._decoder = decoder = Decoder(DECODE_SECONDS, settings.max_decoder_bytes, settings.decoder_sandbox)
         segmenters = self._load_all()
-        decoder.require()
+        is_confined = decoder.require()
+        if not is_confined:
+            log.warning("decoders_unconfined", sandbox=settings.decoder_sandbox)
+        for choice in settings.choices:
+            change(
+                WORKER_INFO,
+                1,
+                model=choice.model,
+                precision=choice.precision,
+                decoder="confined" if is_confined else "unconfined",
+                **facts_of(segmenters[choice.lane]),
+            )
         runner = Runner(
             store=RedisLedger(redis, settings.ledger_limits()),
             blobs=open_blob_store(settings),
@@ -177,13 +188,7 @@ class Child:
 
     def _load_one(self, choice: Choice) -> Segmenter:
         segmenter = self._load(self._settings.for_choice(choice))
-        facts = {
-            "engine": segmenter.engine,
-            "provider": segmenter.provider,
-            "dtype": segmenter.dtype,
-        }
-        change(WORKER_INFO, 1, model=choice.model, precision=choice.precision, **facts)
-        log.info("network_ready", lane=choice.lane, **facts)
+        log.info("network_ready", lane=choice.lane, **facts_of(segmenter))
         return segmenter
 
     def run(self, lane: str) -> None:
@@ -222,6 +227,11 @@ class Child:
         if self._decoder is not None:
             self._decoder.close()
         traces.stop()
+
+
+def facts_of(segmenter: Segmenter) -> dict[str, str]:
+    """What runs a network, for logs and metrics."""
+    return {"engine": segmenter.engine, "provider": segmenter.provider, "dtype": segmenter.dtype}
 
 
 def presence_of(owner: str, lane: Lane, segmenter: Segmenter) -> WorkerPresence:

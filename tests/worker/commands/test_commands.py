@@ -60,6 +60,25 @@ def test_every_model_of_a_worker_is_looked_at(
     assert [name for name in found if not found[name]["ok"]] == ["weights u2netp:exact"]
 
 
+@pytest.mark.parametrize(
+    ("sandbox", "can", "ok", "detail"),
+    [
+        ("require", True, True, "confined by seccomp"),
+        ("off", True, True, "unconfined, for CUTGATE_DECODER_SANDBOX is off"),
+        ("try", False, True, "unconfined, for the kernel refuses seccomp"),
+        ("require", False, False, "unconfined, for the kernel refuses seccomp"),
+    ],
+)
+def test_whether_decoders_are_confined_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch, sandbox: str, can: bool, ok: bool, detail: str
+) -> None:
+    monkeypatch.setenv("CUTGATE_DECODER_SANDBOX", sandbox)
+    monkeypatch.setattr("cutgate.worker.commands.doctor.can_confine", lambda: can)
+    found = findings(run("doctor", "--json"))["decoders"]
+    assert found["ok"] is ok
+    assert str(found["detail"]).startswith(detail)
+
+
 def test_settings_that_do_not_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUTGATE_ENGINE", "openvino")
     monkeypatch.setenv("CUTGATE_DEVICE", "gpu")

@@ -10,18 +10,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cutgate.jobs.errors import CutoutError, DecodingStopped
+from cutgate.jobs.errors import CutoutError, DecodingStopped, SourceUndecodable
 from cutgate.worker.pictures.decoder import Decoder, _memory_file, _sealed
 from cutgate.worker.pictures.images import SourceImage, read_image
 from cutgate.worker.pictures.png import write_png
+from cutgate.worker.pictures.sandbox import Sandbox
 from tests.jobs.pictures.test_price import progressive
 from tests.waiting import eventually
 from tests.worker.pictures import samples
 from tests.worker.pictures.harmful_decoder import (
     CRASHES_PX,
+    ESCAPES,
+    ESCAPES_PX,
     HANGS_PX,
     KEEPS_PX,
     LIES_PX,
+    NONE,
     SERVER_DIES_PX,
     WRITES_PX,
 )
@@ -37,7 +41,7 @@ DEEP = np.random.default_rng(1).integers(0, 65_536, (30, 20, 4), np.uint16)
 
 @pytest.fixture(scope="module")
 def decoder() -> Iterator[Decoder]:
-    yield from started(120)
+    yield from started(120, sandbox=Sandbox.REQUIRE)
 
 
 @pytest.fixture
@@ -45,14 +49,21 @@ def harmful() -> Iterator[Decoder]:
     yield from started(HARM_SECONDS, module=HARMFUL)
 
 
-def started(max_seconds: float, max_bytes: int = PLENTY_BYTES, module: str = REAL) -> Iterator[Decoder]:
-    made = Decoder(max_seconds, max_bytes, module)
+def started(
+    max_seconds: float, max_bytes: int = PLENTY_BYTES, module: str = REAL, sandbox: Sandbox = Sandbox.OFF
+) -> Iterator[Decoder]:
+    made = Decoder(max_seconds, max_bytes, sandbox, module)
     yield made
     made.close()
 
 
 def picture(width_px: int) -> bytes:
     return saved(Image.new("RGB", (width_px, 30), "red"), "PNG")
+
+
+def children_of(decoder: Decoder) -> list[str]:
+    pid = decoder._server._process.pid
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
 
 
 def open_files() -> int:
@@ -120,6 +131,29 @@ def test_one_that_harms_its_decoder_harms_nothing_else(harmful: Decoder, width_p
     assert harmful.read_image(picture(30), LIMITS).rgb.shape == (30, 30, 3)
 
 
+@pytest.mark.parametrize(("sandbox", "open_ways"), [(Sandbox.OFF, ", ".join(ESCAPES)), (Sandbox.REQUIRE, NONE)])
+def test_a_decoder_that_is_confined_has_no_way_out(sandbox: Sandbox, open_ways: str) -> None:
+    for hostile in started(HARM_SECONDS, module=HARMFUL, sandbox=sandbox):
+        assert hostile.require() == (sandbox is Sandbox.REQUIRE)
+        with pytest.raises(SourceUndecodable, match=f"^{open_ways}$"):
+            hostile.read_image(picture(ESCAPES_PX), LIMITS)
+
+
+def test_a_decoder_is_killed_at_its_limit(harmful: Decoder) -> None:
+    with pytest.raises(DecodingStopped):
+        harmful.read_image(picture(HANGS_PX), LIMITS)
+    eventually(lambda: len(children_of(harmful)) == 1, say=lambda: "it lives on")
+
+
+def test_where_the_kernel_does_not_confine_nothing_is_decoded_that_must_be() -> None:
+    for made in started(20, module="tests.worker.pictures.unconfined_decoder", sandbox=Sandbox.TRY):
+        assert not made.require()
+        assert made.read_image(picture(30), LIMITS).rgb.shape == (30, 30, 3)
+    for made in started(20, module="tests.worker.pictures.unconfined_decoder", sandbox=Sandbox.REQUIRE):
+        with pytest.raises(RuntimeError, match="CUTGATE_DECODER_SANDBOX=require"):
+            made.require()
+
+
 def test_pixels_are_not_copied_and_change_no_more() -> None:
     """Cut short, the file would end the process that reads it."""
     with _memory_file() as file:
@@ -181,6 +215,5 @@ def test_nothing_is_left_behind(decoder: Decoder) -> None:
         with pytest.raises(CutoutError):
             decoder.read_image(b"no picture", LIMITS)
     assert open_files() == before
-    pid = decoder._server._process.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    eventually(lambda: not children.read_text("ascii"), seconds=10)
+    # The one that waits for the next picture.
+    eventually(lambda: len(children_of(decoder)) == 1)
