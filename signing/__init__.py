@@ -34,7 +34,7 @@ from cutgate.signing.errors import (
     TooManyValues,
 )
 from cutgate.signing.flat import unflatten
-from cutgate.signing.forms import FormText, parse_form, unquoted
+from cutgate.signing.forms import FormText, form_fields, parse_form
 from cutgate.signing.jsontext import JsonValue, NumberText, dump_body, parse_body, parse_value
 from cutgate.signing.picpik import sign, sign_params, take_signature, verify
 
@@ -62,6 +62,7 @@ __all__ = [
     "canonical_pieces",
     "canonical_string",
     "dump_body",
+    "form_fields",
     "parse_body",
     "parse_form",
     "parse_value",
@@ -69,6 +70,5 @@ __all__ = [
     "sign_params",
     "take_signature",
     "unflatten",
-    "unquoted",
     "verify",
 ]

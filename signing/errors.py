@@ -105,10 +105,10 @@ class TooManyValues(BodyRejected):
 
 
 class FormRejected(BodyRejected):
-    """A form-encoded body is not UTF-8 once it is decoded."""
+    """A field of a form-encoded body is not UTF-8 once it is decoded, or costs too much to decode."""
 
-    def __init__(self, position: int) -> None:
-        super().__init__(f"field {position} of the form is not UTF-8")
+    def __init__(self, position: int, reason: str) -> None:
+        super().__init__(f"field {position} of the form {reason}")
         #: Which field, counted from 1.
         self.position = position
 

@@ -4,7 +4,7 @@ Their order is the order in which faults are reported.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Final, TypeVar
@@ -34,13 +34,14 @@ from cutgate.gateway.picpik.fields import (
     WaitSeconds,
 )
 from cutgate.jobs.spec import THRESHOLDS, Thresholds, thresholds_of
-from cutgate.signing import JsonValue, unflatten
+from cutgate.signing import JsonValue, canonical_string, unflatten
 from cutgate.validation import in_words
 
 ENVELOPE: Final = frozenset({"Action", "PublicKey"})
 """Names that were read before an action's own fields are looked at."""
 IGNORED: Final = frozenset({"Region", "Zone", "ProjectId", "SecurityToken", "RemoveType"})
 """Names that some clients send with every call; signed, and without effect."""
+_IGNORED_CHARACTERS: Final = 64
 
 IDS_OF_A_REQUEST: Final = 20
 """So many tasks may be asked about in what counts as one request."""
@@ -192,9 +193,13 @@ def read_request(model: type[R], params: Mapping[str, JsonValue], rules: Reading
     unknown = [name for name in own if name not in empty]
     if unknown:
         _LOG.info("unknown fields", names=[name[:SHOWN_CHARACTERS] for name in unknown[:16]])
+    ignored = IGNORED & params.keys()
     if rules.ignore_unknown:
         _require_action_first(params)
+        ignored |= set(unknown)
         own = {name: value for name, value in own.items() if name in empty}
+    for name in sorted(ignored):
+        _require_no_hidden_field(name, params.get(name), empty)
     sent = {name: value for name, value in own.items() if value not in (None, empty.get(name)) or name in unknown}
     try:
         return model.model_validate(sent, context={MAX_BATCH_IMAGES: rules.max_batch_images})
@@ -213,6 +218,18 @@ def _require_action_first(params: Mapping[str, JsonValue]) -> None:
     if first < _ACTION:
         reason = f"no name may sort before {_ACTION}: take it out, and sign anew"
         raise Refused("not_available", reason, name=first)
+
+
+def _require_no_hidden_field(name: str, value: JsonValue, known: Collection[str]) -> None:
+    """Refuse a value of an ignored field that may hold a field which its signer sent.
+
+    The text that is signed has nothing between names and values: `RemoveType` of `general` before `request_uuid`
+    of `a` signs as `RemoveType` of `generalrequest_uuida` does, which would be a new task.
+    """
+    text = canonical_string({"": value})
+    if len(text) > _IGNORED_CHARACTERS or any(field in text for field in known):
+        reason = f"it is ignored; send at most {_IGNORED_CHARACTERS} characters, without any field's name"
+        raise Refused("not_available", reason, name=name)
 
 
 @cache

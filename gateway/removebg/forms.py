@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from typing import IO, Final
-from urllib.parse import unquote_plus
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
@@ -10,7 +9,7 @@ from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDeco
 
 from cutgate.gateway.openapi.forms import MULTIPART, URLENCODED
 from cutgate.gateway.removebg.errors import ROWS, Refused
-from cutgate.signing import BodyRejected, parse_value, unquoted
+from cutgate.signing import BodyRejected, form_fields, parse_value
 
 _JSON: Final = "application/json"
 _MOST_FIELDS: Final = 100
@@ -60,13 +59,11 @@ def _json(file: IO[bytes]) -> Mapping[str, object]:
 
 def _urlencoded(file: IO[bytes]) -> Mapping[str, object]:
     found: Fields = {}
-    pairs = file.read().split(b"&", _MOST_FIELDS)
-    if len(pairs) > _MOST_FIELDS:
+    body = bytearray(file.read())
+    if body.count(b"&") >= _MOST_FIELDS:
         raise ValueError("too many fields")
-    while pairs:
-        # A large pair is let go of as soon as it is taken apart.
-        name, _, value = pairs.pop(0).partition(b"=")
-        _take(found, unquote_plus(name.decode()), b"".join(unquoted(value, 0, len(value))))
+    for name, value in form_fields(body):
+        _take(found, str(name, "utf-8"), bytes(value))
     return found
 
 

@@ -28,6 +28,7 @@ from cutgate.signing.jsontext import MAX_VALUES
         (b"a=100%&b=%zz%4", {"a": "100%", "b": "%zz%4"}),
         (b"a=1;b=2", {"a": "1;b=2"}),
         (b"a=%252B", {"a": "%2B"}),
+        (b"a=%\n%\r%=%%41%3D", {"a": "%\n%\r%=%A="}),
     ],
 )
 def test_decoded(body: bytes, fields: dict[str, str]) -> None:
@@ -38,7 +39,7 @@ def test_values_can_be_told_from_json_strings() -> None:
     assert {type(value) for value in parse_form(b"a=15&b=true").values()} == {FormText}
 
 
-@given(st.dictionaries(st.text(min_size=1), st.text()))
+@given(st.dictionaries(st.text(min_size=1, max_size=80), st.text()))
 def test_what_was_encoded_is_decoded(fields: dict[str, str]) -> None:
     assert parse_form(urlencode(fields).encode()) == fields
 
@@ -68,6 +69,19 @@ def test_not_utf_8(body: bytes) -> None:
     with pytest.raises(FormRejected, match=r"^field 2 of the form is not UTF-8$") as caught:
         parse_form(body)
     assert caught.value.position == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"a=1&" + b"%41" * 342 + b"=2", "has a name of more than 1024 bytes"),
+        (b"a=1&b=" + b"%" * 1001, "has too many percent signs that are no escapes"),
+        (b"a=" + b"%41%" * 500 + b"&b=" + b"%4z" * 501, "has too many percent signs that are no escapes"),
+    ],
+)
+def test_what_costs_too_much_to_decode(body: bytes, reason: str) -> None:
+    with pytest.raises(FormRejected, match=f"^field 2 of the form {reason}$"):
+        parse_form(body)
 
 
 def test_too_many_fields() -> None:

@@ -187,6 +187,21 @@ def test_a_signed_picture_is_no_other_action(gateway: Harness, ignore_unknown: b
     assert gateway.detail(uid)["Status"] == "Queuing"
 
 
+@pytest.mark.parametrize(("name", "ignore_unknown"), [("RemoveType", False), ("RemoveType", True), ("ZZ", True)])
+def test_an_ignored_field_hides_no_other(gateway: Harness, name: str, ignore_unknown: bool) -> None:
+    """The same signature, without the id under which the request runs once: it would be a new task each time."""
+    gateway = gateway.with_settings(ignore_unknown_fields=ignore_unknown)
+    common = {"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY, "RawImage": pictures.BASE64_8X8}
+    genuine = signed({**common, name: "general", "request_uuid": "order-4711"})
+    bent = {**common, name: "generalrequest_uuidorder-4711", "Signature": genuine["Signature"]}
+    assert signed({**common, name: bent[name]})["Signature"] == genuine["Signature"]
+    assert gateway.code(json.dumps(genuine)) == 0
+    answer = gateway.answer(gateway.post(json.dumps(bent)))
+    assert (answer["RetCode"], answer["Message"]) == (230, f"Params [{name}] not available")
+    for value in ("x" * 65, ["x" * 33, "x" * 32], ["request_", "uuid"], {"request_uuid": 1}):
+        assert gateway.code(json.dumps(signed({**common, name: value}))) == 230
+
+
 def test_names_before_the_action_are_not_ignored(gateway: Harness) -> None:
     gateway = gateway.with_settings(ignore_unknown_fields=True)
     answer = gateway.call("ListModels", AAA="x")
