@@ -14,13 +14,12 @@ from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.serving.health import Readiness, check_room, operators_page
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.choose import open_blob_store
-from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.ledger.redis.client import connect_ledger
-from cutgate.jobs.ledger.redis.events import RedisTaskEvents
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ledger.client import connect_ledger
+from cutgate.jobs.ledger.events import TaskEvents
+from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import Part
+from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.upkeep.background import upkeep_threads
 
 
@@ -30,30 +29,29 @@ def app() -> Flask:
     logs.configure(settings.log_format, settings.log_level)
     traces.start(settings, Part.GATEWAY, of_callers=True)
     client = connect_ledger(settings)
-    store = RedisLedger(client, settings.ledger_limits())
+    store = Ledger(client, settings.ledger_limits())
     blobs = open_blob_store(settings)
     keep_in_order(settings, store, blobs)
-    presence = RedisPresence(client)
     made = create_app(
         settings,
         accounts=Accounts(KeyTable(client), settings.master_keys()),
         store=store,
-        events=RedisTaskEvents(settings.redis_url.get_secret_value()),
-        presence=presence,
+        events=TaskEvents(settings.redis_url.get_secret_value()),
+        presence=store.presence,
         blobs=blobs,
         sessions=Sessions(client),
     )
     if settings.metrics_port is not None:
-        figures = LedgerCollector(store=store, presence=presence)
+        figures = LedgerCollector(store=store, presence=store.presence)
         has_room = partial(check_room, blobs, settings.least_free_bytes)
-        readiness = Readiness(store, presence, blobs.check, has_room)
+        readiness = Readiness(store, store.presence, blobs.check, has_room)
         made.wsgi_app = MetricsPort(  # type: ignore[method-assign]
             made.wsgi_app, settings.metrics_port, figures, {"/readyz": partial(operators_page, readiness)}
         )
     return made
 
 
-def keep_in_order(settings: GatewaySettings, store: RedisLedger, blobs: BlobStore) -> None:
+def keep_in_order(settings: GatewaySettings, store: Ledger, blobs: BlobStore) -> None:
     """Do the upkeep for as long as this process lives: there may be no worker that does it."""
     threads = ExitStack()
     threads.enter_context(upkeep_threads(settings, store, blobs))

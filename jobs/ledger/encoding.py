@@ -6,13 +6,22 @@ from dataclasses import asdict, astuple
 from functools import lru_cache
 from typing import Any, Final
 
+from cutgate.jobs.answers import Allowance, WorkerPresence
+from cutgate.jobs.errors import (
+    IdempotencyConflict,
+    InsufficientCredits,
+    QueueFull,
+    SourceExpired,
+    SubmissionRefused,
+    TaskTooLarge,
+    UploadsFull,
+)
 from cutgate.jobs.ids import BlobKey, TaskUid, background_key, fetched_key
-from cutgate.jobs.ledger.answers import Allowance
-from cutgate.jobs.ledger.errands import Errand, ErrandKind
 from cutgate.jobs.ledger.keys import parse_errand_name
-from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.record import (
     Delivery,
+    Errand,
+    ErrandKind,
     ErrorFacts,
     Item,
     ItemState,
@@ -25,6 +34,7 @@ from cutgate.jobs.record import (
 )
 from cutgate.jobs.spec import Box, CutoutSpec, Lane
 
+_TOO_OLD: Final = "the pictures were uploaded too long ago; send them again"
 _PLAIN_VALUES: Final = 6
 """Of a result that has no composition."""
 
@@ -244,3 +254,22 @@ def _item(
         error=None if error is None else decode_error(error),
         charged=charged is not None,
     )
+
+
+def refusal_of(verdict: str, facts: Sequence[Any]) -> SubmissionRefused:
+    """The error for a refusal of CREATE, KEEP_UPLOAD, KEPT or LOOK."""
+    match (verdict, *facts):
+        case ("credits", available, price):
+            return InsufficientCredits(available, price)
+        case ("full", scope, open_count, cap, over, ends_per_second):
+            return QueueFull(scope, open_count, cap, over=over, ends_per_second=float(ends_per_second))
+        case ("too_many", scope, item_count, cap):
+            return TaskTooLarge(scope, item_count, cap)
+        case ("uploads", measure, kept, cap):
+            return UploadsFull(measure, kept, cap)
+        case ("expired",):
+            return SourceExpired(_TOO_OLD)
+        case ("conflict",):
+            return IdempotencyConflict("the idempotency key was used before with other content")
+        case _:
+            raise ValueError(f"a script answered {verdict!r}")

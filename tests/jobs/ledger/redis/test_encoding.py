@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cutgate.jobs.answers import WorkerPresence
 from cutgate.jobs.ids import new_task_uid, new_token, result_key, upload_key
 from cutgate.jobs.ledger import encoding as codec
-from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.record import ErrorFacts, Result, Upload
 from cutgate.jobs.spec import Box, CutoutSpec, FileFormat, Lane, Output, Refinement
 

@@ -9,10 +9,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from cutgate.jobs.ids import new_task_uid
+from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.ledger.events import CONFIRM_SECONDS, TaskEvents
 from cutgate.jobs.ledger.keys import KEY_PREFIX, event_channel
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.events import RedisTaskEvents
-from cutgate.jobs.ledger.redis.listener import CONFIRM_SECONDS
 from tests.jobs.build import new_task, run_at_once
 from tests.servers.redis_server import restart
 from tests.waiting import eventually
@@ -29,7 +28,7 @@ def subscriber_count(client: Redis) -> int:
 
 
 def test_one_connection_and_one_thread_for_everybody(own_url: str) -> None:
-    with RedisTaskEvents(own_url) as events, connect(own_url) as client:
+    with TaskEvents(own_url) as events, connect(own_url) as client:
         assert listening_threads() == []
 
         def listen(_: int) -> None:
@@ -44,7 +43,7 @@ def test_one_connection_and_one_thread_for_everybody(own_url: str) -> None:
 
 def test_it_is_subscribed_before_listen_returns_until_it_is_closed_which_wakes_nobody(own_url: str) -> None:
     with connect(own_url) as client:
-        events = RedisTaskEvents(own_url)
+        events = TaskEvents(own_url)
         with events.listen([new_task_uid()]) as waiter:
             assert subscriber_count(client) == 1
             events.close()
@@ -64,7 +63,7 @@ LOSSES: dict[str, Callable[[str, Redis], object]] = {
 def test_it_subscribes_again_when_the_connection_is_lost(
     own_url: str, lose: Callable[[str, Redis], object]
 ) -> None:
-    with RedisTaskEvents(own_url) as events, connect(own_url) as client:
+    with TaskEvents(own_url) as events, connect(own_url) as client:
         task = new_task()
         with events.listen([task.uid]) as waiter:
             lose(own_url, client)
@@ -74,7 +73,7 @@ def test_it_subscribes_again_when_the_connection_is_lost(
 
 
 def test_a_server_that_is_away_holds_nobody_for_long() -> None:
-    with RedisTaskEvents("unix:///nowhere/redis.sock") as events:
+    with TaskEvents("unix:///nowhere/redis.sock") as events:
         started = time.monotonic()
         with events.listen([new_task_uid()]) as waiter:
             assert time.monotonic() - started < CONFIRM_SECONDS + 1
