@@ -9,12 +9,11 @@ from cutgate.jobs.ids import BlobKey, TaskUid
 from cutgate.jobs.ledger.client import Json
 from cutgate.jobs.ledger.database import Database
 from cutgate.jobs.ledger.encoding import (
-    decode_presence,
-    decode_request,
+    PRESENCE,
+    REQUEST,
+    RESULT,
     decode_spec,
     encode_error,
-    encode_presence,
-    encode_result,
     milliseconds,
 )
 from cutgate.jobs.ledger.keys import item_name
@@ -70,7 +69,7 @@ class Claims:
             attempt=attempt,
             deadline_in_seconds=left_ms / 1000,
             waited_seconds=waited_ms / 1000,
-            request=decode_request(request),
+            request=REQUEST.decode(request or "{}"),
         )
 
     def renew(self, claim: Claim) -> bool:
@@ -80,7 +79,7 @@ class Claims:
 
     def finish(self, claim: Claim, result: Result) -> bool:
         """End the item as done and book its price; False, and no effect, when the claim no longer holds."""
-        return self._end(claim, ItemState.DONE, "result", encode_result(result))
+        return self._end(claim, ItemState.DONE, "result", RESULT.encode(result))
 
     def fail(self, claim: Claim, error: ErrorFacts) -> bool:
         """End the item as failed and release its price; False, and no effect, when the claim no longer holds.
@@ -148,7 +147,7 @@ class Presence:
 
     def announce(self, worker: WorkerPresence, ttl_seconds: float) -> None:
         """Count as alive in this lane for so long."""
-        text = encode_presence(worker)
+        text = PRESENCE.encode(worker)
         self._db.run(
             "announce", owner=worker.owner, lane=worker.lane, presence=text, ttl_ms=milliseconds(ttl_seconds)
         )
@@ -159,7 +158,7 @@ class Presence:
 
     def alive(self) -> tuple[WorkerPresence, ...]:
         """The workers that are alive, each once for every lane that it offers, by owner and lane."""
-        workers = (decode_presence(text) for text in self._db.run("alive"))
+        workers = (PRESENCE.decode(text) for text in self._db.run("alive"))
         return tuple(sorted(workers, key=lambda worker: (worker.owner, worker.lane)))
 
     def offered(self, within_seconds: float) -> frozenset[Lane]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from cutgate.jobs.errors import ProcessingFailed
 from cutgate.jobs.ledger.client import Json
 from cutgate.jobs.ledger.database import BATCH, Database
-from cutgate.jobs.ledger.encoding import decode_errand, encode_error, encode_result, milliseconds, refusal_of
+from cutgate.jobs.ledger.encoding import RESULT, decode_errand, encode_error, milliseconds, refusal_of
 from cutgate.jobs.ledger.keys import item_name
 from cutgate.jobs.ledger.uploads import record_of, upload_caps
 from cutgate.jobs.record import EVERY_KIND, AccountCaps, Errand, ErrandKind, ErrorFacts, Upload
@@ -103,7 +103,7 @@ class Errands:
             "what is to be worked on ends with `fetched`, a delivery with `done`",
         )
         _require(errand.account == upload.account, "what is fetched for an account is kept for that account")
-        item, result = item_name(errand.task, errand.index), encode_result(upload.as_result())
+        item, result = item_name(errand.task, errand.index), RESULT.encode(upload.as_result())
         record = record_of(upload, self._db.limits) | upload_caps(AccountCaps(), self._db.limits)
         verdict, *facts = self._with_hold("kept", errand, item=item, result=result, **record)
         if verdict == "uploads":

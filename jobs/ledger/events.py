@@ -49,64 +49,19 @@ class Waiter:
         return rung
 
 
-class Waiters:
-    """Passes news on a channel on to everybody who waits there."""
+class Channels:
+    """Passes the news of a pattern's channels on to who waits on one of them, or follows all.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._bells: defaultdict[str, set[Waiter]] = defaultdict(set)
-        self._followers: tuple[Callable[[str], None], ...] = ()
-
-    def follow(self, heard: Callable[[str], None]) -> None:
-        """Pass on all news from now on."""
-        with self._lock:
-            self._followers = (*self._followers, heard)
-
-    @contextmanager
-    def listen(self, channels: Sequence[str]) -> Iterator[Waiter]:
-        """Pass on the news of some channels as long as the block lasts."""
-        bell = Waiter()
-        with self._lock:
-            for channel in channels:
-                self._bells[channel].add(bell)
-        try:
-            yield bell
-        finally:
-            with self._lock:
-                for channel in set(channels):
-                    self._bells[channel].discard(bell)
-                    if not self._bells[channel]:
-                        del self._bells[channel]
-
-    def tell(self, channel: str) -> None:
-        """Say that there is news."""
-        with self._lock:
-            for bell in self._bells.get(channel, ()):
-                bell.ring()
-            followers = self._followers
-        for heard in followers:
-            heard(channel)
-
-    def __len__(self) -> int:
-        """How many channels are waited on."""
-        with self._lock:
-            return len(self._bells)
-
-
-class Listener:
-    """Passes on which channels of a pattern there is news on.
-
-    The thread starts with the first call of `start`, so that it lives in the process that waits and not in the one
-    that forked it, and it subscribes again whenever the connection is lost.
+    The thread starts with the first call that listens, so that it lives in the process that waits and not in the
+    one that forked it, and it subscribes again whenever the connection is lost.
     """
 
-    def __init__(self, url: str, pattern: str, tell: Callable[[str], None], *, name: str) -> None:
-        """Prepare; it connects with `start`.
+    def __init__(self, url: str, pattern: str, *, name: str) -> None:
+        """Prepare; it connects with the first that listens.
 
         Args:
             url: of the ledger's server.
             pattern: of the channels.
-            tell: takes the name of a channel with news, in the listener's thread.
             name: the thread's.
 
         Raises:
@@ -114,15 +69,51 @@ class Listener:
         """
         # Without retries: each loss of the connection must be seen here, for the subscription is lost with it.
         self._client = connect(url, retries=0)
-        self._pattern, self._tell, self._name = pattern, tell, name
+        self._pattern, self._name = pattern, name
+        self._lock = threading.Lock()
+        self._waiters: defaultdict[str, set[Waiter]] = defaultdict(set)
+        self._followers: tuple[Callable[[str], None], ...] = ()
         self._subscribed = threading.Event()
         self._closed = threading.Event()
-        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def wait(self) -> None:
-        """Hold the caller until it is subscribed, for `CONFIRM_SECONDS` at most."""
-        self._subscribed.wait(CONFIRM_SECONDS)
+    def __len__(self) -> int:
+        """How many channels are waited on."""
+        with self._lock:
+            return len(self._waiters)
+
+    @contextmanager
+    def listen(self, channels: Sequence[str]) -> Iterator[Waiter]:
+        """Wait on some channels as long as the block lasts; it begins once the server has confirmed that."""
+        waiter = Waiter()
+        with self._lock:
+            for channel in channels:
+                self._waiters[channel].add(waiter)
+        try:
+            self._start()
+            self._subscribed.wait(CONFIRM_SECONDS)
+            yield waiter
+        finally:
+            with self._lock:
+                for channel in set(channels):
+                    self._waiters[channel].discard(waiter)
+                    if not self._waiters[channel]:
+                        del self._waiters[channel]
+
+    def follow(self, heard: Callable[[str], None]) -> None:
+        """Pass on the names of all channels with news from now on, in the thread that all news goes through."""
+        with self._lock:
+            self._followers = (*self._followers, heard)
+        self._start()
+
+    def tell(self, channel: str) -> None:
+        """Say that there is news on a channel."""
+        with self._lock:
+            for waiter in self._waiters.get(channel, ()):
+                waiter.ring()
+            followers = self._followers
+        for heard in followers:
+            heard(channel)
 
     def close(self) -> None:
         """End the thread and the connection. Whoever waits gets no more news."""
@@ -133,8 +124,7 @@ class Listener:
             thread.join()
         self._client.close()
 
-    def start(self) -> None:
-        """Subscribe, unless that is done."""
+    def _start(self) -> None:
         with self._lock:
             if not self._closed.is_set() and (self._thread is None or not self._thread.is_alive()):
                 self._subscribed.clear()
@@ -145,7 +135,7 @@ class Listener:
         pause_seconds = _FIRST_PAUSE_SECONDS
         while not self._closed.is_set():
             try:
-                self._follow()
+                self._pass_on()
             except (exceptions.RedisError, OSError) as error:
                 # Once for each loss: who reads or writes records says often enough that the server is away.
                 if self._subscribed.is_set():
@@ -155,7 +145,7 @@ class Listener:
             self._closed.wait(pause_seconds)
             pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
 
-    def _follow(self) -> None:
+    def _pass_on(self) -> None:
         """Pass on the news until it is over.
 
         Raises:
@@ -181,27 +171,14 @@ class Listener:
         if message["type"] == "psubscribe":
             self._subscribed.set()
         elif message["type"] == "pmessage":
-            self._tell(message["channel"])
+            self.tell(message["channel"])
         return True
 
 
 class _Events:
-    """Waiters for the news of some channels, and the listener that serves them all.
+    """What a process closes when it no longer listens."""
 
-    It connects at the first `listen`.
-
-    Args:
-        url: of the ledger's server.
-        pattern: of the channels.
-        name: of the listener's thread.
-
-    Raises:
-        ValueError: the URL is not one of a Redis server.
-    """
-
-    def __init__(self, url: str, pattern: str, *, name: str) -> None:
-        self._waiters = Waiters()
-        self._listener = Listener(url, pattern, self._waiters.tell, name=name)
+    _channels: Channels
 
     def __enter__(self) -> Self:
         return self
@@ -211,14 +188,7 @@ class _Events:
 
     def close(self) -> None:
         """End the thread and the connection. Whoever waits gets no more news."""
-        self._listener.close()
-
-    @contextmanager
-    def _hear(self, channels: Sequence[str]) -> Iterator[Waiter]:
-        self._listener.start()
-        with self._waiters.listen(channels) as waiter:
-            self._listener.wait()
-            yield waiter
+        self._channels.close()
 
 
 class TaskEvents(_Events):
@@ -229,7 +199,7 @@ class TaskEvents(_Events):
     """
 
     def __init__(self, url: str, *, key_prefix: str = KEY_PREFIX) -> None:
-        super().__init__(url, event_channel(key_prefix, TaskUid("*")), name="task-events")
+        self._channels = Channels(url, event_channel(key_prefix, TaskUid("*")), name="task-events")
         self._prefix = key_prefix
 
     @contextmanager
@@ -239,7 +209,7 @@ class TaskEvents(_Events):
         A server that is away holds the caller for `CONFIRM_SECONDS`, and there is no news until it is back. The
         record, which the caller reads each second all the same, says whether the server answers.
         """
-        with self._hear([event_channel(self._prefix, uid) for uid in uids]) as waiter:
+        with self._channels.listen([event_channel(self._prefix, uid) for uid in uids]) as waiter:
             yield waiter
 
     def follow(self, heard: Callable[[TaskUid], None]) -> None:
@@ -248,8 +218,7 @@ class TaskEvents(_Events):
         News can be lost here, too. `heard` is called in a thread that all news goes through: it must not block.
         """
         start = event_channel(self._prefix, TaskUid(""))
-        self._waiters.follow(lambda channel: heard(TaskUid(channel.removeprefix(start))))
-        self._listener.start()
+        self._channels.follow(lambda channel: heard(TaskUid(channel.removeprefix(start))))
 
 
 class ErrandEvents(_Events):
@@ -261,7 +230,7 @@ class ErrandEvents(_Events):
 
     def __init__(self, url: str, *, key_prefix: str = KEY_PREFIX) -> None:
         self._channel = courier_channel(key_prefix)
-        super().__init__(url, self._channel, name="errand-events")
+        self._channels = Channels(url, self._channel, name="errand-events")
 
     @contextmanager
     def listen(self) -> Iterator[Waiter]:
@@ -269,9 +238,9 @@ class ErrandEvents(_Events):
 
         A server that is away holds the caller for `CONFIRM_SECONDS`.
         """
-        with self._hear([self._channel]) as waiter:
+        with self._channels.listen([self._channel]) as waiter:
             yield waiter
 
     def tell(self) -> None:
         """Wake the waiters of this process: what kept them from an errand may be over."""
-        self._waiters.tell(self._channel)
+        self._channels.tell(self._channel)

@@ -11,20 +11,20 @@ from cutgate.jobs.ledger.client import Json, ledger_errors
 from cutgate.jobs.ledger.database import Database
 from cutgate.jobs.ledger.encoding import (
     ITEM_FIELDS,
+    REQUEST,
     TASK_FIELDS,
     decode_allowance,
     decode_task,
     encode_deliveries,
     encode_error,
     encode_rate,
-    encode_request,
     encode_spec,
     milliseconds,
     refusal_of,
 )
 from cutgate.jobs.ledger.keys import idempotency_name
 from cutgate.jobs.ledger.uploads import repeats_of, upload_caps
-from cutgate.jobs.record import AccountCaps, KnownKey, NewItem, NewTask, RateUse, Repeats, Task
+from cutgate.jobs.record import AccountCaps, KnownKey, NewItem, NewTask, RateUse, Repeats, Request, Task
 
 PACE_SECONDS: Final = 120.0
 """A full queue tells who has to wait how fast it moves; an end of this age counts for 1/e of a fresh one."""
@@ -56,8 +56,8 @@ class Tasks:
             "source_max_age_ms": milliseconds(self._db.limits.source_max_age_seconds),
             "items": [_item(item) for item in task.items],
         }
-        if request := encode_request(task.request):
-            arguments["request"] = request
+        if task.request != Request():
+            arguments["request"] = REQUEST.encode(task.request)
         if task.deliveries:
             arguments["deliveries"] = encode_deliveries(task.deliveries)
         verdict, *facts = self._db.run(

@@ -6,7 +6,7 @@ from cutgate.jobs.answers import Created
 from cutgate.jobs.ids import TaskUid, made_at_seconds, new_token
 from cutgate.jobs.ledger.client import Json
 from cutgate.jobs.ledger.database import CALL_MEMORY_SECONDS, Database
-from cutgate.jobs.ledger.encoding import decode_upload, encode_upload, milliseconds, refusal_of
+from cutgate.jobs.ledger.encoding import UPLOAD, milliseconds, refusal_of
 from cutgate.jobs.ledger.keys import idempotency_name, joining_name, short_digest
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import AccountCaps, Idempotency, Joining, Repeats, Upload
@@ -54,7 +54,7 @@ class Uploads:
         picture = self._db.run(
             "use_upload", uid=uid, account=account, upload_retention_ms=self._db.upload_retention_ms
         )
-        return None if picture is None else decode_upload(picture)
+        return None if picture is None else UPLOAD.decode(picture)
 
     def drop(self, uid: TaskUid, account: str, key: str | None = None) -> Upload | None:
         """Delete the record, and then the caller the blob; None as for `use`.
@@ -73,7 +73,7 @@ class Uploads:
             call=new_token() if key is None else f"{idempotency_name(account, key)}/{uid}",
             memory_ms=milliseconds(seconds),
         )
-        return None if picture is None else decode_upload(picture)
+        return None if picture is None else UPLOAD.decode(picture)
 
 
 def upload_caps(caps: AccountCaps, limits: LedgerLimits) -> dict[str, Json]:
@@ -89,7 +89,7 @@ def record_of(upload: Upload, limits: LedgerLimits) -> dict[str, Json]:
     return {
         "uid": upload.uid,
         "account": upload.account,
-        "picture": encode_upload(upload),
+        "picture": UPLOAD.encode(upload),
         "size_bytes": upload.size_bytes,
         "made_at_ms": milliseconds(made_at_seconds(upload.uid)),
         "source_max_age_ms": milliseconds(limits.source_max_age_seconds),

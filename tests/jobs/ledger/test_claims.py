@@ -6,7 +6,6 @@ import pytest
 
 from cutgate.jobs.answers import Balance
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.encoding import decode_request
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import Claim, ItemState, Request, TaskStatus
@@ -251,17 +250,6 @@ def test_nothing_known_is_nothing(ledger: Ledger) -> None:
     assert errand.request == Request()
     assert ledger.errands.fetched(errand)
     assert ledger.next_claim().request == Request()
-
-
-def test_a_task_from_before_there_were_requests(ledger: Ledger) -> None:
-    task = ledger.submit(request=REQUEST)
-    assert ledger.client.hdel(f"{ledger.key_prefix}task:{task.uid}", "request") == 1
-    assert ledger.next_claim().request == Request()
-
-
-def test_what_a_newer_version_adds_is_left_aside() -> None:
-    assert decode_request('{"uuid": "r-1", "colour": "blue"}') == Request(uuid="r-1")
-    assert decode_request(None) == decode_request("") == Request()
 
 
 @pytest.mark.parametrize("late_is_first", [True, False])
