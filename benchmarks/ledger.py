@@ -16,11 +16,10 @@ from redis import Redis
 from rich.console import Console
 from rich.table import Table
 
+from cutgate.jobs.answers import WorkerPresence
 from cutgate.jobs.ids import new_task_uid, new_token, result_key, source_key
-from cutgate.jobs.ledger.presence import WorkerPresence
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, NewItem, NewTask, Result
 from cutgate.jobs.spec import CutoutSpec, lane_of
@@ -35,21 +34,23 @@ CALLS: Final = 500
 MICROSECONDS: Final = 1_000_000
 
 
-def submit(ledger: RedisLedger, account: str) -> None:
+def submit(ledger: Ledger, account: str) -> None:
     uid = new_task_uid()
     item = NewItem(source=source_key(uid, 0), spec=SPEC)
-    ledger.create(NewTask(uid=uid, account=account, origin="bench", items=(item,)))
+    ledger.tasks.create(NewTask(uid=uid, account=account, origin="bench", items=(item,)))
 
 
-def claimed(ledger: RedisLedger) -> Claim:
-    claim = ledger.claim([LANE], "bench", new_token())
+def claimed(ledger: Ledger) -> Claim:
+    claim = ledger.claims.take([LANE], "bench", new_token())
     assert claim is not None
     return claim
 
 
-def finish(ledger: RedisLedger, claim: Claim) -> None:
+def finish(ledger: Ledger, claim: Claim) -> None:
     blob = result_key(claim.task, claim.index, claim.token)
-    ledger.finish(claim, Result(blob=blob, media_type="image/png", width_px=640, height_px=480, size_bytes=9))
+    ledger.claims.finish(
+        claim, Result(blob=blob, media_type="image/png", width_px=640, height_px=480, size_bytes=9)
+    )
 
 
 def server_seconds(client: Redis) -> float:
@@ -65,22 +66,22 @@ def cost(client: Redis, call: Callable[[], object], count: int = CALLS) -> float
     return (server_seconds(client) - before) / count * MICROSECONDS
 
 
-def costs(ledger: RedisLedger, client: Redis) -> list[float]:
+def costs(ledger: Ledger, client: Redis) -> list[float]:
     """What create, claim, renew, finish and reap cost."""
     claims: list[Claim] = []
     create = cost(client, lambda: submit(ledger, "account-0"))
     claim = cost(client, lambda: claims.append(claimed(ledger)))
     renewing, finishing = iter(claims), iter(claims)
-    renew = cost(client, lambda: ledger.renew(next(renewing)))
+    renew = cost(client, lambda: ledger.claims.renew(next(renewing)))
     end = cost(client, lambda: finish(ledger, next(finishing)))
-    return [create, claim, renew, end, cost(client, ledger.reap, 50)]
+    return [create, claim, renew, end, cost(client, ledger.upkeep.reap, 50)]
 
 
 @contextmanager
-def server() -> Iterator[tuple[RedisLedger, Redis]]:
+def server() -> Iterator[tuple[Ledger, Redis]]:
     """An empty ledger on a server of its own."""
     with redis_server("--hash-max-listpack-value", "1024") as url, connect(url) as client:
-        yield RedisLedger(client, LIMITS), client
+        yield Ledger(client, LIMITS), client
 
 
 def moves(console: Console, queued: list[int], accounts: list[int]) -> None:
@@ -106,7 +107,7 @@ def upkeep(console: Console, stored: int, workers: int, seconds: float) -> None:
         for _ in range(stored):
             submit(ledger, "account-0")
             finish(ledger, claimed(ledger))
-        presence = RedisPresence(client)
+        presence = ledger.presence
         facts = {"lane": LANE, "model": "m", "engine": "e", "provider": "p", "dtype": "fp32", "threads": 2}
         owners = [WorkerPresence(owner=f"host-{number}", **facts) for number in range(workers)]  # type: ignore[arg-type]
         leads = [(Leadership(ledger, "reaper", HOLD_SECONDS), owner) for owner in owners]
@@ -116,10 +117,10 @@ def upkeep(console: Console, stored: int, workers: int, seconds: float) -> None:
             tick_at = time.monotonic()
             for lead, owner in leads:
                 if lead.holds():
-                    ledger.reap()
+                    ledger.upkeep.reap()
                 if beats % 5 == 0:
                     presence.announce(owner, 20)
-                    ledger.require_fit_server()
+                    ledger.server.require_fit()
             beats += 1
             time.sleep(max(0.0, 1 - (time.monotonic() - tick_at)))
         share = (server_seconds(client) - before) / (time.monotonic() - began_at)
@@ -130,7 +131,7 @@ def upkeep(console: Console, stored: int, workers: int, seconds: float) -> None:
         before = server_seconds(client)
         uids = [new_task_uid() for _ in range(200)]
         for _ in range(stored // 200):
-            ledger.unrecorded(uids, 3_600)
+            ledger.upkeep.unrecorded(uids, 3_600)
         sweep = server_seconds(client) - before
         console.print(
             f"one orphan sweep over them, every 15 minutes by one process: {sweep:.2f} s ({sweep / 900:.2%})"

@@ -81,11 +81,11 @@ class Bench:
         source = source_key(uid, 0)
         self.blobs.put(source, photo(megapixels))
         item = NewItem(source=source, spec=spec)
-        self.store.create(NewTask(uid=uid, account="ada", origin="benchmark", items=(item,)))
+        self.store.tasks.create(NewTask(uid=uid, account="ada", origin="benchmark", items=(item,)))
         forget_peak()
         assert self.runner.run_one([lane_of(spec)])
         peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        task = self.store.get(uid, "ada")
+        task = self.store.tasks.get(uid, "ada")
         assert task is not None
         assert task.items[0].state is ItemState.DONE, task.items[0].error
         self.blobs.delete_task(uid)

@@ -15,10 +15,10 @@ from cutgate.gateway.runware.messages.rendering import Rendering
 from cutgate.gateway.runware.messages.rendering import renderers as runware_renderers
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.blobs.choose import open_blob_store
-from cutgate.jobs.console import read_settings
-from cutgate.jobs.ledger.redis.client import connect_ledger
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.client import connect_ledger
+from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.observe import logs
+from cutgate.jobs.settings import load_settings
 from cutgate.jobs.upkeep.installation import require_whole
 from cutgate.jobs.urls import ResultPaths
 
@@ -31,10 +31,10 @@ def main() -> None:
 @main.command()
 def run() -> None:
     """Fetch sources by URL and deliver callbacks and results, until a signal says to stop."""
-    settings = read_settings(CourierSettings)
+    settings = load_settings(CourierSettings)
     with connect_ledger(settings) as client:
         logs.configure(settings.log_format, settings.log_level)
-        store = RedisLedger(client, settings.ledger_limits())
+        store = Ledger(client, settings.ledger_limits())
         require_whole(settings, store)
         tasks = Tasks(
             store=store,
@@ -59,7 +59,7 @@ def run() -> None:
 @main.command()
 def check() -> None:
     """Exit with 1 unless a courier of this machine is alive."""
-    settings = read_settings(CourierSettings)
+    settings = load_settings(CourierSettings)
     with connect_ledger(settings) as client, reported_errors():
         alive = CourierPresence(client, socket.gethostname()).alive()
     if not alive:

@@ -14,11 +14,9 @@ from standardwebhooks import Webhook
 
 from cutgate.courier.connection import Deadline, Outside
 from cutgate.courier.errors import StatusPassing
-from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing
-from cutgate.jobs.ledger.errands import Errand, ErrandKind
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.record import Task
+from cutgate.jobs.ports import BlobStore, Ledger
+from cutgate.jobs.record import Errand, ErrandKind, Task
 
 Renderer = Callable[[Task], bytes]
 """What a façade says of a task that has ended: JSON in UTF-8, the same in every try."""
@@ -37,7 +35,7 @@ class Deliveries:
     """Makes deliveries of tasks that have ended."""
 
     outside: Outside
-    store: RedisLedger
+    store: Ledger
     blobs: BlobStore
     renderers: Mapping[str, Renderer]
     """By the tasks' origin."""
@@ -54,7 +52,7 @@ class Deliveries:
             ExchangeFailed: the delivery was not confirmed.
             ServiceUnavailable: the ledger or the blob store does not answer.
         """
-        task = self.store.get(errand.task, errand.account)
+        task = self.store.tasks.get(errand.task, errand.account)
         if task is None:
             log.info("delivery_without_task")
             return False

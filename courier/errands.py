@@ -12,13 +12,12 @@ from cutgate.courier.errors import AddressRefused, ExchangeFailed, PeerFailed
 from cutgate.courier.fetch import Fetcher
 from cutgate.courier.observe import ended
 from cutgate.gateway.pictures.kept import new_upload
-from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import CutoutError, ProcessingFailed, ServiceUnavailable, SourceRejected, UploadsFull
 from cutgate.jobs.ids import BlobKey
-from cutgate.jobs.ledger.errands import Errand, ErrandKind
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.pictures.headers import PictureHeader, inspect
+from cutgate.jobs.ports import BlobStore, Ledger
+from cutgate.jobs.record import Errand, ErrandKind
 
 _FIRST_FETCH_PAUSE_SECONDS: Final = 1.0
 _LONGEST_FETCH_PAUSE_SECONDS: Final = 10.0
@@ -35,7 +34,7 @@ log: Final = structlog.get_logger(__name__)
 class ErrandRunner:
     """Runs errands that were taken, one at a call, from any thread."""
 
-    store: RedisLedger
+    store: Ledger
     blobs: BlobStore
     fetcher: Fetcher
     deliveries: Deliveries
@@ -66,7 +65,7 @@ class ErrandRunner:
                 self._fail(errand, ProcessingFailed("the picture could not be fetched"))
             else:
                 ended(errand, "given_up")
-                self.store.errand_done(errand)
+                self.store.errands.done(errand)
 
     def _fetch(self, errand: Errand) -> None:
         if not errand.keep:
@@ -94,7 +93,7 @@ class ErrandRunner:
         upload = new_upload(errand.account, header)
         self.blobs.put(upload.blob, data)
         try:
-            kept = self.store.kept(errand, upload)
+            kept = self.store.errands.kept(errand, upload)
         except UploadsFull as refusal:
             self.blobs.delete(upload.blob)
             self._fail(errand, refusal)
@@ -112,7 +111,7 @@ class ErrandRunner:
                 self._delete(sizes_bytes)
                 return
             sizes_bytes[key] = size_bytes
-        self._brought(errand, sizes_bytes, sum(sizes_bytes.values()), counts=self.store.fetched(errand))
+        self._brought(errand, sizes_bytes, sum(sizes_bytes.values()), counts=self.store.errands.fetched(errand))
 
     def _bring(self, errand: Errand, key: BlobKey, url: str) -> int | None:
         """Write a picture as a blob and let go of it; how many bytes it has, None as `_picture`."""
@@ -136,7 +135,7 @@ class ErrandRunner:
         log.info("source_fetched", size_bytes=size_bytes)
 
     def _fail(self, errand: Errand, error: CutoutError, **facts: object) -> None:
-        failed = self.store.fetch_failed(errand, error.facts())
+        failed = self.store.errands.fetch_failed(errand, error.facts())
         ended(errand, "given_up" if failed else "moot")
         if failed:
             log.info("fetch_failed", kind=error.kind, message=error.message, **facts)
@@ -155,10 +154,10 @@ class ErrandRunner:
                 return
             ended(errand, "given_up")
             log.warning("delivery_given_up", message=failure.message, **_facts(failure))
-        self.store.errand_done(errand)
+        self.store.errands.done(errand)
 
     def _again(self, errand: Errand, failure: ExchangeFailed, pause_seconds: float) -> None:
-        self.store.postpone(errand, pause_seconds)
+        self.store.errands.postpone(errand, pause_seconds)
         ended(errand, "again")
         log.info(
             "errand_postponed",

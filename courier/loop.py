@@ -13,10 +13,9 @@ from cutgate.courier.observe import ended, observed
 from cutgate.courier.presence import CourierPresence
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable, ServiceUnavailable
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.errands import Errand, ErrandKind
-from cutgate.jobs.ledger.redis.events import RedisErrandEvents
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.waiters import Waiter
+from cutgate.jobs.ledger.events import ErrandEvents, Waiter
+from cutgate.jobs.ports import Ledger
+from cutgate.jobs.record import Errand, ErrandKind
 
 _AWAY_PAUSE_SECONDS: Final = 1.0
 """How long the loop rests, or an errand is put off, when a part does not answer."""
@@ -50,8 +49,8 @@ class Courier:
     these; past that the one that has taken longest is put back, of the account that has most of them.
     """
 
-    store: RedisLedger
-    events: RedisErrandEvents
+    store: Ledger
+    events: ErrandEvents
     """Of the store."""
     runner: ErrandRunner
     presence: CourierPresence
@@ -95,7 +94,7 @@ class Courier:
             if not self._take_hand():
                 return
             try:
-                errand = self.store.take_errand(self.owner, new_token(), self._kinds())
+                errand = self.store.errands.take(self.owner, new_token(), self._kinds())
             except BaseException:
                 self._hands.release()
                 raise
@@ -197,7 +196,7 @@ class Courier:
 
     def _put_back(self, errand: Errand, seconds: float) -> None:
         try:
-            self.store.postpone(errand, seconds)
+            self.store.errands.postpone(errand, seconds)
         except LedgerUnavailable as error:
             log.warning("errand_not_put_back", task_uid=errand.task, account=errand.account, message=error.message)
 

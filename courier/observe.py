@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 import httpx
 
-from cutgate.jobs.ledger.errands import Errand
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import ERRANDS
 from cutgate.jobs.observe.metrics import count
 from cutgate.jobs.observe.traces import Kind, Value
+from cutgate.jobs.record import Errand
 
 
 @contextmanager

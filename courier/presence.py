@@ -5,8 +5,8 @@ from typing import Final
 
 from redis import Redis
 
+from cutgate.jobs.ledger.client import ledger_errors
 from cutgate.jobs.ledger.keys import KEY_PREFIX
-from cutgate.jobs.ledger.redis.client import ledger_errors
 from cutgate.jobs.observe.alive import AliveFile
 
 _BEAT_SECONDS: Final = 5.0

@@ -23,14 +23,14 @@ from cutgate.courier.fetch import MEMORY_BYTES, Fetcher, MemoryBudget
 from cutgate.courier.loop import Courier
 from cutgate.courier.presence import CourierPresence
 from cutgate.courier.settings import CourierSettings
+from cutgate.jobs.answers import owner_name
 from cutgate.jobs.blobs.choose import open_blob_store
-from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.ledger.presence import owner_name
-from cutgate.jobs.ledger.redis.events import RedisErrandEvents
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.events import ErrandEvents
+from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.observe import metrics, traces
 from cutgate.jobs.observe.alive import AliveFile
 from cutgate.jobs.observe.metric_names import Part
+from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.upkeep.background import WATCH_SECONDS, watch_server
 from cutgate.jobs.upkeep.loops import Every
 
@@ -53,7 +53,7 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
     stop = threading.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
-    store, redis_url = RedisLedger(client, settings.ledger_limits()), settings.redis_url.get_secret_value()
+    store, redis_url = Ledger(client, settings.ledger_limits()), settings.redis_url.get_secret_value()
     runner = make_runner(
         settings,
         store=store,
@@ -68,7 +68,7 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
     try:
         with (
             metrics.served(settings.metrics_host, settings.courier_metrics_port),
-            RedisErrandEvents(redis_url) as events,
+            ErrandEvents(redis_url) as events,
             Every(WATCH_SECONDS, partial(watch_server, store), "server"),
         ):
             Courier(
@@ -88,7 +88,7 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
 def make_runner(
     settings: CourierSettings,
     *,
-    store: RedisLedger,
+    store: Ledger,
     blobs: BlobStore,
     renderers: Mapping[str, Renderer],
     secret_of: SecretOf,

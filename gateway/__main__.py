@@ -9,10 +9,10 @@ from cutgate.gateway.observe.metrics import gunicorn_metrics
 from cutgate.gateway.serving.malloc import give_back_large_blocks
 from cutgate.gateway.serving.server import GatewayServer, allow_open_files, gunicorn_options
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.jobs.console import read_settings
-from cutgate.jobs.ledger.redis.client import connect_ledger
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.client import connect_ledger
+from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.observe import logs
+from cutgate.jobs.settings import load_settings
 from cutgate.jobs.upkeep.installation import require_whole
 
 
@@ -28,10 +28,10 @@ def main() -> None:
 )
 def serve(host: str | None, port: int | None) -> None:
     """Serve requests until a signal says to stop."""
-    settings = read_settings(GatewaySettings)
+    settings = load_settings(GatewaySettings)
     with connect_ledger(settings) as client:
         logs.configure(settings.log_format, settings.log_level)
-        require_whole(settings, RedisLedger(client, settings.ledger_limits()))
+        require_whole(settings, Ledger(client, settings.ledger_limits()))
     host = settings.host if host is None else host
     port = settings.port if port is None else port
     give_back_large_blocks()
@@ -45,7 +45,7 @@ def serve(host: str | None, port: int | None) -> None:
 @main.command()
 def check() -> None:
     """Ask the gateway of this machine whether it is alive; exit with 1 if not."""
-    settings = read_settings(GatewaySettings)
+    settings = load_settings(GatewaySettings)
     if (fault := alive.fault(settings.host, settings.port)) is not None:
         raise click.ClickException(fault)
 

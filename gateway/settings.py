@@ -19,8 +19,8 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode
 
-from cutgate.jobs.presets import Choice
 from cutgate.jobs.settings import JobSettings, MetricsPort
+from cutgate.jobs.spec import ModelChoice
 
 Network = IPv4Network | IPv6Network
 
@@ -44,10 +44,10 @@ def _models(value: object) -> object:
     pairs = [part.partition("=") for part in parts_of(value)]
     if not all(chosen for _, _, chosen in pairs):
         raise ValueError("must be pairs such as runware:112@5=best, split by commas")
-    return tuple((name.strip(), Choice.parse(chosen.strip())) for name, _, chosen in pairs)
+    return tuple((name.strip(), ModelChoice.parse(chosen.strip())) for name, _, chosen in pairs)
 
 
-Models = Annotated[tuple[tuple[str, Choice], ...], NoDecode, BeforeValidator(_models)]
+Models = Annotated[tuple[tuple[str, ModelChoice], ...], NoDecode, BeforeValidator(_models)]
 """Names and what they stand for; in the environment pairs split by commas."""
 
 MASTER_KEY_BYTES: Final = 32

@@ -1,45 +1,12 @@
-"""Errors of the core. They name no status code and no protocol's numbers.
-
-* CutoutError
-  x SourceRejected
-    + SourceUnreadable
-    + SourceTooLarge
-    + SourceTooCostly
-    + BoxOutsidePicture
-    + RegionOutsidePicture
-    + RegionEmpty
-    + SubjectNotFound
-    + SourceUnreachable
-  x ProcessingFailed
-    + SourceUndecodable
-    + DecodingStopped
-    + TimedOut
-    + WorkerLost
-  x SubmissionRefused
-    + InsufficientCredits
-    + QueueFull
-    + TaskTooLarge
-    + UploadsFull
-    + IdempotencyConflict
-    + SourceExpired
-    + ModelNotOffered
-  x Terminated
-  x BlobMissing
-  x ServiceUnavailable
-    + LedgerUnavailable
-      - LedgerFull
-      - LedgerUnwritable
-    + BlobStoreUnavailable
-      - BlobStoreFull
-
-Beside it stands `LedgerBroken`, a fault of this program.
-"""
+"""Errors of the core. They name no status code and no protocol's numbers."""
 
 import math
+import re
 from typing import ClassVar, Final, Self
 
 from cutgate.jobs.record import ErrorFacts
 
+_CAPITAL: Final = re.compile(r"(?<!^)(?=[A-Z])")
 LONGEST_RETRY_SECONDS: Final = 600
 """What a full queue asks at most: a pace measured now says little about later."""
 
@@ -48,7 +15,10 @@ class CutoutError(Exception):
     """What can go wrong between a caller's request and the result."""
 
     kind: ClassVar[str] = "error"
-    """The name under which the error stands in a record."""
+    """The name under which the error stands in a record: its class's, `source_too_large` of `SourceTooLarge`."""
+
+    def __init_subclass__(cls) -> None:
+        cls.kind = _CAPITAL.sub("_", cls.__name__).lower()
 
     def __init__(self, message: str, **details: str | float) -> None:
         super().__init__(message)
@@ -70,19 +40,13 @@ class CutoutError(Exception):
 class SourceRejected(CutoutError):
     """The picture cannot be accepted; its first bytes show it."""
 
-    kind = "source_rejected"
-
 
 class SourceUnreadable(SourceRejected):
     """Not a picture in a known format, or its size cannot be read."""
 
-    kind = "source_unreadable"
-
 
 class SourceTooLarge(SourceRejected):
     """The picture exceeds a limit on bytes, pixels or side."""
-
-    kind = "source_too_large"
 
     def __init__(self, measure: str, value: int, limit: int) -> None:
         super().__init__(
@@ -97,8 +61,6 @@ class SourceTooLarge(SourceRejected):
 class SourceTooCostly(SourceRejected):
     """Decoding costs far more than the picture's size justifies."""
 
-    kind = "source_too_costly"
-
     def __init__(self, measure: str, value: int, limit: int) -> None:
         super().__init__(
             f"decoding the picture would go over {value} {measure}, the limit is {limit}; "
@@ -112,73 +74,49 @@ class SourceTooCostly(SourceRejected):
 class BoxOutsidePicture(SourceRejected):
     """The box has no area inside the upright picture."""
 
-    kind = "box_outside_picture"
-
 
 class RegionOutsidePicture(SourceRejected):
     """The region of interest extends beyond the upright picture."""
-
-    kind = "region_outside_picture"
 
 
 class RegionEmpty(SourceRejected):
     """The region of interest contains no pixel of the picture."""
 
-    kind = "region_empty"
-
 
 class SubjectNotFound(SourceRejected):
     """The picture shows less of a subject than the caller accepts."""
-
-    kind = "subject_not_found"
 
 
 class SourceUnreachable(SourceRejected):
     """The picture's URL may not be called, or returns no picture."""
 
-    kind = "source_unreachable"
-
 
 class ProcessingFailed(CutoutError):
     """A worker could not make the result."""
-
-    kind = "processing_failed"
 
 
 class SourceUndecodable(ProcessingFailed):
     """The picture is truncated or damaged."""
 
-    kind = "source_undecodable"
-
 
 class DecodingStopped(ProcessingFailed):
     """Decoding took too much time or memory, or crashed the decoder."""
-
-    kind = "decoding_stopped"
 
 
 class TimedOut(ProcessingFailed):
     """The item passed its deadline or waited too long."""
 
-    kind = "timed_out"
-
 
 class WorkerLost(ProcessingFailed):
     """Too many workers died on the item."""
-
-    kind = "worker_lost"
 
 
 class SubmissionRefused(CutoutError):
     """The ledger did not accept a task; nothing was stored."""
 
-    kind = "submission_refused"
-
 
 class InsufficientCredits(SubmissionRefused):
     """The account's available credits are less than the price."""
-
-    kind = "insufficient_credits"
 
     def __init__(self, available: int, price: int) -> None:
         super().__init__(
@@ -188,20 +126,12 @@ class InsufficientCredits(SubmissionRefused):
 
 
 class QueueFull(SubmissionRefused):
-    """The account's queue, or the whole queue, is full."""
+    """The queue of the scope, "account" or "service", is full: `over` items must end before these are accepted.
 
-    kind = "queue_full"
+    `ends_per_second` of them ended of late; 0 where that is not known.
+    """
 
     def __init__(self, scope: str, queued: int, cap: int, *, over: int, ends_per_second: float) -> None:
-        """Hold the facts.
-
-        Args:
-            scope: "account" or "service".
-            queued: items that wait or run.
-            cap: how many may.
-            over: items that must end before these are accepted.
-            ends_per_second: how many ended of late in this scope; 0 where it is not known.
-        """
         super().__init__(
             f"{queued} pictures of the {scope} are queued, the cap is {cap}",
             scope=scope,
@@ -220,18 +150,9 @@ class QueueFull(SubmissionRefused):
 
 
 class TaskTooLarge(SubmissionRefused):
-    """The task has more pictures than the queue may hold."""
-
-    kind = "task_too_large"
+    """The task has more pictures than may ever wait or run in the scope, "account" or "service"."""
 
     def __init__(self, scope: str, item_count: int, cap: int) -> None:
-        """Hold the facts.
-
-        Args:
-            scope: "account" or "service".
-            item_count: pictures of the task.
-            cap: how many of the scope may wait or run.
-        """
         super().__init__(
             f"the task has {item_count} pictures, of the {scope} {cap} may wait or run: send fewer at a time",
             scope=scope,
@@ -242,18 +163,9 @@ class TaskTooLarge(SubmissionRefused):
 
 
 class UploadsFull(SubmissionRefused):
-    """The account's uploads have reached their limit."""
-
-    kind = "uploads_full"
+    """The account's uploads have reached their limit; the measure is "pictures" or "bytes"."""
 
     def __init__(self, measure: str, kept: int, cap: int) -> None:
-        """Hold the facts.
-
-        Args:
-            measure: "pictures" or "bytes".
-            kept: how many of them the account has.
-            cap: how many it may.
-        """
         super().__init__(
             f"{kept} {measure} of uploads are kept, the account's cap is {cap}: delete some that are not needed",
             measure=measure,
@@ -266,19 +178,13 @@ class UploadsFull(SubmissionRefused):
 class IdempotencyConflict(SubmissionRefused):
     """The idempotency key was used before with other content."""
 
-    kind = "idempotency_conflict"
-
 
 class SourceExpired(SubmissionRefused):
     """The stored picture may be swept before its task exists."""
 
-    kind = "source_expired"
-
 
 class ModelNotOffered(SubmissionRefused):
     """No worker has offered the model in this precision recently."""
-
-    kind = "model_not_offered"
 
     def __init__(self, model: str, precision: str) -> None:
         super().__init__(f"no worker serves the model {model} ({precision})", model=model, precision=precision)
@@ -287,49 +193,33 @@ class ModelNotOffered(SubmissionRefused):
 class Terminated(CutoutError):
     """The caller ended the task."""
 
-    kind = "terminated"
-
 
 class BlobMissing(CutoutError):
     """The blob store no longer has the picture."""
-
-    kind = "blob_missing"
 
 
 class ServiceUnavailable(CutoutError):
     """A part that the service needs does not answer; trying again later helps."""
 
-    kind = "service_unavailable"
-
 
 class LedgerUnavailable(ServiceUnavailable):
     """Redis does not answer."""
-
-    kind = "ledger_unavailable"
 
 
 class LedgerFull(LedgerUnavailable):
     """Redis is out of memory."""
 
-    kind = "ledger_full"
-
 
 class LedgerUnwritable(LedgerUnavailable):
     """Redis cannot write its file."""
-
-    kind = "ledger_unwritable"
 
 
 class BlobStoreUnavailable(ServiceUnavailable):
     """The blob store cannot be read or written."""
 
-    kind = "blob_store_unavailable"
-
 
 class BlobStoreFull(BlobStoreUnavailable):
     """The storage of pictures is full."""
-
-    kind = "blob_store_full"
 
 
 class LedgerBroken(Exception):

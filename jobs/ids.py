@@ -8,6 +8,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Final, NewType, Self
 
+from pydantic_core import core_schema
+
 TaskUid = NewType("TaskUid", str)
 """20 characters `0-9a-v`: 4 bytes of Unix seconds and 8 random bytes in base32-hex without padding."""
 
@@ -92,6 +94,13 @@ class BlobKey:
 
     def __str__(self) -> str:
         return f"{self.task}/{self.index}/{self.role}-{self.token}"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> core_schema.CoreSchema:
+        """In records it is stored in the form that `str` gives."""
+        return core_schema.no_info_plain_validator_function(
+            cls.parse, serialization=core_schema.to_string_ser_schema()
+        )
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -5,15 +5,21 @@ names: the way for secrets.
 """
 
 import os
+import re
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
+import click
 from pydantic import (
     Field,
+    PositiveFloat,
     PositiveInt,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -21,16 +27,15 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SecretsSettingsSource,
+    SettingsConfigDict,
     SettingsError,
 )
 from typing_extensions import override
 
 from cutgate.distribution import install
-from cutgate.jobs.blob_settings import BlobSettings
 from cutgate.jobs.limits import MAX_DECODED_PIXELS, LedgerLimits, LedgerSettings, SourceLimits
-from cutgate.jobs.presets import DEFAULT_MODEL, Choice
 from cutgate.jobs.sentinels import Sentinels, is_sentinel_url
-from cutgate.jobs.spec import ModelName, Precision
+from cutgate.jobs.spec import DEFAULT_MODEL, ModelChoice, ModelName, Precision
 from cutgate.validation import in_words
 
 SECRETS_DIR_VARIABLE: Final = "CUTGATE_SECRETS_DIR"
@@ -38,7 +43,85 @@ SECRETS_DIR_VARIABLE: Final = "CUTGATE_SECRETS_DIR"
 _EXPORTER: Final = "opentelemetry-exporter-otlp-proto-http"
 """What sends traces; an extra."""
 
+_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_PREFIX: Final = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
+
 MetricsPort = Annotated[int, Field(ge=1, le=65_535)] | None
+
+
+_Text = TypeVar("_Text", str, SecretStr)
+
+
+class BlobSettings(BaseSettings):
+    """What gateway and worker must agree on to find each other's blobs."""
+
+    # Inputs stay out of error texts: some are secrets.
+    model_config = SettingsConfigDict(
+        env_prefix="CUTGATE_",
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+    blob_store: Literal["file", "s3"] = "file"
+    """`file`, a folder, or `s3`, a bucket."""
+    blob_dir: Path = Path("/var/lib/cutgate/blobs")
+    """Folder of pictures, shared by all parts."""
+    s3_endpoint_url: str | None = None
+    """URL of the S3 server; by default Amazon's."""
+    s3_region: str = "us-east-1"
+    """Region that requests are signed for."""
+    s3_bucket: str = ""
+    """Existing bucket; required with `s3`."""
+    s3_prefix: str = ""
+    """Prefix of object names, such as `cutgate/blobs`."""
+    s3_access_key: str = ""
+    """Access key; required with `s3`."""
+    s3_secret_key: SecretStr = SecretStr("")
+    """Secret key; required with `s3`."""
+    s3_timeout_seconds: PositiveFloat = 1.5
+    """Read timeout of the S3 server."""
+
+    @field_validator("blob_store")
+    @classmethod
+    def _is_installed(cls, value: str) -> str:
+        if value == "s3" and find_spec("boto3") is None:
+            raise ValueError(f"s3 needs boto3: {install('s3')}")
+        return value
+
+    @field_validator("s3_endpoint_url")
+    @classmethod
+    def _is_a_server(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("must be http:// or https:// and a host, without keys in it")
+        return value
+
+    @field_validator("s3_prefix")
+    @classmethod
+    def _is_a_prefix(cls, value: str) -> str:
+        value = value.strip("/")
+        if value and not _PREFIX.fullmatch(value):
+            raise ValueError("must be letters, digits, '.', '_' and '-', in parts split by '/'")
+        return value
+
+    @field_validator("s3_bucket")
+    @classmethod
+    def _is_a_bucket(cls, value: str) -> str:
+        if value and not _BUCKET.fullmatch(value):
+            raise ValueError("must be 3 to 63 lower-case letters, digits, '.' and '-'")
+        return value
+
+    @field_validator("s3_bucket", "s3_access_key", "s3_secret_key")
+    @classmethod
+    def _is_there_for_s3(cls, value: _Text, info: ValidationInfo) -> _Text:
+        # Said of each field by itself, so that it is reported together with what else is wrong.
+        if info.data.get("blob_store") == "s3" and not len(value):
+            raise ValueError("is required where CUTGATE_BLOB_STORE is s3")
+        return value
 
 
 class JobSettings(LedgerSettings, BlobSettings):
@@ -95,9 +178,9 @@ class JobSettings(LedgerSettings, BlobSettings):
         return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
 
     @property
-    def choice(self) -> Choice:
+    def choice(self) -> ModelChoice:
         """What new items ask for where nobody chooses."""
-        return Choice(model=self.model, precision=self.precision)
+        return ModelChoice(model=self.model, precision=self.precision)
 
     @field_validator("redis_url")
     @classmethod
@@ -146,8 +229,13 @@ class JobSettings(LedgerSettings, BlobSettings):
 S = TypeVar("S", bound=BaseSettings)
 
 
-class WrongSettings(Exception):
+class WrongSettings(click.ClickException):
     """What is wrong with the environment, every variable on a line. Values stay out: some are secrets."""
+
+    @override
+    def format_message(self) -> str:
+        """As the end of a command."""
+        return f"wrong settings\n{self.message}"
 
 
 def load_settings(kind: type[S]) -> S:

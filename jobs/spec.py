@@ -1,10 +1,10 @@
-"""The specification of one cut-out, independent of any protocol."""
+"""The specification of one cut-out, independent of any protocol, and the models by name and precision."""
 
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Final, Literal, NamedTuple, NewType, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cutgate.jobs.composition import Composition
 
@@ -13,6 +13,8 @@ Lane = NewType("Lane", str)
 
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """A model's name: part of a lane, and so of queue names and keys."""
+
+DEFAULT_MODEL: Final = "isnet-general-use"
 
 Level = Annotated[int, Field(ge=0, le=255)]
 """A level of an 8-bit mask; 255 is certain foreground."""
@@ -173,3 +175,56 @@ def lane_of(spec: CutoutSpec) -> Lane:
 def lane_for(model: ModelName, precision: Precision) -> Lane:
     """The lane of a model at a precision."""
     return Lane(f"{model}:{precision}")
+
+
+class ModelChoice(BaseModel):
+    """A model, and how exactly it is computed: what workers offer and items ask for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: ModelName
+    precision: Precision = Precision.EXACT
+
+    @property
+    def lane(self) -> Lane:
+        """Where items that ask for it wait."""
+        return lane_for(self.model, self.precision)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a preset's name, a model's, or both parts: `best`, `u2netp`, `isnet-general-use:fast`.
+
+        Raises:
+            ValueError: it is none of these.
+        """
+        if text in PRESETS:
+            return cls(**PRESETS[text].model_dump())
+        name, colon, precision = text.partition(":")
+        given = {"model": name, "precision": precision} if colon else {"model": name}
+        try:
+            # A preset has its precision already.
+            return cls.model_validate(given if name not in PRESETS else {})
+        except ValidationError:
+            forms = f"a preset ({', '.join(PRESETS)}), a model, or a model with its precision such as name:fast"
+            raise ValueError(f"{text!r} must be {forms}") from None
+
+    def __str__(self) -> str:
+        return self.lane
+
+
+PRESETS: Final = {
+    "fast": ModelChoice(model=DEFAULT_MODEL, precision=Precision.FAST),
+    "exact": ModelChoice(model=DEFAULT_MODEL),
+    "best": ModelChoice(model="birefnet-general"),
+}
+"""Choices that have a name of their own, the quickest first. `fast` and `exact` are the default model's."""
+
+
+def parse_choices(text: str) -> tuple[ModelChoice, ...]:
+    """Read several, split by commas; what is named twice counts once.
+
+    Raises:
+        ValueError: one of them cannot be read.
+    """
+    parts = (part.strip() for part in text.split(","))
+    return tuple(dict.fromkeys(ModelChoice.parse(part) for part in parts if part))

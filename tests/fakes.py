@@ -4,14 +4,15 @@ import io
 import threading
 import time
 from collections.abc import Iterator
+from functools import reduce
 from typing import BinaryIO, TypeVar
 from unittest.mock import Mock
 
 from typing_extensions import override
 
-from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing
 from cutgate.jobs.ids import BlobKey, TaskUid
+from cutgate.jobs.ports import BlobStore
 
 
 class MemoryBlobStore(BlobStore):
@@ -112,8 +113,13 @@ T = TypeVar("T")
 
 
 def failing(part: T, **faults: Exception) -> T:
-    """A part of the service whose named methods raise, as when what is behind it is away."""
-    for name, error in faults.items():
-        assert callable(getattr(part, name)), name
-        setattr(part, name, Mock(side_effect=error))
+    """A part of the service whose named methods raise, as when what is behind it is away.
+
+    The ledger's parts are named before their methods: `tasks__create`.
+    """
+    for path, error in faults.items():
+        *owners, name = path.split("__")
+        owner = reduce(getattr, owners, part)
+        assert callable(getattr(owner, name)), path
+        setattr(owner, name, Mock(side_effect=error))
     return part

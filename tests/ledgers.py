@@ -16,12 +16,12 @@ from redis import Redis
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.runware.sockets.sessions import KEEP_SECONDS, Sessions
 from cutgate.jobs.ids import BlobKey, TaskUid
+from cutgate.jobs.ledger.client import Scripts, connect
 from cutgate.jobs.ledger.encoding import decode_spec
-from cutgate.jobs.ledger.redis.client import Scripts, connect
-from cutgate.jobs.ledger.redis.events import RedisTaskEvents
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ledger.events import TaskEvents
+from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.ports import Presence
 from cutgate.jobs.spec import CutoutSpec, Lane
 from tests.fakes import ManualClock
 from tests.servers.redis_server import redis_server
@@ -83,35 +83,52 @@ class StoredItem:
     source: BlobKey
 
 
-def stored_item(store: RedisLedger, uid: TaskUid, index: int = 0) -> StoredItem:
+def stored_item(store: Ledger, uid: TaskUid, index: int = 0) -> StoredItem:
     """An item that has not ended."""
-    fields: Any = store._client.hgetall(f"{store._prefix}item:{uid}:{index}")
+    fields: Any = store.database.client.hgetall(f"{store.database.key_prefix}item:{uid}:{index}")
     return StoredItem(decode_spec(fields["spec"]), BlobKey.parse(fields["source"]))
 
 
-def hints_of(store: RedisLedger) -> list[Lane]:
+def hints_of(store: Ledger) -> list[Lane]:
     """The lanes that workers were told of, a name for each hint that none has taken."""
-    messages = [message for name in _queues_of(store) for message in store._client.lrange(name, 0, -1)]
+    messages = [message for name in _queues_of(store) for message in store.database.client.lrange(name, 0, -1)]
     return [Lane(json.loads(json.loads(message)["body"])[0][0]) for message in messages]
 
 
-def lose_hints(store: RedisLedger, count: int | None = None) -> int:
+def lose_hints(store: Ledger, count: int | None = None) -> int:
     """Take hints, all or so many of each lane, as a worker does or a loss; how many there were."""
-    return sum(len(store._client.lpop(name, count or 10**6) or ()) for name in _queues_of(store))
+    return sum(len(store.database.client.lpop(name, count or 10**6) or ()) for name in _queues_of(store))
 
 
-def _queues_of(store: RedisLedger) -> list[str]:
-    lanes: Any = store._client.smembers(f"{store._prefix}lanes")
-    return [f"{store._prefix}hints:{lane}" for lane in sorted(lanes)]
+def _queues_of(store: Ledger) -> list[str]:
+    lanes: Any = store.database.client.smembers(f"{store.database.key_prefix}lanes")
+    return [f"{store.database.key_prefix}hints:{lane}" for lane in sorted(lanes)]
 
 
-def spent_sources(store: RedisLedger) -> set[BlobKey]:
+def spent_sources(store: Ledger) -> set[BlobKey]:
     """Sources of items that have ended, whether their time is over or not."""
-    names: Any = store._client.zrange(f"{store._prefix}spent", 0, -1)
+    names: Any = store.database.client.zrange(f"{store.database.key_prefix}spent", 0, -1)
     return set(map(BlobKey.parse, names))
 
 
-class FreshLedger(RedisLedger):
+class ReadableLedger(Ledger):
+    """The ledger, with questions that only tests ask."""
+
+    def booked(self, account: str) -> int:
+        """The price of everything that was ever done for an account, metered or not."""
+        [(_, booked)] = self.accounts.credits([account])
+        return booked
+
+    def waiting(self, lane: Lane) -> int:
+        """How many items wait in a lane."""
+        return self.database.client.zcard(self.database.key(f"lane:{lane}"))
+
+    def lanes(self) -> tuple[Lane, ...]:
+        """Every lane that an item ever waited in, in order."""
+        return tuple(lane.lane for lane in self.figures().lanes)
+
+
+class FreshLedger(ReadableLedger):
     """An empty ledger, on a clock that can be put forward."""
 
     def __init__(
@@ -126,17 +143,13 @@ class FreshLedger(RedisLedger):
         )
 
     @functools.cached_property
-    def events(self) -> RedisTaskEvents:
-        return _listening.enter_context(RedisTaskEvents(server_url(), key_prefix=self.key_prefix))
+    def events(self) -> TaskEvents:
+        return _listening.enter_context(TaskEvents(server_url(), key_prefix=self.key_prefix))
 
 
-class FreshPresence(RedisPresence):
+def fresh_presence(clock: ManualClock | None = None, key_prefix: str | None = None) -> Presence:
     """Nobody is there yet; on a clock that can be put forward."""
-
-    def __init__(self, clock: ManualClock | None = None, key_prefix: str | None = None) -> None:
-        super().__init__(
-            server(), key_prefix=key_prefix or fresh_prefix(), clock_offset_ms=(clock or ManualClock()).offset_ms
-        )
+    return FreshLedger(None, clock, key_prefix).presence
 
 
 def fresh_key_table(key_prefix: str | None = None) -> KeyTable:

@@ -143,7 +143,7 @@ def test_signing_is_standard_library_only() -> None:
 @pytest.mark.parametrize(
     ("library", "inside", "places"),
     [
-        ("redis", "jobs", ("jobs/ledger/redis/", "jobs/hints/")),
+        ("redis", "jobs", ("jobs/ledger/", "jobs/hints/")),
         ("celery", "", ("jobs/hints/", "worker/process/")),
         ("boto3", "", ("jobs/blobs/s3_",)),
         ("botocore", "", ("jobs/blobs/s3_",)),
@@ -182,7 +182,7 @@ def test_the_facades_do_not_know_each_other(facade: str) -> None:
     assert not {name for name in inner if name.startswith(refused)}
 
 
-@pytest.mark.parametrize("module", ["gateway.serving.wsgi", "jobs.ledger.redis.ledger", "jobs.hints.celery"])
+@pytest.mark.parametrize("module", ["gateway.serving.wsgi", "jobs.ledger.ledger", "jobs.hints.celery"])
 def test_gateway_loads_no_image_code(module: str) -> None:
     loaded = loaded_by(f"cutgate.{module}")
     assert IMAGE_CODE.isdisjoint(loaded)
@@ -190,7 +190,7 @@ def test_gateway_loads_no_image_code(module: str) -> None:
 
 
 def test_the_contract_is_light() -> None:
-    loaded = loaded_by("cutgate.jobs.ledger.answers", "cutgate.jobs.blobs.store", "cutgate.jobs.hints.queue")
+    loaded = loaded_by("cutgate.jobs.ports", "cutgate.jobs.hints.queue")
     assert {"redis", "celery", "flask", "boto3"}.isdisjoint(loaded)
 
 

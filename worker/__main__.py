@@ -9,12 +9,12 @@ from dataclasses import asdict
 import click
 import structlog
 
-from cutgate.jobs.console import read_settings
+from cutgate.jobs.answers import is_from
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.presence import is_from
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.observe import logs
+from cutgate.jobs.settings import load_settings
 from cutgate.worker.commands.bench import LEAST_ROUNDS, compare, default_setup, report
 from cutgate.worker.commands.doctor import examine
 from cutgate.worker.commands.models import is_prepared, models
@@ -35,7 +35,7 @@ main.add_command(models)
 @main.command()
 def run() -> None:
     """Do the work of this worker's lanes until a signal says to stop."""
-    settings = read_settings(WorkerSettings)
+    settings = load_settings(WorkerSettings)
     logs.configure(settings.log_format, settings.log_level)
     # In a process of its own: preparing the graph takes memory that the long-lived parent would never give back.
     if not all(is_prepared(settings.for_choice(choice)) for choice in settings.choices) and (status := _fetched()):
@@ -58,9 +58,10 @@ def _fetched() -> int:
 @main.command()
 def check() -> None:
     """Say whether a worker of this machine is ready; exit with 1 if not."""
-    settings = read_settings(WorkerSettings)
+    settings = load_settings(WorkerSettings)
+    client = connect(settings.redis_url.get_secret_value())
     try:
-        alive = RedisPresence(connect(settings.redis_url.get_secret_value())).alive()
+        alive = Ledger(client, settings.ledger_limits()).presence.alive()
     except LedgerUnavailable as error:
         raise click.ClickException(error.message) from None
     if not any(is_from(socket.gethostname(), worker) for worker in alive):
@@ -90,7 +91,7 @@ def doctor(*, as_json: bool, bench: bool, rounds: int) -> None:
 
 def compare_engines(rounds: int) -> None:
     """Print how long the model takes with each engine and precision that this machine can run."""
-    settings, processor = read_settings(NetworkSettings), this_processor()
+    settings, processor = load_settings(NetworkSettings), this_processor()
     findings = compare(settings, rounds, lambda line: click.echo(line, err=True))
     for line in report(findings, default_setup(settings, processor), processor):
         click.echo(line)

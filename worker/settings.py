@@ -8,9 +8,8 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from cutgate.jobs.presets import Choice, parse_choices
 from cutgate.jobs.settings import JobSettings, MetricsPort
-from cutgate.jobs.spec import ModelName, Precision
+from cutgate.jobs.spec import ModelChoice, ModelName, Precision, parse_choices
 from cutgate.worker.machine.container import cpu_quota, memory_limit_bytes
 from cutgate.worker.pictures.sandbox import Sandbox
 
@@ -19,7 +18,7 @@ _PIXELS_BESIDE_LARGEST = 16_000_000
 BEATS_IN_LEASE = 3
 
 Choices = Annotated[
-    tuple[Choice, ...],
+    tuple[ModelChoice, ...],
     NoDecode,
     BeforeValidator(lambda value: parse_choices(value) if isinstance(value, str) else value),
 ]
@@ -82,11 +81,11 @@ class NetworkSettings(BaseSettings):
     """Threads of the network on the CPU; by default the container's processors."""
 
     @property
-    def choices(self) -> tuple[Choice, ...]:
+    def choices(self) -> tuple[ModelChoice, ...]:
         """What this worker offers."""
-        return self.worker_models or (Choice(model=self.model, precision=self.precision),)
+        return self.worker_models or (ModelChoice(model=self.model, precision=self.precision),)
 
-    def for_choice(self, choice: Choice) -> Self:
+    def for_choice(self, choice: ModelChoice) -> Self:
         """The same for one of them alone."""
         return self.model_copy(update={"model": choice.model, "precision": choice.precision, "worker_models": ()})
 

@@ -16,8 +16,8 @@ import httpx
 
 from benchmarks.gateway.requests import Account
 from benchmarks.trees import Tree
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.local.data_folder import DataDir
 from cutgate.local.stack import claim_port
@@ -72,7 +72,7 @@ class Gateway:
     def waiting(self) -> int:
         """Pictures in the queue."""
         with contextlib.closing(connect(self.environment["CUTGATE_REDIS_URL"])) as client:
-            return sum(lane.waiting for lane in RedisLedger(client, LedgerLimits()).figures().lanes)
+            return sum(lane.waiting for lane in Ledger(client, LedgerLimits()).figures().lanes)
 
     def resident_mb(self) -> float:
         """Resident memory of the gateway's processes together; what they share counts in each."""

@@ -76,8 +76,8 @@ class Remover:
             ValueError: a setting is wrong, or there is no such model.
         """
         require_parts("worker")
-        from cutgate.jobs.presets import Choice
         from cutgate.jobs.settings import WrongSettings, load_settings
+        from cutgate.jobs.spec import ModelChoice
         from cutgate.worker.settings import WorkerSettings
 
         try:
@@ -86,7 +86,7 @@ class Remover:
             raise ValueError(f"wrong settings\n{error}") from None
         if self._threads is not None:
             settings = settings.model_copy(update={"threads": self._threads})
-        return settings.for_choice(Choice.parse(self._model) if self._model else settings.choices[0])
+        return settings.for_choice(ModelChoice.parse(self._model) if self._model else settings.choices[0])
 
     def load(self) -> Network:
         """Load the network now, fetching its weights where they are not here; once, whoever calls.

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from cutgate.jobs.ledger.redis.users import access_control_list
+from cutgate.jobs.ledger.users import access_control_list
 
 _ROOT: Final = Path(__file__).parents[2]
 FILES: Final = (_ROOT / "deploy" / "redis" / "users.acl", _ROOT / "cutgate" / "local" / "users.acl")

@@ -7,9 +7,8 @@ from pydantic.fields import FieldInfo
 
 from cutgate.courier.settings import CourierSettings
 from cutgate.gateway.settings import GatewaySettings, ServiceSettings
-from cutgate.jobs.blob_settings import BlobSettings
 from cutgate.jobs.limits import LedgerSettings
-from cutgate.jobs.settings import JobSettings
+from cutgate.jobs.settings import BlobSettings, JobSettings
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
 from docs.manual.markdown import code, items, one_line
 

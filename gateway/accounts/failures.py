@@ -14,7 +14,7 @@ from cutgate.gateway.accounts.rates import TooOften
 from cutgate.gateway.accounts.recent import Recent
 from cutgate.gateway.addresses import subscriber
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ports import Ledger
 from cutgate.jobs.record import RateUse
 
 PROVEN_SECONDS: Final = 3_600.0
@@ -32,7 +32,7 @@ class ClientAddresses:
     """Counts wrong keys and signatures of client addresses."""
 
     def __init__(
-        self, store: RedisLedger, settings: GatewaySettings, clock: Callable[[], float] = time.monotonic
+        self, store: Ledger, settings: GatewaySettings, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Use a storage.
 
@@ -81,7 +81,7 @@ class ClientAddresses:
             raise AddressShutOut(left_seconds)
         counted_as = client if public_key is None else f"{client} {public_key}"
         use = RateUse(name=f"failure:{counted_as}", limit=self._failures_per_minute, seconds=60)
-        allowance = self._store.take(use)
+        allowance = self._store.accounts.take_rate(use)
         if not allowance.granted:
             self._shut_out.set(client, self._clock() + allowance.frees_in_seconds)
             raise AddressShutOut(allowance.frees_in_seconds)

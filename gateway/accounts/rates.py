@@ -9,9 +9,9 @@ from typing import Final, TypeVar
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.settings import GatewaySettings
+from cutgate.jobs.answers import Allowance, Outlook
 from cutgate.jobs.errors import QueueFull
-from cutgate.jobs.ledger.answers import Allowance, Outlook
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ports import Ledger
 from cutgate.jobs.record import AccountCaps, KnownKey, RateUse
 
 T = TypeVar("T")
@@ -94,7 +94,7 @@ class Entry:
 class RequestLimits:
     """Counts requests of accounts."""
 
-    def __init__(self, store: RedisLedger, settings: GatewaySettings) -> None:
+    def __init__(self, store: Ledger, settings: GatewaySettings) -> None:
         """Use a ledger; the settings have the rates where an account's terms name none."""
         self._store = store
         self._rates = {Rate.SUBMIT: settings.submits_per_second, Rate.POLL: settings.polls_per_second}
@@ -126,7 +126,7 @@ class RequestLimits:
             LedgerUnavailable: the ledger is away.
         """
         if entry.allowance is None:
-            entry.answered(self._store.look(entry.account, caps=_NO_CAPS, use=entry.use, key=entry.key))
+            entry.answered(self._store.tasks.look(entry.account, caps=_NO_CAPS, use=entry.use, key=entry.key))
 
 
 def rate_headers(allowance: Allowance) -> Mapping[str, str]:

@@ -9,9 +9,8 @@ from typing import Generic, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from cutgate.gateway.accounts.tables import KeyTable
-from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import AccountCaps
-from cutgate.jobs.spec import ModelName, Precision
+from cutgate.jobs.spec import ModelChoice, ModelName, Precision
 
 
 class AccountError(Exception):
@@ -119,13 +118,13 @@ class Terms(Record):
         """How much it may hold."""
         return AccountCaps(queue=self.queue_cap, uploads=self.upload_cap, upload_bytes=self.upload_bytes)
 
-    def choice(self, installation: Choice) -> Choice:
+    def choice(self, installation: ModelChoice) -> ModelChoice:
         """What computes its pictures. A model of its own is computed exactly unless its precision is set, too."""
         if self.model is None and self.precision is None:
             return installation
         if self.model is not None:
-            return Choice(model=self.model, precision=self.precision or Precision.EXACT)
-        return Choice(model=installation.model, precision=self.precision or installation.precision)
+            return ModelChoice(model=self.model, precision=self.precision or Precision.EXACT)
+        return ModelChoice(model=installation.model, precision=self.precision or installation.precision)
 
 
 class AccountRecord(Record):

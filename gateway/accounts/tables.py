@@ -5,8 +5,8 @@ from typing import Final, cast
 
 from redis import Redis
 
+from cutgate.jobs.ledger.client import ledger_errors
 from cutgate.jobs.ledger.keys import KEY_PREFIX
-from cutgate.jobs.ledger.redis.client import ledger_errors
 from cutgate.jobs.record import KnownKey
 
 _READ_KEY: Final = """
@@ -47,7 +47,7 @@ class KeyTable:
         """Use a server.
 
         Args:
-            client: from `cutgate.jobs.ledger.redis.client.connect`.
+            client: from `cutgate.jobs.ledger.client.connect`.
             key_prefix: of the hashes' names.
         """
         self._client = client

@@ -14,10 +14,10 @@ from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.records import AccountError
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.jobs.console import read_settings
 from cutgate.jobs.errors import ServiceUnavailable
-from cutgate.jobs.ledger.redis.client import connect_ledger
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.client import connect_ledger
+from cutgate.jobs.ledger.ledger import Ledger
+from cutgate.jobs.settings import load_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Opened:
     accounts: Accounts
     key_pairs: KeyPairs
     api_keys: ApiKeys
-    ledger: RedisLedger
+    ledger: Ledger
 
 
 @contextmanager
@@ -43,10 +43,10 @@ def reported_errors() -> Iterator[None]:
 @contextmanager
 def opened() -> Iterator[Opened]:
     """Connect as the settings say; errors in the block are reported in one line."""
-    settings = read_settings(GatewaySettings)
+    settings = load_settings(GatewaySettings)
     with reported_errors(), connect_ledger(settings) as client:
         accounts = Accounts(KeyTable(client), settings.master_keys())
-        ledger = RedisLedger(client, settings.ledger_limits())
+        ledger = Ledger(client, settings.ledger_limits())
         yield Opened(settings, accounts, KeyPairs(accounts), ApiKeys(accounts), ledger)
 
 

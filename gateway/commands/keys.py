@@ -23,7 +23,7 @@ from cutgate.gateway.commands.console import iso_time, opened, show, warn
 from cutgate.gateway.commands.listing import rows_of, show_list
 from cutgate.gateway.commands.terms import Term, TermsChange, terms_options
 from cutgate.gateway.commands.usage import usage
-from cutgate.jobs.ledger.answers import Balance
+from cutgate.jobs.answers import Balance
 
 _PROGRESS_RECORDS: Final = 1_000
 """After so many records `reseal` says how far it is."""
@@ -104,7 +104,7 @@ def add(
         else:
             shown = asdict(parts.key_pairs.add(name, public_key=public_key, private_key=private_key, terms=given))
         if credit_count is not None:
-            shown["available_credits"] = parts.ledger.grant(name, credit_count).available
+            shown["available_credits"] = parts.ledger.accounts.grant(name, credit_count).available
     show(shown, as_json=as_json)
 
 
@@ -119,7 +119,7 @@ def list_(as_json: bool) -> None:
     with opened() as parts:
         listed: list[KeyPair | ApiKey] = [*parts.key_pairs.list(), *parts.api_keys.list()]
         accounts = parts.accounts.all()
-        found = dict(zip(accounts, parts.ledger.accounts_credits(list(accounts)), strict=True))
+        found = dict(zip(accounts, parts.ledger.accounts.credits(list(accounts)), strict=True))
     rows = list(rows_of(listed, accounts, found))
     if as_json:
         click.echo(json.dumps(rows))
@@ -180,8 +180,8 @@ def credits_(name: str, credit_count: int | None, as_json: bool) -> None:
     with opened() as parts:
         parts.accounts.record(name)  # a misspelt name is told, not granted credits
         if credit_count is not None:
-            parts.ledger.grant(name, credit_count)
-        [found] = parts.ledger.accounts_credits([name])
+            parts.ledger.accounts.grant(name, credit_count)
+        [found] = parts.ledger.accounts.credits([name])
     show({"account": name, **_credits(*found)}, as_json=as_json)
 
 
@@ -227,7 +227,7 @@ def account(
         if from_defaults or active is not None or change:
             parts.accounts.change(name, terms=change.given, active=active, forget=forget)
         record = parts.accounts.record(name)
-        [found] = parts.ledger.accounts_credits([name])
+        [found] = parts.ledger.accounts.credits([name])
     show({"account": name, **_facts(record), **_credits(*found), **shown_once}, as_json=as_json)
 
 

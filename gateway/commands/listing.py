@@ -8,7 +8,7 @@ from cutgate.gateway.accounts.key_pairs import KeyPair
 from cutgate.gateway.accounts.records import AccountRecord, Terms
 from cutgate.gateway.commands.console import iso_time
 from cutgate.gateway.commands.tables import Cell, show_table
-from cutgate.jobs.ledger.answers import Balance
+from cutgate.jobs.answers import Balance
 
 Row = Mapping[str, Cell]
 

@@ -7,8 +7,7 @@ from typing import Any, Final, Self, TypeVar
 import click
 
 from cutgate.gateway.accounts.records import Terms
-from cutgate.jobs.presets import PRESETS
-from cutgate.jobs.spec import Precision
+from cutgate.jobs.spec import PRESETS, Precision
 
 Term = int | str | None
 """An account's term as click reads it."""

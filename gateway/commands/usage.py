@@ -13,7 +13,7 @@ import click
 
 from cutgate.gateway.commands.console import opened
 from cutgate.gateway.commands.tables import show_table
-from cutgate.jobs.ledger.answers import Usage
+from cutgate.jobs.answers import Usage
 
 _COUNTS: Final = ("done", "failed", "credits")
 
@@ -89,7 +89,7 @@ def usage(
         raise click.UsageError("--csv and --json exclude each other")
     period = month or _period(first, last)
     with opened() as parts:
-        found = parts.ledger.usage(period.first, period.last, account)
+        found = parts.ledger.accounts.usage(period.first, period.last, account)
         if account is not None and not found:
             parts.accounts.record(account)  # a misspelt name is told
     if as_json:

@@ -16,10 +16,9 @@ from typing_extensions import override
 
 from cutgate.gateway.observe.counts import OTHER, count_answer
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.observe import metric_names as names
 from cutgate.jobs.observe import metrics
+from cutgate.jobs.ports import Ledger, Presence
 from cutgate.jobs.spec import Lane
 from cutgate.scratch import scratch_folder
 
@@ -52,8 +51,8 @@ def _view() -> str:
 class LedgerCollector(Collector):
     """Reads the ledger whenever it is scraped."""
 
-    store: RedisLedger
-    presence: RedisPresence
+    store: Ledger
+    presence: Presence
 
     @override
     def collect(self) -> Iterable[Metric]:
@@ -64,7 +63,7 @@ class LedgerCollector(Collector):
             return [_gauge(names.LEDGER_UP, 0)]
 
     def _figures(self) -> Iterator[Metric]:
-        figures, memory = self.store.figures(), self.store.memory()
+        figures, memory = self.store.figures(), self.store.server.memory()
         yield _gauge(names.LEDGER_MEMORY_BYTES, memory.used_bytes)
         yield _gauge(names.LEDGER_MEMORY_LIMIT_BYTES, memory.limit_bytes)
         alive = Counter(worker.lane for worker in self.presence.alive())
@@ -76,7 +75,7 @@ class LedgerCollector(Collector):
         yield _by_lane(names.OLDEST_WAITING_SECONDS, oldest)
         yield _by_lane(names.WORKERS_ALIVE, {name: alive[name] for name in waiting})
         yield _gauge(names.ITEMS_RUNNING, figures.running)
-        yield _gauge(names.ERRANDS_DUE, self.store.errands_due())
+        yield _gauge(names.ERRANDS_DUE, self.store.errands.due())
         yield CounterMetricFamily(names.CREDITS_BOOKED.name, names.CREDITS_BOOKED.help, value=figures.booked)
 
 

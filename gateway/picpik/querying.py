@@ -35,13 +35,13 @@ def list_tasks_details(request: ListTasksDetails, caller: Caller, services: Serv
 
 def list_running_tasks(_: Plain, caller: Caller, services: Services) -> TaskIds:
     """List the account's tasks that have not ended, oldest first."""
-    return TaskIds(task_uid_list=list(services.store.unfinished(caller.account)))
+    return TaskIds(task_uid_list=list(services.store.tasks.unfinished(caller.account)))
 
 
 def terminate_task(request: OneTask, caller: Caller, services: Services) -> Answer:
     """End a task."""
     logs.bind(task_uid=request.uid)
-    if not services.store.terminate(request.uid, caller.account):
+    if not services.store.tasks.terminate(request.uid, caller.account):
         raise _unknown_task()
     return Answer()
 
@@ -67,7 +67,7 @@ def list_generate_task_detail(
 
 def get_credit_balance(_: Plain, caller: Caller, services: Services) -> CreditBalance:
     """Show the account's credits."""
-    [(balance, booked)] = services.store.accounts_credits([caller.account])
+    [(balance, booked)] = services.store.accounts.credits([caller.account])
     if balance is None:
         return CreditBalance(total_credits=UNMETERED_CREDITS, used_credits=booked, metered=False)
     return CreditBalance(total_credits=balance.granted, used_credits=balance.used)

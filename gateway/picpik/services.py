@@ -7,8 +7,8 @@ from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.gateway.tasks.submit import Submissions
 from cutgate.gateway.tasks.wait import Waits
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.presets import Choice
+from cutgate.jobs.ports import Ledger
+from cutgate.jobs.spec import ModelChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +18,8 @@ class Services:
     submissions: Submissions
     tasks: Tasks
     waits: Waits
-    store: RedisLedger
-    choice: Choice
+    store: Ledger
+    choice: ModelChoice
     """What new pictures ask for, unless their account asks for another."""
 
 

@@ -11,7 +11,6 @@ from typing import Final, Self
 
 import structlog
 
-from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerFull, SubmissionRefused
 from cutgate.jobs.ids import (
     BlobKey,
@@ -22,9 +21,9 @@ from cutgate.jobs.ids import (
     uid_of_image,
     upload_key,
 )
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.pictures.headers import PictureHeader, inspect
+from cutgate.jobs.ports import BlobStore, Ledger
 from cutgate.jobs.record import AccountCaps, Idempotency, Result, Upload
 from cutgate.jobs.urls import ResultPaths
 
@@ -84,7 +83,7 @@ class Kept:
 class Pictures:
     """Keeps, finds and drops pictures, each together with its account: a guessed UUID shows nothing."""
 
-    store: RedisLedger
+    store: Ledger
     blobs: BlobStore
     paths: ResultPaths
     limits: SourceLimits
@@ -119,7 +118,7 @@ class Pictures:
         header = inspect(data, self.limits)
         data = header.picture_of(data)
         upload = new_upload(account, header)
-        outlook = self.store.look(account, caps=caps, idempotency=idempotency, upload_bytes=len(data))
+        outlook = self.store.tasks.look(account, caps=caps, idempotency=idempotency, upload_bytes=len(data))
         if outlook.refusal is not None:
             raise outlook.refusal()
         if outlook.first is not None:
@@ -133,10 +132,10 @@ class Pictures:
 
     def _store(self, upload: Upload, data: bytes, caps: AccountCaps, idempotency: Idempotency | None) -> Upload:
         """Write blob and record; the upload that then stands for the request."""
-        self.store.require_room()
+        self.store.server.require_room()
         self.blobs.put(upload.blob, data)
         try:
-            created = self.store.keep_upload(upload, caps=caps, idempotency=idempotency)
+            created = self.store.uploads.keep(upload, caps=caps, idempotency=idempotency)
         except (SubmissionRefused, LedgerFull):
             self._delete(upload)
             raise
@@ -146,7 +145,7 @@ class Pictures:
         return self._known(created.uid, upload.account)
 
     def _known(self, uid: TaskUid, account: str) -> Upload:
-        upload = self.store.use_upload(uid, account)
+        upload = self.store.uploads.use(uid, account)
         if upload is None:
             raise SubmissionRefused("the picture was deleted meanwhile")
         return upload
@@ -163,7 +162,7 @@ class Pictures:
         uid = uid_of_image(image)
         if uid is None:
             return None
-        found = self.store.use_upload(uid, account) or self._result(uid, account)
+        found = self.store.uploads.use(uid, account) or self._result(uid, account)
         return None if found is None or found.media_type == _ARCHIVE else KeptPicture.of(found)
 
     def drop(self, account: str, image: uuid.UUID, key: str | None = None) -> bool:
@@ -178,14 +177,14 @@ class Pictures:
             LedgerUnavailable: the ledger does not answer.
         """
         uid = uid_of_image(image)
-        upload = None if uid is None else self.store.drop_upload(uid, account, key)
+        upload = None if uid is None else self.store.uploads.drop(uid, account, key)
         if upload is None:
             return False
         self._delete(upload)
         return True
 
     def _result(self, uid: TaskUid, account: str) -> Result | None:
-        task = self.store.get(uid, account)
+        task = self.store.tasks.get(uid, account)
         return task.items[0].result if task is not None and len(task.items) == 1 else None
 
     def _delete(self, upload: Upload) -> None:

@@ -22,7 +22,7 @@ from cutgate.gateway.error_rows import class_of, is_passing, row_of
 from cutgate.gateway.tasks.submit import DraftRejected
 from cutgate.gateway.tasks.wait import NoPlaceToWait
 from cutgate.jobs import errors as jobs
-from cutgate.jobs.ledger.answers import Allowance
+from cutgate.jobs.answers import Allowance
 from cutgate.jobs.record import ErrorFacts
 
 ALL_ORIGINS: Final = {"Access-Control-Allow-Origin": "*"}

@@ -8,8 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from cutgate.gateway.removebg import fields
 from cutgate.gateway.removebg.errors import FIELDS, Refused
 from cutgate.jobs.composition import Composition, Length, Margins, RegionOfInterest, Shadow
-from cutgate.jobs.presets import Choice
-from cutgate.jobs.spec import CutoutSpec, FileFormat, Output
+from cutgate.jobs.spec import CutoutSpec, FileFormat, ModelChoice, Output
 from cutgate.validation import in_words
 
 PREVIEW: Final = "preview"
@@ -79,7 +78,7 @@ class Options(BaseModel):
         """Whether what lies behind the subject is in the result."""
         return not self._is_mask and self.format != "zip"
 
-    def spec(self, choice: Choice, size: str, *, has_background: bool) -> CutoutSpec:
+    def spec(self, choice: ModelChoice, size: str, *, has_background: bool) -> CutoutSpec:
         """What is to be done with the picture."""
         is_mask = self._is_mask
         file_format = FileFormat.PNG if is_mask and self.format == "auto" else _FORMATS[self.format]

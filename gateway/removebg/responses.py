@@ -16,9 +16,9 @@ from cutgate.gateway.accounts.rates import rate_headers
 from cutgate.gateway.removebg.errors import ALL_ORIGINS, Refused, answer, failure, in_json, refused
 from cutgate.gateway.removebg.fields import SIZES
 from cutgate.gateway.removebg.tariff import Tariff, shown
-from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.answers import Allowance
 from cutgate.jobs.errors import BlobMissing, CutoutError
-from cutgate.jobs.ledger.answers import Allowance
+from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import Result, Task
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from cutgate.gateway.removebg.tariff import Tariff, shown
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.drafts import Draft, InspectedPicture, SourceUrl
 from cutgate.gateway.tasks.submit import Submissions
+from cutgate.jobs.answers import Allowance
 from cutgate.jobs.errors import IdempotencyConflict, InsufficientCredits
 from cutgate.jobs.ids import TaskUid, image_uuid
-from cutgate.jobs.ledger.answers import Allowance
 from cutgate.jobs.record import RateUse
 from cutgate.jobs.spec import CutoutSpec
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from cutgate.gateway.accounts.accounts import UNMETERED_CREDITS
 from cutgate.gateway.removebg.fields import PREVIEWS, SIZES
 from cutgate.gateway.tasks.submit import Submissions
-from cutgate.jobs.ledger.answers import Balance
+from cutgate.jobs.answers import Balance
 
 PREVIEWS_PER_CREDIT: Final = 4
 """Pictures of size `preview` for one credit, the price of any other picture: remove.bg's own price list."""

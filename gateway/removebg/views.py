@@ -21,7 +21,7 @@ from cutgate.gateway.removebg.sources import MAX_BODY_BYTES
 from cutgate.gateway.removebg.submitting import Accepted, Removals
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.sockets.holding import Holds
-from cutgate.jobs.ledger.answers import Allowance
+from cutgate.jobs.answers import Allowance
 from cutgate.jobs.observe import logs
 
 PREFIX: Final = "/v1.0"
@@ -73,7 +73,7 @@ class RemoveBgApi:
     def account(self) -> Response:
         """Answer with the account's credits."""
         account = self._let_in(self._polled)
-        balance = self.removals.submissions.store.balance(account.name)
+        balance = self.removals.submissions.store.accounts.balance(account.name)
         return in_json(self.removals.tariff(account).account(balance))
 
     def improve(self) -> Response:

@@ -46,10 +46,7 @@ from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.gateway.tasks.submit import Submissions
 from cutgate.gateway.tasks.wait import Waits
-from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.ledger.redis.events import RedisTaskEvents
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ports import BlobStore, Ledger, Presence, TaskEvents
 from cutgate.jobs.urls import ResultPaths
 
 HOLDS: Final = "cutgate-holds"
@@ -62,9 +59,9 @@ def create_app(
     settings: GatewaySettings,
     *,
     accounts: Accounts,
-    store: RedisLedger,
-    events: RedisTaskEvents,
-    presence: RedisPresence,
+    store: Ledger,
+    events: TaskEvents,
+    presence: Presence,
     blobs: BlobStore,
     sessions: Sessions,
 ) -> Flask:

@@ -10,12 +10,10 @@ from typing import Final
 
 from flask import Blueprint, Response
 
-from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.answers import WorkerPresence
 from cutgate.jobs.errors import BlobMissing, BlobStoreFull, ServiceUnavailable
 from cutgate.jobs.ids import BlobKey, TaskUid
-from cutgate.jobs.ledger.presence import WorkerPresence
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ports import BlobStore, Ledger, Presence
 
 CLOCK_SECONDS: Final = 300.0
 """How much the clocks of gateway and ledger may differ; from half the orphans' grace on nothing is accepted."""
@@ -43,8 +41,8 @@ class Readiness:
 
     def __init__(
         self,
-        store: RedisLedger,
-        presence: RedisPresence,
+        store: Ledger,
+        presence: Presence,
         check_blobs: Callable[[], None],
         check_room: Callable[[], None],
     ) -> None:
@@ -71,7 +69,7 @@ class Readiness:
             return self._found
 
     def _look(self) -> Findings:
-        checks = (("ledger", self._store.ping), ("blob store", self._check_blobs))
+        checks = (("ledger", self._store.server.ping), ("blob store", self._check_blobs))
         missing = [part for part, check in checks if not _answers(check)]
         if "blob store" not in missing and not _answers(self._check_room):
             missing.append("room for pictures")
@@ -82,7 +80,7 @@ class Readiness:
 
     def _check_clock(self) -> None:
         """Raise `ServiceUnavailable` if this machine's clock is so far off that submissions would be refused."""
-        if abs(self._store.clock_offset_seconds()) > CLOCK_SECONDS:
+        if abs(self._store.server.clock_offset_seconds()) > CLOCK_SECONDS:
             raise ServiceUnavailable("the clocks of this machine and of the ledger's server differ")
 
     def _workers(self) -> tuple[WorkerPresence, ...]:

@@ -18,8 +18,8 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import wrap_file
 
 from cutgate.gateway.picpik.errors import Refused
-from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing
+from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.urls import ResultPaths
 
 _UNSAFE: Final = re.compile(r"[^\w .,()@+-]+")

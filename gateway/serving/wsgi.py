@@ -14,10 +14,9 @@ from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.serving.health import Readiness, check_room, operators_page
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.choose import open_blob_store
-from cutgate.jobs.ledger.redis.client import connect_ledger
-from cutgate.jobs.ledger.redis.events import RedisTaskEvents
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ledger.client import connect_ledger
+from cutgate.jobs.ledger.events import TaskEvents
+from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import Part
 from cutgate.jobs.upkeep.background import upkeep_threads
@@ -31,24 +30,23 @@ def app() -> Flask:
     process = ExitStack()
     atexit.register(process.close)
     client = process.enter_context(connect_ledger(settings))
-    store = RedisLedger(client, settings.ledger_limits())
+    store = Ledger(client, settings.ledger_limits())
     blobs = open_blob_store(settings)
     # There may be no worker that does the upkeep.
     process.enter_context(upkeep_threads(settings, store, blobs))
-    presence = RedisPresence(client)
     made = create_app(
         settings,
         accounts=Accounts(KeyTable(client), settings.master_keys()),
         store=store,
-        events=process.enter_context(RedisTaskEvents(settings.redis_url.get_secret_value())),
-        presence=presence,
+        events=process.enter_context(TaskEvents(settings.redis_url.get_secret_value())),
+        presence=store.presence,
         blobs=blobs,
         sessions=Sessions(client),
     )
     if settings.metrics_port is not None:
-        figures = LedgerCollector(store=store, presence=presence)
+        figures = LedgerCollector(store=store, presence=store.presence)
         has_room = partial(check_room, blobs, settings.least_free_bytes)
-        readiness = Readiness(store, presence, blobs.check, has_room)
+        readiness = Readiness(store, store.presence, blobs.check, has_room)
         made.wsgi_app = MetricsPort(  # type: ignore[method-assign]
             made.wsgi_app, settings.metrics_port, figures, {"/readyz": partial(operators_page, readiness)}
         )

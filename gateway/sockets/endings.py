@@ -8,7 +8,7 @@ from cutgate.gateway.sockets.hub import Sockets
 from cutgate.gateway.tasks.async_wait import AsyncWaits
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.redis.events import RedisTaskEvents
+from cutgate.jobs.ports import TaskEvents
 from cutgate.jobs.record import Task
 
 
@@ -18,7 +18,7 @@ class Endings:
 
     sockets: Sockets
     tasks: Tasks
-    events: RedisTaskEvents
+    events: TaskEvents
 
     @cached_property
     def waits(self) -> AsyncWaits:

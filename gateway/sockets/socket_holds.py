@@ -26,10 +26,10 @@ from cutgate.gateway.sockets.postponed import Postponed
 from cutgate.gateway.tasks.wait import NoPlaceToWait
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.observe import logs
 from cutgate.jobs.observe.metric_names import CALLERS_HELD, PEERS_CUT_OFF
 from cutgate.jobs.observe.metrics import change, count
+from cutgate.jobs.ports import Ledger
 from cutgate.jobs.record import Task
 
 HUNG_UP: Final = 499
@@ -61,7 +61,7 @@ class SocketHolds:
     """Takes the connections of callers away from the server, where it gives them; else keeps their threads."""
 
     def __init__(
-        self, endings: Endings, store: RedisLedger, in_threads: ThreadHolds, settings: GatewaySettings
+        self, endings: Endings, store: Ledger, in_threads: ThreadHolds, settings: GatewaySettings
     ) -> None:
         """Put the parts together.
 
@@ -186,7 +186,7 @@ class SocketHolds:
 
     async def _leave_task(self, caller: Caller) -> None:
         try:
-            caller.has_left = await self._sockets.in_thread(self._store.leave, caller.uid, caller.account)
+            caller.has_left = await self._sockets.in_thread(self._store.tasks.leave, caller.uid, caller.account)
         except LedgerUnavailable as error:
             _LOG.warning("task_not_terminated", task_uid=caller.uid, reason=str(error))
 

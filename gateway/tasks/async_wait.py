@@ -12,7 +12,7 @@ import structlog
 
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.redis.events import RedisTaskEvents
+from cutgate.jobs.ports import TaskEvents
 from cutgate.jobs.record import Task
 
 STEP_SECONDS: Final = 1.0
@@ -29,7 +29,7 @@ FindEnded = Callable[[str, Sequence[TaskUid]], Awaitable[Mapping[TaskUid, Task |
 class AsyncWaits:
     """Says when tasks have ended. Used in the event loop's thread only."""
 
-    def __init__(self, find_ended: FindEnded, events: RedisTaskEvents) -> None:
+    def __init__(self, find_ended: FindEnded, events: TaskEvents) -> None:
         """Listen from now on.
 
         Args:

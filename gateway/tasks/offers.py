@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from cutgate.jobs.errors import ModelNotOffered
-from cutgate.jobs.ledger.redis.presence import RedisPresence
-from cutgate.jobs.presets import Choice
-from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
+from cutgate.jobs.ports import Presence
+from cutgate.jobs.spec import CutoutSpec, Lane, ModelChoice, lane_of
 
 MEMORY_SECONDS: Final = 7 * 86_400.0
 """How long a model can be asked for after its last worker has gone: longer than a weekend without a repair."""
@@ -21,8 +20,8 @@ class Offers:
     counts for as long as the memory lasts, and the installation's own always.
     """
 
-    presence: RedisPresence
-    own: Choice
+    presence: Presence
+    own: ModelChoice
     """What new pictures ask for unless somebody chooses; whoever sets it up will start a worker for it."""
 
     def include(self, lane: Lane) -> bool:

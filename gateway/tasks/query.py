@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cutgate.gateway.accounts.rates import Entry
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ports import Ledger
 from cutgate.jobs.record import Result, Task
 from cutgate.jobs.urls import ResultPaths
 
@@ -15,7 +15,7 @@ from cutgate.jobs.urls import ResultPaths
 class Tasks:
     """Looks tasks up together with their account, so that a guessed id shows nothing."""
 
-    store: RedisLedger
+    store: Ledger
     paths: ResultPaths
     retention_seconds: float
     """How long a task and its results are shown after its end."""
@@ -36,8 +36,8 @@ class Tasks:
             LedgerUnavailable: the ledger does not answer.
         """
         if entry is None:
-            return self.store.get_many(uids, account)
-        outlook, found = self.store.poll(uids, account, use=entry.use, key=entry.key)
+            return self.store.tasks.get_many(uids, account)
+        outlook, found = self.store.tasks.poll(uids, account, use=entry.use, key=entry.key)
         entry.answered(outlook)
         return found
 
@@ -47,7 +47,7 @@ class Tasks:
         Raises:
             LedgerUnavailable: the ledger does not answer.
         """
-        return self.store.ended(uids, account)
+        return self.store.tasks.ended(uids, account)
 
     def find_ended(self, account: str, uids: Sequence[TaskUid]) -> Mapping[TaskUid, Task | None]:
         """Those of the tasks that have ended, as they stand; None for one that is not there.
@@ -71,7 +71,7 @@ class Tasks:
             RateExceeded: it is one too many.
             LedgerUnavailable: the ledger does not answer.
         """
-        outlook, task = self.store.poll_named(key, account, use=entry.use, key=entry.key)
+        outlook, task = self.store.tasks.poll_named(key, account, use=entry.use, key=entry.key)
         entry.answered(outlook)
         return task
 

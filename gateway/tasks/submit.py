@@ -12,7 +12,7 @@ from cutgate.gateway.pictures.kept import KeptPicture
 from cutgate.gateway.tasks.drafts import Draft, Look, Source, SourceUrl, content_digest
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
-from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.answers import Outlook
 from cutgate.jobs.errors import (
     BlobMissing,
     BlobStoreUnavailable,
@@ -23,12 +23,11 @@ from cutgate.jobs.errors import (
     SubmissionRefused,
 )
 from cutgate.jobs.ids import BlobKey, TaskUid, background_key, new_task_uid, new_token, source_key
-from cutgate.jobs.ledger.answers import Outlook
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import SUBMIT_SECONDS
 from cutgate.jobs.observe.metrics import timed
+from cutgate.jobs.ports import BlobStore, Ledger
 from cutgate.jobs.record import (
     AccountCaps,
     Delivery,
@@ -70,7 +69,7 @@ class PictureGone(Exception):
 class Submissions:
     """Takes drafts to accepted tasks: blobs, then the ledger's record."""
 
-    store: RedisLedger
+    store: Ledger
     blobs: BlobStore
     limits: SourceLimits
     price: int
@@ -120,7 +119,7 @@ class Submissions:
             drafts: the pictures, at least one.
             idempotency_key: the name of this very request; None where the caller gave none.
             joins_seconds: for how long an equal request without a name joins this task, unless that has failed.
-                Whoever joined, the first one too, and waits no more is to be told to `RedisLedger.leave`.
+                Whoever joined, the first one too, and waits no more is to be told to `Ledger.leave`.
             urgent: whether somebody waits, so that the pictures come before the account's others.
             memo: what the façade wants to find again with the task.
             asked: what the caller asked for beside pictures and specs. A repeat has the same.
@@ -169,7 +168,7 @@ class Submissions:
         _refuse(outlook, InsufficientCredits)
         _refuse_faults(looks)
         _refuse(outlook, SubmissionRefused)
-        self.store.require_room()
+        self.store.server.require_room()
         uid = new_task_uid()
         task = NewTask(
             uid=uid,
@@ -187,7 +186,7 @@ class Submissions:
 
     def _look(self, account: str, repeats: Repeats | None, drafts: Sequence[Draft]) -> Outlook:
         entry = self.entry
-        outlook = self.store.look(
+        outlook = self.store.tasks.look(
             account,
             caps=self.caps,
             idempotency=repeats,
@@ -244,7 +243,7 @@ class Submissions:
 
     def _create(self, task: NewTask) -> TaskUid:
         try:
-            created = self.store.create(task)
+            created = self.store.tasks.create(task)
         except (SubmissionRefused, LedgerFull):
             self._delete(task.items)
             raise

@@ -10,7 +10,7 @@ from typing import Final
 from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.redis.events import RedisTaskEvents
+from cutgate.jobs.ports import TaskEvents
 from cutgate.jobs.record import Task
 
 STEP_SECONDS: Final = 1.0
@@ -26,7 +26,7 @@ class Place:
     """A place among those who may wait, which its holder has until it leaves."""
 
     tasks: Tasks
-    events: RedisTaskEvents
+    events: TaskEvents
 
     def find(
         self, account: str, uids: Sequence[TaskUid], wait_seconds: float, entry: Entry | None = None
@@ -60,7 +60,7 @@ class Place:
 class Waits:
     """Waiting calls, bounded together so that they leave request threads to others."""
 
-    def __init__(self, tasks: Tasks, events: RedisTaskEvents, at_once: int) -> None:
+    def __init__(self, tasks: Tasks, events: TaskEvents, at_once: int) -> None:
         """Put the parts together.
 
         Args:

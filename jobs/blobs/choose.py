@@ -1,8 +1,8 @@
 """Opens the blob store that the settings name."""
 
-from cutgate.jobs.blob_settings import BlobSettings
 from cutgate.jobs.blobs.file import FileBlobStore
-from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.ports import BlobStore
+from cutgate.jobs.settings import BlobSettings
 
 
 def open_blob_store(settings: BlobSettings) -> BlobStore:

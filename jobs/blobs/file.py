@@ -14,9 +14,9 @@ from typing import BinaryIO, Final
 import structlog
 from typing_extensions import override
 
-from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing, BlobStoreFull, BlobStoreUnavailable
 from cutgate.jobs.ids import BlobKey, TaskUid, parse_task_uid
+from cutgate.jobs.ports import BlobStore
 
 INSTALLATION_NAME: Final = ".installation"
 TEMPORARY_PREFIX: Final = ".writing-"

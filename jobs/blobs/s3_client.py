@@ -13,8 +13,8 @@ from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cutgate.jobs.blob_settings import BlobSettings
 from cutgate.jobs.errors import BlobStoreUnavailable
+from cutgate.jobs.settings import BlobSettings
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSRequest

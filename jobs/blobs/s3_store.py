@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 from typing_extensions import override
 
-from cutgate.jobs.blob_settings import BlobSettings
 from cutgate.jobs.blobs.s3_client import RETRY_WITHIN_SECONDS, ask, connect, require
 from cutgate.jobs.blobs.s3_reader import ObjectReader
-from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing, BlobStoreUnavailable
 from cutgate.jobs.ids import BlobKey, TaskUid, parse_task_uid
+from cutgate.jobs.ports import BlobStore
+from cutgate.jobs.settings import BlobSettings
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody

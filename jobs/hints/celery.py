@@ -3,7 +3,7 @@
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
-from cutgate.jobs.ledger.redis.client import sentinel_options
+from cutgate.jobs.ledger.client import sentinel_options
 from cutgate.jobs.sentinels import Sentinels, is_sentinel_url
 
 CONNECT_TIMEOUT_SECONDS: Final = 2.0
@@ -22,7 +22,7 @@ def celery_settings(
     """Settings of the Celery application.
 
     Args:
-        redis_url: as for `cutgate.jobs.ledger.redis.client.connect`.
+        redis_url: as for `cutgate.jobs.ledger.client.connect`.
         connect_timeout_seconds: for one attempt to connect.
         socket_timeout_seconds: for one reply.
     """

@@ -1,61 +1,159 @@
-"""What a courier has to do for the ledger: fetch the source of an item, tell of a task's end, bring its result.
+"""Errands in the ledger: the calls of couriers. `cutgate.jobs.ledger.keys` lists the keys."""
 
-An errand is a record with a due time. A courier takes it under a lease: its due time moves to the lease's end, so
-that one whose courier died falls due again by itself. What ends a task makes its deliveries due in the same step;
-what ends an item that is still to be fetched removes its errand, and retention whatever else is left.
-"""
+from collections.abc import Sequence
+from typing import Any, Final
 
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Final
+from cutgate.jobs.errors import ProcessingFailed
+from cutgate.jobs.ledger.client import Json
+from cutgate.jobs.ledger.database import BATCH, Database
+from cutgate.jobs.ledger.encoding import RESULT, decode_errand, encode_error, milliseconds, refusal_of
+from cutgate.jobs.ledger.keys import item_name
+from cutgate.jobs.ledger.uploads import record_of, upload_caps
+from cutgate.jobs.record import EVERY_KIND, AccountCaps, Errand, ErrandKind, ErrorFacts, Upload
 
-from cutgate.jobs.ids import BlobKey, TaskUid
-from cutgate.jobs.record import Request
-
-
-class ErrandKind(StrEnum):
-    """What is to be done."""
-
-    FETCH = "fetch"
-    """Bring the source of an item from its URL."""
-    CALLBACK = "callback"
-    """Say at a URL how the task ended."""
-    UPLOAD = "upload"
-    """Bring the task's result to a URL."""
-
-
-EVERY_KIND: Final = tuple(ErrandKind)
+_CRASHED: Final = ProcessingFailed("couriers stopped repeatedly on this picture's address").facts()
+_FIELDS: Final = (
+    "request",
+    "account",
+    "url",
+    "keep",
+    "attempt",
+    "first_due_at_ms",
+    "taken_at_ms",
+    "background_url",
+)
+"""What TAKE_ERRAND answers of an errand, behind its name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
-    """A courier's hold on one errand. It ends with the lease. Times are milliseconds on the ledger's clock."""
+class Errands:
+    """What couriers do.
 
-    id: str
-    kind: ErrandKind
-    task: TaskUid
-    index: int
-    """FETCH: the item; else 0."""
-    account: str
-    url: str = field(repr=False)
-    """It may hold a secret. Empty where only a background is fetched."""
-    source: BlobKey | None
-    """FETCH: where the bytes go. It is this taking's own: when `fetched` refuses, the courier deletes them.
-
-    None where the picture is kept: it lies under the key of an upload that the courier makes. None, too, where it
-    is in place.
+    A move needs a token that holds: it does until another courier takes the errand, also past the lease, or
+    until the errand ends or is postponed. A repeat answers as the first call.
     """
-    keep: bool
-    """FETCH: whether the picture is kept as an upload, instead of waiting for a worker."""
-    attempt: int
-    """1 for the first taking."""
-    first_due_at_ms: int
-    now_ms: int
-    """When it was taken."""
-    token: str
-    background: BlobKey | None = None
-    """FETCH: where the bytes of the picture behind the subject go, as `source`; None where none is fetched."""
-    background_url: str = field(default="", repr=False)
-    """FETCH: where that one is; it may hold a secret. Empty where there is none to fetch."""
-    request: Request = field(default_factory=Request)
-    """That made the task."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def take(self, owner: str, token: str, kinds: Sequence[ErrandKind] = EVERY_KIND) -> Errand | None:
+        """Take an errand, in turn between the accounts and kinds of which some are due.
+
+        Within an account and kind it is the errand that has been due for longest. Accounts of which
+        `LedgerLimits.account_errand_cap` are under way are passed over. A second call with the same token answers
+        with the same errand while the token holds.
+
+        Args:
+            owner: the courier's process.
+            token: fresh for this taking, from `cutgate.jobs.ids.new_token`.
+            kinds: what may be taken.
+
+        Returns:
+            The errand, or None when none is to be had.
+        """
+        answer = self._db.run(
+            "take_errand",
+            kinds=list(kinds),
+            owner=owner,
+            token=token,
+            lease_ms=milliseconds(self._db.limits.errand_lease_seconds),
+            account_cap=self._db.limits.account_errand_cap,
+            batch=BATCH,
+            max_crashes=self._db.limits.errand_max_crashes,
+            crashed=encode_error(_CRASHED),
+            source_ms=self._db.source_ms,
+        )
+        if answer is None:
+            return None
+        name, *values = answer
+        return decode_errand(name, token, dict(zip(_FIELDS, values, strict=True)))
+
+    def fetched(self, errand: Errand) -> bool:
+        """What was to be fetched lies under `errand.source` and `errand.background`: the item waits for a worker.
+
+        The errand has ended.
+
+        Returns:
+            False, and no effect, when the token does not hold.
+
+        Raises:
+            ValueError: it is a delivery, or its picture is to be kept.
+        """
+        _require(
+            errand.kind is ErrandKind.FETCH and not errand.keep,
+            "a delivery ends with `done`, for its task has ended; what is to be kept, with `kept`",
+        )
+        item = item_name(errand.task, errand.index)
+        brought = {"source": errand.source, "background": errand.background}
+        keys = {name: str(key) for name, key in brought.items() if key is not None}
+        return bool(self._with_hold("fetched", errand, item=item, **keys))
+
+    def kept(self, errand: Errand, upload: Upload) -> bool:
+        """The bytes lie under `upload.blob`: they are an upload from now on, which ends item and errand.
+
+        Returns:
+            False, and no effect, when the token does not hold, or the upload's id is so old that its blob may be
+            swept. The caller deletes the blob.
+
+        Raises:
+            UploadsFull: the account has no room for it; the errand is still the caller's, who deletes the blob.
+            ValueError: it is a delivery, its picture is to be worked on, or the upload is another account's.
+        """
+        _require(
+            errand.kind is ErrandKind.FETCH and errand.keep,
+            "what is to be worked on ends with `fetched`, a delivery with `done`",
+        )
+        _require(errand.account == upload.account, "what is fetched for an account is kept for that account")
+        item, result = item_name(errand.task, errand.index), RESULT.encode(upload.as_result())
+        record = record_of(upload, self._db.limits) | upload_caps(AccountCaps(), self._db.limits)
+        verdict, *facts = self._with_hold("kept", errand, item=item, result=result, **record)
+        if verdict == "uploads":
+            raise refusal_of(verdict, facts)
+        return bool(verdict == "kept")
+
+    def fetch_failed(self, errand: Errand, error: ErrorFacts) -> bool:
+        """End a FETCH and its item as failed, which releases the price.
+
+        Returns:
+            False, and no effect, when the token does not hold.
+
+        Raises:
+            ValueError: it is a delivery.
+        """
+        _require(errand.kind is ErrandKind.FETCH, "a delivery ends with `done`: its task has ended")
+        item = item_name(errand.task, errand.index)
+        facts = encode_error(error)
+        return bool(self._with_hold("fetch_failed", errand, item=item, error=facts, source_ms=self._db.source_ms))
+
+    def postpone(self, errand: Errand, seconds: float) -> bool:
+        """Let go of an errand, which falls due again after a time.
+
+        Returns:
+            False, and no effect, when the token does not hold.
+        """
+        return bool(self._with_hold("postpone", errand, delay_ms=milliseconds(seconds)))
+
+    def done(self, errand: Errand) -> bool:
+        """End a delivery: it is made, or given up.
+
+        Returns:
+            Whether nothing is left to do; False, and no effect, when another courier has taken the errand.
+
+        Raises:
+            ValueError: it is a FETCH, which ends with its item.
+        """
+        _require(errand.kind is not ErrandKind.FETCH, "a fetch ends with its item")
+        return bool(self._with_hold("errand_done", errand))
+
+    def due(self) -> int:
+        """How many errands wait for a courier."""
+        due: int = self._db.run("errands_due", kinds=list(EVERY_KIND))
+        return due
+
+    def _with_hold(self, script: str, errand: Errand, **arguments: Json) -> Any:
+        """Run a script that needs the hold of an errand's courier."""
+        return self._db.run(script, errand=errand.id, token=errand.token, **arguments)
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ValueError(otherwise)

@@ -55,7 +55,7 @@ import hashlib
 from typing import Final
 
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.errands import ErrandKind
+from cutgate.jobs.record import ErrandKind
 
 KEY_PREFIX: Final = "{cutgate}:"
 USAGE_DAYS: Final = 32

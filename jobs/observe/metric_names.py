@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from cutgate.jobs.ledger.errands import ErrandKind
+from cutgate.jobs.record import ErrandKind
 
 
 class Kind(StrEnum):

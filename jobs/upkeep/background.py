@@ -7,9 +7,8 @@ from typing import Final
 
 import structlog
 
-from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.ledger.redis.server import ServerUnfit
-from cutgate.jobs.ledger.redis.upkeep import RedisUpkeep
+from cutgate.jobs.ledger.server import ServerUnfit
+from cutgate.jobs.ports import BlobStore, Ledger
 from cutgate.jobs.settings import JobSettings
 from cutgate.jobs.upkeep.installation import Installation, WrongInstallation
 from cutgate.jobs.upkeep.leadership import Leadership
@@ -38,7 +37,7 @@ def unchanged(call: Call) -> Call:
 @contextmanager
 def upkeep_threads(
     settings: JobSettings,
-    store: RedisUpkeep,
+    store: Ledger,
     blobs: BlobStore,
     wrap: Callable[[Call], Call] = unchanged,
 ) -> Iterator[None]:
@@ -76,14 +75,14 @@ def upkeep_threads(
         yield
 
 
-def watch_server(store: RedisUpkeep) -> None:
+def watch_server(store: Ledger) -> None:
     """Say in the log when another server has come that cannot hold the ledger: by a restart, or a failover.
 
     Raises:
         LedgerUnavailable: it does not answer.
     """
     try:
-        store.require_fit_server()
+        store.server.require_fit()
     except ServerUnfit as error:
         log.error("ledger_server_unfit", reason=str(error))  # noqa: TRY400 — the text says it all
 

@@ -10,11 +10,10 @@ from typing import Final
 import click
 
 from cutgate.jobs.blobs.choose import open_blob_store
-from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import ServiceUnavailable
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.redis.server import ServerUnfit
-from cutgate.jobs.ledger.redis.upkeep import RedisUpkeep
+from cutgate.jobs.ledger.server import ServerUnfit
+from cutgate.jobs.ports import BlobStore, Ledger
 from cutgate.jobs.settings import JobSettings
 
 _TOGETHER_SECONDS: Final = 1.0
@@ -29,7 +28,7 @@ class WrongInstallation(Exception):
 class Installation:
     """The id of an installation, in its ledger and in its storage."""
 
-    def __init__(self, store: RedisUpkeep, blobs: BlobStore) -> None:
+    def __init__(self, store: Ledger, blobs: BlobStore) -> None:
         self._store, self._blobs = store, blobs
 
     def require(self) -> None:
@@ -39,10 +38,10 @@ class Installation:
             WrongInstallation: they do not.
             ServiceUnavailable: one of them does not answer.
         """
-        recorded, stored = self._store.installation(), self._blobs.installation()
+        recorded, stored = self._store.server.installation(), self._blobs.installation()
         if recorded is None and stored is None:
             # First into the ledger: of processes that start together one id counts, which all then store.
-            recorded = self._store.install(new_token())
+            recorded = self._store.server.install(new_token())
             stored = self._blobs.install(recorded)
         until_seconds = time.monotonic() + _TOGETHER_SECONDS
         while stored is None and recorded is not None and time.monotonic() < until_seconds:
@@ -70,12 +69,12 @@ class Installation:
         Raises:
             ServiceUnavailable: one of them does not answer.
         """
-        own = self._store.installation() or self._blobs.installation() or new_token()
-        self._store.install(own)
+        own = self._store.server.installation() or self._blobs.installation() or new_token()
+        self._store.server.install(own)
         self._blobs.install(own, replace=True)
 
 
-def require_whole(settings: JobSettings, store: RedisUpkeep) -> None:
+def require_whole(settings: JobSettings, store: Ledger) -> None:
     """Make sure, at a process's start, that its server can hold the ledger and that the storage is the ledger's.
 
     What does not answer is not checked: whoever needs it waits for it.
@@ -84,7 +83,7 @@ def require_whole(settings: JobSettings, store: RedisUpkeep) -> None:
         ClickException: a command's end, with a sentence that says what to do.
     """
     try:
-        store.require_fit_server()
+        store.server.require_fit()
         Installation(store, open_blob_store(settings)).require()
     except (ServerUnfit, WrongInstallation) as error:
         raise click.ClickException(str(error)) from None

@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.redis.upkeep import RedisUpkeep
+from cutgate.jobs.ports import Ledger
 
 _JITTER: Final = 0.1
 """Of the time until a follower asks again: a thousand of them must not ask together."""
@@ -14,7 +14,7 @@ _JITTER: Final = 0.1
 class Leadership:
     """This process's part in who does a sweep."""
 
-    def __init__(self, store: RedisUpkeep, sweep: str, hold_seconds: float) -> None:
+    def __init__(self, store: Ledger, sweep: str, hold_seconds: float) -> None:
         """Prepare to ask.
 
         Args:
@@ -34,6 +34,6 @@ class Leadership:
         """
         if time.monotonic() < self._ask_at_seconds:
             return False
-        wait_seconds = self._store.lead(self._sweep, self._holder, self._hold_seconds)
+        wait_seconds = self._store.upkeep.lead(self._sweep, self._holder, self._hold_seconds)
         self._ask_at_seconds = time.monotonic() + wait_seconds * (1 + _JITTER * random.random())  # noqa: S311 — no secret
         return wait_seconds == 0

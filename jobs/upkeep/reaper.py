@@ -10,10 +10,11 @@ from typing import Final
 
 import structlog
 
-from cutgate.jobs.ledger.answers import Reaped
-from cutgate.jobs.ledger.redis.upkeep import BATCH, RedisUpkeep
+from cutgate.jobs.answers import Reaped
+from cutgate.jobs.ledger.database import BATCH
 from cutgate.jobs.observe import metrics
 from cutgate.jobs.observe.metric_names import HINTS_RESENT, REAPED
+from cutgate.jobs.ports import Ledger
 from cutgate.jobs.upkeep.leadership import Leadership
 
 HOLD_SECONDS: Final = 3.0
@@ -27,7 +28,7 @@ log = structlog.get_logger(__name__)
 class Reaper:
     """Keeps claims and hints in order."""
 
-    def __init__(self, store: RedisUpkeep) -> None:
+    def __init__(self, store: Ledger) -> None:
         self._store = store
         self._leadership = Leadership(store, "reaper", HOLD_SECONDS)
 
@@ -49,7 +50,7 @@ class Reaper:
         return first
 
     def _reap(self) -> Reaped:
-        reaped = self._store.reap()
+        reaped = self._store.upkeep.reap()
         if reaped != Reaped():
             log.info("reaped", **asdict(reaped))
             _tell_metrics(reaped)

@@ -10,10 +10,10 @@ from typing import Final
 
 import structlog
 
-from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobStoreUnavailable
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.redis.upkeep import BATCH, RedisUpkeep
+from cutgate.jobs.ledger.database import BATCH
+from cutgate.jobs.ports import BlobStore, Ledger
 
 DEFER_SECONDS: Final = 3_600.0
 """How long what cannot be deleted stays out of the others' way."""
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 class Sweeper:
     """Removes what nobody may see any more."""
 
-    def __init__(self, store: RedisUpkeep, blobs: BlobStore, *, orphan_grace_seconds: float) -> None:
+    def __init__(self, store: Ledger, blobs: BlobStore, *, orphan_grace_seconds: float) -> None:
         """Keep the parts.
 
         Args:
@@ -47,14 +47,14 @@ class Sweeper:
             LedgerUnavailable: the ledger does not answer; what was not removed is found again.
         """
         total = 0
-        while uids := self._store.hide_expired():
+        while uids := self._store.upkeep.hide_expired():
             emptied = [uid for uid in uids if self._empties(uid)]
             for uid in emptied:
-                self._store.forget(uid)
+                self._store.upkeep.forget(uid)
             total += len(emptied)
             if not emptied and not self._storage_works():
                 break  # all of them can go once it is back
-            self._store.defer([uid for uid in uids if uid not in emptied], DEFER_SECONDS)
+            self._store.upkeep.defer([uid for uid in uids if uid not in emptied], DEFER_SECONDS)
         if total:
             log.info("expired_removed", records=total)
         return total
@@ -66,7 +66,7 @@ class Sweeper:
             LedgerUnavailable: the ledger does not answer; what was not forgotten is found again.
         """
         total = 0
-        while sources := self._store.spent():
+        while sources := self._store.upkeep.spent():
             deleted = []
             try:
                 for source in sources:
@@ -77,7 +77,7 @@ class Sweeper:
                 log.warning("sources_kept", sources=len(sources) - len(deleted), message=error.message)
                 return total
             finally:
-                self._store.forget_spent(deleted)
+                self._store.upkeep.forget_spent(deleted)
                 total += len(deleted)
         return total
 
@@ -96,7 +96,7 @@ class Sweeper:
         stored = 0
         for uids in _batches(self._blobs.tasks()):
             stored += len(uids)
-            orphans += self._store.unrecorded(uids, self._orphan_grace_seconds)
+            orphans += self._store.upkeep.unrecorded(uids, self._orphan_grace_seconds)
         if len(orphans) > max(FEW, MOST_SHARE * stored) and not however_many:
             log.error(
                 "orphans_kept",
@@ -118,7 +118,7 @@ class Sweeper:
         Raises:
             LedgerUnavailable: the ledger does not answer.
         """
-        if accounts := self._store.count_uploads():
+        if accounts := self._store.upkeep.count_uploads():
             log.warning("upload_counts_mended", accounts=accounts)
 
     def sweep_usage(self) -> None:
@@ -127,7 +127,7 @@ class Sweeper:
         Raises:
             LedgerUnavailable: the ledger does not answer; the next sweep goes on.
         """
-        while self._store.forget_usage():
+        while self._store.upkeep.forget_usage():
             pass
 
     def _storage_works(self) -> bool:

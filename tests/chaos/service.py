@@ -25,9 +25,8 @@ from typing_extensions import override
 from cutgate.gateway.accounts.key_pairs import Credentials
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.local.supervisor import Backoff, Program, Supervisor
 from tests.chaos.faultpoints import FaultPoints
 from tests.chaos.held.backgrounds import backgrounds
@@ -159,7 +158,7 @@ class Service:
         self.limits = GatewaySettings.model_validate(
             {name.removeprefix("CUTGATE_").lower(): value for name, value in settings.items()}
         ).ledger_limits()
-        self.ledger = RedisLedger(self.client, self.limits)
+        self.ledger = Ledger(self.client, self.limits)
 
     def _settings_here(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
@@ -236,7 +235,7 @@ class Service:
     def ready_workers(self) -> tuple[str, ...]:
         names = {self.leader(name): name for name in WORKERS}
         # An owner is `<host>-<worker's process>.<number of its child>`.
-        owners = [worker.owner.rpartition("-")[2] for worker in RedisPresence(self.client).alive()]
+        owners = [worker.owner.rpartition("-")[2] for worker in self.ledger.presence.alive()]
         leaders = {int(owner.partition(".")[0]) for owner in owners}
         return tuple(name for leader, name in names.items() if leader in leaders)
 
@@ -255,7 +254,7 @@ class Service:
     def wait_for_fewer(self, open_count: int, account: str, seconds: float) -> None:
         """Wait until an account has fewer open jobs than so many, or the time for that is over."""
         with suppress(AssertionError):
-            eventually(lambda: len(self.ledger.unfinished(account)) < open_count, seconds, despite=AWAY)
+            eventually(lambda: len(self.ledger.tasks.unfinished(account)) < open_count, seconds, despite=AWAY)
 
     def add_account(self, name: str, credit_count: int) -> Credentials:
         """Add an account with credits, by the operator's command."""

@@ -32,9 +32,9 @@ _HANG_SECONDS: Final = 600
 def gateway(points: FaultPoints) -> None:
     """Serve, and die between a task's record and its answer when that point is live."""
     from cutgate.gateway.__main__ import main
-    from cutgate.jobs.ledger.redis.ledger import RedisLedger
+    from cutgate.jobs.ledger.tasks import Tasks
 
-    _die_after(RedisLedger, "create", points, BEFORE_ANSWER)
+    _die_after(Tasks, "create", points, BEFORE_ANSWER)
     main()
 
 
@@ -47,15 +47,15 @@ def courier(_points: FaultPoints) -> None:
 def worker(points: FaultPoints) -> None:
     """Work, and die at the points that are live, or of a picture that is marked so."""
     from cutgate.jobs.blobs.file import FileBlobStore
-    from cutgate.jobs.ledger.redis.ledger import RedisLedger
+    from cutgate.jobs.ledger.claims import Claims
     from cutgate.worker.__main__ import main
     from cutgate.worker.cut_out import cut_out
     from cutgate.worker.process import runner
 
     _lose_storage(FileBlobStore, points)
-    _die_after(RedisLedger, "claim", points, AFTER_CLAIM)
+    _die_after(Claims, "take", points, AFTER_CLAIM)
     _die_after(FileBlobStore, "put", points, AFTER_RESULT)
-    _die_after(RedisLedger, "finish", points, AFTER_FINISH)
+    _die_after(Claims, "finish", points, AFTER_FINISH)
     vars(runner)["cut_out"] = _at_work(cut_out, points)
     main()
 

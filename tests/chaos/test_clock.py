@@ -10,7 +10,7 @@ from itertools import cycle
 import pytest
 
 from cutgate.jobs.ids import TaskUid, new_token
-from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Task
 from tests.chaos.verdict import still_open
@@ -26,24 +26,26 @@ LIMITS = LedgerLimits(lease_seconds=0.3, job_timeout_seconds=20, max_attempts=50
 def ledger(redis_url: str, key_prefix: str) -> Iterator[Ledger]:
     with connect(redis_url) as client:
         ledger = Ledger(client, LIMITS, key_prefix=key_prefix)
-        ledger.grant("alice", TASKS * PRICE)
+        ledger.accounts.grant("alice", TASKS * PRICE)
         yield ledger
 
 
 def work(ledger: Ledger, over: threading.Event) -> None:
     """Take one item after the other; every fourth time die of it, which is to fall silent."""
     while not over.is_set():
-        claim = ledger.claim([LANE], "worker", new_token())
+        claim = ledger.claims.take([LANE], "worker", new_token())
         time.sleep(0.005)
-        if claim is not None and random.random() > 0.25 and ledger.renew(claim):
+        if claim is not None and random.random() > 0.25 and ledger.claims.renew(claim):
             ledger.done(claim)
 
 
 def ended(ledger: Ledger, uids: list[TaskUid]) -> list[Task]:
     """The tasks, all of which must have ended, with nothing left behind and the price booked once."""
-    tasks = [task for task in ledger.get_many(uids, "alice") if task is not None and task.ended_at_ms is not None]
+    tasks = [
+        task for task in ledger.tasks.get_many(uids, "alice") if task is not None and task.ended_at_ms is not None
+    ]
     assert len(tasks) == len(uids)
-    balance = ledger.balance("alice")
+    balance = ledger.accounts.balance("alice")
     assert balance is not None
     assert (balance.used, balance.reserved) == (sum(task.booked for task in tasks), 0)
     return tasks
@@ -58,9 +60,9 @@ def test_steps_to_and_fro(ledger: Ledger, step_seconds: float) -> None:
         running = [workers.submit(work, ledger, over) for _ in range(3)]
         give_up_at = time.monotonic() + PATIENCE_SECONDS
         steps = cycle([step_seconds, -step_seconds])
-        while ledger.unfinished("alice") and time.monotonic() < give_up_at:
+        while ledger.tasks.unfinished("alice") and time.monotonic() < give_up_at:
             ledger.clock.advance(seconds=next(steps))
-            ledger.reap()
+            ledger.upkeep.reap()
             time.sleep(0.05)
         over.set()
         for worker in running:
@@ -72,10 +74,10 @@ def test_steps_to_and_fro(ledger: Ledger, step_seconds: float) -> None:
 def test_a_step_of_a_day(ledger: Ledger) -> None:
     """What waited is over its time and fails unpaid; what ran starts anew."""
     uids = [ledger.submit(price=PRICE).uid for _ in range(10)]
-    claims = [ledger.claim([LANE], "worker", new_token()) for _ in range(3)]
+    claims = [ledger.claims.take([LANE], "worker", new_token()) for _ in range(3)]
     ledger.clock.advance(seconds=86_400)
-    ledger.reap()
+    ledger.upkeep.reap()
     assert not [claim for claim in claims if claim is not None and ledger.done(claim)]
-    while (again := ledger.claim([LANE], "worker", new_token())) is not None:
+    while (again := ledger.claims.take([LANE], "worker", new_token())) is not None:
         assert ledger.done(again)
     assert sum(task.booked for task in ended(ledger, uids)) == 3 * PRICE

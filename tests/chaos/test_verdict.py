@@ -14,8 +14,8 @@ from redis import Redis
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.errors import TimedOut
 from cutgate.jobs.ids import TaskUid, new_task_uid, source_key
+from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.keys import KEY_PREFIX
-from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.record import Result
 from tests.chaos.pictures import Effect, Picture, picture
 from tests.chaos.verdict import Evidence, Verdict, judge
@@ -45,7 +45,7 @@ class Played:
         self.blobs = FileBlobStore(evidence.blob_dir)
         self.accepted = {} if accepted is None else accepted
         if accepted is None:
-            self.ledger.grant("alice", 100)
+            self.ledger.accounts.grant("alice", 100)
 
     def accept(self, shown: Picture = RIGHT_RESULT) -> TaskUid:
         uid = self.ledger.submit(price=3).uid
@@ -90,7 +90,7 @@ def test_nothing_is_broken(played: Played) -> None:
 
 def fails_for_nothing(played: Played) -> None:
     played.accept()
-    assert played.ledger.fail(played.ledger.next_claim(), TimedOut("too slow").facts())
+    assert played.ledger.claims.fail(played.ledger.next_claim(), TimedOut("too slow").facts())
 
 
 def is_done_again(played: Played) -> None:
@@ -228,7 +228,7 @@ def test_blobs_without_a_task_are_swept(played: Played) -> None:
 
 def test_a_rerun_is_measured(played: Played) -> None:
     played.accept()
-    assert played.ledger.give_back(played.ledger.next_claim())
+    assert played.ledger.claims.give_back(played.ledger.next_claim())
     played.finish()
     [rerun_seconds] = played.verdict().rerun_seconds
     assert 0 <= rerun_seconds < PATIENCE_SECONDS

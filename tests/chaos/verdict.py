@@ -14,7 +14,7 @@ from cutgate.jobs.blobs.file import INSTALLATION_NAME, FileBlobStore
 from cutgate.jobs.errors import CutoutError, TimedOut, WorkerLost
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.ledger.keys import KEY_PREFIX, item_name
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Item, Task
 from cutgate.jobs.upkeep.retention import Sweeper
@@ -118,9 +118,9 @@ def judge(
     grace_seconds: float = 1,
 ) -> Verdict:
     """Look at everything that an account's jobs left, sweep, and look again."""
-    ledger = RedisLedger(service.client, service.limits)
+    ledger = Ledger(service.client, service.limits)
     uids = _tasks_of(service, account)
-    tasks = {uid: ledger.get(uid, account) for uid in uids}
+    tasks = {uid: ledger.tasks.get(uid, account) for uid in uids}
     histories = read_history(*service.redis_dirs)
     asked = {uid: histories[item_name(uid, 0)] for uid in (*uids, *accepted)}
     mine = {name: histories[name] for uid in uids for name in [item_name(uid, 0)]}
@@ -149,7 +149,7 @@ def judge(
     )
 
 
-def _sweep(service: Evidence, ledger: RedisLedger, grace_seconds: float) -> None:
+def _sweep(service: Evidence, ledger: Ledger, grace_seconds: float) -> None:
     sweeper = Sweeper(ledger, FileBlobStore(service.blob_dir), orphan_grace_seconds=grace_seconds)
     sweeper.sweep()
     sweeper.sweep_sources()
@@ -173,11 +173,11 @@ def _ended_right(task: Task | None, picture: Picture) -> bool:
     return (error and error.kind) == (right and right.kind)
 
 
-def _charged_wrong(ledger: RedisLedger, account: str, tasks: Mapping[TaskUid, Task | None]) -> int:
-    balance = ledger.balance(account)
+def _charged_wrong(ledger: Ledger, account: str, tasks: Mapping[TaskUid, Task | None]) -> int:
+    balance = ledger.accounts.balance(account)
     assert balance is not None
     due = sum(item.price for task in tasks.values() if task and (item := _item(task)).result)
-    usage = ledger.usage(date.min, date.max).get(account, {})
+    usage = ledger.accounts.usage(date.min, date.max).get(account, {})
     counted = sum(day.credits for day in usage.values())
     return abs(balance.used - due) + balance.reserved + abs(balance.used - counted)
 
@@ -207,7 +207,7 @@ def _left_after_retention(service: Evidence, grace_seconds: float) -> tuple[str,
     """Sweep as if all retention were over; what is there after that would be there for ever."""
     _sweep(
         service,
-        RedisLedger(service.client, LedgerLimits(retention_seconds=0.001, upload_retention_seconds=0.001)),
+        Ledger(service.client, LedgerLimits(retention_seconds=0.001, upload_retention_seconds=0.001)),
         grace_seconds,
     )
     files = [

@@ -40,13 +40,13 @@ def url(service: Service) -> Iterator[str]:
 @pytest.fixture
 def polls(service: Service, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each task was polled."""
-    look, seen = service.store.poll_named, Counter[str]()
+    look, seen = service.store.tasks.poll_named, Counter[str]()
 
     def counted(name: str, *args: Any, **named: Any) -> Any:
         seen[name] += 1
         return look(name, *args, **named)
 
-    monkeypatch.setattr(service.store, "poll_named", counted)
+    monkeypatch.setattr(service.store.tasks, "poll_named", counted)
     return seen
 
 

@@ -18,8 +18,7 @@ from cutgate.courier.fetch import MEMORY_BYTES, Fetcher, MemoryBudget
 from cutgate.courier.process import make_runner
 from cutgate.courier.settings import CourierSettings
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.errands import Errand
-from cutgate.jobs.record import Delivery, DeliveryKind, ErrorFacts, Item, Task
+from cutgate.jobs.record import Delivery, DeliveryKind, Errand, ErrorFacts, Item, Task
 from cutgate.jobs.spec import Lane
 from tests.courier.outside import OutsideServer, Script, Visit
 from tests.fakes import MemoryBlobStore
@@ -139,7 +138,7 @@ class CourierParts:
         """A task that is done, and its result in place."""
         claim = self.store.claimed(account=ACCOUNT, deliveries=deliveries, origin=origin)
         self.blobs.put(result_of(claim).blob, RESULT)
-        assert self.store.finish(claim, replace(result_of(claim), size_bytes=len(RESULT)))
+        assert self.store.claims.finish(claim, replace(result_of(claim), size_bytes=len(RESULT)))
         return claim.task
 
     def nothing_is_due(self, within_seconds: float = 50_000) -> bool:

@@ -98,7 +98,7 @@ def test_an_address_that_may_not_be_called_is_given_up_at_once(parts: CourierPar
 
 def test_a_failed_task_is_told_too(parts: CourierParts) -> None:
     claim = parts.store.claimed(deliveries=(parts.callback(confirm), parts.upload(confirm)))
-    parts.store.fail(claim, ERROR)
+    parts.store.claims.fail(claim, ERROR)
     parts.run()
     parts.run()
     [request] = parts.server.requests  # there is no result to upload
@@ -126,7 +126,7 @@ def test_what_retention_took_is_not_delivered(parts: CourierParts, kind: Deliver
     uid = parts.ended(Delivery(kind=kind, url=parts.server.url("/hook")))
     errand = parts.store.next_errand()
     parts.clock.advance(parts.settings.retention_seconds + 1)
-    assert uid in parts.store.hide_expired()
+    assert uid in parts.store.upkeep.hide_expired()
     parts.run(errand)
     assert parts.server.requests == []
 

@@ -46,7 +46,7 @@ def test_a_picture_that_is_kept_is_an_upload_and_no_worker_is_told(parts: Courie
     parts.run()
     item = parts.item(uid)
     assert item.result is not None
-    upload = parts.store.use_upload(item.result.blob.task, ACCOUNT)
+    upload = parts.store.uploads.use(item.result.blob.task, ACCOUNT)
     assert upload is not None
     assert (item.state, item.result, parts.hints) == (ItemState.DONE, upload.as_result(), [])
     assert (upload.media_type, upload.width_px, upload.size_bytes) == ("image/png", 8, len(PICTURE))
@@ -57,7 +57,7 @@ def test_a_picture_that_is_kept_is_an_upload_and_no_worker_is_told(parts: Courie
 @pytest.mark.parametrize("keep", [False, True])
 def test_a_picture_that_nobody_waits_for_any_more_is_deleted(parts: CourierParts, keep: bool) -> None:
     def ended_meanwhile(visit: Visit) -> None:
-        parts.store.terminate(uid, ACCOUNT)
+        parts.store.tasks.terminate(uid, ACCOUNT)
         visit.answer(200, PICTURE)
 
     uid = parts.source_from(ended_meanwhile, keep=keep)
@@ -175,7 +175,7 @@ def with_background(parts: CourierParts, script: Script, *, source: Script | Non
     item = replace(task.items[0], background_url=parts.server.url("/beach?token=secret"))
     if source is None:
         parts.blobs.put(item.source, PICTURE)
-    parts.store.create(replace(task, items=(item,)))
+    parts.store.tasks.create(replace(task, items=(item,)))
     return task.uid
 
 
@@ -235,7 +235,7 @@ def test_a_background_is_asked_for_again_and_nothing_is_left_meanwhile(parts: Co
 
 def test_a_background_that_nobody_waits_for_any_more_is_deleted(parts: CourierParts) -> None:
     def ended_meanwhile(visit: Visit) -> None:
-        parts.store.terminate(uid, ACCOUNT)
+        parts.store.tasks.terminate(uid, ACCOUNT)
         visit.answer(200, BEACH)
 
     uid = with_background(parts, ended_meanwhile, source=picture(PICTURE))

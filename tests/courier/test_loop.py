@@ -14,8 +14,8 @@ from structlog.typing import EventDict
 from cutgate.courier.loop import Courier
 from cutgate.courier.presence import CourierPresence
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.events import RedisErrandEvents
+from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.ledger.events import ErrandEvents
 from cutgate.jobs.record import ItemState
 from tests.courier.outside import Visit, picture
 from tests.courier.parts import ACCOUNT, CourierParts, confirm
@@ -49,7 +49,7 @@ def running(
     """Run a courier in a thread until the block ends; what it logs is told as well."""
     stop = threading.Event()
     with (
-        RedisErrandEvents(server_url(), key_prefix=parts.store.key_prefix) as news,
+        ErrandEvents(server_url(), key_prefix=parts.store.key_prefix) as news,
         capture_logs() as events,
         ThreadPoolExecutor(1) as thread,
     ):
@@ -115,7 +115,7 @@ def test_news_wakes_it_before_it_looks_by_itself(parts: CourierParts, presence: 
         time.sleep(0.1)
         uid = parts.source_from(picture(PICTURE))
         eventually(lambda: len(parts.hints) == 1)
-        assert parts.store.terminate(uid, ACCOUNT)  # the next one is to be done
+        assert parts.store.tasks.terminate(uid, ACCOUNT)  # the next one is to be done
         parts.ended(parts.callback(confirm))
         eventually(lambda: len(parts.server.requests) == 2)
 
@@ -211,10 +211,10 @@ def test_a_ledger_that_does_not_hand_out_errands_costs_no_hand(
     parts: CourierParts, presence: CourierPresence
 ) -> None:
     parts.source_from(picture(PICTURE))
-    failing(parts.store, take_errand=AWAY)
+    failing(parts.store, errands__take=AWAY)
     with running(parts, presence, errands=1) as (_, events):
         eventually(lambda: logged(events, "ledger_away"))
-        del parts.store.take_errand
+        del parts.store.errands.take
         eventually(lambda: parts.hints)
         eventually(lambda: logged(events, "ledger_back"))
     assert logged(events, "ledger_away") == 1
@@ -251,11 +251,11 @@ def test_what_can_neither_be_done_nor(
     """It falls due again with the end of its lease, and the hand that had it is free."""
     uid = parts.source_from(picture(PICTURE))
     failing(parts.blobs, put=blobs_put)
-    failing(parts.store, **ledger_faults)
+    failing(parts.store.errands, **ledger_faults)
     with running(parts, presence, errands=1) as (courier, events):
         eventually(lambda: logged(events, line) and not courier._under_way)
         for name in ledger_faults:
-            delattr(parts.store, name)
+            delattr(parts.store.errands, name)
         del parts.blobs.put
         parts.ended(parts.callback(confirm))
         eventually(lambda: len(parts.server.requests) == 2)

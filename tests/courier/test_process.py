@@ -14,7 +14,7 @@ from standardwebhooks import Webhook
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.tables import KeyTable
-from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.observe.alive import AliveFile
 from cutgate.jobs.record import Delivery, DeliveryKind, ItemState, NewTask
 from cutgate.jobs.spec import CutoutSpec
@@ -150,7 +150,7 @@ def test_a_signal_ends_it_in_order_and_gives_back_what_is_under_way(own_url: str
             assert process.returncode == 0, said
         assert not is_alive(own_url, tmp_path)
         assert alive_file.fault() is not None
-        assert ledger.errands_due() == 1
+        assert ledger.errands.due() == 1
         errand = ledger.next_errand()
         assert (errand.task, errand.attempt) == (held_up.uid, 2)
     assert "source_fetched" in said

@@ -20,11 +20,11 @@ from cutgate import Client
 from cutgate.commands.cli import main
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.key_pairs import KeyPairs
-from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.ports import BlobStore
 from tests.fakes import MemoryBlobStore
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
 from tests.gateway.picture_files import png
-from tests.ledgers import FreshLedger, FreshPresence, fresh_key_table
+from tests.ledgers import FreshLedger, fresh_key_table, fresh_presence
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def served(blobs: BlobStore, **changes: Any) -> Iterator[Service]:
         accounts=accounts,
         store=ledger,
         events=ledger.events,
-        presence=FreshPresence(),
+        presence=fresh_presence(),
         blobs=blobs,
     )
     server = make_server("127.0.0.1", 0, gateway.app, threaded=True)

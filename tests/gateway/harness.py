@@ -16,20 +16,17 @@ from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.serving.health import Readiness, check_room, operators_page
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.query import Tasks
-from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.answers import WorkerPresence
 from cutgate.jobs.ids import BlobKey, new_token, result_key
-from cutgate.jobs.ledger.presence import WorkerPresence
-from cutgate.jobs.ledger.redis.events import RedisTaskEvents
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.presence import RedisPresence
-from cutgate.jobs.presets import Choice
+from cutgate.jobs.ledger.events import TaskEvents
+from cutgate.jobs.ports import BlobStore, Presence
 from cutgate.jobs.record import Claim, ErrorFacts, Result
-from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
+from cutgate.jobs.spec import CutoutSpec, Lane, ModelChoice, lane_of
 from cutgate.jobs.urls import ResultPaths
 from cutgate.signing import parse_body, sign_params
 from tests.fakes import MemoryBlobStore
 from tests.gateway import picture_files as pictures
-from tests.ledgers import FreshPresence, fresh_sessions, hints_of
+from tests.ledgers import ReadableLedger, fresh_presence, fresh_sessions, hints_of
 
 PUBLIC_KEY, PRIVATE_KEY = "abcdefg", "123456"
 MASTER_KEY = base64.b64encode(bytes(range(32))).decode("ascii")
@@ -63,9 +60,9 @@ class Harness:
 
     settings: GatewaySettings
     accounts: Accounts
-    store: RedisLedger
-    events: RedisTaskEvents
-    presence: RedisPresence = field(default_factory=FreshPresence)
+    store: ReadableLedger
+    events: TaskEvents
+    presence: Presence = field(default_factory=fresh_presence)
     blobs: BlobStore = field(default_factory=MemoryBlobStore)
 
     def __post_init__(self) -> None:
@@ -161,7 +158,7 @@ class Harness:
 
     def claim(self) -> Claim:
         """Take the next item as a worker does."""
-        return there(self.store.claim([self.lane], "worker", new_token()))
+        return there(self.store.claims.take([self.lane], "worker", new_token()))
 
     def finish_one(self, data: bytes = b"result", *, subject_found: bool = True) -> Result:
         """Do the next item as a worker does."""
@@ -179,14 +176,14 @@ class Harness:
             size_bytes=len(data),
             subject_found=subject_found,
         )
-        assert self.store.finish(claim, result)
+        assert self.store.claims.finish(claim, result)
         return result
 
     def fail_one(self, error: ErrorFacts) -> None:
         """Let the next item fail as a worker does."""
-        assert self.store.fail(self.claim(), error)
+        assert self.store.claims.fail(self.claim(), error)
 
-    def offer(self, choice: Choice | None = None, owner: str = "w-1") -> None:
+    def offer(self, choice: ModelChoice | None = None, owner: str = "w-1") -> None:
         """Let a worker offer a model; the installation's own when absent."""
         choice = choice or self.settings.choice
         worker = WorkerPresence(

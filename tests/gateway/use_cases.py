@@ -12,18 +12,19 @@ from cutgate.gateway.pictures.kept import KeptPicture, Pictures
 from cutgate.gateway.tasks.drafts import Draft, Source
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.submit import Submissions
+from cutgate.jobs.answers import Created
 from cutgate.jobs.errors import LedgerUnavailable, SubmissionRefused
 from cutgate.jobs.ids import BlobKey, image_uuid, result_key
-from cutgate.jobs.ledger.answers import Created
+from cutgate.jobs.ledger.database import Database
+from cutgate.jobs.ledger.tasks import Tasks
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
-from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import NewTask, Result, Task
-from cutgate.jobs.spec import CutoutSpec, Lane
+from cutgate.jobs.spec import CutoutSpec, Lane, ModelChoice
 from cutgate.jobs.urls import ResultPaths
 from tests.fakes import MemoryBlobStore
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import there
-from tests.ledgers import FreshLedger, FreshPresence, hints_of
+from tests.ledgers import FreshLedger, fresh_presence, hints_of
 
 LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10_000, max_side_px=500)
 SPEC = CutoutSpec(model="m")
@@ -63,11 +64,11 @@ class WatchedBlobs(MemoryBlobStore):
         super().put(key, data)
 
 
-class WatchedLedger(FreshLedger):
+class WatchedTasks(Tasks):
     """Notes CREATE, and may lose the reply to it."""
 
-    def __init__(self, events: list[str], *, cap: int, loses_reply: bool) -> None:
-        super().__init__(LedgerLimits(account_queue_cap=cap))
+    def __init__(self, database: Database, events: list[str], *, loses_reply: bool) -> None:
+        super().__init__(database)
         self._events, self._loses_reply = events, loses_reply
 
     @override
@@ -84,14 +85,15 @@ class House:
 
     def __init__(self, *, cap: int = 10, loses_reply: bool = False) -> None:
         self.events: list[str] = []
-        self.store = WatchedLedger(self.events, cap=cap, loses_reply=loses_reply)
+        self.store = FreshLedger(LedgerLimits(account_queue_cap=cap))
+        self.store.tasks = WatchedTasks(self.store.database, self.events, loses_reply=loses_reply)
         self.blobs = WatchedBlobs(self.events)
         self.part = Submissions(
             store=self.store,
             blobs=self.blobs,
             limits=LIMITS,
             price=1,
-            offers=Offers(presence=FreshPresence(), own=Choice(model=SPEC.model)),
+            offers=Offers(presence=fresh_presence(), own=ModelChoice(model=SPEC.model)),
         )
         self.pictures = Pictures(
             store=self.store, blobs=self.blobs, paths=ResultPaths([bytes(32)]), limits=LIMITS, retention_seconds=60
@@ -104,16 +106,16 @@ class House:
 
     def submit(self, *sources: Source | Draft, key: str | None = None, **further: Any) -> Task:
         drafts = [source if isinstance(source, Draft) else Draft(source=source, spec=SPEC) for source in sources]
-        return there(self.store.get(self.part.submit("a", "Cut", drafts, key, **further), "a"))
+        return there(self.store.tasks.get(self.part.submit("a", "Cut", drafts, key, **further), "a"))
 
     def upload(self, data: bytes = PNG) -> KeptPicture:
         return there(self.pictures.find("a", self.pictures.keep("a", data).image))
 
     def finish_one(self, data: bytes = b"result") -> uuid.UUID:
         """Do the next item as a worker does, and name its result."""
-        claim = there(self.store.claim([LANE], "worker", "token-of-a-claim"))
+        claim = there(self.store.claims.take([LANE], "worker", "token-of-a-claim"))
         key = result_key(claim.task, claim.index, claim.token)
         self.blobs.put(key, data)
         result = Result(blob=key, media_type="image/png", width_px=8, height_px=8, size_bytes=len(data))
-        assert self.store.finish(claim, result)
+        assert self.store.claims.finish(claim, result)
         return image_uuid(claim.task)

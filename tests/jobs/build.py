@@ -8,17 +8,16 @@ from typing import Any, Self, TypeVar
 
 from redis import Redis
 
+from cutgate.jobs.answers import Usage
 from cutgate.jobs.ids import TaskUid, new_task_uid, new_token, result_key, source_key, upload_key
-from cutgate.jobs.ledger.answers import Usage
-from cutgate.jobs.ledger.errands import Errand
 from cutgate.jobs.ledger.keys import KEY_PREFIX
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import (
     AccountCaps,
     Claim,
     Delivery,
     DeliveryKind,
+    Errand,
     ErrorFacts,
     Item,
     ItemState,
@@ -32,6 +31,7 @@ from cutgate.jobs.record import (
 )
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 from tests.fakes import ManualClock
+from tests.ledgers import ReadableLedger
 
 SPEC = CutoutSpec(model="isnet-general-use")
 LANE = lane_of(SPEC)
@@ -96,9 +96,9 @@ def new_upload(*, account: str = "alice", uid: TaskUid | None = None) -> Upload:
     )
 
 
-def take_errand(ledger: RedisLedger) -> Errand:
+def take_errand(ledger: ReadableLedger) -> Errand:
     """An errand where one must be due."""
-    errand = ledger.take_errand("courier-1", new_token())
+    errand = ledger.errands.take("courier-1", new_token())
     assert errand is not None
     return errand
 
@@ -114,7 +114,7 @@ def result_of(claim: Claim) -> Result:
     )
 
 
-class Ledger(RedisLedger):
+class Ledger(ReadableLedger):
     """The ledger that is tested, with the steps that tests go through again and again."""
 
     def __init__(
@@ -136,49 +136,49 @@ class Ledger(RedisLedger):
 
     def recall(self, account: str, idempotency: Repeats) -> TaskUid | None:
         """The task that a request has made already."""
-        outlook = self.look(account, caps=AccountCaps(), idempotency=idempotency)
+        outlook = self.tasks.look(account, caps=AccountCaps(), idempotency=idempotency)
         if outlook.refusal is not None:
             raise outlook.refusal()
         return outlook.first
 
     def named(self, account: str, key: str) -> TaskUid | None:
         """The task or upload that an idempotency key stands for, whatever its content."""
-        outlook, _ = self.poll_named(key, account)
+        outlook, _ = self.tasks.poll_named(key, account)
         return outlook.first
 
     def submit(self, **facts: Any) -> NewTask:
         """A task, accepted."""
         task = new_task(**facts)
-        self.create(task)
+        self.tasks.create(task)
         return task
 
     def next_claim(self, lane: Lane = LANE, owner: str = "worker-1") -> Claim:
         """A claim where one must be had."""
-        claim = self.claim([lane], owner, new_token())
+        claim = self.claims.take([lane], owner, new_token())
         assert claim is not None
         return claim
 
     def no_claim(self) -> bool:
         """Whether there is nothing to be had for a worker."""
-        return self.claim([LANE], "worker-1", new_token()) is None
+        return self.claims.take([LANE], "worker-1", new_token()) is None
 
     def claimed(self, **facts: Any) -> Claim:
         """A claim, once a task was accepted."""
         self.submit(**facts)
         return self.next_claim()
 
-    def claims(self, **facts: Any) -> list[Claim]:
+    def claimed_items(self, **facts: Any) -> list[Claim]:
         """Claims of all items of a task, once it was accepted."""
         return [self.next_claim() for _ in self.submit(**facts).items]
 
     def done(self, claim: Claim) -> bool:
         """FINISH with what the claim's worker would have made."""
-        return self.finish(claim, result_of(claim))
+        return self.claims.finish(claim, result_of(claim))
 
     def ended_task(self, **facts: Any) -> NewTask:
         """A task that was terminated at once: what it owes to others is due."""
         task = self.submit(**facts)
-        assert self.terminate(task.uid, task.account)
+        assert self.tasks.terminate(task.uid, task.account)
         return task
 
     def next_errand(self) -> Errand:
@@ -192,17 +192,17 @@ class Ledger(RedisLedger):
 
     def no_errand(self) -> bool:
         """Whether there is nothing to be had for a courier."""
-        return self.take_errand("courier-1", new_token()) is None
+        return self.errands.take("courier-1", new_token()) is None
 
     def upload(self, **facts: Any) -> Upload:
         """A picture, kept."""
         upload = new_upload(**facts)
-        self.keep_upload(upload)
+        self.uploads.keep(upload)
         return upload
 
     def task(self, uid: TaskUid, account: str = "alice") -> Task:
         """A task as it stands."""
-        task = self.get(uid, account)
+        task = self.tasks.get(uid, account)
         assert task is not None
         return task
 
@@ -212,7 +212,7 @@ class Ledger(RedisLedger):
 
     def used(self, account: str = "alice") -> Usage:
         """All that the account used on any day."""
-        return sum(self.usage(date.min, date.max).get(account, {}).values(), Usage())
+        return sum(self.accounts.usage(date.min, date.max).get(account, {}).values(), Usage())
 
     def today(self) -> date:
         """The day by its clock, in UTC."""

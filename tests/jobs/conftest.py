@@ -10,12 +10,12 @@ from redis import Redis
 
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.file import FileBlobStore
-from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.ports import BlobStore, Presence
 from cutgate.jobs.settings import JobSettings
 from tests.fakes import ManualClock, MemoryBlobStore
 from tests.jobs.build import LIMITS, Ledger
-from tests.ledgers import FreshPresence, server
+from tests.ledgers import server
 from tests.needs import MINIO_VARIABLE
 from tests.servers.s3_server import Bucket, new_bucket, operators_client, s3_settings
 
@@ -42,8 +42,8 @@ def ledger(client: Redis, limits: LedgerLimits, key_prefix: str, clock: ManualCl
 
 
 @pytest.fixture
-def presence(clock: ManualClock, key_prefix: str) -> FreshPresence:
-    return FreshPresence(clock, key_prefix)
+def presence(ledger: Ledger) -> Presence:
+    return ledger.presence
 
 
 @pytest.fixture

@@ -1,49 +1,49 @@
 """A walk through every script of the Redis ledger."""
 
+from cutgate.jobs.answers import WorkerPresence
 from cutgate.jobs.errors import DecodingStopped
 from cutgate.jobs.ids import new_task_uid
-from cutgate.jobs.ledger.presence import WorkerPresence
-from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.record import Claim, Idempotency, Joining, RateUse
 from tests.jobs.build import DELIVERIES, ERROR, LANE, Ledger, new_upload
 
 WORKER = WorkerPresence(owner="w", lane=LANE, model="m", engine="e 1", provider="CPU", dtype="fp32", threads=2)
 
 
-def go_through_every_script(ledger: Ledger, presence: RedisPresence) -> Claim:
+def go_through_every_script(ledger: Ledger) -> Claim:
     """One task done, one failed, one running, one waiting; returns the running claim. With errands and uploads."""
     go_through_every_strike(ledger)
-    ledger.grant("alice", 10)
+    ledger.accounts.grant("alice", 10)
     for number in range(4):
         ledger.submit(idempotency=Idempotency(key=str(number), content_digest="d"))
-    assert ledger.take(RateUse(name="alice", limit=2, seconds=60)).remaining == 1
+    assert ledger.accounts.take_rate(RateUse(name="alice", limit=2, seconds=60)).remaining == 1
     done, failed, running = ledger.next_claim(), ledger.next_claim(), ledger.next_claim()
-    assert ledger.renew(running)
+    assert ledger.claims.renew(running)
     assert ledger.done(done)
-    assert ledger.fail(failed, ERROR)
-    assert not ledger.give_back(done)
-    assert ledger.give_back_owned("nobody", died=True) == 0
-    assert ledger.get(done.task, "alice") is not None
+    assert ledger.claims.fail(failed, ERROR)
+    assert not ledger.claims.give_back(done)
+    assert ledger.claims.give_back_owned("nobody", died=True) == 0
+    assert ledger.tasks.get(done.task, "alice") is not None
     assert ledger.recall("alice", Idempotency(key="0", content_digest="d")) == done.task
     assert ledger.named("alice", "0") == done.task
     joined = ledger.submit(idempotency=Joining(content_digest="d", seconds=60), urgent=True)
-    assert ledger.leave(joined.uid, "alice")
+    assert ledger.tasks.leave(joined.uid, "alice")
     go_through_every_errand(ledger)
     go_through_every_upload(ledger)
     ended = ledger.ended_task()
-    assert ledger.reap() is not None
-    assert ledger.lead("sweep", "one", 60) == 0
-    assert ledger.lead("sweep", "another", 60) > 0
-    assert ledger.spent() == ()
-    ledger.forget_spent([done.source])
-    ledger.defer([new_task_uid()], 60)
-    assert ledger.ended([done.task], "alice") == (done.task,)
-    assert ledger.get_many([done.task], "alice") == ledger.poll([done.task], "alice")[1]
-    assert ledger.hide_expired() == ()
-    assert ledger.forget_usage() == 0
-    ledger.forget(ended.uid)
-    assert ledger.unrecorded([ended.uid], 0) == ()
+    assert ledger.upkeep.reap() is not None
+    assert ledger.upkeep.lead("sweep", "one", 60) == 0
+    assert ledger.upkeep.lead("sweep", "another", 60) > 0
+    assert ledger.upkeep.spent() == ()
+    ledger.upkeep.forget_spent([done.source])
+    ledger.upkeep.defer([new_task_uid()], 60)
+    assert ledger.tasks.ended([done.task], "alice") == (done.task,)
+    assert ledger.tasks.get_many([done.task], "alice") == ledger.tasks.poll([done.task], "alice")[1]
+    assert ledger.upkeep.hide_expired() == ()
+    assert ledger.upkeep.forget_usage() == 0
+    ledger.upkeep.forget(ended.uid)
+    assert ledger.upkeep.unrecorded([ended.uid], 0) == ()
     assert ledger.figures().booked == 1
+    presence = ledger.presence
     presence.announce(WORKER, ttl_seconds=60)
     assert presence.alive() == (WORKER,)
     assert presence.offered(within_seconds=60) == {LANE}
@@ -55,23 +55,23 @@ def go_through_every_strike(ledger: Ledger) -> None:
     """Leaves an account that is held back."""
     stopped = DecodingStopped("the picture breaks its decoder").facts()
     for error in (*[stopped] * ledger.limits.max_strikes, ERROR):
-        assert ledger.fail(ledger.claimed(account="mallory"), error)
+        assert ledger.claims.fail(ledger.claimed(account="mallory"), error)
 
 
 def go_through_every_errand(ledger: Ledger) -> None:
     """Leaves one that a courier has, and one that is due."""
-    assert ledger.kept(ledger.fetching(price=0, keep=True), new_upload())
-    assert ledger.fetch_failed(ledger.fetching(deliveries=DELIVERIES), ERROR)
-    assert ledger.errands_due() == len(DELIVERIES)
-    assert ledger.postpone(ledger.next_errand(), seconds=60)
-    assert ledger.errand_done(ledger.next_errand())
-    assert ledger.fetched(ledger.fetching(item_count=3))
+    assert ledger.errands.kept(ledger.fetching(price=0, keep=True), new_upload())
+    assert ledger.errands.fetch_failed(ledger.fetching(deliveries=DELIVERIES), ERROR)
+    assert ledger.errands.due() == len(DELIVERIES)
+    assert ledger.errands.postpone(ledger.next_errand(), seconds=60)
+    assert ledger.errands.done(ledger.next_errand())
+    assert ledger.errands.fetched(ledger.fetching(item_count=3))
     ledger.next_errand()
 
 
 def go_through_every_upload(ledger: Ledger) -> None:
     """Leaves one of two."""
     kept, dropped = ledger.upload(), ledger.upload()
-    assert ledger.use_upload(kept.uid, "alice") == kept
-    assert ledger.drop_upload(dropped.uid, "alice") == dropped
-    assert ledger.count_uploads() == 0
+    assert ledger.uploads.use(kept.uid, "alice") == kept
+    assert ledger.uploads.drop(dropped.uid, "alice") == dropped
+    assert ledger.upkeep.count_uploads() == 0

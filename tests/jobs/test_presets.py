@@ -1,7 +1,6 @@
 import pytest
 
-from cutgate.jobs.presets import DEFAULT_MODEL, PRESETS, Choice, parse_choices
-from cutgate.jobs.spec import Precision
+from cutgate.jobs.spec import DEFAULT_MODEL, PRESETS, ModelChoice, Precision, parse_choices
 
 
 @pytest.mark.parametrize(
@@ -15,15 +14,15 @@ from cutgate.jobs.spec import Precision
     ],
 )
 def test_a_choice_is_a_preset_a_model_or_both_parts(text: str, lane: str) -> None:
-    choice = Choice.parse(text)
+    choice = ModelChoice.parse(text)
     assert (choice.lane, str(choice)) == (lane, lane)
-    assert Choice.parse(str(choice)) == choice
+    assert ModelChoice.parse(str(choice)) == choice
 
 
 @pytest.mark.parametrize("text", ["", ":fast", "a/b", "m:slow", "m:fast:fast", "best:fast", "m:", "a b"])
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must be a preset"):
-        Choice.parse(text)
+        ModelChoice.parse(text)
 
 
 def test_several_are_split_by_commas_and_count_once() -> None:

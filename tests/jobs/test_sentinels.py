@@ -9,8 +9,8 @@ import pytest
 from kombu.exceptions import OperationalError
 
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.events import RedisTaskEvents
+from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.ledger.events import TaskEvents
 from cutgate.jobs.sentinels import Sentinels
 from tests.broker import take_hint
 from tests.jobs.build import LANE, Ledger
@@ -115,7 +115,7 @@ def took_hint(url: str) -> bool:
 
 def test_everything_goes_on_at_the_new_master(watched: tuple[Watched, str]) -> None:
     servers, url = watched
-    with connect(url) as client, RedisTaskEvents(url) as events:
+    with connect(url) as client, TaskEvents(url) as events:
         ledger = Ledger(client)
         task = ledger.submit(item_count=2)
         first = ledger.next_claim()
@@ -145,7 +145,7 @@ def test_a_certificate_that_proves_nothing_is_refused_of_servers_and_of_sentinel
     with watched_server(replace(Certificates.of(*own), **{who: (certificate, key)})) as watched:
         url = watched.url_with_tls(trusted)
         with connect(url) as client, pytest.raises(LedgerUnavailable) as refused:
-            Ledger(client).ping()
+            Ledger(client).server.ping()
         with pytest.raises(OperationalError) as untaken:
             take_hint(url, LANE)
         for error in (refused, untaken):
@@ -154,5 +154,5 @@ def test_a_certificate_that_proves_nothing_is_refused_of_servers_and_of_sentinel
 
 def test_sentinels_that_are_away() -> None:
     with connect("sentinel://:p4ss@127.0.0.1:1/0?service=s") as client, pytest.raises(LedgerUnavailable) as error:
-        Ledger(client).ping()
+        Ledger(client).server.ping()
     assert "p4ss" not in str(error.value)

@@ -7,8 +7,8 @@ import pytest
 from kombu.exceptions import OperationalError
 
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.events import RedisTaskEvents
+from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.ledger.events import TaskEvents
 from tests.broker import take_hint
 from tests.jobs.build import LANE, Ledger
 from tests.servers.ports import free_port
@@ -43,7 +43,7 @@ def address(port: int, authority: tuple[Path, Path, Path]) -> Iterator[str]:
 @pytest.mark.parametrize("checked", [True, False])
 def test_everything_goes_over_it(address: str, authority: tuple[Path, Path, Path], checked: bool) -> None:
     url = f"{address}?ssl_ca_certs={authority[0]}" if checked else f"{address}?ssl_cert_reqs=none"
-    with connect(url) as client, RedisTaskEvents(url) as events:
+    with connect(url) as client, TaskEvents(url) as events:
         ledger = Ledger(client)
         task = ledger.submit()
         assert take_hint(url, LANE) == LANE
@@ -56,7 +56,7 @@ def test_everything_goes_over_it(address: str, authority: tuple[Path, Path, Path
 @pytest.mark.parametrize("option", ["", "?ssl_cert_reqs=required"])
 def test_an_unknown_authority_is_refused_by_ledger_and_broker(address: str, option: str) -> None:
     with connect(f"{address}{option}") as client, pytest.raises(LedgerUnavailable):
-        Ledger(client).ping()
+        Ledger(client).server.ping()
     with pytest.raises(OperationalError):
         take_hint(f"{address}{option}", LANE)
 
@@ -64,6 +64,6 @@ def test_an_unknown_authority_is_refused_by_ledger_and_broker(address: str, opti
 def test_another_name_is_refused_by_ledger_and_broker(address: str, authority: tuple[Path, Path, Path]) -> None:
     url = f"{address}?ssl_ca_certs={authority[0]}".replace("127.0.0.1", "localhost")
     with connect(url) as client, pytest.raises(LedgerUnavailable):
-        Ledger(client).ping()
+        Ledger(client).server.ping()
     with pytest.raises(OperationalError):
         take_hint(url, LANE)

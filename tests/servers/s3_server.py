@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from cutgate.jobs.blob_settings import BlobSettings
+from cutgate.jobs.settings import BlobSettings
 from tests.servers.ports import free_port
 from tests.waiting import PATIENCE_SECONDS, eventually
 

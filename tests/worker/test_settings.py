@@ -4,9 +4,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from cutgate.jobs.presets import PRESETS, Choice
 from cutgate.jobs.settings import JobSettings
-from cutgate.jobs.spec import Precision
+from cutgate.jobs.spec import PRESETS, ModelChoice, Precision
 from cutgate.worker.settings import Device, NetworkSettings, WorkerSettings
 
 
@@ -91,12 +90,12 @@ class TestWhatAWorkerOffers:
     def test_one_model_unless_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert NetworkSettings().choices == (PRESETS["exact"],)
         monkeypatch.setenv("CUTGATE_MODEL", "u2netp")
-        assert NetworkSettings().choices == (Choice(model="u2netp"),)
+        assert NetworkSettings().choices == (ModelChoice(model="u2netp"),)
 
     def test_several(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CUTGATE_WORKER_MODELS", "best, fast,u2netp,birefnet-general")
         settings = NetworkSettings()
-        assert settings.choices == (PRESETS["best"], PRESETS["fast"], Choice(model="u2netp"))
+        assert settings.choices == (PRESETS["best"], PRESETS["fast"], ModelChoice(model="u2netp"))
         alone = settings.for_choice(PRESETS["fast"])
         assert (alone.model, alone.precision) == ("isnet-general-use", Precision.FAST)
         assert alone.choices == (PRESETS["fast"],)

@@ -7,8 +7,8 @@ from typing import Final
 
 import click
 
-from cutgate.jobs.console import read_settings
-from cutgate.jobs.presets import PRESETS, Choice
+from cutgate.jobs.settings import load_settings
+from cutgate.jobs.spec import PRESETS, ModelChoice
 from cutgate.worker.models.engines.plans import plan_for
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.graphs.cache import find_graph, prepared_graph
@@ -43,7 +43,7 @@ def list_models(*, as_json: bool) -> None:
     They are the built-in ones, and those of the models folder. Any other name is handed to rembg, where that is
     installed.
     """
-    settings = read_settings(NetworkSettings)
+    settings = load_settings(NetworkSettings)
     rows: list[ModelFacts] = []
     for name in model_names(settings.models_dir):
         try:
@@ -88,7 +88,7 @@ def fetch(names: tuple[str, ...], presets: tuple[str, ...], *, as_json: bool) ->
 
     They are those of the models that are named, else of those that this worker offers.
     """
-    settings = read_settings(NetworkSettings)
+    settings = load_settings(NetworkSettings)
     asked = [*_choices(names), *(PRESETS[preset] for preset in presets)]
     ready: list[dict[str, str | None]] = []
     for choice in asked or settings.choices:
@@ -129,9 +129,9 @@ def is_prepared(settings: NetworkSettings) -> bool:
         return False
 
 
-def _choices(names: Sequence[str]) -> list[Choice]:
+def _choices(names: Sequence[str]) -> list[ModelChoice]:
     try:
-        return [Choice.parse(name) for name in names]
+        return [ModelChoice.parse(name) for name in names]
     except ValueError as error:
         raise click.ClickException(str(error)) from None
 
@@ -163,7 +163,7 @@ def verify(names: tuple[str, ...], *, as_json: bool) -> None:
 
     It exits with 1 on a fault. Without a name: every file that is here. A model that is named must be here.
     """
-    settings = read_settings(NetworkSettings)
+    settings = load_settings(NetworkSettings)
     verdicts: list[Verdict] = []
     for name in names or model_names(settings.models_dir):
         found = _verdicts(name, settings)

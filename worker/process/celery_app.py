@@ -29,10 +29,9 @@ from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.errors import ServiceUnavailable
 from cutgate.jobs.hints.celery import celery_settings
 from cutgate.jobs.hints.queue import TASK_NAME, queue_name
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.presence import RedisPresence
-from cutgate.jobs.ledger.redis.server import ServerUnfit
+from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.ledger.ledger import Ledger
+from cutgate.jobs.ledger.server import ServerUnfit
 from cutgate.jobs.observe.metrics import PortUnavailable
 from cutgate.jobs.upkeep.installation import Installation, WrongInstallation
 from cutgate.worker.process.broker import HintBroker
@@ -95,9 +94,9 @@ def run(settings: WorkerSettings, child: Child | None = None) -> int:
     child = child or Child(settings)
     redis_url = settings.redis_url.get_secret_value()
     client, blobs = connect(redis_url), open_blob_store(settings)
-    store = RedisLedger(client, settings.ledger_limits())
+    store = Ledger(client, settings.ledger_limits())
     try:
-        wait_for(store.require_fit_server)
+        wait_for(store.server.require_fit)
         wait_for(Installation(store, blobs).require)
     except (ServerUnfit, WrongInstallation) as error:
         log.error("worker_cannot_start", reason=str(error))  # noqa: TRY400 — the text says it all
@@ -105,7 +104,7 @@ def run(settings: WorkerSettings, child: Child | None = None) -> int:
     parent = Parent(
         settings,
         store,
-        RedisPresence(client),
+        store.presence,
         blobs,
         child.deadlines,
     )

@@ -10,18 +10,17 @@ from multiprocessing.sharedctypes import RawValue
 import structlog
 from celery.exceptions import Reject
 
+from cutgate.jobs.answers import WorkerPresence
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.presence import WorkerPresence
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.observe import traces
 from cutgate.jobs.observe.alive import AliveFile
 from cutgate.jobs.observe.metric_names import WORKER_INFO, Part
 from cutgate.jobs.observe.metrics import change
-from cutgate.jobs.presets import Choice
-from cutgate.jobs.spec import Lane, lane_of
+from cutgate.jobs.ports import Presence
+from cutgate.jobs.spec import Lane, ModelChoice, lane_of
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.worker.machine.memory import forget_peak, resident_bytes
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
@@ -98,7 +97,7 @@ class Child:
     def _start(self, owner: str) -> None:
         settings = self._settings
         traces.start(settings, Part.WORKER)
-        redis = connect(settings.redis_url.get_secret_value())
+        store = Ledger(connect(settings.redis_url.get_secret_value()), settings.ledger_limits())
         self._decoder = decoder = Decoder(DECODE_SECONDS, settings.max_decoder_bytes, settings.decoder_sandbox)
         segmenters = self._load_all()
         is_confined = decoder.require()
@@ -114,7 +113,7 @@ class Child:
                 **facts_of(segmenters[choice.lane]),
             )
         runner = Runner(
-            store=RedisLedger(redis, settings.ledger_limits()),
+            store=store,
             blobs=open_blob_store(settings),
             predict_for=lambda spec: segmenters[lane_of(spec)],
             soft_for=lambda spec: segmenters[lane_of(spec)].soft,
@@ -130,10 +129,9 @@ class Child:
         self._faults = runner.faults
         self._items = ConcurrentItems(runner, self.deadlines, settings.pixel_count())
         self._ready.value = True
-        presence = RedisPresence(redis)
         workers = [presence_of(owner, choice.lane, segmenters[choice.lane]) for choice in settings.choices]
 
-        self._hide = self._announce(owner, presence, workers)
+        self._hide = self._announce(owner, store.presence, workers)
         log.info(
             "worker_ready",
             owner=owner,
@@ -142,9 +140,7 @@ class Child:
             resident_bytes=resident_bytes(),
         )
 
-    def _announce(
-        self, owner: str, presence: RedisPresence, workers: Sequence[WorkerPresence]
-    ) -> Callable[[], None]:
+    def _announce(self, owner: str, presence: Presence, workers: Sequence[WorkerPresence]) -> Callable[[], None]:
         """Announce the worker from the time on when it takes hints; returns what ends that."""
         beat_seconds = self._settings.beat_seconds
         due_at_seconds = 0.0
@@ -186,7 +182,7 @@ class Child:
             )
         return segmenters
 
-    def _load_one(self, choice: Choice) -> Segmenter:
+    def _load_one(self, choice: ModelChoice) -> Segmenter:
         segmenter = self._load(self._settings.for_choice(choice))
         log.info("network_ready", lane=choice.lane, **facts_of(segmenter))
         return segmenter

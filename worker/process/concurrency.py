@@ -99,7 +99,7 @@ class ConcurrentItems:
             with Heartbeat(self._runner.store, claim, self._runner.beat_seconds) as beat:
                 alone = self._wait_for_free(len(self._deadlines) - 1, claim.deadline_in_seconds * WAIT_SHARE)
                 # The time of waiting is the item's own: one heartbeat, and one deadline, for both.
-                work = partial(self._runner.work_on, beat=beat) if alone else self._runner.store.give_back
+                work = partial(self._runner.work_on, beat=beat) if alone else self._runner.store.claims.give_back
                 self._work(place, claim, work)
         else:
             runner = replace(self._runner, read_image=partial(self._read_image, place))

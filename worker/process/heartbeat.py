@@ -8,7 +8,7 @@ from typing import Self
 import structlog
 
 from cutgate.jobs.errors import LedgerUnavailable, TimedOut
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ports import Ledger
 from cutgate.jobs.record import Claim
 from cutgate.jobs.upkeep.loops import Every
 
@@ -29,7 +29,7 @@ class Heartbeat:
 
     def __init__(
         self,
-        store: RedisLedger,
+        store: Ledger,
         claim: Claim,
         beat_seconds: float,
         clock: Callable[[], float] = time.monotonic,
@@ -67,5 +67,5 @@ class Heartbeat:
         return self._ends_at - self._clock()
 
     def _renew(self) -> None:
-        if not self._store.renew(self._claim):
+        if not self._store.claims.renew(self._claim):
             self._lost.set()

@@ -16,13 +16,11 @@ from typing import Final, Self
 import structlog
 from billiard import active_children
 
-from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.answers import owner_name
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.presence import owner_name
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.observe import metrics
 from cutgate.jobs.observe.metric_names import CHILDREN_GONE, ITEMS_TAKEN_BACK
+from cutgate.jobs.ports import BlobStore, Ledger, Presence
 from cutgate.jobs.upkeep.background import Call, upkeep_threads
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.worker.process.concurrency import Deadlines
@@ -49,8 +47,8 @@ class Parent:
     def __init__(
         self,
         settings: WorkerSettings,
-        store: RedisLedger,
-        presence: RedisPresence,
+        store: Ledger,
+        presence: Presence,
         blobs: BlobStore,
         deadlines: Deadlines,
     ) -> None:
@@ -138,7 +136,7 @@ class Parent:
         """Take back what dead children held, and their presence."""
         with self._releasing:
             for owner, died in list(self._unreleased.items()):
-                taken = self._store.give_back_owned(owner, died=died)
+                taken = self._store.claims.give_back_owned(owner, died=died)
                 self._presence.leave(owner)
                 del self._unreleased[owner]
                 metrics.count(ITEMS_TAKEN_BACK, taken)

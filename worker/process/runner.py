@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import structlog
 
-from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import (
     BlobMissing,
     BlobStoreUnavailable,
@@ -22,12 +21,12 @@ from cutgate.jobs.errors import (
     SourceRejected,
 )
 from cutgate.jobs.ids import BlobKey, new_token, result_key
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import CLAIMS, ITEM_ERRORS, ITEMS, PIXELS, RESULTS
 from cutgate.jobs.observe.metrics import count
 from cutgate.jobs.observe.traces import Kind, Value
+from cutgate.jobs.ports import BlobStore, Ledger
 from cutgate.jobs.record import Claim, Result
 from cutgate.jobs.spec import Box, CutoutSpec, FileFormat, Lane, Output, lane_of
 from cutgate.worker.cut_out import cut_out
@@ -49,7 +48,7 @@ T = TypeVar("T")
 class Runner:
     """What a worker process needs to do an item."""
 
-    store: RedisLedger
+    store: Ledger
     blobs: BlobStore
     predict_for: Callable[[CutoutSpec], Predict]
     """The network that a spec asks for."""
@@ -80,7 +79,7 @@ class Runner:
 
     def claim(self, lanes: Sequence[Lane]) -> Claim | None:
         """Take one item of the lanes, if one waits; `work_on` must follow."""
-        claim = self.store.claim(lanes, self.owner, new_token())
+        claim = self.store.claims.take(lanes, self.owner, new_token())
         if claim is not None:
             count(CLAIMS, attempt="first" if claim.attempt == 1 else "again")
         return claim
@@ -125,7 +124,7 @@ class Runner:
             self._put_back(claim, beat, ProcessingFailed("the picture could not be processed"))
             return
         self.faults.clear()
-        if self._insist(lambda: self.store.finish(claim, result), beat):
+        if self._insist(lambda: self.store.claims.finish(claim, result), beat):
             _ended("done")
             count(RESULTS, subject="found" if result.subject_found else "none")
             log.info(
@@ -189,7 +188,7 @@ class Runner:
         return source if self.keep_rights else replace(source, rights=None)
 
     def _fail(self, claim: Claim, beat: Heartbeat, error: CutoutError) -> None:
-        if self._insist(lambda: self.store.fail(claim, error.facts()), beat):
+        if self._insist(lambda: self.store.claims.fail(claim, error.facts()), beat):
             _ended("failed")
             traces.fail(error.kind)
             count(ITEM_ERRORS, kind=error.kind)
@@ -202,7 +201,7 @@ class Runner:
         The last one of a row does not count as an attempt: then it is this process that cannot work.
         """
         fault = None if self.faults.record() else error.facts()
-        self._insist(lambda: self.store.give_back(claim, fault), beat)
+        self._insist(lambda: self.store.claims.give_back(claim, fault), beat)
         _ended("lost")
         traces.fail(error.kind)
 

@@ -113,7 +113,7 @@ class Target:
 
 
 def _in_process(remover: Remover, results: ResultOptions, journal: Journal, *, again: bool) -> Batcher:
-    from cutgate.jobs.presets import PRESETS
+    from cutgate.jobs.spec import PRESETS
 
     def prepare() -> None:
         with Console(stderr=True).status("Loading the network"):

@@ -15,9 +15,9 @@ from cutgate.gateway.runware.messages.reading import is_uuid
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.gateway.web_url import is_web_url
-from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing
 from cutgate.jobs.ids import image_uuid
+from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import Result, Task
 
 _COST_DIGITS: Final = 9

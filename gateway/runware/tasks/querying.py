@@ -55,7 +55,7 @@ def account_management(task: JsonObject, context: TaskContext) -> Outcome:
     """Show the account: one organization, without a team."""
     request = read_fields(AccountManagement, task)
     name, store = context.account.name, context.services.store
-    [(balance, booked)] = store.accounts_credits([name])
+    [(balance, booked)] = store.accounts.credits([name])
     available = 0 if balance is None else balance.available
     usage = {"metered": balance is not None, "usedCredits": booked}
     if balance is not None:

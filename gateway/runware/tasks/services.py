@@ -14,10 +14,9 @@ from cutgate.gateway.runware.messages.rendering import Rendering
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.gateway.tasks.submit import Submissions
-from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.presets import Choice
+from cutgate.jobs.ports import BlobStore, Ledger
 from cutgate.jobs.record import Task
+from cutgate.jobs.spec import ModelChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +27,11 @@ class Services:
     tasks: Tasks
     pictures: Pictures
     rendering: Rendering
-    store: RedisLedger
+    store: Ledger
     blobs: BlobStore
-    choice: Choice
+    choice: ModelChoice
     """What computes a picture where neither the request nor the account chooses."""
-    models: Mapping[str, Choice]
+    models: Mapping[str, ModelChoice]
     """The same by the protocol's ids, as far as the installation has chosen."""
     sync_seconds: float
     """How long a caller may be kept waiting for a result."""
@@ -71,7 +70,7 @@ class Services:
             sync_seconds=settings.runware_sync_seconds,
         )
 
-    def choice_for(self, model: str, account: Account) -> Choice:
+    def choice_for(self, model: str, account: Account) -> ModelChoice:
         """What computes a picture for which one of the protocol's models is asked for.
 
         That is what the installation has chosen for the id, else the network of this name where workers offer it,
@@ -80,7 +79,7 @@ class Services:
         if (chosen := self.models.get(model)) is not None:
             return chosen
         name = MODELS[model]
-        if name is not None and self.submissions.offers.include((named := Choice(model=name)).lane):
+        if name is not None and self.submissions.offers.include((named := ModelChoice(model=name)).lane):
             return named
         return account.terms.choice(self.choice)
 

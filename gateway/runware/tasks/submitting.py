@@ -15,9 +15,8 @@ from cutgate.gateway.runware.tasks.services import TaskContext
 from cutgate.gateway.tasks.drafts import Draft, SourceUrl
 from cutgate.gateway.tasks.submit import DraftRejected, PictureGone, Submissions
 from cutgate.gateway.tasks.wait import NoPlaceToWait
-from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import Delivery, DeliveryKind
-from cutgate.jobs.spec import CutoutSpec, FileFormat, Output, Refinement, Thresholds, thresholds_of
+from cutgate.jobs.spec import CutoutSpec, FileFormat, ModelChoice, Output, Refinement, Thresholds, thresholds_of
 
 NOT_KEPT: Final = "there is no picture of this UUID, or it is not kept any more"
 
@@ -141,7 +140,7 @@ def _deliveries(request: Removal) -> tuple[Delivery, ...]:
     return tuple(Delivery(kind=kind, url=url) for kind, url in wanted if url is not None)
 
 
-def _spec_of(request: Removal, choice: Choice) -> CutoutSpec:
+def _spec_of(request: Removal, choice: ModelChoice) -> CutoutSpec:
     """What is to be done with the picture."""
     nested = {} if request.settings is None else _given(request.settings)
     given = _given(request) | nested

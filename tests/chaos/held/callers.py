@@ -91,6 +91,6 @@ def _results(service: Service, account: str) -> Iterator[tuple[TaskUid, bytes]]:
     blobs = FileBlobStore(service.blob_dir)
     for name in service.client.scan_iter(match=f"{KEY_PREFIX}task:*", count=1000):
         uid = TaskUid(str(name).rpartition(":")[2])
-        task = service.ledger.get(uid, account)
+        task = service.ledger.tasks.get(uid, account)
         if task is not None and (result := task.items[0].result) is not None:
             yield uid, hashlib.sha256(blobs.get(result.blob)).digest()

@@ -26,7 +26,7 @@ def test_an_unmetered_account_is_said_to_be_so(
     assert worked_service.run("balance").stdout == f"unmetered, {used} used\n"
     unmetered = json.loads(worked_service.run("balance", "--json").stdout)
     assert (unmetered["metered"], unmetered["total"], unmetered["available"]) == (False, None, None)
-    worked_service.gateway.store.grant(ACCOUNT, 7)
+    worked_service.gateway.store.accounts.grant(ACCOUNT, 7)
     assert worked_service.run("balance").stdout == "7 of 7 credits left, 0 used\n"
     metered = json.loads(worked_service.run("balance", "--json").stdout)
     assert (metered["metered"], metered["total"], metered["available"]) == (True, 7, 7)

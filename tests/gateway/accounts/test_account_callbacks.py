@@ -11,7 +11,7 @@ from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.records import AccountError, Terms
 from cutgate.gateway.accounts.tables import ACCOUNTS, KeyTable
-from cutgate.jobs.ledger.errands import ErrandKind
+from cutgate.jobs.record import ErrandKind
 from tests.gateway.harness import ACCOUNT, Harness, there
 from tests.jobs.build import take_errand
 
@@ -128,14 +128,14 @@ def test_a_task_of_the_first_protocol_tells_its_end(gateway: Harness, *, batch: 
     gateway.accounts.set_callback(ACCOUNT, URL)
     uid = gateway.submit_batch(2) if batch else gateway.submit()
     for _ in range(2 if batch else 1):
-        assert gateway.store.errands_due() == 0
+        assert gateway.store.errands.due() == 0
         gateway.finish_one()
     errand = take_errand(gateway.store)
     assert (errand.kind, errand.task, errand.account, errand.url) == (ErrandKind.CALLBACK, uid, ACCOUNT, URL)
-    assert gateway.store.errands_due() == 0
+    assert gateway.store.errands.due() == 0
 
 
 def test_without_the_setting_nothing_is_told(gateway: Harness) -> None:
     gateway.submit()
     gateway.finish_one()
-    assert gateway.store.errands_due() == 0
+    assert gateway.store.errands.due() == 0

@@ -265,7 +265,7 @@ class TestKnownKeys:
             case "terms":
                 accounts.change("one", terms=Terms(price_credits=7))
             case _:
-                ledger._client.delete(f"{ledger.key_prefix}key_pairs")
+                ledger.database.client.delete(f"{ledger.key_prefix}key_pairs")
         assert not self.counted(limits, there(pairs.known(public_key)))
         found = pairs.find(public_key)
         assert (found is None) == (change in {"revoked", "account suspended", "all records gone"})

@@ -5,8 +5,8 @@ import pytest
 from cutgate.gateway.accounts.failures import AddressShutOut, ClientAddresses
 from cutgate.gateway.accounts.recent import MAX_NAMES
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits
 from tests.fakes import failing
 from tests.gateway.harness import make_settings
@@ -25,7 +25,7 @@ class Clock:
         return self.seconds
 
 
-def addresses_of(ledger: RedisLedger, clock: Clock | None = None, *, failures: int = 1) -> ClientAddresses:
+def addresses_of(ledger: Ledger, clock: Clock | None = None, *, failures: int = 1) -> ClientAddresses:
     settings = make_settings(failed_signatures_per_minute=failures)
     return ClientAddresses(ledger, settings, clock or Clock())
 
@@ -74,7 +74,7 @@ def test_it_says_why_and_when_to_come_back(ledger: FreshLedger) -> None:
 def test_who_is_shut_out_costs_the_server_nothing(ledger: FreshLedger) -> None:
     addresses = addresses_of(ledger)
     assert [shut_out(addresses, HERE) for _ in range(2)] == [False, True]
-    failing(ledger, take=LedgerUnavailable("asked all the same"))
+    failing(ledger, accounts__take_rate=LedgerUnavailable("asked all the same"))
     assert shut_out(addresses, HERE)
     assert not passes(addresses, HERE)
     with pytest.raises(LedgerUnavailable):
@@ -142,4 +142,4 @@ def test_a_server_that_is_away() -> None:
         connect("unix:///nowhere/redis.sock", connect_timeout_seconds=0.1) as client,
         pytest.raises(LedgerUnavailable),
     ):
-        addresses_of(RedisLedger(client, LedgerLimits())).fail(HERE)
+        addresses_of(Ledger(client, LedgerLimits())).fail(HERE)

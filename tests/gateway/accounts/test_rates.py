@@ -11,10 +11,10 @@ from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.rates import Rate, RateExceeded, RequestLimits, rate_headers
 from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.settings import GatewaySettings
+from cutgate.jobs.answers import Allowance
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.answers import Allowance
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import RateUse
 from tests.fakes import ManualClock
@@ -23,7 +23,7 @@ from tests.jobs.build import run_at_once
 from tests.ledgers import FreshLedger
 
 
-def limits_of(ledger: RedisLedger, **rates: Any) -> RequestLimits:
+def limits_of(ledger: Ledger, **rates: Any) -> RequestLimits:
     """Rates whose burst is what may come in a second."""
     return RequestLimits(ledger, make_settings(account_queue_cap=1, **rates))
 
@@ -52,9 +52,9 @@ def ledger(clock: ManualClock) -> FreshLedger:
 
 
 @pytest.fixture
-def own_server(redis_url: str, key_prefix: str) -> Iterator[RedisLedger]:
+def own_server(redis_url: str, key_prefix: str) -> Iterator[Ledger]:
     with connect(redis_url) as client:
-        yield RedisLedger(client, LedgerLimits(), key_prefix=key_prefix)
+        yield Ledger(client, LedgerLimits(), key_prefix=key_prefix)
 
 
 class TestAccounts:
@@ -153,12 +153,12 @@ def test_processes_share_their_rates(redis_url: str, key_prefix: str) -> None:
     granted = []
     for _ in range(3):
         with connect(redis_url) as client:
-            limits = limits_of(RedisLedger(client, LedgerLimits(), key_prefix=key_prefix), submits_per_second=1)
+            limits = limits_of(Ledger(client, LedgerLimits(), key_prefix=key_prefix), submits_per_second=1)
             granted.append(take(limits, weight=1).granted)
     assert granted == [True, False, False]
 
 
-def test_a_rate_that_is_not_used_takes_no_room(redis_url: str, own_server: RedisLedger, key_prefix: str) -> None:
+def test_a_rate_that_is_not_used_takes_no_room(redis_url: str, own_server: Ledger, key_prefix: str) -> None:
     take(limits_of(own_server, submits_per_second=1))
     with connect(redis_url) as client:
         [name] = client.scan_iter(f"{key_prefix}*")
@@ -170,7 +170,7 @@ def test_a_server_that_is_away() -> None:
         connect("unix:///nowhere/redis.sock", connect_timeout_seconds=0.1) as client,
         pytest.raises(LedgerUnavailable),
     ):
-        take(limits_of(RedisLedger(client, LedgerLimits())))
+        take(limits_of(Ledger(client, LedgerLimits())))
 
 
 def test_the_clock_is_the_servers(ledger: FreshLedger, monkeypatch: pytest.MonkeyPatch) -> None:

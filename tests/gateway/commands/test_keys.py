@@ -10,7 +10,7 @@ from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.tables import KeyTable
-from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.client import connect
 from tests.gateway.commands.terminal import shown_on_a_terminal
 from tests.gateway.harness import MASTER_KEY, make_settings, there
 from tests.gateway.installation import Installation

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.limits import LedgerLimits
 from tests.gateway.commands.terminal import shown_on_a_terminal
 from tests.gateway.installation import Installation

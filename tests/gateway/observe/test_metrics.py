@@ -16,7 +16,7 @@ from tests.fakes import failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings, signed
 from tests.gateway.installation import Installation, LiveGateway
-from tests.ledgers import FreshLedger, FreshPresence
+from tests.ledgers import FreshLedger, fresh_presence
 from tests.servers.ports import free_port
 from tests.servers.scrapes import Scrape, counting_folder, here, scrape
 from tests.waiting import eventually
@@ -87,7 +87,7 @@ class TestLedger:
 
     def test_one_that_is_away_takes_nothing_else_with_it(self) -> None:
         away = failing(FreshLedger(make_settings().ledger_limits()), figures=LedgerUnavailable("restarting"))
-        shown = here(LedgerCollector(store=away, presence=FreshPresence()))
+        shown = here(LedgerCollector(store=away, presence=fresh_presence()))
         assert shown.value(names.LEDGER_UP) == 0
         assert shown.value(names.ITEMS_RUNNING) is None
 

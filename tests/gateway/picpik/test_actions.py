@@ -43,7 +43,7 @@ class TestRunning:
 
 class TestTerminate:
     def test_a_waiting_task_ends_uncharged(self, gateway: Harness) -> None:
-        gateway.store.grant(ACCOUNT, 1)
+        gateway.store.accounts.grant(ACCOUNT, 1)
         uid = gateway.submit()
         assert own(gateway.call("TerminateTask", TaskUID=uid)) == {}
         entry = gateway.detail(uid)
@@ -57,7 +57,7 @@ class TestTerminate:
         uid = gateway.submit()
         claim = gateway.claim()
         gateway.call("TerminateTask", TaskUID=uid)
-        assert not gateway.store.renew(claim)
+        assert not gateway.store.claims.renew(claim)
         assert gateway.detail(uid)["ErrorCode"] == 1002
 
     def test_the_sources_of_what_it_ended_are_left_to_the_upkeep(self, gateway: Harness) -> None:
@@ -126,7 +126,7 @@ class TestLegacy:
 
 class TestCredits:
     def test_what_is_reserved_is_not_used(self, gateway: Harness) -> None:
-        gateway.store.grant(ACCOUNT, 12)
+        gateway.store.accounts.grant(ACCOUNT, 12)
         gateway.submit()
         assert own(gateway.call("GetCreditBalance")) == {"TotalCredits": 12, "UsedCredits": 0}
         gateway.finish_one()

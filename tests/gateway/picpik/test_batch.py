@@ -109,7 +109,7 @@ def test_the_number_of_pictures_is_a_setting(gateway: Harness) -> None:
 def test_pictures_that_fail_later(
     gateway: Harness, ends: list[ErrorFacts | None], status: str, code: int, message: str
 ) -> None:
-    gateway.store.grant(ACCOUNT, 5)
+    gateway.store.accounts.grant(ACCOUNT, 5)
     uid = gateway.submit_batch(len(ends))
     for error in ends:
         entry = gateway.detail(uid)
@@ -122,7 +122,7 @@ def test_pictures_that_fail_later(
     assert (entry["Status"], entry["ErrorCode"], entry["ErrorMassage"]) == (status, code, message)
     assert [bool(url) for url in entry["ImgList"]] == ([not error for error in ends] if None in ends else [])
     assert entry["ConsumeApiPoint"] == ends.count(None)
-    balance = there(gateway.store.balance(ACCOUNT))
+    balance = there(gateway.store.accounts.balance(ACCOUNT))
     assert (balance.used, balance.reserved) == (ends.count(None), 0)
 
 
@@ -140,7 +140,7 @@ def test_a_terminated_batch_keeps_what_it_finished(gateway: Harness) -> None:
 
 
 def test_a_repeated_batch_is_answered_with_the_first_task(gateway: Harness) -> None:
-    gateway.store.grant(ACCOUNT, 2)
+    gateway.store.accounts.grant(ACCOUNT, 2)
     first = gateway.submit_batch(2, request_uuid="r")
     assert gateway.submit_batch(2, request_uuid="r") == first
     assert len(gateway.stored()) == 2

@@ -56,7 +56,7 @@ def with_store(make_store: Callable[[], FreshLedger]) -> Prepare:
 
 
 def with_little_left(gateway: Harness) -> Harness:
-    gateway.store.grant(ACCOUNT, 1)
+    gateway.store.accounts.grant(ACCOUNT, 1)
     gateway.submit()
     return gateway
 
@@ -76,7 +76,7 @@ def with_small_bodies(gateway: Harness) -> Harness:
 
 def full_ledger() -> FreshLedger:
     ledger = FreshLedger(LedgerLimits(account_queue_cap=1))
-    ledger.create(new_task(account=ACCOUNT))
+    ledger.tasks.create(new_task(account=ACCOUNT))
     return ledger
 
 
@@ -88,8 +88,8 @@ LISTING = request("ListTasksDetails", TaskUIDList=[TASK])
 LONG = request("ListTasksDetails", TaskUIDList=[TASK], RawImage="A" * 100_000)
 TERMINATION = request("TerminateTask", TaskUID=TASK)
 UNNAMED = request("TerminateTask")
-IN_FAULT = with_store(lambda: failing(FreshLedger(), unfinished=ZeroDivisionError("a fault of ours")))
-WITHOUT_LEDGER = with_store(lambda: failing(FreshLedger(), poll=LedgerUnavailable("no answer")))
+IN_FAULT = with_store(lambda: failing(FreshLedger(), tasks__unfinished=ZeroDivisionError("a fault of ours")))
+WITHOUT_LEDGER = with_store(lambda: failing(FreshLedger(), tasks__poll=LedgerUnavailable("no answer")))
 SLOW = with_store(lambda: FreshLedger(LedgerLimits(source_max_age_seconds=-1)))
 FULL = with_store(full_ledger)
 SMALL = with_store(lambda: FreshLedger(LedgerLimits(account_queue_cap=1)))

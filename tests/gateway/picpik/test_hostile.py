@@ -62,7 +62,7 @@ def check(gateway: Harness, body: bytes | str, **options: Any) -> None:
     assert answer.keys() >= {"RetCode", "Action", "Message", "request_uuid"}
     assert answer["RetCode"] in CODES | {0}
     if "TaskUID" in answer:
-        gateway.store.terminate(TaskUid(answer["TaskUID"]), ACCOUNT)
+        gateway.store.tasks.terminate(TaskUid(answer["TaskUID"]), ACCOUNT)
         for key in gateway.stored():
             gateway.blobs.delete(key)
         lose_hints(gateway.store)

@@ -44,7 +44,7 @@ def test_states_until_the_result_is_fetched(gateway: Harness) -> None:
     uid = gateway.submit()
     claim = gateway.claim()
     assert gateway.detail(uid)["Status"] == "Running"
-    assert gateway.store.fail(claim, ProcessingFailed("x").facts())
+    assert gateway.store.claims.fail(claim, ProcessingFailed("x").facts())
     assert gateway.detail(uid)["Status"] == "Error"
 
     other = gateway.submit()
@@ -84,7 +84,7 @@ def test_a_callback_is_the_entry_of_a_poll(
         gateway.finish_one()
     else:
         gateway.fail_one(ERROR)
-    task = there(gateway.store.get(parse_task_uid(uid), ACCOUNT))
+    task = there(gateway.store.tasks.get(parse_task_uid(uid), ACCOUNT))
     render = renderers(gateway.tasks, "http://localhost")[task.origin]
     assert json.loads(render(task)) == gateway.detail(uid)
     assert render(task) == render(task)
@@ -138,7 +138,7 @@ def test_the_public_address_stands_in_front_of_results(gateway: Harness) -> None
 
 
 def test_credits_are_reserved_refused_and_booked(gateway: Harness) -> None:
-    gateway.store.grant(ACCOUNT, 1)
+    gateway.store.accounts.grant(ACCOUNT, 1)
     uid = gateway.submit()
     refused = gateway.call("RemoveBackground", RawImage=pictures.BASE64_8X8)
     assert (refused["RetCode"], refused["Message"]) == (520, "Insufficient balance")
@@ -147,7 +147,7 @@ def test_credits_are_reserved_refused_and_booked(gateway: Harness) -> None:
     assert gateway.call("RemoveBackground", RawImage="not base64!")["RetCode"] == 520
     gateway.finish_one()
     assert gateway.detail(uid)["ConsumeApiPoint"] == 1
-    balance = there(gateway.store.balance(ACCOUNT))
+    balance = there(gateway.store.accounts.balance(ACCOUNT))
     assert (balance.used, balance.reserved) == (1, 0)
 
 
@@ -155,7 +155,7 @@ class TestRepeats:
     """The request's id as an idempotency key."""
 
     def test_the_same_request_is_answered_with_the_first_task(self, gateway: Harness) -> None:
-        gateway.store.grant(ACCOUNT, 1)
+        gateway.store.accounts.grant(ACCOUNT, 1)
         first = gateway.submit(request_uuid="r-1")
         assert gateway.submit(request_uuid="r-1") == first
         assert len(gateway.stored()) == 1
@@ -164,7 +164,7 @@ class TestRepeats:
         assert gateway.submit(request_uuid="r-1") == first
 
     def test_many_at_once_are_one_task(self, gateway: Harness) -> None:
-        gateway.store.grant(ACCOUNT, 1)
+        gateway.store.accounts.grant(ACCOUNT, 1)
         body = json.dumps(signed({**SUBMIT, "request_uuid": "r-1"}))
         answers = run_at_once(20, lambda _: gateway.answer(gateway.post(body)))
         assert {answer["RetCode"] for answer in answers} == {0}

@@ -139,7 +139,7 @@ class TestFailedSignatures:
     def test_a_large_body_of_an_address_that_is_shut_out_is_not_read(self, gateway: Harness) -> None:
         gateway = gateway.with_settings(failed_signatures_per_minute=1)
         assert [gateway.code(self.UNKNOWN) for _ in range(2)] == [172, 153]
-        failing(gateway.store, take=LedgerUnavailable("asked all the same"))
+        failing(gateway.store, accounts__take_rate=LedgerUnavailable("asked all the same"))
         for told in ({"CONTENT_LENGTH": "1001"}, {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}):
             unread = {"wsgi.input": Unreadable(), **told}
             assert_throttled(gateway.post(b"", environ_overrides=unread))
@@ -202,9 +202,9 @@ class TestTerms:
         self, gateway: Harness, price: int, codes: list[int], reserved: int
     ) -> None:
         gateway.accounts.change(ACCOUNT, terms=Terms(price_credits=price))
-        gateway.store.grant(ACCOUNT, 9)
+        gateway.store.accounts.grant(ACCOUNT, 9)
         assert [gateway.code(PICTURE) for _ in range(3)] == codes
-        assert there(gateway.store.balance(ACCOUNT)).reserved == reserved
+        assert there(gateway.store.accounts.balance(ACCOUNT)).reserved == reserved
 
     def test_the_accounts_queue_cap(self, gateway: Harness) -> None:
         gateway.accounts.change(ACCOUNT, terms=Terms(queue_cap=2))
@@ -243,10 +243,10 @@ def test_a_first_import_of_a_hundred_pictures_is_not_refused(gateway: Harness) -
 
 
 def test_fifty_submits_at_once_on_a_balance_for_ten(gateway: Harness) -> None:
-    gateway.store.grant(ACCOUNT, 10)
+    gateway.store.accounts.grant(ACCOUNT, 10)
     codes = run_at_once(50, lambda _: gateway.code(PICTURE))
     assert (codes.count(0), codes.count(520)) == (10, 40)
-    balance = there(gateway.store.balance(ACCOUNT))
+    balance = there(gateway.store.accounts.balance(ACCOUNT))
     assert (balance.granted, balance.reserved, balance.available) == (10, 10, 0)
     assert gateway.store.waiting(gateway.lane) == len(gateway.stored()) == 10
 
@@ -264,7 +264,7 @@ class TestKeysThatChange:
     def test_terms_of_the_account_count_for_the_next_picture(self, gateway: Harness) -> None:
         assert gateway.code(PICTURE) == 0
         gateway.accounts.change(ACCOUNT, terms=Terms(price_credits=7))
-        gateway.store.grant(ACCOUNT, 6)
+        gateway.store.accounts.grant(ACCOUNT, 6)
         assert gateway.code(PICTURE) == 520
 
     def test_a_bad_request_has_counted_once(self, gateway: Harness) -> None:

@@ -15,7 +15,7 @@ from cutgate.jobs.errors import (
     SourceUnreadable,
 )
 from cutgate.jobs.ids import image_uuid, made_at_seconds, new_task_uid, parse_task_uid
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.urls import Address, ResultPaths
 from tests.fakes import ManualClock, MemoryBlobStore, failing
@@ -30,7 +30,7 @@ DAY_SECONDS = 86_400
 PNG = pictures.png()
 
 
-def make_pictures(store: RedisLedger | None = None, blobs: MemoryBlobStore | None = None) -> Pictures:
+def make_pictures(store: Ledger | None = None, blobs: MemoryBlobStore | None = None) -> Pictures:
     return Pictures(
         store=store or FreshLedger(LedgerLimits()),
         blobs=blobs or MemoryBlobStore(),
@@ -116,7 +116,7 @@ class TestResults:
             gateway.finish_one()
         archive = gateway.submit()
         claim = gateway.claim()
-        assert gateway.store.finish(claim, replace(result_of(claim), media_type="application/zip"))
+        assert gateway.store.claims.finish(claim, replace(result_of(claim), media_type="application/zip"))
         assert [self.found(gateway, uid) for uid in (failed, batch, archive)] == [None] * 3
 
 
@@ -201,7 +201,7 @@ class TestRefusals:
         if not deletes:
             failing(blobs, delete=BlobStoreUnavailable("away"))
         with pytest.raises(type(error)):
-            make_pictures(failing(FreshLedger(), keep_upload=error), blobs).keep("anna", PNG)
+            make_pictures(failing(FreshLedger(), uploads__keep=error), blobs).keep("anna", PNG)
         assert len(blobs.keys()) == left
 
     def test_a_dropped_picture_is_gone_although_its_blob_stays(

@@ -76,7 +76,7 @@ class RemoveBg(Service):
         """A worker that ends what comes with a result, until the block ends."""
 
         def work() -> bool:
-            claim = self.store.claim([self.lane], "worker", new_token())
+            claim = self.store.claims.take([self.lane], "worker", new_token())
             if claim is None:
                 return False
             key = result_key(claim.task, claim.index, claim.token)
@@ -89,7 +89,7 @@ class RemoveBg(Service):
                 "full_height_px": 30,
                 "foreground": Box(left_px=3, top_px=5, right_px=23, bottom_px=20),
             }
-            return self.store.finish(claim, Result(blob=key, size_bytes=len(data), **known | facts))
+            return self.store.claims.finish(claim, Result(blob=key, size_bytes=len(data), **known | facts))
 
         return repeating(work)
 
@@ -97,9 +97,9 @@ class RemoveBg(Service):
         """A worker that fails at what comes."""
 
         def work() -> bool:
-            claim = self.store.claim([self.lane], "worker", new_token())
+            claim = self.store.claims.take([self.lane], "worker", new_token())
             facts = ErrorFacts(kind=kind, message=message, details=details)
-            return claim is not None and self.store.fail(claim, facts)
+            return claim is not None and self.store.claims.fail(claim, facts)
 
         return repeating(work)
 
@@ -116,7 +116,7 @@ class RemoveBg(Service):
 
     def count(self) -> int:
         """How many tasks were accepted and have not ended."""
-        return len(self.store.unfinished(ACCOUNT))
+        return len(self.store.tasks.unfinished(ACCOUNT))
 
 
 def _multipart(fields: Mapping[str, object]) -> dict[str, Any]:

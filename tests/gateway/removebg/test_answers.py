@@ -123,16 +123,16 @@ def test_the_largest_size_is_what_full_would_give(
     ids=str,
 )
 def test_what_a_size_costs(service: RemoveBg, fields: dict[str, Any], charged: str) -> None:
-    service.store.grant(ACCOUNT, 10)
+    service.store.accounts.grant(ACCOUNT, 10)
     assert service.done(**fields).headers[CREDITS] == charged
-    assert (balance := service.store.balance(ACCOUNT)) is not None
+    assert (balance := service.store.accounts.balance(ACCOUNT)) is not None
     assert balance.used == float(charged) * 4
 
 
 def test_an_account_with_a_price_of_its_own() -> None:
     service = patient()
     service.accounts.change(ACCOUNT, terms=Terms(price_credits=5))
-    service.store.grant(ACCOUNT, 100)
+    service.store.accounts.grant(ACCOUNT, 100)
     assert service.done(size="full").headers[CREDITS] == "1"
     assert service.done().headers[CREDITS] == "0.25"
     assert attributes(service)["credits"]["total"] == 75 / 20
@@ -144,7 +144,7 @@ def test_pictures_that_cost_nothing_charge_nothing() -> None:
 
 
 def test_who_cannot_pay_is_told_price_and_balance(quick: RemoveBg) -> None:
-    quick.store.grant(ACCOUNT, 2)
+    quick.store.accounts.grant(ACCOUNT, 2)
     error = quick.error(402, size="full")
     assert error["code"] == "insufficient_credits"
     assert error["detail"] == "The image costs 1 credits, 0.5 are left."
@@ -152,18 +152,18 @@ def test_who_cannot_pay_is_told_price_and_balance(quick: RemoveBg) -> None:
 
 
 def test_auto_falls_back_to_a_preview_where_a_whole_credit_is_not_there(service: RemoveBg) -> None:
-    service.store.grant(ACCOUNT, 1)
+    service.store.accounts.grant(ACCOUNT, 1)
     assert service.done(size="auto", image_file=LARGE).headers[CREDITS] == "0.25"
     error = service.error(402, size="auto", image_file=pictures.png(701, 701))
     assert error["detail"] == "The image costs 0.25 credits, 0 are left."
 
 
 def test_a_name_stands_for_the_preview_that_auto_fell_back_to(service: RemoveBg) -> None:
-    service.store.grant(ACCOUNT, 1)
+    service.store.accounts.grant(ACCOUNT, 1)
     named: dict[str, Any] = {"headers": {"Idempotency-Key": "order-7"}, "size": "auto", "image_file": LARGE}
     first, repeat = service.done(**named), service.done(**named)
     assert (first.headers[CREDITS], repeat.headers[CREDITS]) == ("0.25", "0.25")
-    service.store.grant(ACCOUNT, 8)
+    service.store.accounts.grant(ACCOUNT, 8)
     assert service.done(**named).headers[CREDITS] == "0.25"
     assert attributes(service)["credits"]["total"] == 2
     assert service.error(**{**named, "image_file": pictures.png(701, 701)})["code"] == "idempotency_conflict"
@@ -176,7 +176,7 @@ def attributes(service: RemoveBg) -> Any:
 
 
 def test_an_account_has_exactly_the_names_that_clients_hand_on(service: RemoveBg) -> None:
-    service.store.grant(ACCOUNT, 6)
+    service.store.accounts.grant(ACCOUNT, 6)
     service.done()
     assert service.open("/v1.0/account").get_json() == {
         "data": {
@@ -186,7 +186,7 @@ def test_an_account_has_exactly_the_names_that_clients_hand_on(service: RemoveBg
             }
         }
     }
-    service.store.grant(ACCOUNT, 3)
+    service.store.accounts.grant(ACCOUNT, 3)
     assert '"total": 2,' in service.open("/v1.0/account").text
 
 
@@ -233,27 +233,27 @@ def test_an_accounts_own_rate_counts_for_a_minute() -> None:
 
 def test_a_request_that_takes_too_long_is_429_and_its_repeat_has_the_result_for_one_charge() -> None:
     service = make_removebg(removebg_sync_seconds=0.3)
-    service.store.grant(ACCOUNT, 8)
+    service.store.accounts.grant(ACCOUNT, 8)
     late = service.send(size="full")
     assert error_of(late, 429)["code"] == "result_not_ready"
     assert 2 <= int(late.headers["Retry-After"]) <= 10
-    [uid] = service.store.unfinished(ACCOUNT)
+    [uid] = service.store.tasks.unfinished(ACCOUNT)
     with service.answering(b"later"):
         answers = [service.send(size="full"), service.send(size="full", headers={"Accept": "application/json"})]
     assert [answer.status_code for answer in answers] == [200, 200]
     assert [answer.headers[CREDITS] for answer in answers] == ["1", "1"]
     assert answers[0].data == b"later"
-    assert (balance := service.store.balance(ACCOUNT)) is not None
+    assert (balance := service.store.accounts.balance(ACCOUNT)) is not None
     assert (balance.used, balance.reserved) == (4, 0)
-    assert service.store.get(uid, ACCOUNT) is not None
+    assert service.store.tasks.get(uid, ACCOUNT) is not None
 
 
 def test_equal_requests_at_the_same_time_are_one_task(service: RemoveBg) -> None:
-    service.store.grant(ACCOUNT, 8)
+    service.store.accounts.grant(ACCOUNT, 8)
     with service.answering(), ThreadPoolExecutor(3) as threads:
         answers = list(threads.map(lambda _: service.send(), range(3)))
     assert {answer.status_code for answer in answers} == {200}
-    assert (balance := service.store.balance(ACCOUNT)) is not None
+    assert (balance := service.store.accounts.balance(ACCOUNT)) is not None
     assert balance.used == 1
 
 
@@ -304,7 +304,7 @@ def test_the_task_is_what_the_account_chose(quick: RemoveBg) -> None:
     quick.accounts.change(ACCOUNT, terms=Terms(model="u2netp"))
     quick.harness.offer(Terms(model="u2netp").choice(quick.settings.choice))
     quick.send()
-    [uid] = quick.store.unfinished(ACCOUNT)
+    [uid] = quick.store.tasks.unfinished(ACCOUNT)
     assert stored_item(quick.store, uid).spec.model == "u2netp"
 
 

@@ -135,7 +135,7 @@ def test_a_path_may_end_in_a_slash(service: RemoveBg) -> None:
 
 
 def test_c_6_the_gem_takes_the_first_errors_title_also_of_a_fault(quick: RemoveBg) -> None:
-    failing(quick.store, look=RuntimeError("secret"))
+    failing(quick.store, tasks__look=RuntimeError("secret"))
     error = error_of(quick.send(), 500)
     assert error["code"] == "internal_error"
     assert "secret" not in str(error)

@@ -72,7 +72,7 @@ def test_a_request_that_is_refused_has_its_code_and_leaves_nothing(quick: Remove
 def test_a_task_that_has_failed_is_answered_with_its_code_and_costs_nothing(service: RemoveBg, end: str) -> None:
     status, details = ENDS[end]
     kind, code = end.split()
-    service.store.grant(ACCOUNT, 100)
+    service.store.accounts.grant(ACCOUNT, 100)
     with service.failing(kind, **details):
         answer = service.send()
     error = error_of(answer, status)
@@ -80,7 +80,7 @@ def test_a_task_that_has_failed_is_answered_with_its_code_and_costs_nothing(serv
     is_plain = status >= 500 or error["code"] == "unknown_foreground"
     assert error["detail"] == (ROWS[error["code"]].detail if is_plain else "It is so.")
     assert ("Retry-After" in answer.headers) == (status == 503)
-    assert (balance := service.store.balance(ACCOUNT)) is not None
+    assert (balance := service.store.accounts.balance(ACCOUNT)) is not None
     assert balance.available == 100
 
 
@@ -91,7 +91,7 @@ def test_each_code_of_the_table_is_provoked_somewhere() -> None:
 
 
 def test_a_part_that_is_away_is_503_in_this_form(quick: RemoveBg) -> None:
-    failing(quick.store, look=LedgerUnavailable("away"))
+    failing(quick.store, tasks__look=LedgerUnavailable("away"))
     answer = quick.send()
     assert error_of(answer, 503)["code"] == "unavailable"
     assert int(answer.headers["Retry-After"]) >= 1

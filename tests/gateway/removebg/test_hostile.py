@@ -12,7 +12,7 @@ from cutgate.gateway.removebg.forms import read_fields
 from cutgate.gateway.removebg.options import Options
 from cutgate.gateway.removebg.sources import Sources
 from cutgate.jobs.limits import SourceLimits
-from cutgate.jobs.presets import Choice
+from cutgate.jobs.spec import ModelChoice
 
 LIMITS = SourceLimits(max_bytes=10_000, max_pixels=10_000, max_side_px=1_000)
 NEAR = st.text("0123456789.%px -#abcdefxMPtrueautonone\ud800é\0", max_size=20)
@@ -25,7 +25,7 @@ def test_fields_of_any_value_are_read_or_refused(given_fields: dict[str, object]
     with suppress(Refused):
         options = Options.read(given_fields)
         options.shown_type()
-        options.spec(Choice(model="m"), size, has_background=behind)
+        options.spec(ModelChoice(model="m"), size, has_background=behind)
 
 
 @given(

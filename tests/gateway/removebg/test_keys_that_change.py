@@ -19,7 +19,7 @@ def test_a_key_that_ended_is_refused_with_the_next_request(
 
 
 def test_terms_of_the_account_count_for_the_next_picture(service: RemoveBg) -> None:
-    service.store.grant(ACCOUNT, 6)
+    service.store.accounts.grant(ACCOUNT, 6)
     service.done(size="full")
     service.accounts.change(ACCOUNT, terms=Terms(price_credits=7))
     assert error_of(service.send(size="full", bg_color="red"), 402)["code"] == "insufficient_credits"

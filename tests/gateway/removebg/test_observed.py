@@ -42,7 +42,7 @@ def test_a_line_names_account_and_task_and_no_secret(quick: RemoveBg, capsys: py
     quick.send(image_url="https://user:secret@host/cat.jpg")
     quick.send(headers={"X-Api-Key": "cutgate_secret"})
     said = capsys.readouterr().out
-    [uid] = quick.store.unfinished("shop")
+    [uid] = quick.store.tasks.unfinished("shop")
     assert uid in said
     assert "account=shop" in said
     assert "invalid_image_url" in said

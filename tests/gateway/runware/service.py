@@ -201,8 +201,8 @@ class Service:
         return self.harness.lane
 
     def task_of(self, task: Mapping[str, Any]) -> Task:
-        uid = there(self.store.poll_named(f"runware:{task['taskUUID']}", ACCOUNT)[0].first)
-        return there(self.store.get(uid, ACCOUNT))
+        uid = there(self.store.tasks.poll_named(f"runware:{task['taskUUID']}", ACCOUNT)[0].first)
+        return there(self.store.tasks.get(uid, ACCOUNT))
 
     def spec(self, **fields: Any) -> CutoutSpec:
         """What the core is told to do for a task of these fields."""

@@ -14,15 +14,13 @@ from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.serving import health
 from cutgate.gateway.serving.health import Readiness
+from cutgate.jobs.answers import Memory, WorkerPresence
 from cutgate.jobs.blobs.file import FileBlobStore
-from cutgate.jobs.ledger.answers import Memory
-from cutgate.jobs.ledger.presence import WorkerPresence
-from cutgate.jobs.ledger.redis.client import connect_ledger
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ledger.client import connect_ledger
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings
 from tests.jobs.build import run_at_once
+from tests.ledgers import ReadableLedger
 
 PICTURE = json.dumps(Harness.signed_picture(pictures.BASE64_8X8))
 LIST = '{"Action":"ListTasksDetails","PublicKey":"abcdefg","Signature":"x"}'
@@ -57,12 +55,13 @@ def away(harness: Harness, redis_url: str) -> Harness:
     """The gateway, its ledger's server being another one."""
     settings = make_settings(redis_url=redis_url)
     client = connect_ledger(settings)
+    store = ReadableLedger(client, settings.ledger_limits())
     return replace(
         harness,
         settings=settings,
         accounts=Accounts(KeyTable(client), settings.master_keys()),
-        store=RedisLedger(client, settings.ledger_limits()),
-        presence=RedisPresence(client),
+        store=store,
+        presence=store.presence,
     )
 
 
@@ -126,17 +125,17 @@ def test_a_ledger_that_does_not_answer_is_given_up(gateway: Harness, deaf_server
 def test_a_clock_that_is_half_an_hour_off_is_told(gateway: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every submission would be refused as uploaded too long ago."""
     gateway.presence.announce(WorkerPresence(**WORKER), 10)
-    monkeypatch.setattr(gateway.store, "clock_offset_seconds", lambda: -1_800.0)
+    monkeypatch.setattr(gateway.store.server, "clock_offset_seconds", lambda: -1_800.0)
     assert (ready(gateway), gateway.readiness()["missing"]) == (503, ["right clock"])
 
 
 def test_a_ledger_that_is_almost_full_refuses_new_tasks(gateway: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     full = Memory(used_bytes=95, limit_bytes=100)
-    monkeypatch.setattr(gateway.store, "memory", lambda: full)
+    monkeypatch.setattr(gateway.store.server, "memory", lambda: full)
     response = gateway.post(PICTURE)
     assert (response.status_code, response.get_json()["RetCode"]) == (503, 130)
     assert int(response.headers["Retry-After"]) > 0
     gateway.assert_nothing_left()
     monkeypatch.undo()
-    monkeypatch.setattr("cutgate.jobs.ledger.redis.ledger.ROOM_SECONDS", 0)
+    monkeypatch.setattr("cutgate.jobs.ledger.server.ROOM_SECONDS", 0)
     assert gateway.code(PICTURE) == 0

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from cutgate.gateway.serving.results import SUBJECT_HEADER
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.file import FileBlobStore
-from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import Result
 from cutgate.jobs.urls import ResultPaths
 from tests.fakes import MemoryBlobStore

@@ -20,8 +20,8 @@ from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.hints.queue import queue_name
 from cutgate.jobs.ids import new_task_uid, new_token, result_key, source_key
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState, NewItem, NewTask, Result
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
@@ -99,12 +99,12 @@ def finished(live: LiveGateway, installation: Installation, keys: dict[str, str]
     assert answer["RetCode"] == 0, answer
     with connect(installation.redis_url) as client:
         assert client.llen(queue_name(LANE)) == 1
-        ledger = RedisLedger(client, LedgerLimits())
-        claim = there(ledger.claim([LANE], "worker", new_token()))
+        ledger = Ledger(client, LedgerLimits())
+        claim = there(ledger.claims.take([LANE], "worker", new_token()))
         key = result_key(claim.task, claim.index, claim.token)
         FileBlobStore(installation.blob_dir).put(key, b"picture")
         result = Result(blob=key, media_type="image/png", width_px=8, height_px=8, size_bytes=7)
-        assert ledger.finish(claim, result)
+        assert ledger.claims.finish(claim, result)
     return str(answer["TaskUID"])
 
 
@@ -248,14 +248,14 @@ def test_a_process_that_is_just_starting_hears_that_it_is_to_stop(installation: 
 
 def test_an_item_of_a_lost_worker_goes_back(tmp_path: Path) -> None:
     with redis_server() as redis_url, connect(redis_url) as client:
-        ledger = RedisLedger(client, LedgerLimits(lease_seconds=0.5))
+        ledger = Ledger(client, LedgerLimits(lease_seconds=0.5))
         spec, uid = CutoutSpec(model="isnet-general-use"), new_task_uid()
         item = NewItem(source=source_key(uid, 0), spec=spec)
-        ledger.create(NewTask(uid=uid, account="ada", origin="test", items=(item,)))
-        assert ledger.claim([lane_of(spec)], "lost", new_token()) is not None
+        ledger.tasks.create(NewTask(uid=uid, account="ada", origin="test", items=(item,)))
+        assert ledger.claims.take([lane_of(spec)], "lost", new_token()) is not None
 
         def in_order() -> bool:
-            task = ledger.get(uid, "ada")
+            task = ledger.tasks.get(uid, "ada")
             return task is not None and task.items[0].state is ItemState.QUEUED
 
         with Installation(redis_url, tmp_path / "blobs").serving():

@@ -20,13 +20,12 @@ from redis import Redis
 from cutgate.gateway.serving.app import HOLDS
 from cutgate.gateway.sockets.handover import SOCKET_KEY
 from cutgate.gateway.sockets.socket_holds import HUNG_UP
+from cutgate.jobs.answers import Balance
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.errors import SourceUndecodable
 from cutgate.jobs.ids import new_token, result_key
-from cutgate.jobs.ledger.answers import Balance
+from cutgate.jobs.ledger.client import connect as connect_ledger
 from cutgate.jobs.ledger.keys import KEY_PREFIX
-from cutgate.jobs.ledger.redis.client import connect as connect_ledger
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.observe import metric_names as names
 from cutgate.jobs.record import Claim, Result
 from tests.constants import environment_of
@@ -36,6 +35,7 @@ from tests.gateway.harness import Harness, make_settings, there
 from tests.gateway.installation import Installation, LiveGateway
 from tests.gateway.serving.test_slow_peers import PATIENCE_SECONDS, everything, is_alive, received_bytes
 from tests.gateway.sockets.waiting_gateway import WAIT, waiting_app
+from tests.ledgers import ReadableLedger
 from tests.servers.ports import free_port
 from tests.servers.scrapes import scrape
 from tests.waiting import eventually
@@ -61,7 +61,7 @@ class House:
     """What the log had before the test."""
 
     def __post_init__(self) -> None:
-        self.store = RedisLedger(self.redis, SETTINGS.ledger_limits())
+        self.store = ReadableLedger(self.redis, SETTINGS.ledger_limits())
 
     def begin(self) -> None:
         """Begin with an empty ledger, which is still the storage's, and an empty log."""
@@ -105,7 +105,7 @@ class House:
         return self.store.waiting(SETTINGS.choice.lane)
 
     def claim(self) -> Claim:
-        return there(self.store.claim([SETTINGS.choice.lane], "worker", new_token()))
+        return there(self.store.claims.take([SETTINGS.choice.lane], "worker", new_token()))
 
     def finish(self, data: bytes = b"result", claim: Claim | None = None) -> None:
         """End the next item, or one that was claimed."""
@@ -113,7 +113,7 @@ class House:
         key = result_key(claim.task, claim.index, claim.token)
         self.blobs.put(key, data)
         result = Result(blob=key, media_type="image/png", width_px=8, height_px=8, size_bytes=len(data))
-        assert self.store.finish(claim, result)
+        assert self.store.claims.finish(claim, result)
 
     def lines(self) -> list[dict[str, Any]]:
         """What the log tells of requests of the path."""
@@ -122,7 +122,7 @@ class House:
         return [line for line in lines if line.get("endpoint") == "waiting.wait"]
 
     def balance(self) -> Balance:
-        return there(self.store.balance("shop"))
+        return there(self.store.accounts.balance("shop"))
 
 
 @contextmanager
@@ -203,7 +203,7 @@ def test_it_is_told_of_once_with_its_own_status_and_its_whole_time(house: House)
     with house.ask() as caller:
         house.held(1)
         assert house.lines() == []
-        assert house.store.fail(house.claim(), SourceUndecodable("damaged").facts())
+        assert house.store.claims.fail(house.claim(), SourceUndecodable("damaged").facts())
         status, _, body = answer_of(caller)
     assert (status, body) == (422, SourceUndecodable.kind.encode())
     [line] = house.lines()
@@ -222,7 +222,7 @@ def test_what_the_answer_raises_is_answered_as_if_the_view_did(house: House) -> 
 
 
 def test_when_the_time_is_over_the_work_goes_on_and_a_repeat_joins_it(house: House) -> None:
-    house.store.grant("shop", 10)
+    house.store.accounts.grant("shop", 10)
     picture = house.new_picture()
     with house.ask(picture, seconds=0.2) as caller:
         status, headers, _ = answer_of(caller)
@@ -237,7 +237,7 @@ def test_when_the_time_is_over_the_work_goes_on_and_a_repeat_joins_it(house: Hou
 
 
 def test_equal_requests_wait_for_one_task_and_cost_once(house: House) -> None:
-    house.store.grant("shop", 10)
+    house.store.accounts.grant("shop", 10)
     picture = house.new_picture()
     with ExitStack() as held:
         callers = [held.enter_context(house.ask(picture)) for _ in range(4)]
@@ -250,7 +250,7 @@ def test_equal_requests_wait_for_one_task_and_cost_once(house: House) -> None:
 
 @pytest.mark.parametrize("at_once", [False, True], ids=["in order", "killed"])
 def test_the_task_of_a_caller_that_hangs_up_is_terminated_for_free(house: House, *, at_once: bool) -> None:
-    house.store.grant("shop", 10)
+    house.store.accounts.grant("shop", 10)
     caller = house.ask()
     house.held(1)
     hang_up(caller, at_once=at_once)

@@ -21,7 +21,7 @@ from cutgate.gateway.tasks.drafts import Draft
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.submit import DraftRejected, Submissions
 from cutgate.gateway.tasks.wait import NoPlaceToWait
-from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import ItemState, Task
 from cutgate.jobs.spec import CutoutSpec
 from tests.gateway.harness import there

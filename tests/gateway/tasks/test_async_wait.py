@@ -9,7 +9,7 @@ import pytest
 from cutgate.gateway.tasks import async_wait
 from cutgate.gateway.tasks.async_wait import AsyncWaits
 from cutgate.jobs.ids import TaskUid, new_task_uid
-from cutgate.jobs.ledger.redis.events import RedisTaskEvents
+from cutgate.jobs.ledger.events import TaskEvents
 from cutgate.jobs.record import Task
 
 PATIENCE_SECONDS = 20
@@ -36,7 +36,7 @@ def test_a_record_that_cannot_be_read_ends_no_other_wait() -> None:
         return dict.fromkeys(uids)
 
     async def waiting() -> tuple[object, ...]:
-        waits = AsyncWaits(find, cast("RedisTaskEvents", Silence()))
+        waits = AsyncWaits(find, cast("TaskEvents", Silence()))
         first = asyncio.gather(
             waits.wait("ada", broken, 0.5), waits.wait("ada", good, PATIENCE_SECONDS), return_exceptions=True
         )
@@ -57,7 +57,7 @@ def test_not_all_records_are_read_at_the_same_moment() -> None:
         return {}
 
     async def waiting() -> None:
-        waits = AsyncWaits(find, cast("RedisTaskEvents", Silence()))
+        waits = AsyncWaits(find, cast("TaskEvents", Silence()))
         async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
             callers = [group.create_task(waits.wait("ada", uid)) for uid in many]
             while not read:
@@ -92,7 +92,7 @@ def test_however_much_news_there_is_all_records_are_read() -> None:
         return {quiet: None} if looks == 2 else {}
 
     async def waiting() -> object:
-        waits = AsyncWaits(find, cast("RedisTaskEvents", chatter))
+        waits = AsyncWaits(find, cast("TaskEvents", chatter))
         other = asyncio.create_task(waits.wait("ada", restless))
         try:
             return await waits.wait("ada", quiet, PATIENCE_SECONDS)

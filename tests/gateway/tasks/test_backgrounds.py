@@ -27,7 +27,7 @@ def draft(background: Source) -> Draft:
 
 
 def blobs_of_next(house: House) -> tuple[bytes, bytes]:
-    claim = there(house.store.claim([LANE], "worker", "token-of-a-claim"))
+    claim = there(house.store.claims.take([LANE], "worker", "token-of-a-claim"))
     return house.blobs.get(claim.source), house.blobs.get(there(claim.background))
 
 
@@ -74,7 +74,7 @@ def test_one_that_is_gone_leaves_nothing(house: House) -> None:
 
 
 def test_a_refused_task_leaves_nothing(house: House) -> None:
-    house.store.grant("a", 0)
+    house.store.accounts.grant("a", 0)
     with pytest.raises(InsufficientCredits):
         house.submit(draft(BEACH_TEXT))
     assert house.blobs.keys() == ()

@@ -7,12 +7,11 @@ import pytest
 
 from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.tasks.offers import MEMORY_SECONDS
-from cutgate.jobs.presets import PRESETS, Choice
-from cutgate.jobs.spec import Precision
+from cutgate.jobs.spec import PRESETS, ModelChoice, Precision
 from tests.fakes import ManualClock
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, Harness
-from tests.ledgers import FreshPresence
+from tests.ledgers import fresh_presence
 
 BEST = PRESETS["best"]
 
@@ -34,13 +33,13 @@ def test_the_accounts_model_is_the_lane(gateway: Harness) -> None:
 def test_a_model_of_its_own_is_computed_exactly(gateway: Harness) -> None:
     gateway = gateway.with_settings(precision=Precision.FAST)
     gateway.accounts.change(ACCOUNT, terms=Terms(model="u2netp"))
-    gateway.offer(Choice(model="u2netp"))
+    gateway.offer(ModelChoice(model="u2netp"))
     gateway.submit()
     assert gateway.hints == ["u2netp:exact"]
 
 
 def test_a_precision_of_its_own_is_of_the_installations_model(gateway: Harness) -> None:
-    fast = Choice(model=gateway.settings.model, precision=Precision.FAST)
+    fast = ModelChoice(model=gateway.settings.model, precision=Precision.FAST)
     gateway.accounts.change(ACCOUNT, terms=Terms(precision=Precision.FAST))
     gateway.offer(fast)
     gateway.submit()
@@ -69,7 +68,7 @@ def test_the_installations_model_is_never_refused(gateway: Harness) -> None:
 def on_a_clock(gateway: Harness) -> tuple[Harness, ManualClock]:
     """A gateway whose account asks for `best`, with the workers' presence on a clock of its own."""
     clock = ManualClock()
-    gateway = replace(gateway, presence=FreshPresence(clock))
+    gateway = replace(gateway, presence=fresh_presence(clock))
     gateway.accounts.change(ACCOUNT, terms=Terms(**BEST.model_dump()))
     return gateway, clock
 

@@ -15,7 +15,7 @@ from cutgate.gateway.serving import health
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.blobs.s3_store import PROBE
-from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.ports import BlobStore
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings
 from tests.servers.relay import relay_to

@@ -68,7 +68,7 @@ def test_a_refusal_that_comes_late_deletes_the_blobs_if_it_can_and_stays_a_refus
 
     def put_slowly(key: BlobKey, data: bytes) -> None:
         put(key, data)
-        house.store.create(new_task(account="a"))
+        house.store.tasks.create(new_task(account="a"))
 
     monkeypatch.setattr(house.blobs, "put", put_slowly)
     if not deletes:
@@ -80,13 +80,13 @@ def test_a_refusal_that_comes_late_deletes_the_blobs_if_it_can_and_stays_a_refus
 
 def full() -> House:
     house = House(cap=1)
-    house.store.create(new_task(account="a"))
+    house.store.tasks.create(new_task(account="a"))
     return house
 
 
 def poor() -> House:
     house = House(cap=100)
-    house.store.grant("a", 1)
+    house.store.accounts.grant("a", 1)
     return house
 
 
@@ -104,8 +104,8 @@ def test_what_must_be_refused_is_refused_before_anything_is_written(
     with pytest.raises(error):
         house.submit(*[INLINE] * count, key=key)
     assert house.events == []
-    house.store.grant("a", 100)
-    assert house.store.poll_named("key", "a")[1] is None
+    house.store.accounts.grant("a", 100)
+    assert house.store.tasks.poll_named("key", "a")[1] is None
 
 
 @pytest.mark.parametrize("make", [full, poor])
@@ -182,7 +182,7 @@ def test_a_request_with_a_name_joins_by_its_name_alone(house: House) -> None:
 def test_what_somebody_waits_for_comes_before_the_rest_of_its_account(house: House) -> None:
     house.submit(INLINE)
     urgent = house.submit(INLINE, urgent=True)
-    assert there(house.store.claim([LANE], "worker", "token")).task == urgent.uid
+    assert there(house.store.claims.take([LANE], "worker", "token")).task == urgent.uid
 
 
 def test_a_repeat_is_known_after_the_model_was_changed(house: House) -> None:
@@ -205,7 +205,7 @@ UPLOAD = Delivery(kind=DeliveryKind.UPLOAD, url="https://uploads.example/put")
 
 
 def due(house: House) -> list[tuple[str, str]]:
-    errands = [take_errand(house.store) for _ in range(house.store.errands_due())]
+    errands = [take_errand(house.store) for _ in range(house.store.errands.due())]
     return sorted((errand.kind.value, errand.url) for errand in errands)
 
 
@@ -260,7 +260,7 @@ def test_what_a_facade_should_have_refused_writes_nothing(
     with pytest.raises(ValueError, match="at most"):
         house.submit(INLINE, key="key", memo=memo, deliveries=deliveries)
     assert house.blobs.keys() == ()
-    assert house.store.unfinished("a") == ()
+    assert house.store.tasks.unfinished("a") == ()
 
 
 def tasks_of(house: House) -> Tasks:

@@ -14,8 +14,7 @@ from cutgate.jobs.errors import (
     SourceTooLarge,
     SourceUnreachable,
 )
-from cutgate.jobs.ledger.errands import ErrandKind
-from cutgate.jobs.record import ItemState
+from cutgate.jobs.record import ErrandKind, ItemState
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import there
 from tests.gateway.use_cases import INLINE, PNG, SPEC, House
@@ -41,9 +40,9 @@ class TestUrls:
 
     def test_it_costs_and_counts_like_any_other(self) -> None:
         house = House(cap=1)
-        house.store.grant("a", 5)
+        house.store.accounts.grant("a", 5)
         house.submit(SourceUrl(URL))
-        assert there(house.store.balance("a")).reserved == 1
+        assert there(house.store.accounts.balance("a")).reserved == 1
         with pytest.raises(QueueFull):
             house.submit(SourceUrl(URL))
 
@@ -134,7 +133,7 @@ class TestKeptPictures:
         assert isinstance(caught.value.reason, SourceTooLarge)
 
     def test_one_that_vanished_meanwhile_leaves_nothing(self, house: House) -> None:
-        house.store.grant("a", 5)
+        house.store.accounts.grant("a", 5)
         kept = house.upload()
         house.blobs.delete(kept.blob)
         with pytest.raises(PictureGone) as caught:
@@ -142,7 +141,7 @@ class TestKeptPictures:
         assert caught.value.index == 2
         assert house.blobs.keys() == ()
         assert house.hints == []
-        assert there(house.store.balance("a")).reserved == 0
+        assert there(house.store.accounts.balance("a")).reserved == 0
         house.submit(INLINE, key="key")
 
     def test_a_refusal_deletes_the_copy_and_nothing_else(self) -> None:

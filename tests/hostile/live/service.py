@@ -171,14 +171,14 @@ def _judge_rest(target: Target, findings: Findings, before_bytes: int) -> None:
     """Hold what is left, once everything has ended, to what there should be."""
     service = target.service
     account = target.credentials.account
-    for uid in service.ledger.unfinished(account):
-        service.ledger.terminate(uid, account)  # nobody fetches what was asked for by URL
+    for uid in service.ledger.tasks.unfinished(account):
+        service.ledger.tasks.terminate(uid, account)  # nobody fetches what was asked for by URL
     try:
         eventually(lambda: not still_open(service.client), SETTLE_SECONDS)
     except AssertionError:
         findings.blame("work is left open", ", ".join(still_open(service.client))[:200])
     for name in (account, target.bystander.account):
-        balance = service.ledger.balance(name)
+        balance = service.ledger.accounts.balance(name)
         if balance is None or balance.reserved:
             findings.blame("credits are left reserved", f"{name}: {balance}")
     for path in strays(service):

@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing
 from cutgate.jobs.ids import BlobKey, new_task_uid, new_token, result_key, source_key
+from cutgate.jobs.ports import BlobStore
 from tests.jobs.build import run_at_once
 
 

@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cutgate.jobs.blob_settings import BlobSettings
 from cutgate.jobs.blobs.s3_client import connect
 from cutgate.jobs.blobs.s3_store import PROBE, S3BlobStore
-from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing, BlobStoreUnavailable
 from cutgate.jobs.ids import BlobKey, new_task_uid, new_token, result_key, source_key
+from cutgate.jobs.ports import BlobStore
+from cutgate.jobs.settings import BlobSettings
 from tests.servers.ports import free_port
 from tests.servers.relay import Relay, relay_to
 from tests.servers.s3_server import Bucket, elsewhere

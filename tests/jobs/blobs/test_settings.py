@@ -5,12 +5,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from cutgate.jobs.blob_settings import BlobSettings
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.blobs.s3_store import S3BlobStore
 from cutgate.jobs.ids import new_task_uid, source_key
-from cutgate.jobs.settings import JobSettings, WrongSettings, load_settings
+from cutgate.jobs.settings import BlobSettings, JobSettings, WrongSettings, load_settings
 from tests.servers.s3_server import Bucket
 
 SECRET = "very-secret-indeed"
@@ -91,5 +90,5 @@ def test_what_cannot_be(name: str, value: str) -> None:
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cutgate.jobs.blob_settings.find_spec", lambda name: None)
+    monkeypatch.setattr("cutgate.jobs.settings.find_spec", lambda name: None)
     assert "pip install 'cutgate[s3]'" in problems(**S3)["blob_store"]

@@ -9,8 +9,7 @@ from redis import Redis
 from cutgate.jobs.hints.celery import broker_url, celery_settings
 from cutgate.jobs.hints.queue import TASK_NAME, queue_name
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim
 from tests.broker import application, take_hint
@@ -31,22 +30,22 @@ def broker() -> Iterator[str]:
 
 
 @pytest.fixture
-def usual_ledger(broker: str) -> Iterator[RedisLedger]:
+def usual_ledger(broker: str) -> Iterator[Ledger]:
     with connect(broker) as client:
         client.flushdb()
-        yield RedisLedger(client, LedgerLimits())
+        yield Ledger(client, LedgerLimits())
 
 
-def test_a_hint_is_a_message_that_carries_the_lane(broker: str, usual_ledger: RedisLedger) -> None:
-    usual_ledger.create(new_task(item_count=2))
-    usual_ledger.create(new_task(spec=OTHER_SPEC))
+def test_a_hint_is_a_message_that_carries_the_lane(broker: str, usual_ledger: Ledger) -> None:
+    usual_ledger.tasks.create(new_task(item_count=2))
+    usual_ledger.tasks.create(new_task(spec=OTHER_SPEC))
     assert sorted(hints_of(usual_ledger)) == sorted([LANE, LANE, OTHER_LANE])
     assert [take_hint(broker, LANE), take_hint(broker, LANE), take_hint(broker, LANE)] == [LANE, LANE, None]
 
 
-def test_it_says_what_celerys_own_message_says(broker: str, usual_ledger: RedisLedger) -> None:
+def test_it_says_what_celerys_own_message_says(broker: str, usual_ledger: Ledger) -> None:
     """All that Celery's workers read of a message, and nothing that theirs has not."""
-    usual_ledger.create(new_task())
+    usual_ledger.tasks.create(new_task())
     app = application(broker)
     with Redis.from_url(broker, decode_responses=True) as client:
         ours = json.loads(client.rpop(queue_name(LANE)) or "")
@@ -61,21 +60,21 @@ def test_it_says_what_celerys_own_message_says(broker: str, usual_ledger: RedisL
     assert ours["headers"]["id"] == ours["properties"]["correlation_id"] == ours["properties"]["delivery_tag"]
 
 
-def test_each_message_has_an_id_of_its_own(broker: str, usual_ledger: RedisLedger) -> None:
-    usual_ledger.create(new_task(item_count=3))
+def test_each_message_has_an_id_of_its_own(broker: str, usual_ledger: Ledger) -> None:
+    usual_ledger.tasks.create(new_task(item_count=3))
     with Redis.from_url(broker) as client:
         messages = [json.loads(message) for message in client.lrange(queue_name(LANE), 0, -1)]
     assert len({message["properties"]["delivery_tag"] for message in messages}) == 3
 
 
-def test_a_celery_worker_is_called(broker: str, usual_ledger: RedisLedger) -> None:
+def test_a_celery_worker_is_called(broker: str, usual_ledger: Ledger) -> None:
     app, called = application(broker), list[str]()
 
     @app.task(name=TASK_NAME)  # type: ignore[untyped-decorator]
     def run(lane: str) -> None:
         called.append(lane)
 
-    usual_ledger.create(new_task())
+    usual_ledger.tasks.create(new_task())
     # A worker of one thread in this one, until it has taken what there is.
     with app.connection_for_read() as connection:
         message = connection.default_channel.basic_get(queue_name(LANE))
@@ -89,7 +88,7 @@ class TestHowMany:
 
     def follow(self, ledger: Ledger) -> Claim | None:
         """What a worker does with a hint, where there is one."""
-        return ledger.claim([LANE], "worker", new_token()) if lose_hints(ledger, 1) else None
+        return ledger.claims.take([LANE], "worker", new_token()) if lose_hints(ledger, 1) else None
 
     def test_a_long_line_has_no_more_than_workers_need(self, ledger: Ledger) -> None:
         for _ in range(20):
@@ -115,20 +114,20 @@ class TestHowMany:
         claim = self.follow(ledger)
         assert claim is not None
         assert hints_of(ledger) == []
-        assert ledger.give_back(claim)
+        assert ledger.claims.give_back(claim)
         assert hints_of(ledger) == [LANE]
 
     def test_a_lost_workers_item_is_told_at_once(self, ledger: Ledger) -> None:
         ledger.submit()
         assert self.follow(ledger)
         ledger.clock.advance(16)
-        assert ledger.reap().requeued == 1
+        assert ledger.upkeep.reap().requeued == 1
         assert hints_of(ledger) == [LANE]
 
     def test_a_repeat_of_a_task_sends_none(self, ledger: Ledger) -> None:
         task = new_task()
         for _ in range(3):
-            ledger.create(task)
+            ledger.tasks.create(task)
         assert hints_of(ledger) == [LANE]
 
 

@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.answers import Balance
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.answers import Balance
-from cutgate.jobs.ledger.encoding import decode_request
 from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import Claim, ItemState, Request, TaskStatus
 from tests.jobs.build import (
     DELIVERIES,
@@ -27,7 +26,7 @@ from tests.waiting import PATIENCE_SECONDS
 class TestClaim:
     def test_it_hands_over_the_item(self, ledger: Ledger) -> None:
         task = ledger.submit()
-        claim = ledger.claim([LANE], "worker-7", "token-1234")
+        claim = ledger.claims.take([LANE], "worker-7", "token-1234")
         assert claim is not None
         assert (claim.task, claim.index, claim.attempt) == (task.uid, 0, 1)
         assert (claim.owner, claim.token) == ("worker-7", "token-1234")
@@ -39,19 +38,19 @@ class TestClaim:
 
     def test_nothing_waits(self, ledger: Ledger) -> None:
         assert ledger.no_claim()
-        assert ledger.claim([], "worker-1", new_token()) is None
+        assert ledger.claims.take([], "worker-1", new_token()) is None
 
     def test_only_its_lanes_in_order_of_preference(self, ledger: Ledger) -> None:
         others = [ledger.submit(spec=OTHER_SPEC).uid for _ in range(2)]
         assert ledger.no_claim()
         mine = ledger.submit().uid
-        claims = [ledger.claim([OTHER_LANE, LANE], "worker-1", new_token()) for _ in range(3)]
+        claims = [ledger.claims.take([OTHER_LANE, LANE], "worker-1", new_token()) for _ in range(3)]
         assert [claim and claim.task for claim in claims] == [*others, mine]
 
     def test_a_repeat_has_the_same_item(self, ledger: Ledger) -> None:
         ledger.submit(item_count=2)
         token = new_token()
-        first, again = ledger.claim([LANE], "w", token), ledger.claim([LANE], "w", token)
+        first, again = ledger.claims.take([LANE], "w", token), ledger.claims.take([LANE], "w", token)
         assert first is not None
         assert again is not None
         assert again.deadline_in_seconds == pytest.approx(first.deadline_in_seconds, abs=5)
@@ -61,7 +60,7 @@ class TestClaim:
 
     def test_many_at_once_share_no_item(self, ledger: Ledger) -> None:
         ledger.submit(item_count=12)
-        claims = run_at_once(20, lambda _: ledger.claim([LANE], "worker-1", new_token()))
+        claims = run_at_once(20, lambda _: ledger.claims.take([LANE], "worker-1", new_token()))
         assert sorted(claim.index for claim in claims if claim is not None) == list(range(12))
 
     def test_a_lapsed_lease_is_the_reapers(self, ledger: Ledger) -> None:
@@ -78,98 +77,98 @@ class TestRenew:
     def test_after_its_lease_lapsed(self, ledger: Ledger) -> None:
         claim = ledger.claimed()
         ledger.clock.advance(seconds=40)
-        assert ledger.renew(claim)
+        assert ledger.claims.renew(claim)
         assert ledger.done(claim)
 
     def test_not_past_the_hard_deadline(self, ledger: Ledger) -> None:
         claim = ledger.claimed()
         for _ in range(5):
             ledger.clock.advance(seconds=10)
-            assert ledger.renew(claim)
+            assert ledger.claims.renew(claim)
         ledger.clock.advance(seconds=10)
-        assert not ledger.renew(claim)
+        assert not ledger.claims.renew(claim)
 
     def test_a_repeated_claim_says_what_is_left(self, ledger: Ledger) -> None:
         ledger.submit()
         token = new_token()
-        ledger.claim([LANE], "worker-1", token)
+        ledger.claims.take([LANE], "worker-1", token)
         ledger.clock.advance(seconds=20)
-        again = ledger.claim([LANE], "worker-1", token)
+        again = ledger.claims.take([LANE], "worker-1", token)
         assert again is not None
         assert again.deadline_in_seconds == pytest.approx(40, abs=5)
 
 
 class TestEnd:
     def test_finish_keeps_the_result_and_books(self, ledger: Ledger) -> None:
-        ledger.grant("alice", 10)
+        ledger.accounts.grant("alice", 10)
         claim = ledger.claimed(price=3)
         assert ledger.done(claim)
         item = ledger.item(claim)
         assert (item.state, item.result, item.error) == (ItemState.DONE, result_of(claim), None)
-        assert ledger.balance("alice") == Balance(granted=10, used=3, reserved=0)
+        assert ledger.accounts.balance("alice") == Balance(granted=10, used=3, reserved=0)
         assert ledger.task(claim.task).booked == 3
 
     def test_fail_keeps_the_error_and_releases(self, ledger: Ledger) -> None:
-        ledger.grant("alice", 10)
+        ledger.accounts.grant("alice", 10)
         claim = ledger.claimed(price=3)
-        assert ledger.fail(claim, ERROR)
+        assert ledger.claims.fail(claim, ERROR)
         item = ledger.item(claim)
         assert (item.state, item.result, item.error) == (ItemState.FAILED, None, ERROR)
-        assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=0)
+        assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=0)
 
     def test_what_was_done_is_counted_of_every_account(self, ledger: Ledger) -> None:
-        done, failed, again = ledger.claims(item_count=3, price=3)
+        done, failed, again = ledger.claimed_items(item_count=3, price=3)
         assert ledger.booked("alice") == 0
         ledger.done(done)
         ledger.done(done)
-        ledger.fail(failed, ERROR)
+        ledger.claims.fail(failed, ERROR)
         assert ledger.booked("alice") == 3
-        assert ledger.balance("alice") is None
+        assert ledger.accounts.balance("alice") is None
         # What was done before the account was metered is not charged afterwards.
-        assert ledger.grant("alice", 10) == Balance(granted=10, used=0, reserved=0)
+        assert ledger.accounts.grant("alice", 10) == Balance(granted=10, used=0, reserved=0)
         ledger.done(again)
         assert (ledger.booked("alice"), ledger.booked("bob")) == (6, 0)
 
     def test_repeats_answer_as_the_first_time_and_book_once(self, ledger: Ledger) -> None:
-        ledger.grant("alice", 10)
-        done, failed = ledger.claims(item_count=2)
+        ledger.accounts.grant("alice", 10)
+        done, failed = ledger.claimed_items(item_count=2)
         assert [ledger.done(done) for _ in range(3)] == [True] * 3
-        assert [ledger.fail(failed, ERROR) for _ in range(3)] == [True] * 3
-        assert ledger.balance("alice") == Balance(granted=10, used=1, reserved=0)
+        assert [ledger.claims.fail(failed, ERROR) for _ in range(3)] == [True] * 3
+        assert ledger.accounts.balance("alice") == Balance(granted=10, used=1, reserved=0)
         assert ledger.task(done.task).status is TaskStatus.FINISHED
 
     def test_an_end_is_final(self, ledger: Ledger) -> None:
-        done, failed = ledger.claims(item_count=2)
+        done, failed = ledger.claimed_items(item_count=2)
         ledger.done(done)
-        ledger.fail(failed, ERROR)
-        assert not ledger.fail(done, ERROR)
+        ledger.claims.fail(failed, ERROR)
+        assert not ledger.claims.fail(done, ERROR)
         assert not ledger.done(failed)
         assert not ledger.done(replace(done, token=new_token()))
         for claim in (done, failed):
-            assert not ledger.renew(claim)
-            assert not ledger.give_back(claim)
+            assert not ledger.claims.renew(claim)
+            assert not ledger.claims.give_back(claim)
         assert ledger.item(done).result == result_of(done)
         assert ledger.error(failed) == ERROR
 
     def test_a_foreign_token_has_no_effect(self, ledger: Ledger) -> None:
-        ledger.grant("alice", 2)
-        claim, other = ledger.claims(item_count=2)
+        ledger.accounts.grant("alice", 2)
+        claim, other = ledger.claimed_items(item_count=2)
         for foreign in (
             replace(claim, token=new_token()),
             replace(claim, index=other.index),
             replace(claim, index=7),
         ):
-            assert not ledger.renew(foreign)
-            assert not ledger.give_back(foreign)
+            assert not ledger.claims.renew(foreign)
+            assert not ledger.claims.give_back(foreign)
             assert not ledger.done(foreign)
-            assert not ledger.fail(foreign, ERROR)
+            assert not ledger.claims.fail(foreign, ERROR)
         assert ledger.item(claim).state is ledger.item(other).state is ItemState.RUNNING
-        assert ledger.balance("alice") == Balance(granted=2, used=0, reserved=2)
+        assert ledger.accounts.balance("alice") == Balance(granted=2, used=0, reserved=2)
 
     def test_only_one_of_two_ends_counts(self, ledger: Ledger) -> None:
-        ledger.grant("alice", 1)
+        ledger.accounts.grant("alice", 1)
         claim = ledger.claimed()
-        ends = run_at_once(2, lambda n: ledger.done(claim) if n else ledger.fail(claim, ERROR))
+        ends = run_at_once(2, lambda n: ledger.done(claim) if n else ledger.claims.fail(claim, ERROR))
         assert ends.count(True) == 1
 
 
@@ -184,7 +183,7 @@ def test_the_status_follows_the_items(ledger: Ledger) -> None:
     seen.append(status())
     ledger.done(first)
     seen.append(status())
-    ledger.fail(ledger.next_claim(), ERROR)
+    ledger.claims.fail(ledger.next_claim(), ERROR)
     seen.append(status())
     assert seen == [
         (TaskStatus.QUEUING, False),
@@ -198,9 +197,9 @@ def test_a_claim_that_comes_late_once_more_takes_nothing(ledger: Ledger) -> None
     """Its caller has gone on: what it took would lie there until its lease is over."""
     claim = ledger.claimed(item_count=2)
     assert ledger.done(claim)
-    assert ledger.claim([LANE], "worker-1", claim.token) is None
+    assert ledger.claims.take([LANE], "worker-1", claim.token) is None
     ledger.clock.advance(seconds=61)
-    assert ledger.claim([LANE], "worker-1", claim.token) is not None
+    assert ledger.claims.take([LANE], "worker-1", claim.token) is not None
 
 
 def test_an_index_that_names_what_is_not_there_is_mended(ledger: Ledger) -> None:
@@ -227,21 +226,21 @@ def test_a_claim_says_how_long_its_item_waited(ledger: Ledger) -> None:
     ledger.submit()
     ledger.clock.advance(1_000)
     token = new_token()
-    first = ledger.claim([LANE], "worker-1", token)
+    first = ledger.claims.take([LANE], "worker-1", token)
     ledger.clock.advance(1)
-    again = ledger.claim([LANE], "worker-1", token)
+    again = ledger.claims.take([LANE], "worker-1", token)
     assert first is not None
     assert again is not None
     assert first.waited_seconds == again.waited_seconds
     assert first.waited_seconds == pytest.approx(1_000, abs=PATIENCE_SECONDS)
-    assert ledger.give_back(first)
+    assert ledger.claims.give_back(first)
     assert ledger.next_claim().waited_seconds < PATIENCE_SECONDS
 
 
 def test_errands_say_it_too(ledger: Ledger) -> None:
     fetch = ledger.fetching(deliveries=DELIVERIES, request=REQUEST)
     assert fetch.request == REQUEST
-    assert ledger.fetched(fetch)
+    assert ledger.errands.fetched(fetch)
     assert ledger.done(ledger.next_claim())
     assert [ledger.next_errand().request for _ in DELIVERIES] == [REQUEST] * len(DELIVERIES)
 
@@ -249,19 +248,8 @@ def test_errands_say_it_too(ledger: Ledger) -> None:
 def test_nothing_known_is_nothing(ledger: Ledger) -> None:
     errand = ledger.fetching()
     assert errand.request == Request()
-    assert ledger.fetched(errand)
+    assert ledger.errands.fetched(errand)
     assert ledger.next_claim().request == Request()
-
-
-def test_a_task_from_before_there_were_requests(ledger: Ledger) -> None:
-    task = ledger.submit(request=REQUEST)
-    assert ledger.client.hdel(f"{ledger.key_prefix}task:{task.uid}", "request") == 1
-    assert ledger.next_claim().request == Request()
-
-
-def test_what_a_newer_version_adds_is_left_aside() -> None:
-    assert decode_request('{"uuid": "r-1", "colour": "blue"}') == Request(uuid="r-1")
-    assert decode_request(None) == decode_request("") == Request()
 
 
 @pytest.mark.parametrize("late_is_first", [True, False])
@@ -270,7 +258,7 @@ def test_a_late_finisher_overwrites_nothing(ledger: Ledger, file_blobs: BlobStor
     late = ledger.claimed()
     file_blobs.put(late.source, b"source")
     ledger.clock.advance(seconds=LIMITS.lease_seconds + 1)
-    ledger.reap()
+    ledger.upkeep.reap()
     winner = ledger.next_claim()
 
     def end(claim: Claim) -> None:

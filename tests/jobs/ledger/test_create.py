@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from cutgate.jobs.answers import Balance, Created
 from cutgate.jobs.errors import IdempotencyConflict, InsufficientCredits, QueueFull, SourceExpired
 from cutgate.jobs.ids import new_task_uid
-from cutgate.jobs.ledger.answers import Balance, Created
 from cutgate.jobs.ledger.keys import short_digest
 from cutgate.jobs.record import AccountCaps, Idempotency, ItemState, Joining, TaskStatus
 from tests.jobs.build import ERROR, LANE, OTHER_LANE, SPEC, Ledger, new_task, run_at_once
@@ -15,7 +15,7 @@ from tests.ledgers import stored_item
 
 def test_a_task_is_stored_as_it_was_given(ledger: Ledger) -> None:
     task = new_task(item_count=3, price=2)
-    assert ledger.create(task) == Created(uid=task.uid, repeated=False)
+    assert ledger.tasks.create(task) == Created(uid=task.uid, repeated=False)
     stored = ledger.task(task.uid)
     assert (stored.uid, stored.account, stored.origin) == (task.uid, "alice", "test")
     assert (stored.status, stored.ended_at_ms, stored.booked) == (TaskStatus.QUEUING, None, 0)
@@ -29,58 +29,58 @@ def test_a_task_is_stored_as_it_was_given(ledger: Ledger) -> None:
 
 def test_text_is_kept_in_every_script(ledger: Ledger) -> None:
     task = ledger.submit(account='a:b/"ç"\\ 鍵', idempotency=Idempotency(key="clé / 1", content_digest="x y"))
-    assert ledger.get(task.uid, 'a:b/"ç"\\ 鍵') is not None
+    assert ledger.tasks.get(task.uid, 'a:b/"ç"\\ 鍵') is not None
     again = new_task(account=task.account, idempotency=task.idempotency)
-    assert ledger.create(again) == Created(uid=task.uid, repeated=True)
+    assert ledger.tasks.create(again) == Created(uid=task.uid, repeated=True)
 
 
 def test_a_foreign_account_sees_nothing(ledger: Ledger) -> None:
-    assert ledger.get(ledger.submit().uid, "bob") is None
-    assert ledger.get(new_task_uid(), "alice") is None
+    assert ledger.tasks.get(ledger.submit().uid, "bob") is None
+    assert ledger.tasks.get(new_task_uid(), "alice") is None
 
 
 def test_a_repeat_of_a_task_changes_nothing(ledger: Ledger) -> None:
-    ledger.grant("alice", 5)
+    ledger.accounts.grant("alice", 5)
     task = new_task(item_count=2)
-    first, again = ledger.create(task), ledger.create(task)
+    first, again = ledger.tasks.create(task), ledger.tasks.create(task)
     assert first == again == Created(uid=task.uid, repeated=False)
-    assert ledger.balance("alice") == Balance(granted=5, used=0, reserved=2)
+    assert ledger.accounts.balance("alice") == Balance(granted=5, used=0, reserved=2)
     assert ledger.waiting(LANE) == 2
 
 
 class TestCredits:
     def test_an_account_without_a_grant_is_not_metered(self, ledger: Ledger) -> None:
         ledger.submit(price=1_000_000)
-        assert ledger.balance("alice") is None
+        assert ledger.accounts.balance("alice") is None
 
     def test_the_price_is_reserved(self, ledger: Ledger) -> None:
-        assert ledger.grant("alice", 8) == Balance(granted=8, used=0, reserved=0)
-        assert ledger.grant("alice", 2) == Balance(granted=10, used=0, reserved=0)
+        assert ledger.accounts.grant("alice", 8) == Balance(granted=8, used=0, reserved=0)
+        assert ledger.accounts.grant("alice", 2) == Balance(granted=10, used=0, reserved=0)
         ledger.submit(item_count=3, price=2)
-        balance = ledger.balance("alice")
+        balance = ledger.accounts.balance("alice")
         assert balance == Balance(granted=10, used=0, reserved=6)
         assert balance.available == 4
-        assert ledger.balance("bob") is None
+        assert ledger.accounts.balance("bob") is None
 
     def test_a_task_that_costs_too_much_is_refused_whole(self, ledger: Ledger) -> None:
-        ledger.grant("alice", 2)
+        ledger.accounts.grant("alice", 2)
         task = new_task(item_count=3)
         with pytest.raises(InsufficientCredits) as refusal:
-            ledger.create(task)
+            ledger.tasks.create(task)
         assert (refusal.value.available, refusal.value.price) == (2, 3)
-        assert ledger.get(task.uid, "alice") is None
+        assert ledger.tasks.get(task.uid, "alice") is None
         assert ledger.waiting(LANE) == 0
-        assert ledger.balance("alice") == Balance(granted=2, used=0, reserved=0)
+        assert ledger.accounts.balance("alice") == Balance(granted=2, used=0, reserved=0)
 
     def test_what_was_accepted_before_the_first_grant_stays_free(self, ledger: Ledger) -> None:
-        first, second = ledger.claims(item_count=2)
-        ledger.grant("alice", 1)
+        first, second = ledger.claimed_items(item_count=2)
+        ledger.accounts.grant("alice", 1)
         ledger.done(first)
-        ledger.fail(second, ERROR)
-        assert ledger.balance("alice") == Balance(granted=1, used=0, reserved=0)
+        ledger.claims.fail(second, ERROR)
+        assert ledger.accounts.balance("alice") == Balance(granted=1, used=0, reserved=0)
 
     def test_a_balance_for_ten_takes_exactly_ten_of_fifty(self, ledger: Ledger) -> None:
-        ledger.grant("alice", 10)
+        ledger.accounts.grant("alice", 10)
 
         def submit(_: int) -> bool:
             try:
@@ -90,7 +90,7 @@ class TestCredits:
             return True
 
         assert run_at_once(50, submit).count(True) == 10
-        assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=10)
+        assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=10)
         assert ledger.waiting(LANE) == 10
 
 
@@ -100,10 +100,10 @@ class TestIdempotency:
     def test_a_repeat_names_the_first_task_and_is_free(self, ledger: Ledger) -> None:
         """Also when nothing more would be accepted."""
         ledger = ledger.limited(account_queue_cap=1)
-        ledger.grant("alice", 1)
+        ledger.accounts.grant("alice", 1)
         first = ledger.submit(idempotency=self.KEY)
-        assert ledger.create(new_task(idempotency=self.KEY)) == Created(uid=first.uid, repeated=True)
-        assert ledger.balance("alice") == Balance(granted=1, used=0, reserved=1)
+        assert ledger.tasks.create(new_task(idempotency=self.KEY)) == Created(uid=first.uid, repeated=True)
+        assert ledger.accounts.balance("alice") == Balance(granted=1, used=0, reserved=1)
         assert ledger.waiting(LANE) == 1
 
     def test_other_content_conflicts(self, ledger: Ledger) -> None:
@@ -114,26 +114,26 @@ class TestIdempotency:
 
     def test_a_key_is_the_accounts_own(self, ledger: Ledger) -> None:
         ledger.submit(idempotency=self.KEY)
-        assert not ledger.create(new_task(account="bob", idempotency=self.KEY)).repeated
+        assert not ledger.tasks.create(new_task(account="bob", idempotency=self.KEY)).repeated
 
     def test_a_refusal_stores_no_key(self, ledger: Ledger) -> None:
-        ledger.grant("alice", 0)
+        ledger.accounts.grant("alice", 0)
         with pytest.raises(InsufficientCredits):
             ledger.submit(idempotency=self.KEY)
-        ledger.grant("alice", 1)
+        ledger.accounts.grant("alice", 1)
         accepted = new_task(idempotency=self.KEY)
-        assert ledger.create(accepted) == Created(uid=accepted.uid, repeated=False)
+        assert ledger.tasks.create(accepted) == Created(uid=accepted.uid, repeated=False)
 
     def test_a_key_is_forgotten_in_the_end(self, ledger: Ledger) -> None:
         ledger = ledger.limited(idempotency_seconds=600)
         ledger.submit(idempotency=self.KEY)
         ledger.clock.advance(seconds=590)
-        assert ledger.create(new_task(idempotency=self.KEY)).repeated
+        assert ledger.tasks.create(new_task(idempotency=self.KEY)).repeated
         ledger.clock.advance(seconds=11)
-        assert not ledger.create(new_task(idempotency=self.KEY)).repeated
+        assert not ledger.tasks.create(new_task(idempotency=self.KEY)).repeated
 
     def test_twenty_at_once_make_one_task(self, ledger: Ledger) -> None:
-        answers = run_at_once(20, lambda _: ledger.create(new_task(idempotency=self.KEY)))
+        answers = run_at_once(20, lambda _: ledger.tasks.create(new_task(idempotency=self.KEY)))
         assert len({answer.uid for answer in answers}) == 1
         assert [answer.repeated for answer in answers].count(False) == 1
         assert ledger.waiting(LANE) == 1
@@ -143,54 +143,56 @@ class TestJoining:
     SAME = Joining(content_digest="aa", seconds=600)
 
     def test_a_repeat_joins_what_runs_and_what_is_done_for_one_price(self, ledger: Ledger) -> None:
-        ledger.grant("alice", 10)
+        ledger.accounts.grant("alice", 10)
         first = ledger.submit(idempotency=self.SAME)
         assert ledger.recall("alice", self.SAME) == first.uid
-        assert ledger.create(new_task(idempotency=self.SAME)) == Created(uid=first.uid, repeated=True)
+        assert ledger.tasks.create(new_task(idempotency=self.SAME)) == Created(uid=first.uid, repeated=True)
         ledger.done(ledger.next_claim())
         assert ledger.recall("alice", self.SAME) == first.uid
-        assert ledger.create(new_task(idempotency=self.SAME)) == Created(uid=first.uid, repeated=True)
-        assert ledger.balance("alice") == Balance(granted=10, used=1, reserved=0)
+        assert ledger.tasks.create(new_task(idempotency=self.SAME)) == Created(uid=first.uid, repeated=True)
+        assert ledger.accounts.balance("alice") == Balance(granted=10, used=1, reserved=0)
         assert ledger.waiting(LANE) == 0
 
     def test_it_is_the_accounts_own_and_of_this_content_alone(self, ledger: Ledger) -> None:
         ledger.submit(idempotency=self.SAME)
-        assert not ledger.create(new_task(account="bob", idempotency=self.SAME)).repeated
-        assert not ledger.create(new_task(idempotency=replace(self.SAME, content_digest="bb"))).repeated
+        assert not ledger.tasks.create(new_task(account="bob", idempotency=self.SAME)).repeated
+        assert not ledger.tasks.create(new_task(idempotency=replace(self.SAME, content_digest="bb"))).repeated
 
     def test_what_has_failed_is_tried_again(self, ledger: Ledger) -> None:
         ledger.submit(idempotency=self.SAME)
-        ledger.fail(ledger.next_claim(), ERROR)
+        ledger.claims.fail(ledger.next_claim(), ERROR)
         assert ledger.recall("alice", self.SAME) is None
         again = new_task(idempotency=self.SAME)
-        assert ledger.create(again) == Created(uid=again.uid, repeated=False)
+        assert ledger.tasks.create(again) == Created(uid=again.uid, repeated=False)
         assert ledger.recall("alice", self.SAME) == again.uid
 
     def test_what_was_terminated_is_tried_again(self, ledger: Ledger) -> None:
-        ledger.terminate(ledger.submit(idempotency=self.SAME).uid, "alice")
-        assert not ledger.create(new_task(idempotency=self.SAME)).repeated
+        ledger.tasks.terminate(ledger.submit(idempotency=self.SAME).uid, "alice")
+        assert not ledger.tasks.create(new_task(idempotency=self.SAME)).repeated
 
     def test_it_lasts_for_a_time_of_its_own(self, ledger: Ledger) -> None:
         ledger.submit(idempotency=self.SAME)
         ledger.clock.advance(seconds=590)
-        assert ledger.create(new_task(idempotency=self.SAME)).repeated
+        assert ledger.tasks.create(new_task(idempotency=self.SAME)).repeated
         ledger.clock.advance(seconds=11)
         assert ledger.recall("alice", self.SAME) is None
-        assert not ledger.create(new_task(idempotency=self.SAME)).repeated
+        assert not ledger.tasks.create(new_task(idempotency=self.SAME)).repeated
 
     def test_no_key_of_a_caller_is_its_name(self, ledger: Ledger) -> None:
         ledger.submit(idempotency=self.SAME)
         for key in ("aa", "=aa", short_digest("aa"), f"={short_digest('aa')}"):
-            assert not ledger.create(new_task(idempotency=Idempotency(key=key, content_digest="aa"))).repeated
+            assert not ledger.tasks.create(
+                new_task(idempotency=Idempotency(key=key, content_digest="aa"))
+            ).repeated
 
     def test_a_key_of_a_caller_stands_for_what_has_failed_as_before(self, ledger: Ledger) -> None:
         named = Idempotency(key="order 17", content_digest="aa")
         first = ledger.submit(idempotency=named)
-        ledger.fail(ledger.next_claim(), ERROR)
+        ledger.claims.fail(ledger.next_claim(), ERROR)
         assert ledger.recall("alice", named) == first.uid
 
     def test_twenty_at_once_make_one_task(self, ledger: Ledger) -> None:
-        answers = run_at_once(20, lambda _: ledger.create(new_task(idempotency=self.SAME)))
+        answers = run_at_once(20, lambda _: ledger.tasks.create(new_task(idempotency=self.SAME)))
         assert len({answer.uid for answer in answers}) == 1
         assert ledger.waiting(LANE) == 1
 
@@ -210,12 +212,12 @@ class TestQueueCaps:
 
     def test_a_tasks_own_cap_counts_instead(self, ledger: Ledger) -> None:
         ledger = ledger.limited(account_queue_cap=3)
-        ledger.create(replace(new_task(item_count=5), caps=AccountCaps(queue=5)))
+        ledger.tasks.create(replace(new_task(item_count=5), caps=AccountCaps(queue=5)))
         for refused, cap in ((new_task(), 3), (replace(new_task(), caps=AccountCaps(queue=5)), 5)):
             with pytest.raises(QueueFull) as refusal:
-                ledger.create(refused)
+                ledger.tasks.create(refused)
             assert (refusal.value.scope, refusal.value.queued, refusal.value.cap) == ("account", 5, cap)
-        ledger.create(replace(new_task(), caps=AccountCaps(queue=6)))
+        ledger.tasks.create(replace(new_task(), caps=AccountCaps(queue=6)))
 
     def test_what_runs_counts_and_what_ended_does_not(self, ledger: Ledger) -> None:
         ledger = ledger.limited(account_queue_cap=1)
@@ -230,12 +232,12 @@ def test_old_sources_are_refused_but_for_a_repeat(ledger: Ledger) -> None:
     ledger = ledger.limited(source_max_age_seconds=100)
     young, old = new_task(), new_task()
     ledger.clock.advance(seconds=90)
-    ledger.create(young)
+    ledger.tasks.create(young)
     ledger.clock.advance(seconds=12)
     with pytest.raises(SourceExpired):
-        ledger.create(old)
-    assert ledger.get(old.uid, "alice") is None
-    assert ledger.create(young).uid == young.uid
+        ledger.tasks.create(old)
+    assert ledger.tasks.get(old.uid, "alice") is None
+    assert ledger.tasks.create(young).uid == young.uid
 
 
 class TestNewTask:

@@ -11,9 +11,9 @@ from typing import cast
 import pytest
 from typing_extensions import override
 
+from cutgate.jobs.answers import Balance
 from cutgate.jobs.errors import DecodingStopped, SourceUndecodable, TimedOut, WorkerLost
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.answers import Balance
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ErrorFacts, NewTask
 from tests.jobs.build import ERROR, LANE, LIMITS, OTHER_LANE, OTHER_SPEC, URL, Ledger
@@ -61,7 +61,7 @@ class Fetches(Line):
     @override
     def next(self) -> str:
         errand = self.ledger.next_errand()
-        assert self.ledger.fetch_failed(errand, ERROR)
+        assert self.ledger.errands.fetch_failed(errand, ERROR)
         return errand.account
 
 
@@ -132,18 +132,18 @@ class TestUrgency:
         ledger.submit(item_count=2)
         urgent = ledger.submit(urgent=True)
         claim = ledger.next_claim()
-        assert ledger.give_back_owned(claim.owner, died=True) == 1
+        assert ledger.claims.give_back_owned(claim.owner, died=True) == 1
         assert ledger.next_claim().task == urgent.uid
 
     def test_it_keeps_its_place_when_it_has_to_be_fetched(self, ledger: Ledger) -> None:
         urgent = ledger.submit(urgent=True, source_url=URL)
         ledger.submit(item_count=2)
-        assert ledger.fetched(ledger.next_errand())
+        assert ledger.errands.fetched(ledger.next_errand())
         assert ledger.next_claim().task == urgent.uid
 
     def test_after_a_fault_it_goes_behind_all_others(self, ledger: Ledger) -> None:
         ledger.submit(urgent=True)
-        assert ledger.give_back(ledger.next_claim(), ERROR)
+        assert ledger.claims.give_back(ledger.next_claim(), ERROR)
         other = ledger.submit()
         ledger.submit(urgent=True)
         assert [ledger.next_claim().attempt for _ in range(2)] == [1, 2]
@@ -158,8 +158,8 @@ def test_who_comes_while_an_item_is_worked_on_is_served_before_the_next(ledger: 
     ledger.submit(account="b", item_count=1)
     ends: dict[str, Callable[[], object]] = {
         "done": lambda: ledger.done(first),
-        "fail": lambda: ledger.fail(first, ERROR),
-        "die": lambda: ledger.give_back_owned(first.owner, died=True),
+        "fail": lambda: ledger.claims.fail(first, ERROR),
+        "die": lambda: ledger.claims.give_back_owned(first.owner, died=True),
     }
     assert ends[end]()
     assert ledger.next_claim().account == "b"
@@ -183,7 +183,7 @@ def test_each_lane_has_its_own_line(ledger: Ledger) -> None:
 
 def fail(ledger: Ledger, count: int, error: ErrorFacts = STOPPED) -> None:
     for _ in range(count):
-        assert ledger.fail(ledger.claimed(account="mallory"), error)
+        assert ledger.claims.fail(ledger.claimed(account="mallory"), error)
 
 
 def order(ledger: Ledger) -> list[str]:
@@ -237,10 +237,10 @@ def test_who_has_strikes_has_one_item_at_a_time(ledger: Ledger) -> None:
     assert ledger.done(first)
     second = ledger.next_claim()
     assert ledger.no_claim()
-    assert ledger.give_back(second)
+    assert ledger.claims.give_back(second)
     again = ledger.next_claim()
     assert (again.task, again.index) == (second.task, second.index)
-    assert ledger.give_back_owned(again.owner, died=True) == 1
+    assert ledger.claims.give_back_owned(again.owner, died=True) == 1
     assert ledger.next_claim().account == "mallory"
 
 
@@ -257,7 +257,7 @@ class TestWorkersThatDie:
     def test_a_first_death_is_not_held_against_anybody(self, ledger: Ledger) -> None:
         for _ in range(HELD_BACK):
             ledger.claimed(account="mallory")
-        assert ledger.give_back_owned("worker-1", died=True) == HELD_BACK
+        assert ledger.claims.give_back_owned("worker-1", died=True) == HELD_BACK
         assert [ledger.next_claim().account for _ in range(HELD_BACK)] == ["mallory"] * HELD_BACK
 
     def test_from_the_second_on_it_is(self, ledger: Ledger) -> None:
@@ -265,8 +265,8 @@ class TestWorkersThatDie:
         for _ in range(2):
             claim = ledger.claimed(account="mallory")
             for _ in range(LIMITS.max_attempts):
-                assert ledger.give_back_owned("worker-1", died=True) == 1
-                ledger.claim([LANE], "worker-1", new_token())
+                assert ledger.claims.give_back_owned("worker-1", died=True) == 1
+                ledger.claims.take([LANE], "worker-1", new_token())
             assert ledger.error(claim).kind == WorkerLost.kind
         assert order(ledger)[0] == "alice"
 
@@ -275,8 +275,8 @@ class TestWorkersThatDie:
             claim = ledger.claimed(account="mallory")
             for _ in range(10):
                 ledger.clock.advance(LIMITS.job_timeout_seconds / 10)
-                ledger.renew(claim)
-            assert ledger.reap().too_slow == 1
+                ledger.claims.renew(claim)
+            assert ledger.upkeep.reap().too_slow == 1
         assert order(ledger)[0] == "alice"
 
 
@@ -286,15 +286,15 @@ class TestPrice:
         return LIMITS.model_copy(update={"charge_strikes": request.param})
 
     def test_it_is_released_unless_the_operator_charges_it(self, ledger: Ledger, limits: LedgerLimits) -> None:
-        ledger.grant("alice", 100)
-        stopped, damaged, hung = ledger.claims(item_count=3, price=7)
-        assert ledger.fail(stopped, STOPPED)
-        assert ledger.fail(damaged, DAMAGED)
+        ledger.accounts.grant("alice", 100)
+        stopped, damaged, hung = ledger.claimed_items(item_count=3, price=7)
+        assert ledger.claims.fail(stopped, STOPPED)
+        assert ledger.claims.fail(damaged, DAMAGED)
         for _ in range(10):
             ledger.clock.advance(limits.job_timeout_seconds / 10)
-            ledger.renew(hung)
-        assert ledger.give_back_owned(hung.owner, died=True) == 1
+            ledger.claims.renew(hung)
+        assert ledger.claims.give_back_owned(hung.owner, died=True) == 1
         used = 14 if limits.charge_strikes else 0
-        assert ledger.balance("alice") == Balance(granted=100, used=used, reserved=0)
+        assert ledger.accounts.balance("alice") == Balance(granted=100, used=used, reserved=0)
         assert ledger.booked("alice") == ledger.task(stopped.task).booked == used
         assert [item.charged for item in ledger.task(stopped.task).items] == [used > 0, False, used > 0]

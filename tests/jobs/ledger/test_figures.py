@@ -2,7 +2,7 @@
 
 import pytest
 
-from cutgate.jobs.ledger.answers import LaneFigures, LedgerFigures
+from cutgate.jobs.answers import LaneFigures, LedgerFigures
 from tests.jobs.build import ERROR, LANE, OTHER_LANE, OTHER_SPEC, URL, Ledger
 
 
@@ -56,7 +56,7 @@ def test_the_oldest_is_found_behind_what_is_urgent(ledger: Ledger) -> None:
 def test_what_was_taken_back_has_waited_all_along(ledger: Ledger) -> None:
     claim = ledger.claimed()
     ledger.clock.advance(5)
-    ledger.give_back_owned(claim.owner, died=True)
+    ledger.claims.give_back_owned(claim.owner, died=True)
     ledger.clock.advance(5)
     assert oldest_seconds(ledger) == pytest.approx(10, abs=1)
     assert ledger.figures().running == 0
@@ -65,17 +65,17 @@ def test_what_was_taken_back_has_waited_all_along(ledger: Ledger) -> None:
 def test_what_is_still_to_be_fetched_waits_for_no_worker(ledger: Ledger) -> None:
     ledger.submit(source_url=URL)
     assert ledger.figures().lanes == ()
-    ledger.fetched(ledger.next_errand())
+    ledger.errands.fetched(ledger.next_errand())
     assert [lane.waiting for lane in ledger.figures().lanes] == [1]
 
 
 def test_only_what_is_done_is_booked_metered_or_not(ledger: Ledger) -> None:
-    ledger.grant("alice", 100)
+    ledger.accounts.grant("alice", 100)
     for account, price in (("alice", 3), ("bob", 5)):
         claim = ledger.claimed(account=account, price=price)
         assert ledger.done(claim)
         assert ledger.done(claim)  # a repeat books nothing
     ledger.submit(price=7)
-    assert ledger.fail(ledger.next_claim(), ERROR)
+    assert ledger.claims.fail(ledger.next_claim(), ERROR)
     assert ledger.figures().done == 2
     assert ledger.figures().booked == 3 + 5

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cutgate.jobs.ledger.answers import Balance
+from cutgate.jobs.answers import Balance
 from cutgate.jobs.record import ItemState, TaskStatus
 from tests.jobs.build import ERROR, LANE, Ledger
 from tests.ledgers import spent_sources
@@ -11,7 +11,7 @@ from tests.ledgers import spent_sources
 class TestByTheWorker:
     def test_the_item_waits_again_and_the_attempt_is_not_counted(self, ledger: Ledger) -> None:
         claim = ledger.claimed()
-        assert ledger.give_back(claim)
+        assert ledger.claims.give_back(claim)
         assert ledger.waiting(LANE) == 1
         item = ledger.item(claim)
         assert (item.state, item.attempts) == (ItemState.QUEUED, 0)
@@ -19,45 +19,45 @@ class TestByTheWorker:
 
     def test_any_number_of_times_and_the_price_stays_reserved(self, ledger: Ledger) -> None:
         ledger = ledger.limited(max_attempts=1)
-        ledger.grant("alice", 10)
+        ledger.accounts.grant("alice", 10)
         claim = ledger.claimed(price=4)
-        assert ledger.give_back(claim)
+        assert ledger.claims.give_back(claim)
         for _ in range(5):
-            assert ledger.give_back(ledger.next_claim())
+            assert ledger.claims.give_back(ledger.next_claim())
         assert ledger.waiting(LANE) == 1
-        assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=4)
+        assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=4)
         assert ledger.task(claim.task).status is TaskStatus.RUNNING
 
     def test_the_old_place(self, ledger: Ledger) -> None:
         ledger.submit(item_count=12)
         first, second = ledger.next_claim(), ledger.next_claim()
-        ledger.give_back(second)
-        ledger.give_back(first)
+        ledger.claims.give_back(second)
+        ledger.claims.give_back(first)
         assert [ledger.next_claim().index for _ in range(12)] == list(range(12))
 
     def test_nobody_is_overtaken(self, ledger: Ledger) -> None:
         """The account that was served stands behind those that wait, and its item in front of its others."""
         mine, others = ledger.submit(item_count=3), ledger.submit(account="bob", item_count=3)
-        ledger.give_back(ledger.next_claim())
+        ledger.claims.give_back(ledger.next_claim())
         claims = [ledger.next_claim() for _ in range(6)]
         assert [claim.index for claim in claims if claim.task == mine.uid] == [0, 1, 2]
         assert [claim.task for claim in claims] == [others.uid, mine.uid] * 3
 
     def test_a_repeat_answers_as_the_first_time(self, ledger: Ledger) -> None:
         claim = ledger.claimed()
-        assert ledger.give_back(claim)
-        assert ledger.give_back(claim)
+        assert ledger.claims.give_back(claim)
+        assert ledger.claims.give_back(claim)
         assert (ledger.waiting(LANE), ledger.item(claim).attempts) == (1, 0)
         again = ledger.next_claim()
-        assert ledger.give_back(claim)
-        assert ledger.renew(again)
+        assert ledger.claims.give_back(claim)
+        assert ledger.claims.renew(again)
 
     def test_the_old_token_has_lost_the_item(self, ledger: Ledger) -> None:
         claim = ledger.claimed()
-        ledger.give_back(claim)
-        assert not ledger.renew(claim)
+        ledger.claims.give_back(claim)
+        assert not ledger.claims.renew(claim)
         assert not ledger.done(claim)
-        assert not ledger.fail(claim, ERROR)
+        assert not ledger.claims.fail(claim, ERROR)
         assert ledger.waiting(LANE) == 1
 
 
@@ -67,51 +67,51 @@ class TestByItsOwner:
         ledger.submit(item_count=4)
         held = [ledger.next_claim(owner="gone"), ledger.next_claim(owner="gone")]
         other = ledger.next_claim(owner="alive")
-        assert ledger.give_back_owned("gone", died=died) == 2
+        assert ledger.claims.give_back_owned("gone", died=died) == 2
         items = [ledger.item(claim) for claim in held]
         assert [(item.state, item.attempts) for item in items] == [(ItemState.QUEUED, attempts)] * 2
-        assert ledger.renew(other)
+        assert ledger.claims.renew(other)
         assert [ledger.next_claim().index for _ in range(3)] == [0, 1, 3]
 
     def test_what_has_ended_is_not_given_back(self, ledger: Ledger) -> None:
-        done, failed, back = ledger.claims(item_count=3)
+        done, failed, back = ledger.claimed_items(item_count=3)
         ledger.done(done)
-        ledger.fail(failed, ERROR)
-        ledger.give_back(back)
-        assert ledger.give_back_owned(done.owner, died=True) == 0
+        ledger.claims.fail(failed, ERROR)
+        ledger.claims.give_back(back)
+        assert ledger.claims.give_back_owned(done.owner, died=True) == 0
         assert ledger.waiting(LANE) == 1
 
     def test_a_picture_that_kills_its_workers_fails_at_last(self, ledger: Ledger) -> None:
         ledger = ledger.limited(max_attempts=3)
-        ledger.grant("alice", 10)
+        ledger.accounts.grant("alice", 10)
         ledger.submit(price=4)
         for attempt in (1, 2, 3):
             claim = ledger.next_claim(owner="gone")
             assert claim.attempt == attempt
-            taken = ledger.give_back_owned("gone", died=True)
+            taken = ledger.claims.give_back_owned("gone", died=True)
             assert taken == 1
             assert spent_sources(ledger) == ({claim.source} if attempt == 3 else set())
         assert ledger.error(claim).kind == "worker_lost"
         assert "died in each of 3 attempts" in ledger.error(claim).message
-        assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=0)
-        assert not ledger.fail(claim, ERROR)
+        assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=0)
+        assert not ledger.claims.fail(claim, ERROR)
 
     def test_orderly_stops_do_not_use_up_attempts(self, ledger: Ledger) -> None:
         ledger = ledger.limited(max_attempts=1)
         ledger.submit()
         for _ in range(3):
             ledger.next_claim(owner="gone")
-            ledger.give_back_owned("gone", died=False)
+            ledger.claims.give_back_owned("gone", died=False)
         assert ledger.waiting(LANE) == 1
 
     @pytest.mark.parametrize("died", [False, True])
     def test_what_was_held_until_the_hard_deadline_fails(self, ledger: Ledger, died: bool) -> None:
         ledger = ledger.limited(lease_seconds=15, job_timeout_seconds=20)
-        silent, hung = ledger.claims(item_count=2)
+        silent, hung = ledger.claimed_items(item_count=2)
         ledger.clock.advance(seconds=10)
-        assert ledger.renew(hung)
+        assert ledger.claims.renew(hung)
         ledger.clock.advance(seconds=11)
-        assert ledger.give_back_owned(hung.owner, died=died) == 2
+        assert ledger.claims.give_back_owned(hung.owner, died=died) == 2
         assert spent_sources(ledger) == {hung.source}
         assert ledger.error(hung).kind == "timed_out"
         assert ledger.item(silent).state is ItemState.QUEUED
@@ -123,7 +123,7 @@ class TestBecauseOfAFault:
     def test_the_attempt_counts_and_the_item_goes_behind_all_others(self, ledger: Ledger) -> None:
         first, _ = ledger.submit(), ledger.submit()
         claim = ledger.next_claim()
-        assert [ledger.give_back(claim, ERROR) for _ in range(2)] == [True, True]
+        assert [ledger.claims.give_back(claim, ERROR) for _ in range(2)] == [True, True]
         assert (ledger.item(claim).state, ledger.item(claim).attempts) == (ItemState.QUEUED, 1)
         order = [ledger.next_claim() for _ in range(2)]
         assert order[1].task == first.uid
@@ -131,17 +131,17 @@ class TestBecauseOfAFault:
 
     def test_when_the_attempts_are_used_up_it_ends_with_what_went_wrong(self, ledger: Ledger) -> None:
         ledger = ledger.limited(max_attempts=2)
-        ledger.grant("alice", 10)
+        ledger.accounts.grant("alice", 10)
         ledger.submit(price=4)
         for _ in range(2):
             claim = ledger.next_claim()
-            assert ledger.give_back(claim, ERROR)
+            assert ledger.claims.give_back(claim, ERROR)
         assert ledger.error(claim) == ERROR
-        assert ledger.give_back(claim, ERROR)  # the reply was lost
-        assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=0)
+        assert ledger.claims.give_back(claim, ERROR)  # the reply was lost
+        assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=0)
         assert spent_sources(ledger) == {claim.source}
 
     def test_a_claim_that_is_over_has_no_effect(self, ledger: Ledger) -> None:
         claim = ledger.claimed()
         ledger.done(claim)
-        assert not ledger.give_back(claim, ERROR)
+        assert not ledger.claims.give_back(claim, ERROR)

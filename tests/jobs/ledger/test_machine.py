@@ -19,11 +19,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from cutgate.jobs.answers import Balance, Usage
 from cutgate.jobs.ids import TaskUid, new_token
-from cutgate.jobs.ledger.answers import Balance, Usage
-from cutgate.jobs.ledger.errands import Errand, ErrandKind
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import Claim, Item, ItemState, NewTask, Task, Upload
+from cutgate.jobs.record import Claim, Errand, ErrandKind, Item, ItemState, NewTask, Task, Upload
 from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, Ledger, new_task, new_upload
 from tests.ledgers import fresh_prefix, hints_of, lose_hints, server, stored_item
 
@@ -190,7 +189,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.kept: dict[tuple[str, int], Upload] = {}
         self.delivered: set[str] = set()
         for account in ACCOUNTS:
-            self.ledger.grant(account, GRANTED)
+            self.ledger.accounts.grant(account, GRANTED)
 
     @initialize(accounts=st.lists(st.sampled_from(ACCOUNTS), max_size=6))
     def begin_with_a_queue(self, accounts: list[str]) -> None:
@@ -209,7 +208,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self._accept(new_task(**facts, **source))
 
     def _accept(self, task: NewTask) -> None:
-        self.ledger.create(task)
+        self.ledger.tasks.create(task)
         self.tasks.append(task)
         fetched = task.items[0].source_url is None
         state = ItemState.QUEUED if fetched else ItemState.FETCHING
@@ -221,7 +220,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(owner=st.sampled_from(OWNERS), count=st.integers(1, 4))
     def claim(self, owner: str, count: int) -> None:
         for _ in range(count):
-            claim = self.ledger.claim([LANE], owner, new_token())
+            claim = self.ledger.claims.take([LANE], owner, new_token())
             assert (claim is None) == (not self.model.line)
             if claim is not None:
                 assert 1 <= claim.attempt <= LIMITS.max_attempts
@@ -232,39 +231,39 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def renew(self, data: st.DataObject) -> None:
         claim = data.draw(st.sampled_from(self.claims))
-        assert self.ledger.renew(claim) == self.model.renew(claim)
+        assert self.ledger.claims.renew(claim) == self.model.renew(claim)
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data(), done=st.booleans())
     def end(self, data: st.DataObject, done: bool) -> None:
         """An item ends by one claim, and never again by another."""
         claim = data.draw(st.sampled_from(self.claims))
-        accepted = self.ledger.done(claim) if done else self.ledger.fail(claim, ERROR)
+        accepted = self.ledger.done(claim) if done else self.ledger.claims.fail(claim, ERROR)
         assert accepted == self.model.end(claim, ItemState.DONE if done else ItemState.FAILED)
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data())
     def give_back(self, data: st.DataObject) -> None:
         claim = data.draw(st.sampled_from(self.claims))
-        assert self.ledger.give_back(claim) == self.model.give_back(claim)
+        assert self.ledger.claims.give_back(claim) == self.model.give_back(claim)
 
     @rule(owner=st.sampled_from(OWNERS), died=st.booleans())
     def give_back_owned(self, owner: str, died: bool) -> None:
         held = [item for item in self.model.running() if item.owner == owner]
-        assert self.ledger.give_back_owned(owner, died=died) == len(held)
+        assert self.ledger.claims.give_back_owned(owner, died=died) == len(held)
         self.model.take_back(held, counts=died)
 
     @precondition(lambda self: self.tasks)
     @rule(data=st.data())
     def terminate(self, data: st.DataObject) -> None:
         task = data.draw(st.sampled_from(self.tasks))
-        assert self.ledger.terminate(task.uid, task.account)
+        assert self.ledger.tasks.terminate(task.uid, task.account)
         self.model.terminate(task)
 
     @rule()
     def take_errand(self) -> None:
         """A picture is fetched while its item waits for it; what a task makes due is due after its end."""
-        errand = self.ledger.take_errand("courier-1", new_token())
+        errand = self.ledger.errands.take("courier-1", new_token())
         if errand is not None:
             if errand.kind is ErrandKind.FETCH:
                 assert self.ledger.item(errand).state is ItemState.FETCHING
@@ -279,9 +278,9 @@ class LedgerMachine(RuleBasedStateMachine):
         """A picture comes from one courier, and never again from another."""
         errand = data.draw(st.sampled_from(self.errands))
         if errand.kind is not ErrandKind.FETCH:
-            if self.ledger.errand_done(errand):
+            if self.ledger.errands.done(errand):
                 self.delivered.add(errand.id)
-        elif self._bring(errand) if fetched else self.ledger.fetch_failed(errand, ERROR):
+        elif self._bring(errand) if fetched else self.ledger.errands.fetch_failed(errand, ERROR):
             item = self.model.items[errand.task, errand.index]
             if item.state is ItemState.FETCHING and fetched and not errand.keep:
                 self.model.enter([item])
@@ -292,7 +291,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.errands)
     @rule(data=st.data(), seconds=st.sampled_from([0, 500, 3_000]))
     def postpone(self, data: st.DataObject, seconds: int) -> None:
-        self.ledger.postpone(data.draw(st.sampled_from(self.errands)), seconds)
+        self.ledger.errands.postpone(data.draw(st.sampled_from(self.errands)), seconds)
 
     # No sum of them is a lease or a pause: a millisecond must not decide what has lapsed.
     @rule(seconds=st.sampled_from([101, 703, 2_111, 9_011]))
@@ -306,11 +305,11 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def reap(self) -> None:
-        self.ledger.reap()
+        self.ledger.upkeep.reap()
         self.model.reap()
         self.ledger.clock.advance(GRACE)
         self.model.now += GRACE
-        self.ledger.reap()
+        self.ledger.upkeep.reap()
         self.model.reap()
         assert bool(hints_of(self.ledger)) or not self.ledger.waiting(LANE), "items wait that nobody is told of"
 
@@ -326,8 +325,8 @@ class LedgerMachine(RuleBasedStateMachine):
         """See each task as it stands now."""
         for account in ACCOUNTS:
             uids = [task.uid for task in self.tasks if task.account == account]
-            read = [task for uid in uids if (task := self.ledger.get(uid, account)) is not None]
-            listed = self.ledger.get_many([task.uid for task in read], account)
+            read = [task for uid in uids if (task := self.ledger.tasks.get(uid, account)) is not None]
+            listed = self.ledger.tasks.get_many([task.uid for task in read], account)
             assert listed == tuple(map(_as_listed, read))
             self.stored |= {task.uid: task for task in read}
 
@@ -344,12 +343,12 @@ class LedgerMachine(RuleBasedStateMachine):
             items = [item for task in tasks for item in self._items_of(task)]
             used = sum(item.price for item in items if item.state is ItemState.DONE)
             reserved = sum(item.price for item in items if not item.state.final)
-            assert self.ledger.balance(account) == Balance(granted=GRANTED, used=used, reserved=reserved)
+            assert self.ledger.accounts.balance(account) == Balance(granted=GRANTED, used=used, reserved=reserved)
             ends = Counter(item.state for item in items)
             usage = Usage(done=ends[ItemState.DONE], failed=ends[ItemState.FAILED], credits=used)
             assert self.ledger.used(account) == usage
             still_open = [task.uid for task in tasks if not all(item.state.final for item in self._items_of(task))]
-            assert self.ledger.unfinished(account) == tuple(still_open)
+            assert self.ledger.tasks.unfinished(account) == tuple(still_open)
             waiting += sum(item.state is ItemState.QUEUED for item in items)
         assert self.ledger.waiting(LANE) == waiting
 
@@ -365,40 +364,40 @@ class LedgerMachine(RuleBasedStateMachine):
     def what_was_kept_is_an_upload(self) -> None:
         for (uid, index), upload in self.kept.items():
             assert self.stored[uid].items[index].result == upload.as_result()
-            assert self.ledger.use_upload(upload.uid, upload.account) == upload
+            assert self.ledger.uploads.use(upload.uid, upload.account) == upload
 
     def teardown(self) -> None:
         """Whatever happened, a courier and a worker that live bring everything to its end."""
         for _ in range(LIMITS.max_attempts):
             self.ledger.clock.advance(LIMITS.lease_seconds + 1)
-            self.ledger.reap()
+            self.ledger.upkeep.reap()
         self._run_errands()
-        while (claim := self.ledger.claim([LANE], OWNERS[0], new_token())) is not None:
+        while (claim := self.ledger.claims.take([LANE], OWNERS[0], new_token())) is not None:
             assert self.ledger.done(claim)
         self._read()
         assert all(item.state.final for task in self.tasks for item in self._items_of(task))
         self.everything_balances()
         self._run_errands()
         deliveries = sum(len(task.deliveries) for task in self.tasks)
-        assert (len(self.delivered), self.ledger.errands_due()) == (deliveries, 0)
+        assert (len(self.delivered), self.ledger.errands.due()) == (deliveries, 0)
 
     def _run_errands(self) -> None:
         """Do all there is to do for a courier, once every lease and every pause is over."""
         self.ledger.clock.advance(5_000)
-        while (errand := self.ledger.take_errand("courier-1", new_token())) is not None:
+        while (errand := self.ledger.errands.take("courier-1", new_token())) is not None:
             if errand.kind is ErrandKind.FETCH:
                 assert self._bring(errand)
             else:
-                assert self.ledger.errand_done(errand)
+                assert self.ledger.errands.done(errand)
                 assert errand.id not in self.delivered
                 self.delivered.add(errand.id)
 
     def _bring(self, errand: Errand) -> bool:
         """Let a picture be here; of two that are brought for one item the first is kept."""
         if not errand.keep:
-            return self.ledger.fetched(errand)
+            return self.ledger.errands.fetched(errand)
         upload = new_upload(account=errand.account)
-        counts = self.ledger.kept(errand, upload)
+        counts = self.ledger.errands.kept(errand, upload)
         if counts:
             self.kept.setdefault((errand.task, errand.index), upload)
         return counts

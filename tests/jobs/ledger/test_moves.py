@@ -7,8 +7,7 @@ from typing import Final
 import pytest
 
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.errands import Errand
-from cutgate.jobs.record import Claim, ItemState, TaskStatus, status_of
+from cutgate.jobs.record import Claim, Errand, ItemState, TaskStatus, status_of
 from tests.jobs.build import ERROR, URL, Ledger, new_upload
 
 FETCHING, QUEUED, RUNNING = ItemState.FETCHING, ItemState.QUEUED, ItemState.RUNNING
@@ -17,28 +16,34 @@ COURIER = new_token()
 
 
 def fetch_of(ledger: Ledger) -> Errand | None:
-    return ledger.take_errand("courier-1", COURIER)
+    return ledger.errands.take("courier-1", COURIER)
 
 
 Make = Callable[[Ledger, Claim], object]
 MOVES: Final[dict[str, tuple[Make, set[ItemState], ItemState]]] = {
-    "fetched": (lambda ledger, _: (errand := fetch_of(ledger)) and ledger.fetched(errand), {FETCHING}, QUEUED),
+    "fetched": (
+        lambda ledger, _: (errand := fetch_of(ledger)) and ledger.errands.fetched(errand),
+        {FETCHING},
+        QUEUED,
+    ),
     "kept": (
-        lambda ledger, _: (errand := fetch_of(ledger)) and ledger.kept(errand, new_upload()),
+        lambda ledger, _: (errand := fetch_of(ledger)) and ledger.errands.kept(errand, new_upload()),
         {FETCHING},
         DONE,
     ),
     "fetch failed": (
-        lambda ledger, _: (errand := fetch_of(ledger)) and ledger.fetch_failed(errand, ERROR),
+        lambda ledger, _: (errand := fetch_of(ledger)) and ledger.errands.fetch_failed(errand, ERROR),
         {FETCHING},
         FAILED,
     ),
     "claim": (lambda ledger, _: not ledger.no_claim(), {QUEUED}, RUNNING),
     "finish": (lambda ledger, claim: ledger.done(claim), {RUNNING}, DONE),
-    "fail": (lambda ledger, claim: ledger.fail(claim, ERROR), {RUNNING}, FAILED),
-    "give back": (lambda ledger, claim: ledger.give_back(claim), {RUNNING}, QUEUED),
+    "fail": (lambda ledger, claim: ledger.claims.fail(claim, ERROR), {RUNNING}, FAILED),
+    "give back": (lambda ledger, claim: ledger.claims.give_back(claim), {RUNNING}, QUEUED),
     "terminate": (
-        lambda ledger, claim: claim.task in ledger.unfinished("alice") and ledger.terminate(claim.task, "alice"),
+        lambda ledger, claim: (
+            claim.task in ledger.tasks.unfinished("alice") and ledger.tasks.terminate(claim.task, "alice")
+        ),
         {QUEUED, FETCHING, RUNNING},
         FAILED,
     ),
@@ -51,7 +56,7 @@ def item_in(state: ItemState, ledger: Ledger, *, keep: bool) -> Claim:
     claim = ledger.claimed()
     if state is RUNNING:
         return claim
-    assert ledger.fail(claim, ERROR) if state is FAILED else ledger.done(claim)
+    assert ledger.claims.fail(claim, ERROR) if state is FAILED else ledger.done(claim)
     if state in {FETCHING, QUEUED}:
         task = ledger.submit(source_url=URL if state is FETCHING else None, keep=keep)
         claim = replace(claim, task=task.uid)

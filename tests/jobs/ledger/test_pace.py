@@ -18,7 +18,7 @@ def limits() -> LedgerLimits:
 def refusal_of(ledger: Ledger, item_count: int = 1, account: str = "alice", cap: int = 1) -> QueueFull:
     task = replace(new_task(account=account, item_count=item_count), caps=AccountCaps(queue=cap))
     with pytest.raises(QueueFull) as refusal:
-        ledger.create(task)
+        ledger.tasks.create(task)
     return refusal.value
 
 
@@ -27,7 +27,7 @@ def end_one_each(ledger: Ledger, seconds: float, count: int) -> None:
     for number in range(count):
         ledger.clock.advance(seconds)
         claim = ledger.next_claim()
-        assert ledger.fail(claim, ERROR) if number % 2 else ledger.done(claim)
+        assert ledger.claims.fail(claim, ERROR) if number % 2 else ledger.done(claim)
 
 
 def test_nothing_is_known_before_anything_ended(ledger: Ledger) -> None:
@@ -81,7 +81,7 @@ def test_what_is_terminated_is_no_work_done(ledger: Ledger) -> None:
     tasks = [ledger.submit() for _ in range(20)]
     for task in tasks:
         ledger.clock.advance(1)
-        assert ledger.terminate(task.uid, "alice")
+        assert ledger.tasks.terminate(task.uid, "alice")
     ledger.submit()
     assert refusal_of(ledger).retry_after_seconds is None
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from redis import Redis
 
+from cutgate.jobs.answers import Created, Outlook
 from cutgate.jobs.errors import IdempotencyConflict
 from cutgate.jobs.ids import TaskUid, new_task_uid
-from cutgate.jobs.ledger.answers import Created, Outlook
-from cutgate.jobs.ledger.redis.reads import READ_AT_ONCE
+from cutgate.jobs.ledger.tasks import READ_AT_ONCE
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import MAX_MEMO_BYTES, Idempotency, ItemState, KnownKey, RateUse, TaskStatus
 from tests.jobs.build import Ledger, new_task
@@ -21,22 +21,22 @@ class TestGetMany:
     def test_in_the_order_of_the_ids(self, ledger: Ledger) -> None:
         [one], [three], [two] = (done(ledger, 1, item_count=count) for count in (1, 3, 2))
         uids = [two, one, three, one]
-        found = ledger.get_many(uids, "alice")
-        assert found == tuple(ledger.get(uid, "alice") for uid in uids)
+        found = ledger.tasks.get_many(uids, "alice")
+        assert found == tuple(ledger.tasks.get(uid, "alice") for uid in uids)
         assert [len(task.items) for task in found if task is not None] == [2, 1, 3, 1]
 
     def test_an_open_task_without_its_items(self, ledger: Ledger) -> None:
         uid = ledger.submit(item_count=3, price=2).uid
         ledger.done(ledger.next_claim())
         ledger.next_claim()
-        read, [listed] = ledger.task(uid), ledger.get_many([uid], "alice")
+        read, [listed] = ledger.task(uid), ledger.tasks.get_many([uid], "alice")
         assert [item.state for item in read.items] == [ItemState.DONE, ItemState.RUNNING, ItemState.QUEUED]
         assert listed == replace(read, items=())
         assert (listed.status, listed.booked) == (TaskStatus.RUNNING, 2)
 
     def test_none_for_what_the_account_does_not_have(self, ledger: Ledger) -> None:
         task, foreign = ledger.submit(), ledger.submit(account="bob")
-        answers = ledger.get_many([new_task_uid(), task.uid, foreign.uid], "alice")
+        answers = ledger.tasks.get_many([new_task_uid(), task.uid, foreign.uid], "alice")
         assert [answer and answer.uid for answer in answers] == [None, task.uid, None]
 
 
@@ -47,40 +47,43 @@ class TestPoll:
 
     def test_it_reads_what_get_many_reads(self, ledger: Ledger) -> None:
         uids = [ledger.submit().uid, *done(ledger, 1), new_task_uid(), ledger.submit(account="bob").uid]
-        outlook, found = ledger.poll(uids, "alice", use=self.USE)
-        assert found == ledger.get_many(uids, "alice")
+        outlook, found = ledger.tasks.poll(uids, "alice", use=self.USE)
+        assert found == ledger.tasks.get_many(uids, "alice")
         assert (outlook.allowance and outlook.allowance.remaining) == 1
 
     def test_more_than_one_script_reads_count_once(self, ledger: Ledger, client: Redis) -> None:
         uids = [ledger.submit().uid for _ in range(READ_AT_ONCE + 1)]
         before = calls_of(client, "evalsha")
-        outlook, found = ledger.poll(uids, "alice", use=self.USE)
+        outlook, found = ledger.tasks.poll(uids, "alice", use=self.USE)
         assert [task and task.uid for task in found] == uids
         assert (outlook.allowance and outlook.allowance.remaining) == 1
         assert calls_of(client, "evalsha") == (before[0] + 2,)
 
     def test_one_too_many_reads_nothing(self, ledger: Ledger, client: Redis) -> None:
         uids = [ledger.submit().uid for _ in range(READ_AT_ONCE + 1)]
-        ledger.poll(uids, "alice", use=replace(self.USE, weight=2))
+        ledger.tasks.poll(uids, "alice", use=replace(self.USE, weight=2))
         before = calls_of(client, "evalsha", "hmget")
-        outlook, found = ledger.poll(uids, "alice", use=self.USE)
+        outlook, found = ledger.tasks.poll(uids, "alice", use=self.USE)
         assert (outlook.allowance and outlook.allowance.granted, found) == (False, ())
         assert calls_of(client, "evalsha", "hmget") == (before[0] + 1, before[1])
 
     def test_a_key_that_is_not_what_was_known_reads_nothing_and_does_not_count(self, ledger: Ledger) -> None:
         uid = ledger.submit(idempotency=KEY).uid
         key = KnownKey(kind="key_pairs", name="k", version="v")
-        assert ledger.poll([uid], "alice", use=self.USE, key=key) == (Outlook(key_changed=True), ())
-        assert ledger.poll_named(KEY.key, "alice", use=self.USE, key=key) == (Outlook(key_changed=True), None)
-        outlook, task = ledger.poll_named(KEY.key, "alice", use=self.USE)
+        assert ledger.tasks.poll([uid], "alice", use=self.USE, key=key) == (Outlook(key_changed=True), ())
+        assert ledger.tasks.poll_named(KEY.key, "alice", use=self.USE, key=key) == (
+            Outlook(key_changed=True),
+            None,
+        )
+        outlook, task = ledger.tasks.poll_named(KEY.key, "alice", use=self.USE)
         assert (outlook.allowance and outlook.allowance.remaining, task and task.uid) == (1, uid)
 
 
 def test_what_is_unfinished_the_oldest_first(ledger: Ledger) -> None:
     tasks = [ledger.submit() for _ in range(12)]
     ledger.submit(account="bob")
-    assert ledger.unfinished("alice") == tuple(task.uid for task in tasks)
-    assert ledger.unfinished("nobody") == ()
+    assert ledger.tasks.unfinished("alice") == tuple(task.uid for task in tasks)
+    assert ledger.tasks.unfinished("nobody") == ()
 
 
 class TestRecallAndName:
@@ -89,7 +92,7 @@ class TestRecallAndName:
     def test_the_first_task(self, ledger: Ledger) -> None:
         assert (ledger.recall("alice", KEY), ledger.named("alice", KEY.key)) == (None, None)
         task = ledger.submit(idempotency=KEY)
-        assert ledger.create(new_task(idempotency=KEY)) == Created(uid=task.uid, repeated=True)
+        assert ledger.tasks.create(new_task(idempotency=KEY)) == Created(uid=task.uid, repeated=True)
         assert ledger.recall("alice", KEY) == ledger.named("alice", KEY.key) == task.uid
         with pytest.raises(IdempotencyConflict):
             ledger.recall("alice", replace(KEY, content_digest="other"))
@@ -131,13 +134,16 @@ class TestMemo:
     def test_it_comes_back_with_the_task(self, ledger: Ledger) -> None:
         memo = '{"taskUUID": "ä", "n": [1, 2]}\r\n\x00\U0001f511'
         task, bare = replace(new_task(), memo=memo), new_task()
-        ledger.create(task)
-        ledger.create(bare)
-        assert [stored and stored.memo for stored in ledger.get_many([task.uid, bare.uid], "alice")] == [memo, ""]
+        ledger.tasks.create(task)
+        ledger.tasks.create(bare)
+        assert [stored and stored.memo for stored in ledger.tasks.get_many([task.uid, bare.uid], "alice")] == [
+            memo,
+            "",
+        ]
 
     def test_it_has_a_limit_in_bytes(self, ledger: Ledger) -> None:
         task = replace(new_task(), memo="ä" * (MAX_MEMO_BYTES // 2))
-        ledger.create(task)
+        ledger.tasks.create(task)
         assert ledger.task(task.uid).memo == task.memo
         with pytest.raises(ValueError, match="at most 65536 bytes"):
             replace(task, memo=f"{task.memo}.")
@@ -154,20 +160,20 @@ class TestRetention:
         task = ledger.submit(idempotency=KEY)
         ledger.done(ledger.next_claim())
         ledger.clock.advance(seconds=99)
-        assert ledger.get(task.uid, "alice") is not None
+        assert ledger.tasks.get(task.uid, "alice") is not None
         assert ledger.recall("alice", KEY) == task.uid
         ledger.clock.advance(seconds=2)
-        assert ledger.get(task.uid, "alice") is None
-        assert ledger.get_many([task.uid], "alice") == (None,)
+        assert ledger.tasks.get(task.uid, "alice") is None
+        assert ledger.tasks.get_many([task.uid], "alice") == (None,)
         assert ledger.recall("alice", KEY) is None
         assert ledger.named("alice", KEY.key) is None
-        assert not ledger.terminate(task.uid, "alice")
+        assert not ledger.tasks.terminate(task.uid, "alice")
 
     def test_its_idempotency_key_can_be_used_again(self, ledger: Ledger) -> None:
         ledger.done(ledger.claimed(idempotency=KEY))
         ledger.clock.advance(seconds=101)
         again = new_task(idempotency=replace(KEY, content_digest="other"))
-        assert not ledger.create(again).repeated
+        assert not ledger.tasks.create(again).repeated
         assert ledger.recall("alice", replace(KEY, content_digest="other")) == again.uid
 
 
@@ -177,34 +183,34 @@ class TestWhatAReadCosts:
     def test_a_hash_for_each_task_however_many_items_it_has(self, ledger: Ledger, client: Redis) -> None:
         uids = [*done(ledger, 6, item_count=3), *(ledger.submit(item_count=3).uid for _ in range(6))]
         before = calls_of(client, "evalsha", "hmget")
-        assert None not in ledger.get_many([*uids, *uids], "alice")
+        assert None not in ledger.tasks.get_many([*uids, *uids], "alice")
         assert calls_of(client, "evalsha", "hmget") == (before[0] + 1, before[1] + len(uids))
 
     def test_more_are_read_in_several_calls(self, ledger: Ledger, client: Redis) -> None:
         uids = [ledger.submit().uid for _ in range(2 * READ_AT_ONCE + 1)]
         before = calls_of(client, "evalsha")
-        assert [task and task.uid for task in ledger.get_many(uids, "alice")] == uids
+        assert [task and task.uid for task in ledger.tasks.get_many(uids, "alice")] == uids
         assert calls_of(client, "evalsha") == (before[0] + 3,)
 
     def test_long_memos_are_read_in_several_calls(self, ledger: Ledger, client: Redis) -> None:
         tasks = [replace(new_task(), memo="m" * MAX_MEMO_BYTES) for _ in range(6)]
         for task in tasks:
-            ledger.create(task)
+            ledger.tasks.create(task)
         before = calls_of(client, "evalsha")
-        assert None not in ledger.get_many([task.uid for task in tasks], "alice")
+        assert None not in ledger.tasks.get_many([task.uid for task in tasks], "alice")
         assert calls_of(client, "evalsha") == (before[0] + 3,)
 
     def test_large_batches_are_read_in_several_calls(self, ledger: Ledger, client: Redis) -> None:
         uids = done(ledger.limited(account_queue_cap=2_000), 7, item_count=200)
         before = calls_of(client, "evalsha")
-        assert None not in ledger.get_many(uids, "alice")
+        assert None not in ledger.tasks.get_many(uids, "alice")
         assert calls_of(client, "evalsha") == (before[0] + 2,)
 
 
 def test_which_have_ended_is_told_without_reading_them(ledger: Ledger) -> None:
     waiting, done = ledger.submit().uid, ledger.ended_task().uid
     foreign, unknown = ledger.submit(account="bob").uid, new_task_uid()
-    assert ledger.ended([waiting, done, done, foreign, unknown], "alice") == (done, foreign, unknown)
+    assert ledger.tasks.ended([waiting, done, done, foreign, unknown], "alice") == (done, foreign, unknown)
 
 
 def done(ledger: Ledger, count: int, **facts: int) -> list[TaskUid]:

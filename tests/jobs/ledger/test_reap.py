@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from cutgate.jobs.ledger.answers import Balance, Reaped
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.upkeep import BATCH
+from cutgate.jobs.answers import Balance, Reaped
+from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.ledger.database import BATCH
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState
 from tests.jobs.build import ERROR, LANE, OTHER_LANE, OTHER_SPEC, Ledger, run_at_once
 from tests.jobs.every_script import WORKER
-from tests.ledgers import FreshPresence, hints_of, lose_hints, spent_sources
+from tests.ledgers import fresh_presence, hints_of, lose_hints, spent_sources
 from tests.servers.redis_server import redis_server
 
 
@@ -24,7 +24,7 @@ class TestLapsedLeases:
     def test_the_item_waits_again_and_the_attempt_is_counted(self, ledger: Ledger) -> None:
         claim = ledger.claimed()
         ledger.clock.advance(seconds=16)
-        assert ledger.reap() == Reaped(requeued=1)
+        assert ledger.upkeep.reap() == Reaped(requeued=1)
         item = ledger.item(claim)
         assert (item.state, item.attempts) == (ItemState.QUEUED, 1)
         assert ledger.next_claim().attempt == 2
@@ -33,37 +33,37 @@ class TestLapsedLeases:
         claim = ledger.claimed()
         for _ in range(4):
             ledger.clock.advance(seconds=10)
-            assert ledger.reap() == Reaped()
-            assert ledger.renew(claim)
+            assert ledger.upkeep.reap() == Reaped()
+            assert ledger.claims.renew(claim)
 
     def test_who_comes_late_is_refused(self, ledger: Ledger) -> None:
-        late, other = ledger.claims(item_count=2)
+        late, other = ledger.claimed_items(item_count=2)
         ledger.clock.advance(seconds=16)
-        ledger.reap()
-        assert not ledger.renew(late)
+        ledger.upkeep.reap()
+        assert not ledger.claims.renew(late)
         assert not ledger.done(late)
-        assert not ledger.fail(other, ERROR)
-        assert not ledger.give_back(other)
+        assert not ledger.claims.fail(other, ERROR)
+        assert not ledger.claims.give_back(other)
         assert ledger.waiting(LANE) == 2
 
     def test_a_picture_whose_workers_die_fails_at_last(self, ledger: Ledger) -> None:
-        ledger.grant("alice", 10)
+        ledger.accounts.grant("alice", 10)
         ledger.submit(price=4)
         answers = []
         for _ in range(3):
             claim = ledger.next_claim()
             ledger.clock.advance(seconds=16)
-            answers.append(ledger.reap())
+            answers.append(ledger.upkeep.reap())
         assert answers == [Reaped(requeued=1), Reaped(requeued=1), Reaped(worker_lost=1)]
         assert spent_sources(ledger) == {claim.source}
         assert ledger.error(claim).kind == "worker_lost"
-        assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=0)
+        assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=0)
         assert ledger.waiting(LANE) == 0
 
     def test_a_batch_at_a_time(self, ledger: Ledger) -> None:
-        ledger.claims(item_count=BATCH + 5)
+        ledger.claimed_items(item_count=BATCH + 5)
         ledger.clock.advance(seconds=16)
-        assert [ledger.reap() for _ in range(3)] == [
+        assert [ledger.upkeep.reap() for _ in range(3)] == [
             Reaped(requeued=BATCH),
             Reaped(requeued=5),
             Reaped(),
@@ -72,45 +72,45 @@ class TestLapsedLeases:
 
 class TestHardDeadlines:
     def test_who_holds_on_until_then_has_failed(self, ledger: Ledger) -> None:
-        ledger.grant("alice", 10)
+        ledger.accounts.grant("alice", 10)
         claim = ledger.claimed(price=4)
         for _ in range(11):
             ledger.clock.advance(seconds=10)
-            assert ledger.renew(claim)
-            assert ledger.reap() == Reaped()
+            assert ledger.claims.renew(claim)
+            assert ledger.upkeep.reap() == Reaped()
         ledger.clock.advance(seconds=11)
-        assert ledger.reap() == Reaped(too_slow=1)
+        assert ledger.upkeep.reap() == Reaped(too_slow=1)
         assert (ledger.error(claim).kind, ledger.item(claim).attempts) == ("timed_out", 1)
-        assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=0)
+        assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=0)
         assert not ledger.done(claim)
 
     def test_who_fell_silent_before_is_lost_however_late_it_is_seen(self, ledger: Ledger) -> None:
         ledger.claimed()
         ledger.clock.advance(seconds=1_000)
-        assert ledger.reap() == Reaped(requeued=1)
+        assert ledger.upkeep.reap() == Reaped(requeued=1)
 
 
 class TestQueueAge:
     def test_who_waits_too_long_has_failed(self, ledger: Ledger) -> None:
-        ledger.grant("alice", 10)
+        ledger.accounts.grant("alice", 10)
         old = ledger.submit(item_count=2, price=4)
         ledger.clock.advance(seconds=1_700)
         young = ledger.submit()
         ledger.clock.advance(seconds=1_901)
-        assert ledger.reap() == Reaped(too_late=2)
+        assert ledger.upkeep.reap() == Reaped(too_late=2)
         assert spent_sources(ledger) == {item.source for item in old.items}
         task = ledger.task(old.uid)
         assert [item.error and item.error.kind for item in task.items] == ["timed_out"] * 2
-        assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=1)
-        assert ledger.unfinished("alice") == (young.uid,)
+        assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=1)
+        assert ledger.tasks.unfinished("alice") == (young.uid,)
         assert ledger.next_claim().task == young.uid
 
     def test_who_goes_back_waits_anew(self, ledger: Ledger) -> None:
         ledger.submit()
         ledger.clock.advance(seconds=3_599)
-        ledger.give_back(ledger.next_claim())
+        ledger.claims.give_back(ledger.next_claim())
         ledger.clock.advance(seconds=3_599)
-        assert ledger.reap() == Reaped()
+        assert ledger.upkeep.reap() == Reaped()
 
 
 class TestMissingHints:
@@ -120,24 +120,24 @@ class TestMissingHints:
         lose_hints(ledger)
         ledger.clock.advance(seconds=6)
         sent = min(count, 32)
-        assert ledger.reap() == Reaped(hints={LANE: sent})
+        assert ledger.upkeep.reap() == Reaped(hints={LANE: sent})
         assert hints_of(ledger) == [LANE] * sent
-        assert ledger.reap() == Reaped()
+        assert ledger.upkeep.reap() == Reaped()
 
     def test_one_is_enough(self, ledger: Ledger) -> None:
         """Who follows it leaves another."""
         ledger.submit(item_count=5)
         lose_hints(ledger, 4)
         ledger.clock.advance(seconds=6)
-        assert ledger.reap() == Reaped()
+        assert ledger.upkeep.reap() == Reaped()
 
     def test_who_took_the_last_one_is_given_time(self, ledger: Ledger) -> None:
         ledger.submit()
         lose_hints(ledger)
         ledger.clock.advance(seconds=4)
-        assert ledger.reap() == Reaped()
+        assert ledger.upkeep.reap() == Reaped()
         ledger.clock.advance(seconds=2)
-        assert ledger.reap() == Reaped(hints={LANE: 1})
+        assert ledger.upkeep.reap() == Reaped(hints={LANE: 1})
 
     def test_lane_by_lane(self, ledger: Ledger) -> None:
         ledger.submit(item_count=2)
@@ -145,19 +145,19 @@ class TestMissingHints:
         assert ledger.lanes() == tuple(sorted([LANE, OTHER_LANE]))
         lose_hints(ledger)
         ledger.clock.advance(seconds=6)
-        assert ledger.reap() == Reaped(hints={LANE: 2, OTHER_LANE: 1})
+        assert ledger.upkeep.reap() == Reaped(hints={LANE: 2, OTHER_LANE: 1})
 
     def test_running_items_need_none(self, ledger: Ledger) -> None:
         ledger.claimed()
         lose_hints(ledger)
         ledger.clock.advance(seconds=6)
-        assert ledger.reap() == Reaped()
+        assert ledger.upkeep.reap() == Reaped()
 
 
 def test_of_many_at_once_one_takes_all_back(ledger: Ledger) -> None:
-    ledger.claims(item_count=3)
+    ledger.claimed_items(item_count=3)
     ledger.clock.advance(seconds=16)
-    answers = run_at_once(8, lambda _: ledger.reap())
+    answers = run_at_once(8, lambda _: ledger.upkeep.reap())
     assert sorted(answer.requeued for answer in answers) == [0] * 7 + [3]
 
 
@@ -166,14 +166,14 @@ def test_a_finish_at_the_same_moment(ledger: Ledger, _: int) -> None:
     """Either the item is done, or it waits again and the old result is refused."""
     claim = ledger.claimed()
     ledger.clock.advance(seconds=16)
-    finished, reaped = run_at_once(2, lambda n: ledger.reap() if n else ledger.done(claim))
+    finished, reaped = run_at_once(2, lambda n: ledger.upkeep.reap() if n else ledger.done(claim))
     assert reaped == (Reaped() if finished else Reaped(requeued=1))
     assert ledger.waiting(LANE) == (0 if finished else 1)
 
 
 def test_nothing_to_do(ledger: Ledger) -> None:
     assert ledger.lanes() == ()
-    assert ledger.reap() == Reaped()
+    assert ledger.upkeep.reap() == Reaped()
 
 
 class TestNeedlessHints:
@@ -182,22 +182,22 @@ class TestNeedlessHints:
     def test_of_a_lane_that_nobody_offers_they_go(self, ledger: Ledger) -> None:
         tasks = [ledger.submit() for _ in range(3)]
         for task in tasks[1:]:
-            ledger.terminate(task.uid, "alice")
+            ledger.tasks.terminate(task.uid, "alice")
         assert hints_of(ledger) == [LANE] * 3
-        ledger.reap()
+        ledger.upkeep.reap()
         assert hints_of(ledger) == [LANE]
-        ledger.terminate(tasks[0].uid, "alice")
-        ledger.reap()
+        ledger.tasks.terminate(tasks[0].uid, "alice")
+        ledger.upkeep.reap()
         assert hints_of(ledger) == []
 
     def test_a_lane_that_a_worker_offers_is_left_alone(self, ledger: Ledger) -> None:
-        presence = FreshPresence(ledger.clock, ledger.key_prefix)
+        presence = fresh_presence(ledger.clock, ledger.key_prefix)
         presence.announce(WORKER, ttl_seconds=20)
-        ledger.terminate(ledger.submit().uid, "alice")
-        ledger.reap()
+        ledger.tasks.terminate(ledger.submit().uid, "alice")
+        ledger.upkeep.reap()
         assert hints_of(ledger) == [LANE]
         ledger.clock.advance(seconds=61)
-        ledger.reap()
+        ledger.upkeep.reap()
         assert hints_of(ledger) == []
 
 
@@ -209,5 +209,5 @@ def test_a_server_that_may_not_be_asked_about_itself_is_reaped_all_the_same(bina
         ledger = Ledger(client)
         ledger.claimed()
         ledger.clock.advance(seconds=16)
-        assert ledger.reap() == Reaped(requeued=1)
-        ledger.require_room()
+        assert ledger.upkeep.reap() == Reaped(requeued=1)
+        ledger.server.require_room()

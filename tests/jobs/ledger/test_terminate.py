@@ -2,9 +2,9 @@
 
 import pytest
 
+from cutgate.jobs.answers import Balance
 from cutgate.jobs.errors import Terminated
 from cutgate.jobs.ids import new_task_uid, new_token
-from cutgate.jobs.ledger.answers import Balance
 from cutgate.jobs.record import Idempotency, ItemState, Joining, Task, TaskStatus
 from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, Ledger, new_task, run_at_once
 from tests.ledgers import spent_sources
@@ -15,7 +15,7 @@ def terminated(ledger: Ledger) -> Task:
     task = ledger.submit(item_count=4, price=2)
     done, _ = ledger.next_claim(), ledger.next_claim()
     assert ledger.done(done)
-    assert ledger.terminate(task.uid, "alice")
+    assert ledger.tasks.terminate(task.uid, "alice")
     assert spent_sources(ledger) == {item.source for item in task.items}
     return ledger.task(task.uid)
 
@@ -29,15 +29,15 @@ def test_what_had_not_ended_ends_as_failed(ledger: Ledger) -> None:
 
 
 def test_done_items_stay_booked_and_the_rest_is_released(ledger: Ledger) -> None:
-    ledger.grant("alice", 10)
+    ledger.accounts.grant("alice", 10)
     assert terminated(ledger).booked == 2
-    assert ledger.balance("alice") == Balance(granted=10, used=2, reserved=0)
+    assert ledger.accounts.balance("alice") == Balance(granted=10, used=2, reserved=0)
 
 
 def test_nothing_waits_any_more_and_the_caps_have_room_again(ledger: Ledger) -> None:
     ledger = ledger.limited(account_queue_cap=4, total_queue_cap=4)
     terminated(ledger)
-    assert (ledger.waiting(LANE), ledger.no_claim(), ledger.unfinished("alice")) == (0, True, ())
+    assert (ledger.waiting(LANE), ledger.no_claim(), ledger.tasks.unfinished("alice")) == (0, True, ())
     ledger.submit(item_count=4)
 
 
@@ -46,11 +46,11 @@ def test_error_when_nothing_was_done(ledger: Ledger) -> None:
 
 
 def test_a_late_worker_is_refused(ledger: Ledger) -> None:
-    one, other = ledger.claims(item_count=2)
-    assert ledger.terminate(one.task, "alice")
-    assert not ledger.renew(one)
+    one, other = ledger.claimed_items(item_count=2)
+    assert ledger.tasks.terminate(one.task, "alice")
+    assert not ledger.claims.renew(one)
     assert not ledger.done(one)
-    assert not ledger.fail(other, ERROR)
+    assert not ledger.claims.fail(other, ERROR)
     task = ledger.task(one.task)
     assert [item.error and item.error.kind for item in task.items] == ["terminated"] * 2
 
@@ -58,41 +58,43 @@ def test_a_late_worker_is_refused(ledger: Ledger) -> None:
 def test_a_claims_token_is_not_used_again(ledger: Ledger) -> None:
     claim = ledger.claimed()
     ledger.submit()
-    ledger.terminate(claim.task, "alice")
-    assert ledger.claim([LANE], "worker-1", claim.token) is None
+    ledger.tasks.terminate(claim.task, "alice")
+    assert ledger.claims.take([LANE], "worker-1", claim.token) is None
     assert ledger.next_claim()
 
 
 def test_a_repeat_changes_nothing(ledger: Ledger) -> None:
-    ledger.grant("alice", 10)
+    ledger.accounts.grant("alice", 10)
     before = terminated(ledger)
-    assert ledger.terminate(before.uid, "alice")
-    assert ledger.get(before.uid, "alice") == before
-    assert ledger.balance("alice") == Balance(granted=10, used=2, reserved=0)
+    assert ledger.tasks.terminate(before.uid, "alice")
+    assert ledger.tasks.get(before.uid, "alice") == before
+    assert ledger.accounts.balance("alice") == Balance(granted=10, used=2, reserved=0)
 
 
 def test_a_finished_task_stays_as_it_is(ledger: Ledger) -> None:
     claim = ledger.claimed()
     ledger.done(claim)
-    before = ledger.get(claim.task, "alice")
-    assert ledger.terminate(claim.task, "alice")
-    assert ledger.get(claim.task, "alice") == before
+    before = ledger.tasks.get(claim.task, "alice")
+    assert ledger.tasks.terminate(claim.task, "alice")
+    assert ledger.tasks.get(claim.task, "alice") == before
 
 
 def test_another_accounts_task_and_an_unknown_one(ledger: Ledger) -> None:
-    assert not ledger.terminate(ledger.submit().uid, "bob")
-    assert not ledger.terminate(new_task_uid(), "alice")
+    assert not ledger.tasks.terminate(ledger.submit().uid, "bob")
+    assert not ledger.tasks.terminate(new_task_uid(), "alice")
     assert ledger.waiting(LANE) == 1
 
 
 @pytest.mark.parametrize("_", range(5))
 def test_a_finish_at_the_same_moment(ledger: Ledger, _: int) -> None:
     """Either the item is done and booked, or it is terminated and released."""
-    ledger.grant("alice", 10)
+    ledger.accounts.grant("alice", 10)
     claim = ledger.claimed(price=4)
-    finished, ended = run_at_once(2, lambda n: ledger.terminate(claim.task, "alice") if n else ledger.done(claim))
+    finished, ended = run_at_once(
+        2, lambda n: ledger.tasks.terminate(claim.task, "alice") if n else ledger.done(claim)
+    )
     assert ended
-    assert ledger.balance("alice") == Balance(granted=10, used=4 if finished else 0, reserved=0)
+    assert ledger.accounts.balance("alice") == Balance(granted=10, used=4 if finished else 0, reserved=0)
 
 
 class TestWhatNeverRan:
@@ -115,13 +117,13 @@ class TestWhatNeverRan:
     def test_it_goes_after_an_hour_and_not_before(self, ledger: Ledger) -> None:
         uid = ledger.ended_task().uid
         ledger.clock.advance(3_599)
-        assert ledger.get(uid, "alice") is not None
-        assert ledger.hide_expired() == ()
+        assert ledger.tasks.get(uid, "alice") is not None
+        assert ledger.upkeep.hide_expired() == ()
         ledger.clock.advance(2)
-        assert ledger.get(uid, "alice") is None
-        assert ledger.hide_expired() == (uid,)
-        ledger.forget(uid)
-        assert ledger.hide_expired() == ()
+        assert ledger.tasks.get(uid, "alice") is None
+        assert ledger.upkeep.hide_expired() == (uid,)
+        ledger.upkeep.forget(uid)
+        assert ledger.upkeep.hide_expired() == ()
 
     def test_the_name_of_its_request_goes_with_it(self, ledger: Ledger) -> None:
         named = Idempotency(key="k", content_digest="d")
@@ -130,7 +132,7 @@ class TestWhatNeverRan:
         assert 3_500_000 < ledger.client.pttl(name) <= 3_600_000
         assert ledger.named("alice", "k") == uid
         begun = ledger.claimed(idempotency=Idempotency(key="begun", content_digest="d"))
-        ledger.terminate(begun.task, "alice")
+        ledger.tasks.terminate(begun.task, "alice")
         ledger.clock.advance(3_601)
         assert (ledger.named("alice", "k"), ledger.named("alice", "begun")) == (None, begun.task)
 
@@ -138,26 +140,26 @@ class TestWhatNeverRan:
         ledger = ledger.limited(retention_seconds=100)
         uid = ledger.ended_task().uid
         ledger.clock.advance(101)
-        assert ledger.get(uid, "alice") is None
-        assert ledger.hide_expired() == (uid,)
+        assert ledger.tasks.get(uid, "alice") is None
+        assert ledger.upkeep.hide_expired() == (uid,)
 
     def test_terminated_again_it_stays_as_it_is(self, ledger: Ledger) -> None:
         before = ledger.task(ledger.ended_task().uid)
-        assert ledger.terminate(before.uid, "alice")
+        assert ledger.tasks.terminate(before.uid, "alice")
         assert ledger.task(before.uid) == before
 
     def test_what_was_begun_stays_as_long_as_results_do(self, ledger: Ledger) -> None:
         begun, told = ledger.claimed(), ledger.ended_task(deliveries=DELIVERIES)
-        ledger.terminate(begun.task, "alice")
+        ledger.tasks.terminate(begun.task, "alice")
         ledger.clock.advance(86_000)
-        assert ledger.get(begun.task, "alice") is not None
-        assert ledger.get(told.uid, "alice") is not None
+        assert ledger.tasks.get(begun.task, "alice") is not None
+        assert ledger.tasks.get(told.uid, "alice") is not None
 
     def test_a_late_courier_is_refused(self, ledger: Ledger) -> None:
         errand = ledger.fetching()
-        ledger.terminate(errand.task, "alice")
-        assert not ledger.fetched(errand)
-        assert not ledger.fetch_failed(errand, ERROR)
+        ledger.tasks.terminate(errand.task, "alice")
+        assert not ledger.errands.fetched(errand)
+        assert not ledger.errands.fetch_failed(errand, ERROR)
         assert ledger.error(errand).kind == "terminated"
 
 
@@ -167,35 +169,35 @@ class TestLeaving:
     SAME = Joining(content_digest="aa", seconds=600)
 
     def test_the_last_one_ends_what_was_not_begun_for_free(self, ledger: Ledger) -> None:
-        ledger.grant("alice", 10)
+        ledger.accounts.grant("alice", 10)
         uid = ledger.submit(idempotency=self.SAME).uid
         assert ledger.recall("alice", self.SAME) == uid
-        assert ledger.create(new_task(idempotency=self.SAME)).repeated
-        assert [ledger.leave(uid, "alice") for _ in range(3)] == [False, False, True]
+        assert ledger.tasks.create(new_task(idempotency=self.SAME)).repeated
+        assert [ledger.tasks.leave(uid, "alice") for _ in range(3)] == [False, False, True]
         assert ledger.task(uid).status is TaskStatus.ERROR
-        assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=0)
+        assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=0)
         assert ledger.waiting(LANE) == 0
 
     def test_a_picture_that_is_still_to_be_fetched_is_not_begun(self, ledger: Ledger) -> None:
         uid = ledger.submit(idempotency=self.SAME, source_url=URL).uid
-        assert ledger.leave(uid, "alice")
-        assert ledger.take_errand("courier-1", new_token()) is None
+        assert ledger.tasks.leave(uid, "alice")
+        assert ledger.errands.take("courier-1", new_token()) is None
 
     def test_what_runs_or_is_done_goes_on(self, ledger: Ledger) -> None:
         uid = ledger.submit(idempotency=self.SAME).uid
         claim = ledger.next_claim()
-        assert not ledger.leave(uid, "alice")
+        assert not ledger.tasks.leave(uid, "alice")
         assert ledger.done(claim)
-        assert not ledger.leave(uid, "alice")
+        assert not ledger.tasks.leave(uid, "alice")
         assert ledger.task(uid).status is TaskStatus.FINISHED
 
     def test_what_goes_by_no_joining_goes_on(self, ledger: Ledger) -> None:
         """Whoever gave it a name may ask for it later."""
         for named in (None, Idempotency(key="order 17", content_digest="aa")):
-            assert not ledger.leave(ledger.submit(idempotency=named).uid, "alice")
+            assert not ledger.tasks.leave(ledger.submit(idempotency=named).uid, "alice")
         assert ledger.waiting(LANE) == 2
 
     def test_it_is_the_accounts_own(self, ledger: Ledger) -> None:
         uid = ledger.submit(idempotency=self.SAME).uid
-        assert not ledger.leave(uid, "bob")
-        assert ledger.leave(uid, "alice")
+        assert not ledger.tasks.leave(uid, "bob")
+        assert ledger.tasks.leave(uid, "alice")

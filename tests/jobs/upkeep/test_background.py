@@ -2,8 +2,8 @@
 
 import pytest
 
-from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.ids import new_task_uid, source_key
+from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.settings import JobSettings
 from cutgate.jobs.upkeep import background
 from cutgate.jobs.upkeep.background import upkeep_threads
@@ -33,8 +33,8 @@ def test_it_takes_items_back_and_removes_what_is_past_its_time(
     with upkeep_threads(settings, ledger, memory_blobs):
         eventually(lambda: ledger.waiting(LANE) == 1)
         eventually(lambda: list(memory_blobs.tasks()) == [])
-        eventually(lambda: ledger.get(expired.task, "alice") is None)
+        eventually(lambda: ledger.tasks.get(expired.task, "alice") is None)
         eventually(lambda: ledger.client.hget(counted, "upload_bytes") == "12345")
         eventually(lambda: ledger.client.zscore(f"{ledger.key_prefix}usages", "alice/1") is None)
     assert ledger.used().done == 1
-    assert ledger.installation() == memory_blobs.installation() is not None
+    assert ledger.server.installation() == memory_blobs.installation() is not None

@@ -7,8 +7,8 @@ from redis import Redis
 from structlog.testing import capture_logs
 
 from cutgate.jobs.blobs.file import FileBlobStore
-from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.ids import source_key
+from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.upkeep.background import belong_together
 from cutgate.jobs.upkeep.installation import Installation, WrongInstallation
 from cutgate.jobs.upkeep.retention import FEW, Sweeper
@@ -52,7 +52,7 @@ def test_two_installations_are_not_mixed(client: Redis, blobs: BlobStore) -> Non
     other = Installation(Ledger(client, key_prefix=fresh_prefix()), MemoryBlobStore())
     other.require()
     ledger = Ledger(client, key_prefix=fresh_prefix())
-    assert ledger.install("another") == ledger.install("third") == "another"
+    assert ledger.server.install("another") == ledger.server.install("third") == "another"
     mixed = Installation(ledger, blobs)
     with pytest.raises(WrongInstallation, match="two installations"):
         mixed.require()
@@ -87,7 +87,7 @@ def test_orphans_go_where_most_of_what_is_stored_has_its_record(ledger: Ledger, 
     for number in range(6 * FEW):
         task = new_task()
         if number % 3:
-            ledger.create(task)
+            ledger.tasks.create(task)
         memory_blobs.put(task.items[0].source, b"picture")
     ledger.clock.advance(3_601)
     assert sweeper.sweep_orphans() == 2 * FEW  # more than go in any case

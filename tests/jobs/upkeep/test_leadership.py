@@ -17,13 +17,13 @@ def test_who_does_not_lead_asks_no_more_until_it_may(ledger: Ledger, monkeypatch
     now_seconds = 0.0
     monkeypatch.setattr("cutgate.jobs.upkeep.leadership.time.monotonic", lambda: now_seconds)
     asked: list[float] = []
-    lead = ledger.lead
+    lead = ledger.upkeep.lead
 
     def counted(sweep: str, holder: str, hold_seconds: float) -> float:
         asked.append(now_seconds)
         return lead(sweep, holder, hold_seconds)
 
-    monkeypatch.setattr(ledger, "lead", counted)
+    monkeypatch.setattr(ledger.upkeep, "lead", counted)
     assert Leadership(ledger, "sweep", 30).holds()
     follower = Leadership(ledger, "sweep", 30)
     for now_seconds in range(100):  # noqa: B007 — the clock reads it
@@ -32,7 +32,7 @@ def test_who_does_not_lead_asks_no_more_until_it_may(ledger: Ledger, monkeypatch
 
 
 def test_a_silent_leader_is_followed(ledger: Ledger) -> None:
-    assert ledger.lead("sweep", "first", 60) == 0
-    assert 0 < ledger.lead("sweep", "second", 60) <= 60
-    assert ledger.lead("sweep", "first", 0.05) == 0
-    eventually(lambda: ledger.lead("sweep", "second", 60) == 0)
+    assert ledger.upkeep.lead("sweep", "first", 60) == 0
+    assert 0 < ledger.upkeep.lead("sweep", "second", 60) <= 60
+    assert ledger.upkeep.lead("sweep", "first", 0.05) == 0
+    eventually(lambda: ledger.upkeep.lead("sweep", "second", 60) == 0)

@@ -6,12 +6,12 @@ from typing import cast
 import pytest
 from typing_extensions import override
 
-from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.answers import Balance
 from cutgate.jobs.errors import BlobStoreUnavailable
 from cutgate.jobs.ids import TaskUid, new_task_uid, source_key
-from cutgate.jobs.ledger.answers import Balance
-from cutgate.jobs.ledger.redis.upkeep import BATCH
+from cutgate.jobs.ledger.database import BATCH
 from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import ItemState, NewTask
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.jobs.upkeep.retention import DEFER_SECONDS, Sweeper
@@ -47,7 +47,7 @@ def submitted(ledger: Ledger, blobs: BlobStore, item_count: int = 2) -> NewTask:
     task = new_task(item_count=item_count)
     for item in task.items:
         blobs.put(item.source, b"source")
-    ledger.create(task)
+    ledger.tasks.create(task)
     return task
 
 
@@ -64,14 +64,14 @@ def ended(ledger: Ledger, blobs: BlobStore) -> NewTask:
 class TestExpiredTasks:
     @every_store
     def test_record_and_blobs_go(self, ledger: Ledger, blobs: BlobStore, sweeper: Sweeper) -> None:
-        ledger.grant("alice", 10)
+        ledger.accounts.grant("alice", 10)
         task = ended(ledger, blobs)
         ledger.clock.advance(seconds=1_001)
         assert sweeper.sweep() == 1
-        assert ledger.balance("alice") == Balance(granted=10, used=2, reserved=0)
-        assert ledger.get(task.uid, "alice") is None
+        assert ledger.accounts.balance("alice") == Balance(granted=10, used=2, reserved=0)
+        assert ledger.tasks.get(task.uid, "alice") is None
         assert list(blobs.tasks()) == []
-        assert ledger.unrecorded([task.uid], 0) == (task.uid,)
+        assert ledger.upkeep.unrecorded([task.uid], 0) == (task.uid,)
         assert sweeper.sweep() == 0
 
     def test_nothing_goes_before(self, ledger: Ledger, blobs: BlobStore, sweeper: Sweeper) -> None:
@@ -102,7 +102,7 @@ class TestExpiredTasks:
         ledger.clock.advance(seconds=1_001)
         run_at_once(4, lambda _: sweeper.sweep())
         assert list(blobs.tasks()) == []
-        assert ledger.hide_expired() == ()
+        assert ledger.upkeep.hide_expired() == ()
 
 
 class TestStoppedInBetween:
@@ -112,29 +112,29 @@ class TestStoppedInBetween:
     def test_after_hiding(self, ledger: Ledger, blobs: BlobStore, sweeper: Sweeper, blobs_went: bool) -> None:
         task = ended(ledger, blobs)
         ledger.clock.advance(seconds=1_001)
-        assert ledger.hide_expired() == (task.uid,)
-        assert ledger.get(task.uid, "alice") is None
+        assert ledger.upkeep.hide_expired() == (task.uid,)
+        assert ledger.tasks.get(task.uid, "alice") is None
         if blobs_went:
             blobs.delete_task(task.uid)
-        assert ledger.unrecorded([task.uid], 0) == ()
+        assert ledger.upkeep.unrecorded([task.uid], 0) == ()
         assert sweeper.sweep() == 1
         assert list(blobs.tasks()) == []
-        assert ledger.unrecorded([task.uid], 0) == (task.uid,)
+        assert ledger.upkeep.unrecorded([task.uid], 0) == (task.uid,)
 
     def test_hidden_is_hidden_for_good(self, ledger: Ledger) -> None:
         """A longer retention does not bring back a task whose blobs are going."""
         task = ended(ledger, MemoryBlobStore())
         ledger.clock.advance(seconds=1_001)
-        ledger.hide_expired()
+        ledger.upkeep.hide_expired()
         patient = ledger.limited(retention_seconds=100_000)
-        assert patient.get(task.uid, "alice") is None
-        assert not patient.terminate(task.uid, "alice")
+        assert patient.tasks.get(task.uid, "alice") is None
+        assert not patient.tasks.terminate(task.uid, "alice")
 
     def test_only_a_hidden_record_can_be_forgotten(self, ledger: Ledger, blobs: BlobStore) -> None:
         task = ended(ledger, blobs)
-        ledger.forget(task.uid)
-        ledger.forget(new_task_uid())
-        assert ledger.get(task.uid, "alice") is not None
+        ledger.upkeep.forget(task.uid)
+        ledger.upkeep.forget(new_task_uid())
+        assert ledger.tasks.get(task.uid, "alice") is not None
 
 
 class TestOrphans:
@@ -168,9 +168,9 @@ class TestOrphans:
     def test_no_task_can_appear_whose_blobs_went(self, ledger: Ledger, sweeper: Sweeper) -> None:
         task = new_task()
         ledger.clock.advance(seconds=GRACE_SECONDS + 1)
-        assert ledger.unrecorded([task.uid], GRACE_SECONDS) == (task.uid,)
+        assert ledger.upkeep.unrecorded([task.uid], GRACE_SECONDS) == (task.uid,)
         with pytest.raises(Exception, match="too long ago"):
-            ledger.create(task)
+            ledger.tasks.create(task)
 
     @every_store
     def test_many(self, ledger: Ledger, sweeper: Sweeper, blobs: BlobStore) -> None:
@@ -204,7 +204,7 @@ def test_what_cannot_be_deleted_is_found_again(ledger: Ledger) -> None:
     blobs.faults = [denied] * 3
     assert sweeper.sweep() == 0
     assert set(blobs.tasks()) == {task.uid for task in tasks}
-    assert ledger.get_many([task.uid for task in tasks], "alice") == (None,) * 3
+    assert ledger.tasks.get_many([task.uid for task in tasks], "alice") == (None,) * 3
     assert sweeper.sweep() == 0  # it is out of the others' way
     ledger.clock.advance(seconds=DEFER_SECONDS + 1)
     assert sweeper.sweep() == 3
@@ -253,9 +253,9 @@ def test_a_poisoned_picture_can_be_kept(ledger: Ledger, stays: bool) -> None:
     ledger = ledger.limited(max_attempts=1, keep_poisoned_source=stays)
     claim = ledger.claimed()
     ledger.clock.advance(seconds=16)
-    ledger.reap()
+    ledger.upkeep.reap()
     ledger.clock.advance(seconds=61)
-    assert ledger.spent() == (() if stays else (claim.source,))
+    assert ledger.upkeep.spent() == (() if stays else (claim.source,))
 
 
 def test_loops_outlive_every_fault(ledger: Ledger) -> None:

@@ -33,7 +33,7 @@ def bomb() -> bytes:
 def ended(team: Crew, uid: TaskUid, account: str) -> Task:
     """The task, once it has ended."""
     eventually(lambda: all(item.state.final for item in team.items(uid, account)), seconds=120)
-    task = team.ledger.get(uid, account)
+    task = team.ledger.tasks.get(uid, account)
     assert task is not None
     return task
 

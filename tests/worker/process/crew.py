@@ -20,9 +20,8 @@ from PIL import Image
 
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.ids import TaskUid, new_task_uid, source_key
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.record import Item, ItemState, NewItem, NewTask
 from cutgate.jobs.spec import CutoutSpec, Refinement
 from cutgate.worker.settings import WorkerSettings
@@ -95,8 +94,8 @@ class Crew:
         names = {name.removeprefix("CUTGATE_").lower(): value for name, value in self.environment.items()}
         settings = WorkerSettings.model_validate(names)
         client = connect(self.redis_url)
-        self.ledger = RedisLedger(client, settings.ledger_limits())
-        self.presence = RedisPresence(client)
+        self.ledger = Ledger(client, settings.ledger_limits())
+        self.presence = self.ledger.presence
         self.blobs = FileBlobStore(settings.blob_dir)
         self.lane = settings.choices[0].lane
         self.spec = CutoutSpec(model=settings.model, refinement=Refinement.OFF)
@@ -132,11 +131,11 @@ class Crew:
             source = source_key(uid, index)
             self.blobs.put(source, data)
             items.append(NewItem(source=source, spec=spec))
-        self.ledger.create(NewTask(uid=uid, account=account, origin="test", items=tuple(items)))
+        self.ledger.tasks.create(NewTask(uid=uid, account=account, origin="test", items=tuple(items)))
         return uid
 
     def items(self, uid: TaskUid, account: str = ACCOUNT) -> tuple[Item, ...]:
-        task = self.ledger.get(uid, account)
+        task = self.ledger.tasks.get(uid, account)
         assert task is not None
         return task.items
 

@@ -54,7 +54,7 @@ class Bench:
         if background is not None:
             item = replace(item, background=background_key(uid, 0, new_token()))
             self.blobs.put(there(item.background), background)
-        self.store.create(NewTask(uid=uid, account="ada", origin="test", items=(item,)))
+        self.store.tasks.create(NewTask(uid=uid, account="ada", origin="test", items=(item,)))
         return uid
 
     def run(self) -> bool:
@@ -69,7 +69,7 @@ class Bench:
         return replace(self.with_runner(store=store), store=store)
 
     def item(self, uid: TaskUid) -> Item:
-        task = self.store.get(uid, "ada")
+        task = self.store.tasks.get(uid, "ada")
         assert task is not None
         return task.items[0]
 

@@ -9,7 +9,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from cutgate.jobs.hints.celery import broker_url, celery_settings
-from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.client import connect
 from cutgate.worker.process.broker import HintBroker
 from tests.servers.redis_server import redis_server
 from tests.servers.relay import LossyRelay, lossy_relay

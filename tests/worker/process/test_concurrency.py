@@ -9,6 +9,7 @@ import pytest
 from typing_extensions import override
 
 from cutgate.jobs.ids import new_task_uid, source_key
+from cutgate.jobs.ledger.claims import Claims
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.record import Claim, ItemState, NewItem, NewTask, Result
 from cutgate.jobs.spec import CutoutSpec, Refinement, lane_of
@@ -32,8 +33,8 @@ LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10**6, max_side_px=2000)
 RAISES = 7
 
 
-class Refusing(FreshLedger):
-    """A ledger that fails at the end of one item in a way that nobody foresaw."""
+class Refusing(Claims):
+    """Claims that fail at the end of one item in a way that nobody foresaw."""
 
     @override
     def finish(self, claim: Claim, result: Result) -> bool:
@@ -49,7 +50,8 @@ class Stage:
     """
 
     def __init__(self, count: int, limits: LedgerLimits, max_pixels: int | None, *, whole: bool) -> None:
-        self.ledger, self.blobs = Refusing(limits, ManualClock()), MemoryBlobStore()
+        self.ledger, self.blobs = FreshLedger(limits, ManualClock()), MemoryBlobStore()
+        self.ledger.claims = Refusing(self.ledger.database)
         segmenter = Segmenter(
             self.predict, model="stand-in", engine="none", provider="none", dtype="none", threads=1
         )
@@ -91,11 +93,11 @@ class Stage:
         items = tuple(NewItem(source=source_key(uid, index), spec=SPEC) for index in range(count))
         for index, item in enumerate(items):
             self.blobs.put(item.source, b"no picture" if index < unreadable else picture(LEAST_PX + index))
-        self.ledger.create(NewTask(uid=uid, account="ada", origin="test", items=items))
+        self.ledger.tasks.create(NewTask(uid=uid, account="ada", origin="test", items=items))
         self.uid = uid
 
     def states(self) -> list[ItemState]:
-        task = self.ledger.get(self.uid, "ada")
+        task = self.ledger.tasks.get(self.uid, "ada")
         assert task is not None
         return [item.state for item in task.items]
 
@@ -115,8 +117,8 @@ class Stage:
 
     def lose_one(self) -> None:
         """Have a worker die with an item."""
-        assert self.ledger.claim([LANE], "lost", "token-of-the-lost") is not None
-        self.ledger.give_back_owned("lost", died=True)
+        assert self.ledger.claims.take([LANE], "lost", "token-of-the-lost") is not None
+        self.ledger.claims.give_back_owned("lost", died=True)
 
     def finish(self, *indices: int) -> None:
         for index in indices:

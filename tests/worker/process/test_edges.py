@@ -11,7 +11,7 @@ from cutgate.jobs.errors import ServiceUnavailable
 from cutgate.jobs.hints.celery import broker_url
 from cutgate.jobs.hints.queue import queue_name
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.record import ItemState
 from cutgate.worker.settings import WorkerSettings
 from tests.servers.sentinel import Certificates, watched_server

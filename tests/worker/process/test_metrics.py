@@ -75,7 +75,7 @@ def test_what_fails_counts_by_its_kind_and_what_is_taken_away_as_lost(team: Crew
     eventually(lambda: team.item(ended).state is ItemState.RUNNING)
     broken = team.submit(FINE_PX)
     team.blobs.put(stored_item(team.ledger, broken).source, b"no picture")
-    assert team.ledger.terminate(ended, "ada")
+    assert team.ledger.tasks.terminate(ended, "ada")
     eventually(lambda: scrape(port).value(names.ITEMS, outcome="lost") == 1)
     eventually(lambda: team.ended(broken))
     eventually(lambda: scrape(port).value(names.ITEMS, outcome="failed") == 1)

@@ -8,9 +8,9 @@ from unittest.mock import Mock
 import pytest
 from celery.exceptions import Reject
 
+from cutgate.jobs.answers import WorkerPresence
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import new_task_uid, new_token, source_key
-from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Item, ItemState, NewItem, NewTask
 from cutgate.jobs.spec import CutoutSpec, lane_of
@@ -19,7 +19,7 @@ from cutgate.worker.process.concurrency import Deadlines
 from cutgate.worker.process.parent import HeldDuringFork, Parent
 from cutgate.worker.settings import WorkerSettings
 from tests.fakes import ManualClock, MemoryBlobStore
-from tests.ledgers import FreshLedger, FreshPresence, spent_sources
+from tests.ledgers import FreshLedger, fresh_presence, spent_sources
 from tests.waiting import eventually
 
 SPEC = CutoutSpec(model="stand-in")
@@ -32,7 +32,7 @@ class Stage:
     def __init__(self, *, keep_poisoned_source: bool = False) -> None:
         clock = ManualClock()
         settings = WorkerSettings(keep_poisoned_source=keep_poisoned_source)
-        self.ledger, self.presence = FreshLedger(settings.ledger_limits(), clock), FreshPresence(clock)
+        self.ledger, self.presence = FreshLedger(settings.ledger_limits(), clock), fresh_presence(clock)
         self.blobs = MemoryBlobStore()
         self.deadlines = Deadlines(1)
         self.parent = Parent(
@@ -47,15 +47,15 @@ class Stage:
         self.uid = new_task_uid()
         item = NewItem(source=source_key(self.uid, 0), spec=SPEC)
         self.blobs.put(item.source, b"picture")
-        self.ledger.create(NewTask(uid=self.uid, account="ada", origin="test", items=(item,)))
-        assert self.ledger.claim([LANE], self.first, new_token()) is not None
+        self.ledger.tasks.create(NewTask(uid=self.uid, account="ada", origin="test", items=(item,)))
+        assert self.ledger.claims.take([LANE], self.first, new_token()) is not None
         facts = WorkerPresence(
             owner=self.first, lane=LANE, model="m", engine="e", provider="p", dtype="fp32", threads=1
         )
         self.presence.announce(facts, ttl_seconds=60)
 
     def item(self) -> Item:
-        task = self.ledger.get(self.uid, "ada")
+        task = self.ledger.tasks.get(self.uid, "ada")
         assert task is not None
         return task.items[0]
 
@@ -82,7 +82,7 @@ def test_the_source_of_a_picture_that_kills_its_workers(keep: bool) -> None:
     stage.parent.before_child()
     for _ in range(LedgerLimits().max_attempts - 1):
         assert spent_sources(stage.ledger) == set()
-        assert stage.ledger.claim([LANE], stage.parent.owner, new_token()) is not None
+        assert stage.ledger.claims.take([LANE], stage.parent.owner, new_token()) is not None
         stage.parent.before_child()
     assert stage.item().state is ItemState.FAILED
     assert spent_sources(stage.ledger) == (set() if keep else set(stage.blobs.keys()))
@@ -96,7 +96,7 @@ def test_an_orderly_end_is_no_attempt(stage: Stage) -> None:
 
 
 def test_a_burial_waits_for_the_ledger(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage.ledger, "give_back_owned", Mock(side_effect=LedgerUnavailable("restarting")))
+    monkeypatch.setattr(stage.ledger.claims, "give_back_owned", Mock(side_effect=LedgerUnavailable("restarting")))
     stage.parent.before_child()
     assert stage.item().state is ItemState.RUNNING
     with stage.parent:

@@ -117,7 +117,7 @@ def test_a_health_check_misses_an_idle_child_at_once(own_url: str, tmp_path: Pat
 def test_a_lost_workers_item_is_taken_over(own_url: str, tmp_path: Path) -> None:
     with crew(own_url, tmp_path, CUTGATE_LEASE_SECONDS="1") as team:
         uid = team.submit(FINE_PX)
-        assert team.ledger.claim([team.lane], "lost", new_token()) is not None
+        assert team.ledger.claims.take([team.lane], "lost", new_token()) is not None
         team.start_ready()
         eventually(lambda: team.ended(uid))
         assert team.outcomes(uid) == {(ItemState.DONE, 2)}

@@ -105,7 +105,7 @@ def test_a_crash_leaves_its_trace_in_the_log_alone(bench: Bench) -> None:
     error = bench.error(uid)
     assert (error.kind, error.message) == ("processing_failed", "the picture could not be processed")
     assert any(entry["event"] == "item_crashed" and entry["exc_info"] for entry in logs)
-    task = bench.store.get(uid, "ada")
+    task = bench.store.tasks.get(uid, "ada")
     assert task is not None
     assert (task.status, task.booked) == (TaskStatus.ERROR, 0)
 
@@ -116,7 +116,7 @@ def test_a_refused_finish_removes_only_its_own_result_or_leaves_it_to_the_sweepe
 ) -> None:
     bench.submit(picture())
     # As when the ledger has given the item to somebody else by the time it is finished.
-    monkeypatch.setattr(bench.store, "finish", lambda *_: False)
+    monkeypatch.setattr(bench.store.claims, "finish", lambda *_: False)
     if is_away:
         failing(bench.blobs, delete=DISK_AWAY)
     assert bench.run()
@@ -134,7 +134,7 @@ def test_a_lost_claim_stops_the_work_and_writes_nothing(bench: Bench, monkeypatc
         assert refused.wait(5)
         return bright(image)
 
-    monkeypatch.setattr(bench.store, "renew", refuse)
+    monkeypatch.setattr(bench.store.claims, "renew", refuse)
     uid = bench.submit(picture())
     bench.with_runner(predict_for=lambda _: slow, beat_seconds=0.01).run()
     assert bench.item(uid).state is ItemState.RUNNING
@@ -207,7 +207,7 @@ def test_a_claim_that_is_lost_when_its_item_fails_is_counted_as_lost(
 ) -> None:
     seen = outcomes(monkeypatch)
     uid = bench.submit(picture()[:-40])
-    monkeypatch.setattr(bench.store, "fail", lambda *_: False)
+    monkeypatch.setattr(bench.store.claims, "fail", lambda *_: False)
     assert bench.run()
     assert seen == ["lost"]
     assert bench.item(uid).state is ItemState.RUNNING
@@ -238,8 +238,8 @@ def test_a_ledger_that_is_away_between_two_steps_does_not_stop_the_work(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uid = bench.submit(picture())
-    away = failing_first(3, LedgerUnavailable("restarting"), bench.store.renew)
-    monkeypatch.setattr(bench.store, "renew", away)
+    away = failing_first(3, LedgerUnavailable("restarting"), bench.store.claims.renew)
+    monkeypatch.setattr(bench.store.claims, "renew", away)
     with capture_logs() as logs:
         bench.run()
     assert bench.item(uid).state is ItemState.DONE

@@ -5,8 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from cutgate.jobs.presets import PRESETS
-from cutgate.jobs.spec import Precision
+from cutgate.jobs.spec import PRESETS, Precision
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.weights.files import file_places, place_of, verify_file
 from cutgate.worker.models.weights.model import Model, WeightsFile

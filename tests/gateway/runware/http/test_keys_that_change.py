@@ -59,9 +59,9 @@ def test_a_ping_in_front_lets_nobody_in(service: Service) -> None:
 def test_terms_of_the_account_count_for_the_next_picture(service: Service) -> None:
     known(service)
     service.accounts.change(ACCOUNT, terms=Terms(price_credits=7))
-    service.store.grant(ACCOUNT, 6)
+    service.store.accounts.grant(ACCOUNT, 6)
     assert service.error(removal(**ASYNC), status=402)["code"] == "insufficientCredits"
-    service.store.grant(ACCOUNT, 1)
+    service.store.accounts.grant(ACCOUNT, 1)
     tasks = [removal(**ASYNC), removal(**ASYNC)]
     answer = service.post(tasks).get_json()
     assert [item["taskUUID"] for item in answer["data"]] == [tasks[0]["taskUUID"]]
@@ -70,10 +70,10 @@ def test_terms_of_the_account_count_for_the_next_picture(service: Service) -> No
 
 def test_a_changed_account_pays_and_counts_once() -> None:
     service = known(make_service(submits_per_second=3, account_queue_cap=3))
-    service.store.grant(ACCOUNT, 5)
+    service.store.accounts.grant(ACCOUNT, 5)
     service.accounts.change(ACCOUNT, terms=Terms(price_credits=2))
     service.result(removal(**ASYNC))
-    balance = service.store.balance(ACCOUNT)
+    balance = service.store.accounts.balance(ACCOUNT)
     assert balance is not None
     assert balance.reserved == 2
     service.result(removal(**ASYNC))

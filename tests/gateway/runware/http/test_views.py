@@ -166,7 +166,7 @@ def test_a_blob_store_that_is_away_is_passing(service: Service) -> None:
 
 
 def test_a_fault_of_the_server_tells_nothing(service: Service) -> None:
-    failing(service.store, look=RuntimeError("inner secret"))
+    failing(service.store, tasks__look=RuntimeError("inner secret"))
     task = removal()
     answer = service.post([task])
     assert answer.status_code == 500
@@ -262,10 +262,10 @@ def test_a_fault_outside_of_tasks_is_told_in_the_protocols_form(
 
 
 def test_of_several_results_one_asks_a_ledger_that_is_away(service: Service) -> None:
-    failing(service.store, get_many=LedgerUnavailable("the server does not answer"))
+    failing(service.store, tasks__get_many=LedgerUnavailable("the server does not answer"))
     tasks = [removal(), removal(), removal()]
     answer = service.post(tasks)
     assert answer.status_code == 503
     told = [(error["code"], error["taskUUID"]) for error in answer.get_json()["errors"]]
     assert told == [("serviceUnavailable", task["taskUUID"]) for task in tasks]
-    assert cast("Mock", service.store.get_many).call_count == 1
+    assert cast("Mock", service.store.tasks.get_many).call_count == 1

@@ -172,7 +172,7 @@ def test_what_an_account_may_not_do() -> None:
     service = make_service(account_queue_cap=1)
     service.result(removal(deliveryMethod="async"))
     assert service.error(removal(deliveryMethod="async"), status=429)["code"] == "rateLimitExceeded"
-    service.store.grant(ACCOUNT, 0)
+    service.store.accounts.grant(ACCOUNT, 0)
     assert service.error(removal(), status=402)["code"] == "insufficientCredits"
 
 

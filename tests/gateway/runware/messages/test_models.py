@@ -5,15 +5,14 @@ from pydantic import ValidationError
 
 from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.runware.messages.fields import MODELS
-from cutgate.jobs.presets import PRESETS, Choice
-from cutgate.jobs.spec import Precision, lane_of
+from cutgate.jobs.spec import PRESETS, ModelChoice, Precision, lane_of
 from tests.gateway.runware.service import ACCOUNT, Service, make_service, removal, upload
 
 
 def offer(service: Service, *names: str) -> None:
     """Let a worker offer models."""
     for name in names:
-        service.harness.offer(Choice.parse(name))
+        service.harness.offer(ModelChoice.parse(name))
 
 
 def lanes(service: Service, *ids: str) -> list[str]:
@@ -66,7 +65,7 @@ def test_keeping_a_picture_needs_no_model() -> None:
 
 
 def test_every_network_of_an_id_has_a_name_that_workers_take() -> None:
-    assert {Choice(model=name).precision for name in MODELS.values() if name} == {Precision.EXACT}
+    assert {ModelChoice(model=name).precision for name in MODELS.values() if name} == {Precision.EXACT}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cutgate.jobs.ledger.errands import ErrandKind
+from cutgate.jobs.record import ErrandKind
 from cutgate.jobs.spec import CutoutSpec, FileFormat, Output, Refinement
 from tests.gateway.runware.service import TINY_PICTURE, Item, Service, new_removal, new_uuid, removal
 from tests.jobs.build import take_errand

@@ -85,7 +85,7 @@ def test_an_account_that_is_not_metered_says_so(service: Service) -> None:
 
 
 def test_the_account_is_shown(service: Service) -> None:
-    service.store.grant(ACCOUNT, 10)
+    service.store.accounts.grant(ACCOUNT, 10)
     task = {"taskType": "accountManagement", "taskUUID": new_uuid(), "operation": "getDetails"}
     item = service.result(task)
     assert uuid.UUID(item["organizationUUID"])

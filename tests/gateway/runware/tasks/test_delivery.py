@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from cutgate.jobs.errors import SourceUnreachable
-from cutgate.jobs.ledger.errands import ErrandKind
+from cutgate.jobs.record import ErrandKind
 from tests.gateway.runware.service import (
     ACCOUNT,
     Item,
@@ -112,7 +112,7 @@ def test_where_no_place_to_wait_is_free_nothing_is_accepted() -> None:
         answer = service.post([removal()])
         assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (503, "serviceUnavailable")
         assert answer.headers["Retry-After"]
-        assert len(service.store.unfinished(ACCOUNT)) == len(service.harness.stored()) == 1
+        assert len(service.store.tasks.unfinished(ACCOUNT)) == len(service.harness.stored()) == 1
         assert service.work_once()
         assert first.result(20)["status"] == "success"
     task = removal(deliveryMethod="async")
@@ -123,14 +123,14 @@ def test_where_no_place_to_wait_is_free_nothing_is_accepted() -> None:
 def test_a_poll_is_held_until_the_task_ends(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     task = removal(deliveryMethod="async")
     service.result(task)
-    look = service.store.poll_named
+    look = service.store.tasks.poll_named
 
     def look_before_the_end(*args: Any, **named: Any) -> Any:
         found = look(*args, **named)
         assert service.work_once()
         return found
 
-    monkeypatch.setattr(service.store, "poll_named", look_before_the_end)
+    monkeypatch.setattr(service.store.tasks, "poll_named", look_before_the_end)
     assert service.result(poll(task))["status"] == "success"
 
 
@@ -161,7 +161,7 @@ def test_a_webhook_of_a_failed_task_gets_its_error(service: Service) -> None:
     service.result(task)
     errand = take_errand(service.store)
     assert (errand.kind, errand.url) == (ErrandKind.FETCH, "HTTPS://host.example/cat.jpg")
-    assert service.store.fetch_failed(errand, SourceUnreachable("the host does not answer").facts())
+    assert service.store.errands.fetch_failed(errand, SourceUnreachable("the host does not answer").facts())
     body = service.callback(task)
     assert body == {"errors": [service.error(poll(task))]}
     assert (body["errors"][0]["code"], body["errors"][0]["parameter"]) == ("invalidInputImage", "inputs.image")

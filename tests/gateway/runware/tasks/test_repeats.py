@@ -23,7 +23,7 @@ from tests.jobs.build import run_at_once
 def test_the_same_content_while_it_runs_attaches(service: Service) -> None:
     task = removal(deliveryMethod="async")
     assert service.result(task) == service.result(task)
-    assert len(service.store.unfinished(ACCOUNT)) == 1
+    assert len(service.store.tasks.unfinished(ACCOUNT)) == 1
     assert len(service.harness.hints) == 1
 
 
@@ -62,7 +62,7 @@ def test_other_content_conflicts(service: Service, change: Item) -> None:
     service.result(task)
     item = service.error(task | change)
     assert (item["code"], item["parameter"]) == ("conflictTaskUUID", "taskUUID")
-    assert len(service.store.unfinished(ACCOUNT)) == 1
+    assert len(service.store.tasks.unfinished(ACCOUNT)) == 1
 
 
 def test_a_task_that_failed_validation_does_not_burn_its_uuid(service: Service) -> None:
@@ -93,7 +93,7 @@ def test_the_letter_case_of_a_uuid_does_not_tell_tasks_apart(service: Service) -
     upper = task["taskUUID"].upper()
     assert service.result(poll({"taskUUID": upper}))["taskUUID"] == upper
     assert service.result(task | {"taskUUID": upper})["taskUUID"] == upper
-    assert len(service.store.unfinished(ACCOUNT)) == 1
+    assert len(service.store.tasks.unfinished(ACCOUNT)) == 1
 
 
 def test_who_did_not_wait_may_wait_in_a_repeat(patient_service: Service) -> None:

@@ -61,7 +61,7 @@ def test_by_url(service: Service, task: Item) -> None:
         assert_refused(
             service, task | {name: "https://pictures.example/cat", "deliveryMethod": method}, "delete some"
         )
-    assert service.store.errands_due() == 0
+    assert service.store.errands.due() == 0
 
 
 def test_copies_of_what_is_kept_count(service: Service) -> None:
@@ -77,7 +77,7 @@ def test_what_is_used_is_no_upload_more(service: Service) -> None:
 
 def test_an_account_without_credits_keeps_no_more_than_the_settings_say() -> None:
     service = make_service(account_upload_cap=3)
-    service.store.grant(ACCOUNT, 1)
+    service.store.accounts.grant(ACCOUNT, 1)
     service.result(removal(deliveryMethod="async"))
     assert service.error(removal(deliveryMethod="async"), status=402)["code"] == "insufficientCredits"
     for _ in range(3):

@@ -11,8 +11,8 @@ import pytest
 from cutgate.courier.errands import ErrandRunner
 from cutgate.courier.process import make_runner
 from cutgate.gateway.accounts.records import Terms
+from cutgate.jobs.answers import Balance
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.answers import Balance
 from cutgate.jobs.upkeep.retention import Sweeper
 from tests.courier.outside import OutsideServer, picture, serving, watched_connections
 from tests.courier.parts import make_settings, usual_tls
@@ -67,7 +67,7 @@ def courier_of(service: Service, server: OutsideServer) -> ErrandRunner:
 
 def bring(service: Service, server: OutsideServer) -> bool:
     """Run the errand that is due, if one is."""
-    errand = service.store.take_errand("courier", new_token())
+    errand = service.store.errands.take("courier", new_token())
     if errand is not None:
         courier_of(service, server).run(errand)
     return errand is not None
@@ -165,15 +165,15 @@ def test_no_request_calls_another_server(service: Service, server: OutsideServer
 
 def test_it_is_free_and_told_to_nobody(service: Service, server: OutsideServer) -> None:
     service.accounts.set_callback(ACCOUNT, "https://host.example/account")
-    service.store.grant(ACCOUNT, 1)
+    service.store.accounts.grant(ACCOUNT, 1)
     service.result(removal(deliveryMethod="async"))
     task = upload(server.url("/cat"), deliveryMethod="async")
     service.result(task)
-    assert service.store.balance(ACCOUNT) == Balance(granted=1, used=0, reserved=1)
+    assert service.store.accounts.balance(ACCOUNT) == Balance(granted=1, used=0, reserved=1)
     assert bring(service, server)
     assert service.result(poll(task))["status"] == "success"
-    assert service.store.balance(ACCOUNT) == Balance(granted=1, used=0, reserved=1)
-    assert service.store.errands_due() == 0
+    assert service.store.accounts.balance(ACCOUNT) == Balance(granted=1, used=0, reserved=1)
+    assert service.store.errands.due() == 0
 
 
 def test_it_counts_among_what_waits(server: OutsideServer) -> None:

@@ -4,11 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from cutgate.jobs.answers import Reaped
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.answers import Reaped
-from cutgate.jobs.ledger.errands import ErrandKind
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import NewTask
+from cutgate.jobs.record import ErrandKind, NewTask
 from cutgate.jobs.upkeep.retention import Sweeper
 from tests.fakes import MemoryBlobStore
 from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, Ledger
@@ -33,37 +32,37 @@ def finish(ledger: Ledger, task: NewTask) -> None:
 
 
 def fail(ledger: Ledger, task: NewTask) -> None:
-    assert ledger.fail(ledger.next_claim(), ERROR)
+    assert ledger.claims.fail(ledger.next_claim(), ERROR)
 
 
 def fail_to_fetch(ledger: Ledger, task: NewTask) -> None:
-    assert ledger.fetch_failed(ledger.next_errand(), ERROR)
+    assert ledger.errands.fetch_failed(ledger.next_errand(), ERROR)
 
 
 def terminate_waiting(ledger: Ledger, task: NewTask) -> None:
-    assert ledger.terminate(task.uid, "alice")
-    assert ledger.terminate(task.uid, "alice")
+    assert ledger.tasks.terminate(task.uid, "alice")
+    assert ledger.tasks.terminate(task.uid, "alice")
 
 
 def terminate_running(ledger: Ledger, task: NewTask) -> None:
     ledger.next_claim()
-    assert ledger.terminate(task.uid, "alice")
+    assert ledger.tasks.terminate(task.uid, "alice")
 
 
 def wait_too_long(ledger: Ledger, task: NewTask) -> None:
     ledger.clock.advance(seconds=601)
-    assert ledger.reap() == Reaped(too_late=1)
+    assert ledger.upkeep.reap() == Reaped(too_late=1)
     assert spent_sources(ledger) == {item.source for item in task.items if item.source_url is None}
 
 
 def lose_every_worker(ledger: Ledger, task: NewTask) -> None:
     ledger.next_claim()
     ledger.clock.advance(seconds=16)
-    assert ledger.reap() == Reaped(worker_lost=1)
+    assert ledger.upkeep.reap() == Reaped(worker_lost=1)
 
 
 def lose_the_owner(ledger: Ledger, task: NewTask) -> None:
-    assert ledger.give_back_owned(ledger.next_claim().owner, died=True) == 1
+    assert ledger.claims.give_back_owned(ledger.next_claim().owner, died=True) == 1
 
 
 End = Callable[[Ledger, NewTask], None]
@@ -74,7 +73,7 @@ BOTH = [ErrandKind.CALLBACK, ErrandKind.UPLOAD]
 
 
 def kinds_due(ledger: Ledger, uid: TaskUid) -> list[ErrandKind]:
-    errands = [ledger.next_errand() for _ in range(ledger.errands_due())]
+    errands = [ledger.next_errand() for _ in range(ledger.errands.due())]
     assert {errand.task for errand in errands} <= {uid}
     return sorted(errand.kind for errand in errands)
 
@@ -82,7 +81,7 @@ def kinds_due(ledger: Ledger, uid: TaskUid) -> list[ErrandKind]:
 @pytest.mark.parametrize("end", ENDS)
 def test_they_fall_due_however_the_task_ends(ledger: Ledger, end: End) -> None:
     task = ledger.submit(deliveries=DELIVERIES)
-    assert ledger.errands_due() == 0
+    assert ledger.errands.due() == 0
     end(ledger, task)
     assert kinds_due(ledger, task.uid) == BOTH
     assert ledger.no_errand()
@@ -96,10 +95,10 @@ def test_they_fall_due_when_nothing_was_fetched(ledger: Ledger, end: End) -> Non
 
 
 def test_they_fall_due_with_the_last_item(ledger: Ledger) -> None:
-    first, last = ledger.claims(item_count=2, deliveries=DELIVERIES)
+    first, last = ledger.claimed_items(item_count=2, deliveries=DELIVERIES)
     assert ledger.done(first)
-    assert ledger.errands_due() == 0
-    assert ledger.fail(last, ERROR)
+    assert ledger.errands.due() == 0
+    assert ledger.claims.fail(last, ERROR)
     assert kinds_due(ledger, last.task) == BOTH
 
 
@@ -110,14 +109,14 @@ def test_two_of_a_kind_are_two_errands(ledger: Ledger) -> None:
 
 def test_a_task_without_any_makes_nothing_due(ledger: Ledger) -> None:
     ledger.ended_task()
-    assert ledger.errands_due() == 0
+    assert ledger.errands.due() == 0
 
 
 def test_a_repeat_of_create_adds_none(ledger: Ledger) -> None:
     task = ledger.submit(deliveries=DELIVERIES)
-    ledger.create(task)
-    assert ledger.terminate(task.uid, "alice")
-    assert ledger.errands_due() == len(DELIVERIES)
+    ledger.tasks.create(task)
+    assert ledger.tasks.terminate(task.uid, "alice")
+    assert ledger.errands.due() == len(DELIVERIES)
 
 
 def test_retention_removes_what_is_left_of_them(ledger: Ledger) -> None:
@@ -125,8 +124,8 @@ def test_retention_removes_what_is_left_of_them(ledger: Ledger) -> None:
     held = ledger.next_errand()
     ledger.clock.advance(seconds=1_001)
     assert Sweeper(ledger, MemoryBlobStore(), orphan_grace_seconds=3_600).sweep() == 1
-    assert ledger.errands_due() == 0
-    assert not ledger.postpone(held, seconds=0)
-    assert ledger.errand_done(held)
+    assert ledger.errands.due() == 0
+    assert not ledger.errands.postpone(held, seconds=0)
+    assert ledger.errands.done(held)
     assert ledger.no_errand()
     assert ledger.waiting(LANE) == 0

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from cutgate.jobs.ids import new_task_uid, new_token
-from cutgate.jobs.ledger.errands import ErrandKind
 from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.record import ErrandKind
 from tests.jobs.build import DELIVERIES, ERROR, URL, Ledger, run_at_once
 
 LEASE_SECONDS = LedgerLimits().errand_lease_seconds
@@ -18,8 +18,8 @@ class TestTaking:
     def test_a_fetch(self, ledger: Ledger) -> None:
         uid, token = ledger.submit(item_count=2, source_url=URL).uid, new_token()
         ledger.clock.advance(seconds=5)
-        ledger.take_errand("courier-1", new_token())
-        errand = ledger.take_errand("courier-1", token)
+        ledger.errands.take("courier-1", new_token())
+        errand = ledger.errands.take("courier-1", token)
         assert errand is not None
         assert (errand.kind, errand.task, errand.index) == (ErrandKind.FETCH, uid, 1)
         assert (errand.account, errand.url, errand.attempt, errand.token) == ("alice", URL, 1, token)
@@ -42,20 +42,20 @@ class TestTaking:
         assert ledger.no_errand()
         ledger.submit(deliveries=DELIVERIES)
         assert ledger.no_errand()
-        assert ledger.errands_due() == 0
+        assert ledger.errands.due() == 0
 
     def test_a_repeat_has_the_same_errand(self, ledger: Ledger) -> None:
         ledger.submit(item_count=2, source_url=URL)
         token = new_token()
-        first = ledger.take_errand("courier-1", token)
+        first = ledger.errands.take("courier-1", token)
         assert first is not None
-        assert ledger.take_errand("courier-1", token) == first
-        assert ledger.errands_due() == 1
+        assert ledger.errands.take("courier-1", token) == first
+        assert ledger.errands.due() == 1
 
     def test_couriers_at_once_share_no_errand(self, ledger: Ledger) -> None:
         ledger = ledger.limited(account_errand_cap=8)
         ledger.submit(item_count=6, source_url=URL)
-        taken = run_at_once(8, lambda _: ledger.take_errand("courier-1", new_token()))
+        taken = run_at_once(8, lambda _: ledger.errands.take("courier-1", new_token()))
         assert sorted(errand.index for errand in taken if errand) == list(range(6))
 
     def test_a_secret_in_an_address_is_not_in_the_repr(self, ledger: Ledger) -> None:
@@ -69,7 +69,7 @@ class TestLease:
         ledger.clock.advance(seconds=995)
         assert ledger.no_errand()
         ledger.clock.advance(seconds=6)
-        assert ledger.errands_due() == 1
+        assert ledger.errands.due() == 1
         second = ledger.next_errand()
         assert (second.id, second.attempt, second.first_due_at_ms) == (first.id, 2, first.first_due_at_ms)
         assert second.source != first.source
@@ -77,7 +77,7 @@ class TestLease:
     def test_past_it_the_courier_is_heard_until_another_has_the_errand(self, ledger: Ledger) -> None:
         late = ledger.fetching()
         ledger.clock.advance(seconds=LEASE_SECONDS + 1)
-        assert ledger.fetched(late)
+        assert ledger.errands.fetched(late)
 
     def test_then_the_old_token_has_no_effect(self, ledger: Ledger) -> None:
         ledger.submit(source_url=URL)
@@ -86,46 +86,46 @@ class TestLease:
         ledger.clock.advance(seconds=LEASE_SECONDS + 1)
         again = {errand.id: errand for errand in (ledger.next_errand() for _ in late)}
         for errand in late:
-            assert not ledger.postpone(errand, 0)
-            assert ledger.take_errand("courier-1", errand.token) is None
+            assert not ledger.errands.postpone(errand, 0)
+            assert ledger.errands.take("courier-1", errand.token) is None
             if errand.kind is ErrandKind.FETCH:
-                assert not ledger.fetched(errand)
-                assert not ledger.fetch_failed(errand, ERROR)
-                assert ledger.fetched(again[errand.id])
+                assert not ledger.errands.fetched(errand)
+                assert not ledger.errands.fetch_failed(errand, ERROR)
+                assert ledger.errands.fetched(again[errand.id])
             else:
-                assert not ledger.errand_done(errand)
-                assert ledger.errand_done(again[errand.id])
+                assert not ledger.errands.done(errand)
+                assert ledger.errands.done(again[errand.id])
 
 
 class TestPostponing:
     def test_the_errand_falls_due_after_the_time(self, ledger: Ledger) -> None:
         ledger.ended_task(deliveries=DELIVERIES)
         first, other = ledger.next_errand(), ledger.next_errand()
-        assert ledger.errand_done(other)
-        assert ledger.postpone(first, seconds=300)
+        assert ledger.errands.done(other)
+        assert ledger.errands.postpone(first, seconds=300)
         ledger.clock.advance(seconds=295)
-        assert ledger.errands_due() == 0
+        assert ledger.errands.due() == 0
         ledger.clock.advance(seconds=6)
         again = ledger.next_errand()
         assert (again.id, again.attempt, again.first_due_at_ms) == (first.id, 2, first.first_due_at_ms)
 
     def test_the_courier_has_let_go(self, ledger: Ledger) -> None:
         errand = ledger.fetching()
-        assert ledger.postpone(errand, seconds=0.5)
-        assert not ledger.fetched(errand)
-        assert not ledger.fetch_failed(errand, ERROR)
+        assert ledger.errands.postpone(errand, seconds=0.5)
+        assert not ledger.errands.fetched(errand)
+        assert not ledger.errands.fetch_failed(errand, ERROR)
         ledger.clock.advance(seconds=1)
-        assert ledger.fetched(ledger.next_errand())
+        assert ledger.errands.fetched(ledger.next_errand())
 
     def test_a_repeat_changes_nothing(self, ledger: Ledger) -> None:
         errand = ledger.fetching()
-        assert ledger.postpone(errand, seconds=100)
+        assert ledger.errands.postpone(errand, seconds=100)
         ledger.clock.advance(seconds=60)
-        assert ledger.postpone(errand, seconds=100)
+        assert ledger.errands.postpone(errand, seconds=100)
         ledger.clock.advance(seconds=41)
         again = ledger.next_errand()
-        assert ledger.postpone(errand, seconds=100)
-        assert ledger.fetched(again)
+        assert ledger.errands.postpone(errand, seconds=100)
+        assert ledger.errands.fetched(again)
 
 
 class TestEnding:
@@ -133,30 +133,30 @@ class TestEnding:
         ledger.ended_task(deliveries=DELIVERIES)
         for _ in DELIVERIES:
             errand = ledger.next_errand()
-            assert ledger.errand_done(errand)
-            assert ledger.errand_done(errand)
-            assert not ledger.postpone(errand, 0)
+            assert ledger.errands.done(errand)
+            assert ledger.errands.done(errand)
+            assert not ledger.errands.postpone(errand, 0)
         ledger.clock.advance(seconds=10 * LEASE_SECONDS)
-        assert (ledger.errands_due(), ledger.no_errand()) == (0, True)
+        assert (ledger.errands.due(), ledger.no_errand()) == (0, True)
 
     def test_a_fetch_does_not_end_without_its_item(self, ledger: Ledger) -> None:
         with pytest.raises(ValueError, match="ends with its item"):
-            ledger.errand_done(ledger.fetching())
+            ledger.errands.done(ledger.fetching())
 
     def test_a_delivery_ends_no_item(self, ledger: Ledger) -> None:
         ledger.ended_task(deliveries=DELIVERIES)
         errand = ledger.next_errand()
         with pytest.raises(ValueError, match="its task has ended"):
-            ledger.fetched(errand)
+            ledger.errands.fetched(errand)
         with pytest.raises(ValueError, match="its task has ended"):
-            ledger.fetch_failed(errand, ERROR)
+            ledger.errands.fetch_failed(errand, ERROR)
 
     @pytest.mark.parametrize("unknown", [{}, {"id": f"{NOBODYS}:fetch:0", "task": NOBODYS}])
     def test_a_foreign_token_or_an_unknown_errand(self, ledger: Ledger, unknown: dict[str, Any]) -> None:
         errand = replace(ledger.fetching(), token=new_token(), **unknown)
-        assert not ledger.fetched(errand)
-        assert not ledger.fetch_failed(errand, ERROR)
-        assert not ledger.postpone(errand, 0)
+        assert not ledger.errands.fetched(errand)
+        assert not ledger.errands.fetch_failed(errand, ERROR)
+        assert not ledger.errands.postpone(errand, 0)
 
 
 class TestThatKillCouriers:
@@ -173,12 +173,12 @@ class TestThatKillCouriers:
             error = ledger.task(task.uid).items[0].error
             assert error is not None
             assert error.kind == "processing_failed"
-            assert ledger.balance("alice") is None
+            assert ledger.accounts.balance("alice") is None
 
     def test_one_that_is_put_off_does_not_count(self, ledger: Ledger) -> None:
         ledger.ended_task(deliveries=DELIVERIES[:1])
         for _ in range(2 * ledger.limits.errand_max_crashes):
-            assert ledger.postpone(ledger.next_errand(), seconds=60)
+            assert ledger.errands.postpone(ledger.next_errand(), seconds=60)
             ledger.clock.advance(seconds=61)
         ledger.next_errand()
 

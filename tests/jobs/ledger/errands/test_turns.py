@@ -4,9 +4,8 @@ import pytest
 from redis import Redis
 
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.errands import Errand, ErrandKind
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import Delivery, DeliveryKind, NewTask
+from cutgate.jobs.record import Delivery, DeliveryKind, Errand, ErrandKind, NewTask
 from tests.jobs.build import ERROR, URL, Ledger
 
 CAP = 3
@@ -24,9 +23,9 @@ class Line(Ledger):
 
     def end(self, errand: Errand) -> None:
         if errand.kind is ErrandKind.FETCH:
-            assert self.fetch_failed(errand, ERROR)
+            assert self.errands.fetch_failed(errand, ERROR)
         else:
-            assert self.errand_done(errand)
+            assert self.errands.done(errand)
 
     def served(self, count: int) -> list[Errand]:
         """The next errands, each ended before another is taken."""
@@ -36,7 +35,7 @@ class Line(Ledger):
             self.end(taken[-1])
         return taken
 
-    def accounts(self, count: int) -> str:
+    def served_accounts(self, count: int) -> str:
         """Whose errands come next, one letter an account."""
         return "".join(errand.account for errand in self.served(count))
 
@@ -58,11 +57,11 @@ class TestAccounts:
         line.fetch("a", 3)
         postponed = [line.next_errand() for _ in range(3)]
         for errand in postponed:
-            assert line.postpone(errand, seconds=10)
+            assert line.errands.postpone(errand, seconds=10)
         line.clock.advance(seconds=5)
         line.fetch("b", 3)
         line.clock.advance(seconds=6)
-        assert line.accounts(6) == "bababa"
+        assert line.served_accounts(6) == "bababa"
 
 
 class TestKinds:
@@ -75,16 +74,16 @@ class TestKinds:
         for account in "abc":
             line.fetch(account, 50)
         line.ended_task(account="d", deliveries=(CALLBACK,))
-        assert line.accounts(4) == "abcd"
+        assert line.served_accounts(4) == "abcd"
 
     def test_a_courier_takes_the_kinds_that_it_names(self, line: Line) -> None:
         line.fetch("a", 2)
         line.ended_task(account="b", deliveries=(CALLBACK,))
-        taken = line.take_errand("courier-1", new_token(), [ErrandKind.CALLBACK, ErrandKind.UPLOAD])
+        taken = line.errands.take("courier-1", new_token(), [ErrandKind.CALLBACK, ErrandKind.UPLOAD])
         assert taken is not None
         assert (taken.kind, taken.account) == (ErrandKind.CALLBACK, "b")
-        assert line.take_errand("courier-1", new_token(), [ErrandKind.UPLOAD]) is None
-        assert line.errands_due() == 2
+        assert line.errands.take("courier-1", new_token(), [ErrandKind.UPLOAD]) is None
+        assert line.errands.due() == 2
 
 
 class TestCap:
@@ -96,14 +95,14 @@ class TestCap:
         line.fetch("b")
         assert line.next_errand().account == "b"
         assert line.no_errand()
-        assert line.errands_due() == 51 - len(taken)
+        assert line.errands.due() == 51 - len(taken)
 
     @pytest.mark.parametrize("postponed", [False, True])
     def test_an_end_or_a_postponement_makes_room(self, line: Line, postponed: bool) -> None:
         line.fetch("a", 5)
         first, *_ = [line.next_errand() for _ in range(CAP)]
         if postponed:
-            assert line.postpone(first, seconds=1_000)
+            assert line.errands.postpone(first, seconds=1_000)
         else:
             line.end(first)
         assert line.next_errand()
@@ -127,23 +126,23 @@ class TestCap:
         line.fetch("a")
         late = line.next_errand()
         line.clock.advance(seconds=LIMITS.errand_lease_seconds + 1)
-        assert line.take_errand("courier-2", new_token(), [ErrandKind.UPLOAD]) is None
-        assert line.errands_due() == 1
-        assert line.postpone(late, seconds=100)
-        assert (line.errands_due(), line.no_errand()) == (0, True)
+        assert line.errands.take("courier-2", new_token(), [ErrandKind.UPLOAD]) is None
+        assert line.errands.due() == 1
+        assert line.errands.postpone(late, seconds=100)
+        assert (line.errands.due(), line.no_errand()) == (0, True)
         line.clock.advance(seconds=101)
         line.end(line.next_errand())
-        assert (line.errands_due(), line.no_errand()) == (0, True)
+        assert (line.errands.due(), line.no_errand()) == (0, True)
 
     def test_an_end_in_line_leaves_no_trace(self, line: Line) -> None:
         task = line.fetch("a", 2)
         late = line.next_errand()
         line.clock.advance(seconds=LIMITS.errand_lease_seconds + 1)
-        assert line.take_errand("courier-2", new_token(), [ErrandKind.UPLOAD]) is None
+        assert line.errands.take("courier-2", new_token(), [ErrandKind.UPLOAD]) is None
         line.end(late)
-        assert line.errands_due() == 1
-        assert line.terminate(task.uid, "a")
-        assert (line.errands_due(), line.no_errand()) == (0, True)
+        assert line.errands.due() == 1
+        assert line.tasks.terminate(task.uid, "a")
+        assert (line.errands.due(), line.no_errand()) == (0, True)
 
 
 def test_more_than_enter_their_lines_at_once(line: Line) -> None:
@@ -152,7 +151,7 @@ def test_more_than_enter_their_lines_at_once(line: Line) -> None:
     line.fetch("a", count)
     first = [line.next_errand() for _ in range(count)]
     line.clock.advance(seconds=LIMITS.errand_lease_seconds + 1)
-    assert line.errands_due() == count
+    assert line.errands.due() == count
     again = line.served(count)
     assert {errand.id for errand in again} == {errand.id for errand in first}
     assert {errand.attempt for errand in again} == {2}

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from redis.connection import AbstractConnection
 
+from cutgate.jobs.answers import Balance, Usage
 from cutgate.jobs.errors import DecodingStopped
-from cutgate.jobs.ledger.answers import Balance, Usage
+from cutgate.jobs.ledger.accounts import USAGE_AT_ONCE
+from cutgate.jobs.ledger.database import BATCH
 from cutgate.jobs.ledger.keys import USAGE_DAYS
-from cutgate.jobs.ledger.redis.reads import USAGE_AT_ONCE
-from cutgate.jobs.ledger.redis.upkeep import BATCH
 from cutgate.jobs.limits import LedgerLimits
 from tests.jobs.build import ERROR, Ledger, new_upload
 
@@ -30,24 +30,24 @@ def give_up(ledger: Ledger) -> None:
     ledger.submit(price=3)
     for _ in range(ledger.limits.max_attempts):
         ledger.next_claim()
-        assert ledger.give_back_owned("worker-1", died=True) == 1
+        assert ledger.claims.give_back_owned("worker-1", died=True) == 1
 
 
 def lapse(ledger: Ledger) -> None:
     ledger.submit(price=3)
     ledger.clock.advance(ledger.limits.queue_timeout_seconds + 1)
-    assert ledger.reap().too_late == 1
+    assert ledger.upkeep.reap().too_late == 1
 
 
 ENDS: dict[str, tuple[Callable[[Ledger], object], Usage]] = {
     "done": (lambda ledger: ledger.done(ledger.claimed(price=3)), Usage(done=1, credits=3)),
     "done for nothing": (lambda ledger: ledger.done(ledger.claimed(price=0)), Usage(done=1)),
     "kept": (
-        lambda ledger: ledger.kept(ledger.fetching(price=3, keep=True), new_upload()),
+        lambda ledger: ledger.errands.kept(ledger.fetching(price=3, keep=True), new_upload()),
         Usage(done=1, credits=3),
     ),
-    "failed": (lambda ledger: ledger.fail(ledger.claimed(price=3), ERROR), Usage(failed=1)),
-    "not fetched": (lambda ledger: ledger.fetch_failed(ledger.fetching(price=3), ERROR), Usage(failed=1)),
+    "failed": (lambda ledger: ledger.claims.fail(ledger.claimed(price=3), ERROR), Usage(failed=1)),
+    "not fetched": (lambda ledger: ledger.errands.fetch_failed(ledger.fetching(price=3), ERROR), Usage(failed=1)),
     "terminated": (lambda ledger: ledger.ended_task(item_count=2, price=3), Usage(failed=2)),
     "poison": (give_up, Usage(failed=1)),
     "too late": (lapse, Usage(failed=1)),
@@ -61,7 +61,7 @@ def test_every_end_is_counted(
 ) -> None:
     ledger.wait_for_noon()
     if metered:
-        ledger.grant("alice", 100)
+        ledger.accounts.grant("alice", 100)
     end(ledger)
     assert ledger.used() == usage
     assert ledger.used().credits == ledger.booked("alice")
@@ -70,22 +70,24 @@ def test_every_end_is_counted(
 def test_what_has_not_ended_counts_nothing(ledger: Ledger) -> None:
     ledger.submit(price=3)
     claim = ledger.next_claim()
-    ledger.give_back(claim)
-    assert ledger.usage(ledger.today() - DAY, ledger.today() + DAY) == {}
+    ledger.claims.give_back(claim)
+    assert ledger.accounts.usage(ledger.today() - DAY, ledger.today() + DAY) == {}
 
 
 def test_a_repeat_counts_once(ledger: Ledger) -> None:
     claim = ledger.claimed(price=3)
     for _ in range(3):
         assert ledger.done(claim)
-    assert not ledger.fail(claim, ERROR)
-    assert ledger.terminate(claim.task, "alice")
+    assert not ledger.claims.fail(claim, ERROR)
+    assert ledger.tasks.terminate(claim.task, "alice")
     assert ledger.used() == Usage(done=1, credits=3)
 
 
 def test_what_harms_may_be_charged(ledger: Ledger) -> None:
     charging = ledger.limited(charge_strikes=True)
-    assert charging.fail(charging.claimed(price=3), DecodingStopped("the picture breaks its decoder").facts())
+    assert charging.claims.fail(
+        charging.claimed(price=3), DecodingStopped("the picture breaks its decoder").facts()
+    )
     assert ledger.used() == Usage(failed=1, credits=3)
 
 
@@ -95,20 +97,20 @@ def test_it_is_by_account_and_day(ledger: Ledger) -> None:
         assert ledger.done(ledger.claimed(account=account, price=price))
     ledger.clock.advance(86_400)
     ledger.ended_task(account="alice")
-    found = ledger.usage(first, first + DAY)
+    found = ledger.accounts.usage(first, first + DAY)
     assert found == {
         "alice": {first: Usage(done=2, credits=5), first + DAY: Usage(failed=1)},
         "bob": {first: Usage(done=1, credits=2)},
     }
     assert list(found) == ["alice", "bob"]
-    assert ledger.usage(first, first) == {
+    assert ledger.accounts.usage(first, first) == {
         "alice": {first: Usage(done=2, credits=5)},
         "bob": {first: Usage(done=1, credits=2)},
     }
-    assert ledger.usage(first + DAY, first + 60 * DAY) == {"alice": {first + DAY: Usage(failed=1)}}
-    assert ledger.usage(first, first + DAY, "bob") == {"bob": {first: Usage(done=1, credits=2)}}
-    assert ledger.usage(first, first + DAY, "nobody") == {}
-    assert ledger.usage(first - 60 * DAY, first - DAY) == {}
+    assert ledger.accounts.usage(first + DAY, first + 60 * DAY) == {"alice": {first + DAY: Usage(failed=1)}}
+    assert ledger.accounts.usage(first, first + DAY, "bob") == {"bob": {first: Usage(done=1, credits=2)}}
+    assert ledger.accounts.usage(first, first + DAY, "nobody") == {}
+    assert ledger.accounts.usage(first - 60 * DAY, first - DAY) == {}
 
 
 def test_the_day_turns_at_midnight_in_utc(ledger: Ledger) -> None:
@@ -117,7 +119,7 @@ def test_the_day_turns_at_midnight_in_utc(ledger: Ledger) -> None:
     assert ledger.done(ledger.claimed())
     ledger.clock.advance(120)
     assert ledger.done(ledger.claimed())
-    assert ledger.usage(first, first + DAY)["alice"] == {
+    assert ledger.accounts.usage(first, first + DAY)["alice"] == {
         first: Usage(done=1, credits=1),
         first + DAY: Usage(done=1, credits=1),
     }
@@ -131,7 +133,7 @@ def test_a_quarter_of_it(ledger: Ledger) -> None:
         ledger.ended_task()
         ledger.clock.advance(86_400)
     days = [first + number * DAY for number in range(USAGE_DAYS * 3)]
-    found = ledger.usage(first, days[-1])["alice"]
+    found = ledger.accounts.usage(first, days[-1])["alice"]
     assert list(found) == days
     assert set(found.values()) == {Usage(done=1, failed=1, credits=1)}
     names = [*map(str, ledger.client.zrange(f"{ledger.key_prefix}usages", 0, -1))]
@@ -147,11 +149,11 @@ def test_it_goes_after_its_retention(ledger: Ledger) -> None:
         assert ledger.done(ledger.claimed(account=f"account-{number}"))
     ledger.clock.advance(kept_days * 86_400 - 60)
     assert ledger.done(ledger.claimed())
-    assert ledger.forget_usage() == 0
-    assert len(ledger.usage(first, first)) == BATCH + 3
+    assert ledger.upkeep.forget_usage() == 0
+    assert len(ledger.accounts.usage(first, first)) == BATCH + 3
     ledger.clock.advance((USAGE_DAYS + 1) * 86_400)
-    assert [ledger.forget_usage() for _ in range(3)] == [BATCH, 3, 0]
-    assert ledger.usage(first, first) == {}
+    assert [ledger.upkeep.forget_usage() for _ in range(3)] == [BATCH, 3, 0]
+    assert ledger.accounts.usage(first, first) == {}
     assert ledger.used() == Usage(done=1, credits=1)
     assert not ledger.client.exists(f"{ledger.key_prefix}usage:account-0/{(first - EPOCH).days // USAGE_DAYS}")
 
@@ -160,8 +162,8 @@ def test_tasks_that_are_forgotten_leave_their_usage(ledger: Ledger) -> None:
     claim = ledger.claimed(price=3)
     assert ledger.done(claim)
     ledger.clock.advance(ledger.limits.retention_seconds + 1)
-    assert ledger.hide_expired() == (claim.task,)
-    ledger.forget(claim.task)
+    assert ledger.upkeep.hide_expired() == (claim.task,)
+    ledger.upkeep.forget(claim.task)
     assert ledger.used() == Usage(done=1, credits=3)
 
 
@@ -184,19 +186,19 @@ def test_a_thousand_accounts_are_few_round_trips(ledger: Ledger, monkeypatch: py
         sends(self, *args, **others)  # type: ignore[no-untyped-call]
 
     monkeypatch.setattr(AbstractConnection, "send_packed_command", counted)
-    found = ledger.usage(first, first)
+    found = ledger.accounts.usage(first, first)
     assert trips == 1 + accounts // USAGE_AT_ONCE
     assert sum(days[first].credits for days in found.values()) == 6 * accounts
 
 
 def test_credits_of_many_accounts(ledger: Ledger) -> None:
-    ledger.grant("alice", 10)
+    ledger.accounts.grant("alice", 10)
     assert ledger.done(ledger.claimed(account="alice", price=3))
     assert ledger.done(ledger.claimed(account="bob", price=2))
     ledger.submit(account="alice")
-    assert ledger.accounts_credits(["bob", "alice", "nobody"]) == [
+    assert ledger.accounts.credits(["bob", "alice", "nobody"]) == [
         (None, 2),
         (Balance(granted=10, used=3, reserved=1), 3),
         (None, 0),
     ]
-    assert ledger.accounts_credits([]) == []
+    assert ledger.accounts.credits([]) == []

@@ -14,11 +14,9 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from cutgate.gateway.accounts.tables import ACCOUNTS, API_KEYS, PAIRS
 from cutgate.jobs.hints.queue import queue_name
+from cutgate.jobs.ledger.client import Json, Scripts, connect, script_texts
 from cutgate.jobs.ledger.keys import KEY_PREFIX
-from cutgate.jobs.ledger.redis.client import Json, Scripts, connect, script_texts
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.presence import RedisPresence
-from cutgate.jobs.ledger.redis.users import USERS, access_control_list
+from cutgate.jobs.ledger.users import USERS, access_control_list
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.spec import CutoutSpec, Lane
 from cutgate.local.redis_server import access_control_list as with_passwords
@@ -162,7 +160,7 @@ def test_every_script_of_a_part_runs_as_its_user(
     gateway = guarded.connect("gateway")
     tables = {table: gateway.hgetall(f"{KEY_PREFIX}{table}") for table in TABLES}
     ledger = Ledger(gateway, clock=clock)
-    go_through_every_script(ledger, RedisPresence(gateway, clock_offset_ms=clock.offset_ms))
+    go_through_every_script(ledger)
     expire_everything(ledger)
     assert ran == set(USERS[user].scripts)
     assert not guarded.refusals()
@@ -173,17 +171,17 @@ def test_every_script_of_a_part_runs_as_its_user(
 def expire_everything(ledger: Ledger) -> None:
     """What upkeep does with leases that lapse, tasks that wait too long, and retention that is over."""
     ledger.clock.advance(seconds=ledger.limits.queue_timeout_seconds + 1)
-    assert ledger.reap().items
+    assert ledger.upkeep.reap().items
     ledger.clock.advance(seconds=ledger.limits.retention_seconds + ledger.limits.upload_retention_seconds)
-    for uid in ledger.hide_expired():
-        ledger.forget(uid)
+    for uid in ledger.upkeep.hide_expired():
+        ledger.upkeep.forget(uid)
 
 
 def test_hints_are_taken_by_workers(guarded: Guarded) -> None:
     guarded.begin()
     lane = Lane("isnet-general-use:exact")
     with connect(guarded.url_of("gateway")) as client:
-        RedisLedger(client, LedgerLimits()).create(
+        Ledger(client, LedgerLimits()).tasks.create(
             new_task(item_count=3, spec=CutoutSpec(model="isnet-general-use"))
         )
     app = application(guarded.url_of("worker"))

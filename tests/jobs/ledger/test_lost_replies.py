@@ -7,12 +7,10 @@ from typing import TypeAlias
 import pytest
 from redis import Redis
 
+from cutgate.jobs.answers import Balance, Created, Reaped, Usage
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.answers import Balance, Created, Reaped, Usage
-from cutgate.jobs.ledger.errands import Errand
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.presence import RedisPresence
-from cutgate.jobs.record import Claim, Joining
+from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.record import Claim, Errand, Joining
 from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, Ledger, new_task, new_upload
 from tests.jobs.every_script import go_through_every_script
 from tests.ledgers import fresh_prefix
@@ -32,11 +30,9 @@ def ledger(proxy: LossyRelay, key_prefix: str) -> Iterator[Ledger]:
     """Each script ran once elsewhere, so that the server knows it and the next call is one round trip."""
     with connect(proxy.url) as through_proxy:
         elsewhere = fresh_prefix()
-        go_through_every_script(
-            Ledger(through_proxy, key_prefix=elsewhere), RedisPresence(through_proxy, key_prefix=elsewhere)
-        )
+        go_through_every_script(Ledger(through_proxy, key_prefix=elsewhere))
         ledger = Ledger(through_proxy, key_prefix=key_prefix)
-        ledger.grant("alice", 10)
+        ledger.accounts.grant("alice", 10)
         through_proxy.ping()  # commands have a connection of their own beside that of scripts
         yield ledger
 
@@ -62,15 +58,15 @@ def reply_lost(proxy: LossyRelay, client: Redis) -> ReplyLost:
 def test_create(ledger: Ledger, reply_lost: ReplyLost) -> None:
     task = new_task(item_count=2)
     with reply_lost():
-        assert ledger.create(task) == Created(uid=task.uid, repeated=False)
-    assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=2)
+        assert ledger.tasks.create(task) == Created(uid=task.uid, repeated=False)
+    assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=2)
     assert ledger.waiting(LANE) == 2
 
 
 def test_claim(ledger: Ledger, reply_lost: ReplyLost) -> None:
     ledger.submit(item_count=2)
     with reply_lost():
-        claim = ledger.claim([LANE], "worker-1", new_token())
+        claim = ledger.claims.take([LANE], "worker-1", new_token())
     assert claim is not None
     assert (claim.index, claim.attempt) == (0, 1)
     assert ledger.waiting(LANE) == 1
@@ -79,12 +75,12 @@ def test_claim(ledger: Ledger, reply_lost: ReplyLost) -> None:
 @pytest.mark.parametrize(
     ("call", "after"),
     [
-        (lambda ledger, claim: ledger.renew(claim), (0, 4, 0, 1)),
+        (lambda ledger, claim: ledger.claims.renew(claim), (0, 4, 0, 1)),
         (lambda ledger, claim: ledger.done(claim), (4, 0, 0, 1)),
-        (lambda ledger, claim: ledger.fail(claim, ERROR), (0, 0, 0, 1)),
-        (lambda ledger, claim: ledger.terminate(claim.task, "alice"), (0, 0, 0, 1)),
-        (lambda ledger, claim: ledger.give_back(claim), (0, 4, 1, 0)),
-        (lambda ledger, claim: ledger.give_back_owned(claim.owner, died=True) == 1, (0, 4, 1, 1)),
+        (lambda ledger, claim: ledger.claims.fail(claim, ERROR), (0, 0, 0, 1)),
+        (lambda ledger, claim: ledger.tasks.terminate(claim.task, "alice"), (0, 0, 0, 1)),
+        (lambda ledger, claim: ledger.claims.give_back(claim), (0, 4, 1, 0)),
+        (lambda ledger, claim: ledger.claims.give_back_owned(claim.owner, died=True) == 1, (0, 4, 1, 1)),
     ],
     ids=["renew", "finish", "fail", "terminate", "give back", "give back by owner"],
 )
@@ -94,7 +90,7 @@ def test_what_ends_a_claim_or_prolongs_it(
     claim = ledger.claimed(price=4)
     with reply_lost():
         assert call(ledger, claim)
-    balance = ledger.balance("alice")
+    balance = ledger.accounts.balance("alice")
     assert balance is not None
     assert (balance.used, balance.reserved, ledger.waiting(LANE), ledger.item(claim).attempts) == after
     ends = int(ledger.item(claim).state.final)
@@ -106,13 +102,13 @@ def test_reap(ledger: Ledger, reply_lost: ReplyLost) -> None:
     ledger.claimed(price=4)
     ledger.clock.advance(seconds=16)
     with reply_lost(after=1):  # the first reply is the server's run_id
-        assert ledger.reap() == Reaped(requeued=1)
+        assert ledger.upkeep.reap() == Reaped(requeued=1)
     assert ledger.waiting(LANE) == 1
 
 
 def test_grant(ledger: Ledger, reply_lost: ReplyLost) -> None:
     with reply_lost():
-        assert ledger.grant("alice", 5) == Balance(granted=15, used=0, reserved=0)
+        assert ledger.accounts.grant("alice", 5) == Balance(granted=15, used=0, reserved=0)
 
 
 def test_leave(ledger: Ledger, reply_lost: ReplyLost) -> None:
@@ -121,8 +117,8 @@ def test_leave(ledger: Ledger, reply_lost: ReplyLost) -> None:
     uid = ledger.submit(idempotency=same).uid
     assert ledger.recall("alice", same) == uid
     with reply_lost():
-        assert not ledger.leave(uid, "alice")
-    assert ledger.leave(uid, "alice")
+        assert not ledger.tasks.leave(uid, "alice")
+    assert ledger.tasks.leave(uid, "alice")
 
 
 def test_take_errand(ledger: Ledger, reply_lost: ReplyLost) -> None:
@@ -130,15 +126,15 @@ def test_take_errand(ledger: Ledger, reply_lost: ReplyLost) -> None:
     with reply_lost():
         errand = ledger.next_errand()
     assert (errand.task, errand.index, errand.attempt) == (task.uid, 0, 1)
-    assert ledger.errands_due() == 1
+    assert ledger.errands.due() == 1
 
 
 @pytest.mark.parametrize(
     ("call", "after"),
     [
-        (lambda ledger, errand: ledger.fetched(errand), (0, 2, 1, 1)),
-        (lambda ledger, errand: ledger.fetch_failed(errand, ERROR), (0, 1, 0, 1)),
-        (lambda ledger, errand: ledger.postpone(errand, seconds=60), (0, 2, 0, 1)),
+        (lambda ledger, errand: ledger.errands.fetched(errand), (0, 2, 1, 1)),
+        (lambda ledger, errand: ledger.errands.fetch_failed(errand, ERROR), (0, 1, 0, 1)),
+        (lambda ledger, errand: ledger.errands.postpone(errand, seconds=60), (0, 2, 0, 1)),
     ],
     ids=["fetched", "fetch failed", "postpone"],
 )
@@ -148,9 +144,9 @@ def test_what_ends_a_fetch_or_puts_it_off(
     errand = ledger.fetching(item_count=2)
     with reply_lost():
         assert call(ledger, errand)
-    balance = ledger.balance("alice")
+    balance = ledger.accounts.balance("alice")
     assert balance is not None
-    assert (balance.used, balance.reserved, ledger.waiting(LANE), ledger.errands_due()) == after
+    assert (balance.used, balance.reserved, ledger.waiting(LANE), ledger.errands.due()) == after
     assert ledger.used() == Usage(failed=int(ledger.item(errand).state.final))
     assert ledger.next_errand().index == 1
 
@@ -158,26 +154,26 @@ def test_what_ends_a_fetch_or_puts_it_off(
 def test_kept(ledger: Ledger, reply_lost: ReplyLost) -> None:
     errand, upload = ledger.fetching(price=3, keep=True), new_upload()
     with reply_lost():
-        assert ledger.kept(errand, upload)
-    assert ledger.balance("alice") == Balance(granted=10, used=3, reserved=0)
+        assert ledger.errands.kept(errand, upload)
+    assert ledger.accounts.balance("alice") == Balance(granted=10, used=3, reserved=0)
     assert ledger.used() == Usage(done=1, credits=3)
-    assert ledger.drop_upload(upload.uid, "alice") == upload
+    assert ledger.uploads.drop(upload.uid, "alice") == upload
 
 
 def test_errand_done(ledger: Ledger, reply_lost: ReplyLost) -> None:
     ledger.ended_task(deliveries=DELIVERIES)
     errand = ledger.next_errand()
     with reply_lost():
-        assert ledger.errand_done(errand)
-    assert ledger.errands_due() == 1
+        assert ledger.errands.done(errand)
+    assert ledger.errands.due() == 1
 
 
 def test_uploads(ledger: Ledger, reply_lost: ReplyLost) -> None:
     upload = new_upload()
     with reply_lost():
-        ledger.keep_upload(upload)
+        ledger.uploads.keep(upload)
     with reply_lost():
-        assert ledger.use_upload(upload.uid, "alice") == upload
+        assert ledger.uploads.use(upload.uid, "alice") == upload
     with reply_lost():
-        assert ledger.drop_upload(upload.uid, "alice") == upload
-    assert ledger.drop_upload(upload.uid, "alice") is None
+        assert ledger.uploads.drop(upload.uid, "alice") == upload
+    assert ledger.uploads.drop(upload.uid, "alice") is None

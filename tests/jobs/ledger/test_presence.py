@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ports import Presence
 from tests.fakes import ManualClock
 from tests.jobs import every_script
 from tests.jobs.build import LANE, OTHER_LANE
@@ -10,7 +10,7 @@ from tests.jobs.build import LANE, OTHER_LANE
 WORKER = replace(every_script.WORKER, owner="host-1:4711")
 
 
-def test_who_announces_itself_is_alive_by_owner(presence: RedisPresence) -> None:
+def test_who_announces_itself_is_alive_by_owner(presence: Presence) -> None:
     assert presence.alive() == ()
     other = replace(WORKER, owner="a-host:1")
     presence.announce(WORKER, ttl_seconds=10)
@@ -18,7 +18,7 @@ def test_who_announces_itself_is_alive_by_owner(presence: RedisPresence) -> None
     assert presence.alive() == (other, WORKER)
 
 
-def test_announcing_again_prolongs_and_replaces(presence: RedisPresence, clock: ManualClock) -> None:
+def test_announcing_again_prolongs_and_replaces(presence: Presence, clock: ManualClock) -> None:
     presence.announce(WORKER, ttl_seconds=10)
     clock.advance(seconds=6)
     presence.announce(replace(WORKER, threads=8), ttl_seconds=10)
@@ -28,7 +28,7 @@ def test_announcing_again_prolongs_and_replaces(presence: RedisPresence, clock: 
     assert presence.alive() == ()
 
 
-def test_one_silent_worker_takes_no_other_along(presence: RedisPresence, clock: ManualClock) -> None:
+def test_one_silent_worker_takes_no_other_along(presence: Presence, clock: ManualClock) -> None:
     presence.announce(WORKER, ttl_seconds=5)
     other = replace(WORKER, owner="a-host:1")
     presence.announce(other, ttl_seconds=50)
@@ -36,7 +36,7 @@ def test_one_silent_worker_takes_no_other_along(presence: RedisPresence, clock: 
     assert presence.alive() == (other,)
 
 
-def test_a_worker_of_several_lanes_is_alive_in_each(presence: RedisPresence, clock: ManualClock) -> None:
+def test_a_worker_of_several_lanes_is_alive_in_each(presence: Presence, clock: ManualClock) -> None:
     other = replace(WORKER, lane=OTHER_LANE, model="u2netp")
     neighbour = replace(WORKER, owner="host-1:47112")
     for worker in (neighbour, other, WORKER):
@@ -48,7 +48,7 @@ def test_a_worker_of_several_lanes_is_alive_in_each(presence: RedisPresence, clo
     assert presence.alive() == (other,)
 
 
-def test_who_leaves_is_gone_from_every_lane(presence: RedisPresence) -> None:
+def test_who_leaves_is_gone_from_every_lane(presence: Presence) -> None:
     neighbour = replace(WORKER, owner="host-1:47112")
     for worker in (WORKER, replace(WORKER, lane=OTHER_LANE), neighbour):
         presence.announce(worker, ttl_seconds=10)
@@ -57,7 +57,7 @@ def test_who_leaves_is_gone_from_every_lane(presence: RedisPresence) -> None:
     assert presence.alive() == (neighbour,)
 
 
-def test_a_lane_counts_as_offered_for_a_while(presence: RedisPresence, clock: ManualClock) -> None:
+def test_a_lane_counts_as_offered_for_a_while(presence: Presence, clock: ManualClock) -> None:
     assert presence.offered(within_seconds=60) == frozenset()
     presence.announce(WORKER, ttl_seconds=10)
     presence.announce(replace(WORKER, lane=OTHER_LANE), ttl_seconds=10)

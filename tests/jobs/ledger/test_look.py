@@ -39,7 +39,7 @@ def facts_of(task: NewTask) -> dict[str, Any]:
 
 def seen(ledger: Ledger, task: NewTask) -> str:
     """What LOOK says of a task."""
-    outlook = ledger.look(
+    outlook = ledger.tasks.look(
         task.account,
         caps=task.caps,
         idempotency=task.idempotency,
@@ -54,7 +54,7 @@ def seen(ledger: Ledger, task: NewTask) -> str:
 def decided(ledger: Ledger, task: NewTask) -> str:
     """What CREATE does with it."""
     try:
-        created = ledger.create(task)
+        created = ledger.tasks.create(task)
     except SubmissionRefused as refusal:
         return verdict(refusal, None)
     return verdict(None, created.uid if created.repeated else None)
@@ -70,11 +70,11 @@ def happen(ledger: Ledger, what: str, number: int) -> None:
     """Something that another process does."""
     match what:
         case "grant":
-            ledger.grant(ACCOUNTS[number % 2], 3)
+            ledger.accounts.grant(ACCOUNTS[number % 2], 3)
         case "finish" | "fail":
-            claim = ledger.claim(ledger.lanes(), "worker", new_token())
+            claim = ledger.claims.take(ledger.lanes(), "worker", new_token())
             if claim is not None:
-                assert ledger.done(claim) if what == "finish" else ledger.fail(claim, ERROR)
+                assert ledger.done(claim) if what == "finish" else ledger.claims.fail(claim, ERROR)
         case "forget names":
             ledger.clock.advance(101)
         case "another":
@@ -102,8 +102,8 @@ def test_when_something_happens_between_them_create_alone_decides(steps: list[tu
             happen(ledger, between, number)
         assert kind_of(decided(looked, task)) == kind_of(decided(twin, task))
     for account in ACCOUNTS:
-        assert looked.balance(account) == twin.balance(account)
-        assert len(looked.unfinished(account)) == len(twin.unfinished(account))
+        assert looked.accounts.balance(account) == twin.accounts.balance(account)
+        assert len(looked.tasks.unfinished(account)) == len(twin.tasks.unfinished(account))
         assert looked.booked(account) == twin.booked(account)
 
 
@@ -114,6 +114,6 @@ def kind_of(verdict: str) -> str:
 def test_a_request_that_is_refused_has_counted(ledger: Ledger) -> None:
     use = RateUse(name="alice", limit=2, seconds=1_000)
     task = replace(new_task(item_count=2), caps=AccountCaps(queue=1))
-    outlooks = [ledger.look("alice", caps=task.caps, use=use, **facts_of(task)) for _ in range(3)]
+    outlooks = [ledger.tasks.look("alice", caps=task.caps, use=use, **facts_of(task)) for _ in range(3)]
     assert [bool(outlook.refusal) for outlook in outlooks] == [True, True, False]
     assert [outlook.allowance and outlook.allowance.granted for outlook in outlooks] == [True, True, False]

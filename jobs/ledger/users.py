@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from cutgate.jobs.ledger.client import script_texts
 from cutgate.jobs.ledger.keys import KEY_PREFIX
-from cutgate.jobs.ledger.redis.client import script_texts
 
 _KEY: Final = re.compile(r"\bkey\('(\w+)'(,?)")
 _COMMAND: Final = re.compile(r"\bredis\.call\('(\w+)'")

@@ -12,8 +12,7 @@ from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
 from cutgate.jobs.errors import LedgerFull, LedgerUnwritable
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.record import Idempotency, NewTask, Request, TaskStatus
 from tests.jobs.build import ERROR, Ledger, new_task, new_upload, result_of
 from tests.jobs.every_script import WORKER
@@ -43,58 +42,58 @@ def fill(client: Redis, share: float = 1) -> None:
 
 
 def test_only_what_adds_is_refused(small: Redis) -> None:
-    ledger, presence = Ledger(small), RedisPresence(small)
+    ledger = Ledger(small)
     for _ in range(5):
-        ledger.create(new_task())
+        ledger.tasks.create(new_task())
     kept = new_upload()
-    ledger.keep_upload(kept)
+    ledger.uploads.keep(kept)
     running, failing, stopping = ledger.next_claim(), ledger.next_claim(), ledger.next_claim()
     fill(small)
 
     additions: tuple[Callable[[], object], ...] = (
-        lambda: ledger.create(new_task()),
-        lambda: ledger.keep_upload(new_upload()),
+        lambda: ledger.tasks.create(new_task()),
+        lambda: ledger.uploads.keep(new_upload()),
     )
     for add in additions:
         with pytest.raises(LedgerFull):
             add()
-    assert ledger.renew(running)
-    assert ledger.finish(running, result_of(running))
-    assert ledger.fail(failing, ERROR)
-    assert ledger.give_back(stopping)
+    assert ledger.claims.renew(running)
+    assert ledger.claims.finish(running, result_of(running))
+    assert ledger.claims.fail(failing, ERROR)
+    assert ledger.claims.give_back(stopping)
     last = ledger.next_claim()
-    assert ledger.give_back_owned(last.owner, died=True) == 1
-    assert ledger.terminate(last.task, "alice")
-    assert ledger.reap().items == 0
-    assert ledger.hide_expired() == ()
-    assert ledger.use_upload(kept.uid, "alice") == kept
-    presence.announce(WORKER, ttl_seconds=60)
-    assert presence.alive() == (WORKER,)
-    ended = ledger.get(running.task, "alice")
+    assert ledger.claims.give_back_owned(last.owner, died=True) == 1
+    assert ledger.tasks.terminate(last.task, "alice")
+    assert ledger.upkeep.reap().items == 0
+    assert ledger.upkeep.hide_expired() == ()
+    assert ledger.uploads.use(kept.uid, "alice") == kept
+    ledger.presence.announce(WORKER, ttl_seconds=60)
+    assert ledger.presence.alive() == (WORKER,)
+    ended = ledger.tasks.get(running.task, "alice")
     assert ended is not None
     assert ended.status is TaskStatus.FINISHED
 
 
 def test_new_tasks_are_refused_before_it_is_full(small: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cutgate.jobs.ledger.redis.ledger.ROOM_SECONDS", 0)
+    monkeypatch.setattr("cutgate.jobs.ledger.server.ROOM_SECONDS", 0)
     ledger = Ledger(small)
     fill(small, 0.7)
-    ledger.require_room()
+    ledger.server.require_room()
     fill(small, 0.91)
     with pytest.raises(LedgerFull):
-        ledger.require_room()
-    memory = ledger.memory()
+        ledger.server.require_room()
+    memory = ledger.server.memory()
     assert memory.limit_bytes == MEMORY_BYTES
     assert 0.9 * MEMORY_BYTES < memory.used_bytes < MEMORY_BYTES
     small.flushall()
-    eventually(lambda: not ledger.memory().is_short)  # the server may free it beside its work
-    ledger.require_room()
+    eventually(lambda: not ledger.server.memory().is_short)  # the server may free it beside its work
+    ledger.server.require_room()
 
 
 def test_a_server_without_a_limit_always_has_room(client: Redis) -> None:
     ledger = Ledger(client)
-    assert not ledger.memory().is_short
-    ledger.require_room()
+    assert not ledger.server.memory().is_short
+    ledger.server.require_room()
 
 
 def a_picpik_task() -> NewTask:
@@ -130,9 +129,9 @@ def test_a_finished_task_takes_a_kilobyte(binary: Path) -> None:
         finished = [0, 0]
         for half in range(2):
             for _ in range(count):
-                ledger.create(a_picpik_task())
+                ledger.tasks.create(a_picpik_task())
                 claim = ledger.next_claim()
-                assert ledger.finish(claim, result_of(claim))
+                assert ledger.claims.finish(claim, result_of(claim))
             finished[half] = used_bytes()
         assert (finished[1] - finished[0]) / count <= 1_024
 
@@ -142,17 +141,17 @@ def test_a_server_whose_disk_is_full_says_so(binary: Path, tmp_path: Path) -> No
         kept = ("--dir", str(disk.root), "--appendonly", "yes", "--appendfsync", "everysec")
         with redis_server(*kept, binary=binary) as url, connect(url) as client:
             ledger = Ledger(client)
-            ledger.create(new_task())
+            ledger.tasks.create(new_task())
             with suppress(OSError):  # the server's file has some of it
                 disk.fill(leave_bytes=0)
 
             def is_refused() -> bool:
                 try:
-                    ledger.create(new_task())
+                    ledger.tasks.create(new_task())
                 except LedgerUnwritable as error:
                     return error.message == "the ledger's server cannot write its file; its disk may be full"
                 return False
 
             eventually(is_refused)
             disk.empty()
-            eventually(lambda: ledger.create(new_task()), despite=(LedgerUnwritable,))
+            eventually(lambda: ledger.tasks.create(new_task()), despite=(LedgerUnwritable,))

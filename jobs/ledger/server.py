@@ -1,17 +1,24 @@
-"""Checks that a server is fit for the ledger: version, eviction policy, persistence."""
+"""The ledger's server: whether it is fit for a ledger, and has room."""
 
+import time
 from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
 from redis import Redis, exceptions
 
-from cutgate.jobs.ledger.redis.client import ledger_errors
+from cutgate.jobs.answers import Memory
+from cutgate.jobs.errors import LedgerFull, LedgerUnavailable
+from cutgate.jobs.ledger.client import ledger_errors
+from cutgate.jobs.ledger.database import Database
 
 KEEP_ALL: Final = "noeviction"
 LEAST_REDIS: Final = (7, 0)
 LEAST_VALKEY: Final = (7, 2)
 GOOD_SERVERS: Final = "Redis 7.0 or newer, or Valkey 7.2 or newer"
+
+ROOM_SECONDS: Final = 1.0
+"""How long what the server said of its memory counts."""
 
 log = structlog.get_logger(__name__)
 
@@ -108,6 +115,91 @@ class ServerFacts:
                 risk="whatever stops the server loses every task that has not ended, and the credits",
                 remedy="start it with `--appendonly yes`, or run `CONFIG SET appendonly yes`",
             )
+
+
+class Server:
+    """The server that the ledger lies in: whether it answers, is fit, and has room."""
+
+    _known: str | None = None
+    _room_checked_at_seconds = -ROOM_SECONDS
+    _is_short = False
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def require_fit(self) -> None:
+        """Make sure that the server can hold a ledger, unless it is the one that was looked at last.
+
+        Raises:
+            ServerUnfit: it cannot.
+        """
+        current = run_id(self._db.client)
+        if current != self._known:
+            facts = ServerFacts.of(self._db.client)
+            self._known = current
+            facts.require_fit()
+            facts.warn()
+
+    def installation(self) -> str | None:
+        """The id of the installation that the ledger is of; None while it has none."""
+        with ledger_errors():
+            found = self._db.client.get(self._db.key("installation"))
+        return None if found is None else str(found)
+
+    def install(self, installation: str) -> str:
+        """Give the ledger an id unless it has one; answers the one that then stands."""
+        with ledger_errors():
+            self._db.client.setnx(self._db.key("installation"), installation)
+        return self.installation() or installation
+
+    def clock_offset_seconds(self) -> float:
+        """How far the server's clock is ahead of this machine's."""
+        with ledger_errors():
+            seconds, microseconds = self._db.client.time()
+        return float(seconds + microseconds / 1_000_000 - time.time())
+
+    def memory(self) -> Memory:
+        """What the server holds in memory, and how much it may."""
+        with ledger_errors():
+            said = self._db.client.info("memory")
+        return Memory(used_bytes=said["used_memory"], limit_bytes=said.get("maxmemory", 0))
+
+    def require_room(self) -> None:
+        """Make sure that the server has memory for something new, by what it said within the last second.
+
+        Raises:
+            LedgerFull: it has not.
+        """
+        now_seconds = time.monotonic()
+        if now_seconds >= self._room_checked_at_seconds + ROOM_SECONDS:
+            self._is_short, self._room_checked_at_seconds = self._is_memory_short(), now_seconds
+        if self._is_short:
+            raise LedgerFull("the ledger's server is almost full")
+
+    def _is_memory_short(self) -> bool:
+        try:
+            return self.memory().is_short
+        except LedgerUnavailable as error:
+            if isinstance(error.__cause__, exceptions.NoPermissionError):
+                return False  # a server that does not say; it refuses by itself once it is full
+            raise
+
+    def ping(self) -> None:
+        """Raise `LedgerUnavailable` unless the server answers."""
+        with ledger_errors():
+            self._db.client.ping()
+
+
+def run_id(client: Redis) -> str:
+    """Of a server as it runs now; empty where it does not say."""
+    try:
+        with ledger_errors():
+            found: str = client.info("server")["run_id"]
+    except LedgerUnavailable as error:
+        if isinstance(error.__cause__, exceptions.NoPermissionError):
+            return ""
+        raise
+    return found
 
 
 def _name_and_version(said: dict[str, Any]) -> tuple[str, tuple[int, ...]]:

@@ -12,8 +12,7 @@ from redis.exceptions import ResponseError
 from cutgate.jobs.errors import LedgerUnavailable, TaskTooLarge
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger import keys
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, Idempotency
 from cutgate.jobs.upkeep.installation import Installation
@@ -37,10 +36,8 @@ def names_left(ledger: Ledger) -> set[str]:
 
 
 class TestKeys:
-    def test_every_key_is_in_the_table_and_every_row_is_used(
-        self, ledger: Ledger, presence: RedisPresence, client: Redis
-    ) -> None:
-        go_through_every_script(ledger, presence)
+    def test_every_key_is_in_the_table_and_every_row_is_used(self, ledger: Ledger, client: Redis) -> None:
+        go_through_every_script(ledger)
         Installation(ledger, MemoryBlobStore()).require()
         rows = re.findall(r"^\| `([a-z_]+)[^`]*` \| (\w+)", keys.__doc__ or "", re.MULTILINE)
         documented = {(kind, sort) for kind, sort in rows if sort != "channel"}
@@ -50,7 +47,7 @@ class TestKeys:
     def test_nothing_but_the_record_is_left_of_an_ended_task(
         self, ledger: Ledger, client: Redis, key_prefix: str
     ) -> None:
-        claims = ledger.claims(item_count=2)
+        claims = ledger.claimed_items(item_count=2)
         lose_hints(ledger)
         for claim in claims:
             ledger.done(claim)
@@ -70,14 +67,14 @@ class TestKeys:
         lose_hints(ledger)
         ledger.clock.advance(seconds=LedgerLimits().errand_lease_seconds + 1)
         ledger.next_errand()
-        for uid in ledger.unfinished("alice"):
-            ledger.terminate(uid, "alice")
+        for uid in ledger.tasks.unfinished("alice"):
+            ledger.tasks.terminate(uid, "alice")
         ledger.clock.advance(seconds=LedgerLimits().upload_retention_seconds + 1)
-        for uid in ledger.hide_expired():
-            ledger.forget(uid)
-        ledger.forget_spent(ledger.spent())
+        for uid in ledger.upkeep.hide_expired():
+            ledger.upkeep.forget(uid)
+        ledger.upkeep.forget_spent(ledger.upkeep.spent())
         ledger.clock.advance(seconds=LedgerLimits().usage_retention_seconds + keys.USAGE_DAYS * 86_400)
-        assert ledger.forget_usage() > 0
+        assert ledger.upkeep.forget_usage() > 0
         left = names_left(ledger)
         assert {name for name in left if not name.startswith("answer:")} == {"account:alice", "totals", "lanes"}
 
@@ -89,7 +86,7 @@ class TestKeys:
 
     def test_what_is_remembered_for_repeats_expires(self, ledger: Ledger, client: Redis, key_prefix: str) -> None:
         ledger.submit(idempotency=Idempotency(key="k", content_digest="d"))
-        ledger.grant("alice", 1)
+        ledger.accounts.grant("alice", 1)
         for kind in ("idempotency", "answer"):
             (name,) = client.scan_iter(match=f"{key_prefix}{kind}:*", count=1000)
             assert 0 < client.pttl(name) <= LedgerLimits().name_seconds * 1_000
@@ -103,7 +100,7 @@ class TestKeys:
         with redis_server("--cluster-enabled", "yes") as url, connect(url) as client:
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
             eventually(lambda: client.get("ready") is None, despite=(ResponseError,))
-            go_through_every_script(Ledger(client), RedisPresence(client))
+            go_through_every_script(Ledger(client))
 
 
 class TestTimes:
@@ -117,7 +114,7 @@ class TestTimes:
         first = client.zscore(f"{key_prefix}leases", item)
         assert first == deadline - 5_000
         ledger.clock.advance(seconds=10)
-        assert ledger.renew(claim)
+        assert ledger.claims.renew(claim)
         assert client.zscore(f"{key_prefix}leases", item) == deadline
 
     def test_the_clock_is_the_servers(self, ledger: Ledger, client: Redis) -> None:
@@ -127,11 +124,11 @@ class TestTimes:
 
 
 def test_the_end_of_an_item_is_an_event(ledger: Ledger, client: Redis) -> None:
-    first, second = ledger.claims(item_count=2)
+    first, second = ledger.claimed_items(item_count=2)
     with PubSub(client.connection_pool, ignore_subscribe_messages=True) as events:
         events.subscribe(keys.event_channel(ledger.key_prefix, first.task))
         events.get_message(timeout=1)
-        ledger.fail(second, ERROR)
+        ledger.claims.fail(second, ERROR)
         ledger.done(first)
         ledger.done(first)
         heard = [events.get_message(timeout=1) for _ in range(3)]
@@ -145,27 +142,26 @@ def test_another_process_sees_the_same(redis_url: str, key_prefix: str) -> None:
 
 
 CALLS: tuple[Callable[[Ledger, Claim], object], ...] = (
-    lambda ledger, claim: ledger.create(new_task()),
-    lambda ledger, claim: ledger.claim([LANE], "w", new_token()),
-    lambda ledger, claim: ledger.renew(claim),
+    lambda ledger, claim: ledger.tasks.create(new_task()),
+    lambda ledger, claim: ledger.claims.take([LANE], "w", new_token()),
+    lambda ledger, claim: ledger.claims.renew(claim),
     lambda ledger, claim: ledger.done(claim),
-    lambda ledger, claim: ledger.fail(claim, ERROR),
-    lambda ledger, claim: ledger.get(claim.task, "alice"),
-    lambda ledger, claim: ledger.get_many([claim.task], "alice"),
+    lambda ledger, claim: ledger.claims.fail(claim, ERROR),
+    lambda ledger, claim: ledger.tasks.get(claim.task, "alice"),
+    lambda ledger, claim: ledger.tasks.get_many([claim.task], "alice"),
     lambda ledger, claim: ledger.recall("alice", Idempotency(key="k", content_digest="d")),
-    lambda ledger, claim: ledger.unfinished("alice"),
-    lambda ledger, claim: ledger.give_back(claim),
-    lambda ledger, claim: ledger.give_back_owned("w", died=True),
+    lambda ledger, claim: ledger.tasks.unfinished("alice"),
+    lambda ledger, claim: ledger.claims.give_back(claim),
+    lambda ledger, claim: ledger.claims.give_back_owned("w", died=True),
     lambda ledger, claim: ledger.lanes(),
-    lambda ledger, claim: ledger.reap(),
-    lambda ledger, claim: ledger.hide_expired(),
-    lambda ledger, claim: ledger.forget(claim.task),
-    lambda ledger, claim: ledger.unrecorded([claim.task], 0),
-    lambda ledger, claim: ledger.terminate(claim.task, "alice"),
-    lambda ledger, claim: ledger.grant("alice", 1),
-    lambda ledger, claim: ledger.balance("alice"),
-    lambda ledger, claim: ledger.waiting(LANE),
-    lambda ledger, claim: ledger.ping(),
+    lambda ledger, claim: ledger.upkeep.reap(),
+    lambda ledger, claim: ledger.upkeep.hide_expired(),
+    lambda ledger, claim: ledger.upkeep.forget(claim.task),
+    lambda ledger, claim: ledger.upkeep.unrecorded([claim.task], 0),
+    lambda ledger, claim: ledger.tasks.terminate(claim.task, "alice"),
+    lambda ledger, claim: ledger.accounts.grant("alice", 1),
+    lambda ledger, claim: ledger.accounts.balance("alice"),
+    lambda ledger, claim: ledger.server.ping(),
     lambda ledger, claim: ledger.named("alice", "k"),
     lambda ledger, claim: ledger.booked("alice"),
     lambda ledger, claim: ledger.figures(),
@@ -176,11 +172,12 @@ class TestServerAway:
     def test_every_call_says_so(self, ledger: Ledger) -> None:
         claim = ledger.claimed()
         with connect("redis://:p4ssw0rd@127.0.0.1:1/0", retries=0) as client:
-            away, presence = Ledger(client), RedisPresence(client)
+            away = Ledger(client)
             for call in CALLS:
                 with pytest.raises(LedgerUnavailable) as error:
                     call(away, claim)
                 assert "p4ssw0rd" not in str(error.value)
+            presence = away.presence
             for announce in (presence.alive, lambda: presence.leave("w"), lambda: presence.announce(WORKER, 1)):
                 with pytest.raises(LedgerUnavailable):
                     announce()
@@ -190,14 +187,14 @@ class TestServerAway:
             connect(hung_url, connect_timeout_seconds=0.2, socket_timeout_seconds=0.2) as client,
             pytest.raises(LedgerUnavailable),
         ):
-            Ledger(client).ping()
+            Ledger(client).server.ping()
 
     def test_a_wrong_password(self) -> None:
         with redis_server(password="right") as url:
             with connect(url) as client:
-                Ledger(client).ping()
+                Ledger(client).server.ping()
             with connect(url.replace("right", "wr0ng")) as client, pytest.raises(LedgerUnavailable) as error:
-                Ledger(client).ping()
+                Ledger(client).server.ping()
         assert "wr0ng" not in str(error.value)
         assert "wr0ng" not in repr(error.value.__cause__)
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from cutgate.jobs import ledger
-from cutgate.jobs.ledger.redis.client import named_parts, script_texts
+from cutgate.jobs.ledger.client import named_parts, script_texts
 
 LUA = Path(ledger.__file__).parent / "lua"
 PARTS = {path.stem: path.read_text() for path in (LUA / "shared").iterdir() if path.stem != "start"}

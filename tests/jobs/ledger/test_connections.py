@@ -12,8 +12,8 @@ import pytest
 from redis import Redis
 
 from cutgate.jobs.ids import new_task_uid
-from cutgate.jobs.ledger.redis import client as connections
-from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger import client as connections
+from cutgate.jobs.ledger.client import connect
 from tests.jobs.build import Ledger
 from tests.servers.relay import lossy_relay
 
@@ -43,7 +43,7 @@ def interrupted_after(seconds: float) -> Iterator[None]:
 def is_answered(ledger: Ledger) -> bool:
     """Whether a script answers what it was asked: a task that nobody made is not the account's."""
     uid = new_task_uid()
-    return ledger.ended([uid], "alice") == (uid,)
+    return ledger.tasks.ended([uid], "alice") == (uid,)
 
 
 def hang_up(client: Redis) -> None:
@@ -97,7 +97,7 @@ def test_one_whose_answer_nobody_waited_for_is_not_used_again(redis_url: str, ke
         assert is_answered(ledger)
         relay.silent.set()
         with interrupted_after(0.3):
-            ledger.ended([new_task_uid()], "bob")
+            ledger.tasks.ended([new_task_uid()], "bob")
         relay.silent.clear()
         assert is_answered(ledger)
 

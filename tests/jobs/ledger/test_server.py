@@ -9,8 +9,8 @@ from redis import Redis
 from structlog.testing import capture_logs
 
 from cutgate.jobs.errors import LedgerBroken, LedgerUnavailable
-from cutgate.jobs.ledger.redis.client import Scripts, connect, ledger_errors, no_offset
-from cutgate.jobs.ledger.redis.server import (
+from cutgate.jobs.ledger.client import Scripts, connect, ledger_errors, no_offset
+from cutgate.jobs.ledger.server import (
     ClusteredServer,
     EvictingServer,
     ServerFacts,
@@ -37,7 +37,7 @@ class Saying(Redis):
 
 def test_a_server_that_keeps_everything_on_disk_is_taken_without_a_word(own_url: str) -> None:
     with connect(own_url) as client, capture_logs() as logs:
-        Ledger(client).require_fit_server()
+        Ledger(client).server.require_fit()
     assert logs == []
 
 
@@ -82,7 +82,7 @@ def test_a_node_of_a_cluster_is_refused(binary: Path) -> None:
 
 def test_a_missing_append_only_file_is_said_loudly(redis_url: str) -> None:
     with connect(redis_url) as client, capture_logs() as logs:
-        Ledger(client).require_fit_server()
+        Ledger(client).server.require_fit()
     [said] = logs
     assert (said["event"], said["log_level"]) == ("ledger_not_on_disk", "warning")
     assert "appendonly yes" in said["remedy"]
@@ -124,9 +124,9 @@ def test_a_server_is_checked_again_once_it_is_another_one(own_url: str) -> None:
 def test_looking_again_at_the_same_server_asks_for_no_more_than_which_it_is(binary: Path) -> None:
     with redis_server(binary=binary) as url, connect(url) as client:
         ledger = Ledger(client)
-        ledger.require_fit_server()
+        ledger.server.require_fit()
         with client.monitor() as monitor:
-            ledger.require_fit_server()
+            ledger.server.require_fit()
             client.ping()
             said = takewhile(lambda command: command != "PING", (line["command"] for line in monitor.listen()))
             asked = [command for command in said if command.startswith("INFO")]

@@ -1,0 +1,167 @@
+"""Claims: what workers do with items, and where workers announce themselves."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from cutgate.jobs.answers import WorkerPresence
+from cutgate.jobs.errors import DecodingStopped, TimedOut
+from cutgate.jobs.ids import BlobKey, TaskUid
+from cutgate.jobs.ledger.client import Json
+from cutgate.jobs.ledger.database import Database
+from cutgate.jobs.ledger.encoding import (
+    PRESENCE,
+    REQUEST,
+    RESULT,
+    decode_spec,
+    encode_error,
+    milliseconds,
+)
+from cutgate.jobs.ledger.keys import item_name
+from cutgate.jobs.ledger.tasks import PACE_SECONDS
+from cutgate.jobs.record import Claim, ErrorFacts, ItemState, Result
+from cutgate.jobs.spec import Lane
+
+HARMFUL: Final = frozenset({TimedOut.kind, DecodingStopped.kind})
+"""Kinds of errors with which an item has cost its worker more than its size is worth."""
+
+
+class Claims:
+    """What workers do with items. A claim ends with its lease unless it is renewed."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def take(self, lanes: Sequence[Lane], owner: str, token: str) -> Claim | None:
+        """Take the next item of one of the lanes, in turn between the accounts that wait there.
+
+        A second call with the same token answers with the same item while the claim holds.
+
+        Args:
+            lanes: where to look, in order of preference.
+            owner: the worker process.
+            token: fresh for this claim, from `cutgate.jobs.ids.new_token`.
+
+        Returns:
+            The claim, or None when nothing waits.
+        """
+        answer = self._db.run(
+            "claim",
+            lanes=list(lanes),
+            owner=owner,
+            token=token,
+            lease_ms=milliseconds(self._db.limits.lease_seconds),
+            job_timeout_ms=milliseconds(self._db.limits.job_timeout_seconds),
+            **self._db.strikes(),
+        )
+        if answer is None:
+            return None
+        name, account, spec, source, attempt, left_ms, waited_ms, background, request = answer
+        uid, index = name.split(":")
+        return Claim(
+            token=token,
+            owner=owner,
+            task=TaskUid(uid),
+            index=int(index),
+            account=account,
+            spec=decode_spec(spec),
+            source=BlobKey.parse(source),
+            background=None if background is None else BlobKey.parse(background),
+            attempt=attempt,
+            deadline_in_seconds=left_ms / 1000,
+            waited_seconds=waited_ms / 1000,
+            request=REQUEST.decode(request or "{}"),
+        )
+
+    def renew(self, claim: Claim) -> bool:
+        """Prolong the lease, never past the hard deadline; False when the item is no longer the claim's."""
+        lease_ms = milliseconds(self._db.limits.lease_seconds)
+        return self._holds("renew", claim, lease_ms=lease_ms)
+
+    def finish(self, claim: Claim, result: Result) -> bool:
+        """End the item as done and book its price; False, and no effect, when the claim no longer holds."""
+        return self._end(claim, ItemState.DONE, "result", RESULT.encode(result))
+
+    def fail(self, claim: Claim, error: ErrorFacts) -> bool:
+        """End the item as failed and release its price; False, and no effect, when the claim no longer holds.
+
+        An error of `HARMFUL` counts against the account, and may be charged.
+        """
+        return self._end(claim, ItemState.FAILED, "error", encode_error(error), harmful=error.kind in HARMFUL)
+
+    def give_back(self, claim: Claim, fault: ErrorFacts | None = None) -> bool:
+        """Put the item back: to its old place, uncounted, because its worker stops in order.
+
+        Args:
+            claim: on the item.
+            fault: what went wrong without being the picture's fault. The attempt counts then, the item goes behind
+                all others, and when its attempts are used up it fails with this.
+
+        Returns:
+            False, and no effect, when the claim no longer holds.
+        """
+        return self._holds(
+            "give_back",
+            claim,
+            fault=None if fault is None else encode_error(fault),
+            max_attempts=self._db.limits.max_attempts,
+            source_ms=self._db.source_ms,
+        )
+
+    def give_back_owned(self, owner: str, *, died: bool) -> int:
+        """Take everything from a worker that has gone, put it back to its old place, and say how much it was.
+
+        What the worker held on to until the hard deadline fails as `TimedOut`: it hung, and would hang again.
+
+        Args:
+            owner: the worker process.
+            died: whether the attempts count: an item whose workers died `max_attempts` times fails as
+                `WorkerLost`. Without it a picture that kills its worker would go round for ever.
+        """
+        count: int = self._db.run_once("give_back_owned", owner=owner, died=died, **self._db.endings())
+        return count
+
+    def _end(self, claim: Claim, state: ItemState, outcome: str, text: str, *, harmful: bool = False) -> bool:
+        return self._holds(
+            "end",
+            claim,
+            state=state,
+            outcome=outcome,
+            text=text,
+            pace_ms=milliseconds(PACE_SECONDS),
+            source_ms=self._db.source_ms,
+            harmful=harmful or None,
+            **self._db.strikes(),
+        )
+
+    def _holds(self, script: str, claim: Claim, **arguments: Json) -> bool:
+        """Run a script that needs a live claim; False when it refuses."""
+        name = item_name(claim.task, claim.index)
+        return bool(self._db.run(script, item=name, token=claim.token, **arguments))
+
+
+class Presence:
+    """Where workers announce themselves, periodically; one that stays silent counts as gone."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def announce(self, worker: WorkerPresence, ttl_seconds: float) -> None:
+        """Count as alive in this lane for so long."""
+        text = PRESENCE.encode(worker)
+        self._db.run(
+            "announce", owner=worker.owner, lane=worker.lane, presence=text, ttl_ms=milliseconds(ttl_seconds)
+        )
+
+    def leave(self, owner: str) -> None:
+        """Count as gone at once, from every lane."""
+        self._db.run("leave", owner=owner)
+
+    def alive(self) -> tuple[WorkerPresence, ...]:
+        """The workers that are alive, each once for every lane that it offers, by owner and lane."""
+        workers = (PRESENCE.decode(text) for text in self._db.run("alive"))
+        return tuple(sorted(workers, key=lambda worker: (worker.owner, worker.lane)))
+
+    def offered(self, within_seconds: float) -> frozenset[Lane]:
+        """The lanes that a worker offers, or has offered within so long."""
+        recent = map(Lane, self._db.run("offered", within_ms=milliseconds(within_seconds)))
+        return frozenset(recent)

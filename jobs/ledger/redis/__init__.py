@@ -1,1 +1,0 @@
-"""The ledger in Redis or Valkey; its rules are the scripts in `jobs/ledger/lua`."""

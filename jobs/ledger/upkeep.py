@@ -1,0 +1,123 @@
+"""Upkeep of the ledger: what no caller waits for."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from cutgate.jobs.answers import Reaped
+from cutgate.jobs.errors import TimedOut
+from cutgate.jobs.ids import BlobKey, TaskUid, made_at_seconds
+from cutgate.jobs.ledger.client import Json, ledger_errors
+from cutgate.jobs.ledger.database import BATCH, Database
+from cutgate.jobs.ledger.encoding import encode_error, milliseconds
+from cutgate.jobs.ledger.server import run_id
+from cutgate.jobs.spec import Lane
+
+_TOO_LATE: Final = TimedOut("the picture waited longer than the service allows").facts()
+
+
+class Upkeep:
+    """What takes back, sweeps and forgets."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def lead(self, sweep: str, holder: str, hold_seconds: float) -> float:
+        """Lead a sweep, which then no other process does, until `hold_seconds` after the last call.
+
+        Args:
+            sweep: its name.
+            holder: this process's own token.
+            hold_seconds: how long a leader that has fallen silent keeps the others away.
+
+        Returns:
+            0 to the leader; to the others the seconds until they may ask again.
+        """
+        wait_ms: int = self._db.run("lead", sweep=sweep, holder=holder, hold_ms=milliseconds(hold_seconds))
+        return wait_ms / 1_000
+
+    def reap(self) -> Reaped:
+        """Take back what lost workers hold, fail what is over its time, and send the hints that are missing.
+
+        A lapsed lease counts as an attempt, except within one lease of a restart of the server: then it is
+        renewed, for it lapsed while nobody could renew it. Hints are missing where an item has waited for a
+        while, and no worker has been told and has still to come.
+        """
+        answer = self._db.run_once(
+            "reap",
+            run_id=run_id(self._db.client),
+            lease_ms=milliseconds(self._db.limits.lease_seconds),
+            queue_timeout_ms=milliseconds(self._db.limits.queue_timeout_seconds),
+            hint_grace_ms=milliseconds(self._db.limits.hint_grace_seconds),
+            too_late=encode_error(_TOO_LATE),
+            batch=BATCH,
+            **self._db.endings(),
+        )
+        renewed, requeued, lost, too_slow, too_late, hints = answer
+        return Reaped(
+            renewed=renewed,
+            requeued=requeued,
+            worker_lost=lost,
+            too_slow=too_slow,
+            too_late=too_late,
+            hints=_by_lane(hints),
+        )
+
+    def spent(self) -> tuple[BlobKey, ...]:
+        """Sources that may be deleted, at most `BATCH`; they are named until `forget_spent`."""
+        return tuple(map(BlobKey.parse, self._db.run("spent", batch=BATCH)))
+
+    def forget_spent(self, sources: Sequence[BlobKey]) -> None:
+        """Note that sources are deleted."""
+        if sources:
+            self._db.run("forget_spent", sources=[str(source) for source in sources])
+
+    def hide_expired(self) -> tuple[TaskUid, ...]:
+        """Mark tasks and uploads past their retention as gone for every reader, and name them.
+
+        They are at most `BATCH` of each, and named again and again until they are forgotten: their blobs go in
+        between.
+        """
+        uids = self._db.run(
+            "hide_expired",
+            retention_ms=self._db.retention_ms,
+            upload_retention_ms=self._db.upload_retention_ms,
+            batch=BATCH,
+        )
+        return tuple(map(TaskUid, uids))
+
+    def defer(self, uids: Sequence[TaskUid], seconds: float) -> None:
+        """Have `hide_expired` name these again only later, since their blobs cannot be deleted now."""
+        if uids:
+            self._db.run(
+                "defer",
+                uids=list(uids),
+                delay_ms=milliseconds(seconds),
+                retention_ms=self._db.retention_ms,
+                upload_retention_ms=self._db.upload_retention_ms,
+            )
+
+    def forget(self, uid: TaskUid) -> None:
+        """Delete the record of a task or an upload that `hide_expired` named; no other's."""
+        self._db.run("forget", uid=uid)
+
+    def unrecorded(self, uids: Sequence[TaskUid], older_than_seconds: float) -> tuple[TaskUid, ...]:
+        """Those of the ids that have no record and were made so long ago; what is hidden has one."""
+        tasks: list[Json] = [{"uid": uid, "made_at_ms": milliseconds(made_at_seconds(uid))} for uid in uids]
+        found = self._db.run("unrecorded", tasks=tasks, min_age_ms=milliseconds(older_than_seconds))
+        return tuple(map(TaskUid, found))
+
+    def count_uploads(self) -> int:
+        """Mend the counts of uploads that are not those of the records, and say of how many accounts they were."""
+        with ledger_errors():
+            accounts = sorted(map(str, self._db.client.smembers(self._db.key("uploaders"))))
+        return sum(self._db.run("count_uploads", account=account) != [0, 0] for account in accounts)
+
+    def forget_usage(self) -> int:
+        """Delete accounts' usage past its retention, and say of how many accounts it was, at most `BATCH`."""
+        retention_ms = milliseconds(self._db.limits.usage_retention_seconds)
+        count: int = self._db.run("forget_usage", retention_ms=retention_ms, batch=BATCH)
+        return count
+
+
+def _by_lane(flat: Sequence[Any]) -> dict[Lane, int]:
+    return dict(zip(map(Lane, flat[::2]), flat[1::2], strict=True))
