@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 from redis import Redis
 
-from cutgate.gateway.accounts.tables import KeyTable
+from cutgate.gateway.accounts.tables import KeyTable, Kind
 from cutgate.gateway.runware.sockets.sessions import KEEP_SECONDS, Sessions
 from cutgate.jobs.ids import BlobKey, TaskUid
 from cutgate.jobs.ledger.encoding import decode_spec
@@ -142,6 +142,12 @@ class FreshPresence(RedisPresence):
 def fresh_key_table(key_prefix: str | None = None) -> KeyTable:
     """No accounts yet."""
     return KeyTable(server(), key_prefix=key_prefix or fresh_prefix())
+
+
+def stored_records(table: KeyTable, kind: Kind[Any]) -> dict[str, str]:
+    """Records of accounts or credentials as the server has them, by their names."""
+    found: Any = server().hgetall(f"{table._prefix}{kind.name}")
+    return dict(found)
 
 
 def fresh_sessions(keep_seconds: float = KEEP_SECONDS, key_prefix: str = "") -> Sessions:

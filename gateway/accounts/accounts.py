@@ -1,4 +1,4 @@
-"""Accounts themselves: their terms, whether they count, and where the end of their tasks is told."""
+"""Accounts: their terms, whether they are active, and where the ends of their tasks are reported."""
 
 import base64
 import binascii
@@ -6,14 +6,13 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, Self
+from dataclasses import dataclass, field
+from typing import Final
 
-from cutgate.gateway.accounts.records import AccountError, AccountRecord, Records, Resealed, Terms
+from cutgate.gateway.accounts.records import AccountError, AccountRecord, Terms
 from cutgate.gateway.accounts.seals import Seal
-from cutgate.gateway.accounts.tables import ACCOUNTS, KeyTable
+from cutgate.gateway.accounts.tables import ACCOUNTS, KeyTable, Resealed
 from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
-from cutgate.jobs.record import KnownKey
 
 UNMETERED_CREDITS: Final = 1_000_000_000
 """What an account that was never granted credits is told to have: clients check that some are left."""
@@ -30,23 +29,7 @@ class Account:
     name: str
     terms: Terms = field(default_factory=Terms)
     callback_url: str | None = field(default=None, repr=False)
-    """Where the end of each of its tasks is told."""
-    known_key: KnownKey | None = field(default=None, repr=False)
-    """The key as it was found, where that was some time ago: the ledger is to confirm it."""
-
-    def confirmed(self) -> Self:
-        """The same where that is done."""
-        return replace(self, known_key=None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Callback:
-    """Where the end of an account's tasks is told, as it is shown to whoever set it."""
-
-    account: str
-    callback_url: str = field(repr=False)
-    callback_secret: str | None = field(repr=False)
-    """What signs it, shown this once; None where the one before stays."""
+    """Where the end of each of its tasks is reported."""
 
 
 class Accounts:
@@ -65,7 +48,6 @@ class Accounts:
         self.table = table
         self.clock = clock
         self._master_keys = master_keys
-        self._records = Records(table, ACCOUNTS, AccountRecord)
         self._callback_seal = self.seal("callback secrets")
 
     def seal(self, purpose: str) -> Seal:
@@ -78,7 +60,7 @@ class Accounts:
         Raises:
             AccountError: there is none of the name.
         """
-        found = self._records.get(name)
+        found = self.table.get(ACCOUNTS, name)
         if found is None:
             raise AccountError(_no_account(name))
         return found
@@ -110,13 +92,16 @@ class Accounts:
 
         return self._change(name, changed)
 
-    def set_callback(self, name: str, url: str | None = None, secret: str | None = None) -> Callback:
-        """Have the end of each of an account's tasks told at a URL, signed.
+    def set_callback(self, name: str, url: str | None = None, secret: str | None = None) -> str | None:
+        """Report the end of each of an account's tasks to a URL, signed.
 
         Args:
             name: the account.
             url: where; what was set before when absent.
             secret: what signs, as `whsec_` and Base64; when absent what was set before, or one that is made.
+
+        Returns:
+            The new secret, which is shown this once; None where the one before stays.
 
         Raises:
             AccountError: there is no such account, or the URL or secret has a form that is not allowed.
@@ -136,16 +121,10 @@ class Accounts:
                 update={"callback_url": url or account.callback_url, "callback_secret": kept or sealed}
             )
 
-        after = self._change(name, changed)
-        assert after.callback_url is not None
-        return Callback(
-            account=name,
-            callback_url=after.callback_url,
-            callback_secret=made if after.callback_secret == sealed else None,
-        )
+        return made if self._change(name, changed).callback_secret == sealed else None
 
     def drop_callback(self, name: str) -> None:
-        """Tell no more of an account's tasks, and forget what signed it.
+        """Report no more of an account's tasks, and forget what signed that.
 
         Raises:
             AccountError: there is none of the name.
@@ -160,13 +139,13 @@ class Accounts:
             AccountError: the record was written under another master key, or altered.
             LedgerUnavailable: the table is away.
         """
-        found = self._records.get(name)
+        found = self.table.get(ACCOUNTS, name)
         sealed = None if found is None else found.callback_secret
         return None if sealed is None else self._callback_seal.open(name, sealed)
 
     def reseal(self) -> Iterator[tuple[str, Resealed]]:
         """Seal every callback secret under the first master key; yields each account and what became of it."""
-        return self._records.reseal(self._under_first_key)
+        return self.table.reseal(ACCOUNTS, self._under_first_key)
 
     def _under_first_key(self, name: str, account: AccountRecord) -> AccountRecord:
         if account.callback_secret is None:
@@ -183,14 +162,14 @@ class Accounts:
         """
         if not _NAME.fullmatch(name):
             raise AccountError("an account's name is 1 to 64 letters, digits and . _ @ -")
-        self._records.add(name, AccountRecord(created_at_seconds=self.clock()))
+        self.table.add(ACCOUNTS, name, AccountRecord(created_at_seconds=self.clock()))
 
     def all(self) -> dict[str, AccountRecord]:
         """Every account as it stands."""
-        return self._records.all()
+        return self.table.all(ACCOUNTS)
 
     def _change(self, name: str, change: Callable[[AccountRecord], AccountRecord]) -> AccountRecord:
-        return self._records.change(name, change, missing=_no_account(name))
+        return self.table.change(ACCOUNTS, name, change, missing=_no_account(name))
 
     def __repr__(self) -> str:
         return "Accounts(<key>)"

@@ -1,9 +1,8 @@
-"""Finds the account behind an API key, and keeps out addresses that try keys."""
+"""Finds the credential behind an API key, and keeps out addresses that try keys."""
 
 from dataclasses import dataclass
 
-from cutgate.gateway.accounts.accounts import Account
-from cutgate.gateway.accounts.api_keys import ApiKeys, hash_of
+from cutgate.gateway.accounts.credentials import Credential, Credentials, stored_name
 from cutgate.gateway.accounts.failures import AddressShutOut, ClientAddresses
 from cutgate.jobs.observe import logs
 
@@ -22,9 +21,9 @@ class KeyUnknown(KeyRefused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticator:
-    """Lets callers in."""
+    """Checks API keys."""
 
-    api_keys: ApiKeys
+    credentials: Credentials
     addresses: ClientAddresses
 
     def check_address(self, api_key: str | None, address: str | None) -> None:
@@ -41,17 +40,17 @@ class Authenticator:
         try:
             self.addresses.check(address)
         except AddressShutOut:
-            if api_key is None or self.api_keys.find(api_key) is None:
+            if api_key is None or self.credentials.find_api_key(stored_name(api_key)) is None:
                 raise
             self.addresses.prove(address)
 
-    def account_of(self, api_key: object, address: str | None, *, known: bool = False) -> Account:
-        """The account that a key belongs to.
+    def credential_of(self, api_key: object, address: str | None, *, known: bool = False) -> Credential:
+        """The credential that a key is.
 
         Args:
             api_key: as it was sent; may be anything, or None.
             address: of the client; keys that are wrong count against it.
-            known: whether memory will do, since the ledger is asked to confirm the account's `known_key`.
+            known: as `Credentials.find_pair` takes it.
 
         Raises:
             KeyMissing: there is none.
@@ -61,29 +60,28 @@ class Authenticator:
         """
         if api_key is None or api_key == "":
             raise KeyMissing
-        account = self._find(hash_of(api_key), known) if isinstance(api_key, str) else None
-        if account is None:
+        found = None
+        if isinstance(api_key, str):
+            found = self.credentials.find_api_key(stored_name(api_key), known=known)
+        if found is None:
             self.addresses.fail(address)
             raise KeyUnknown
         self.addresses.prove(address)
-        logs.bind(account=account.name)
-        return account
+        logs.bind(account=found.account.name)
+        return found
 
-    def account_again(self, key_hash: str, *, known: bool = False) -> Account:
-        """The account behind a key that was found right before, as it stands now.
+    def credential_again(self, name: str, *, known: bool = False) -> Credential:
+        """A credential that was found before, as it stands now.
 
         Args:
-            key_hash: what `hash_of` gives.
-            known: as `account_of` takes it.
+            name: of the credential.
+            known: as `Credentials.find_pair` takes it.
 
         Raises:
             KeyUnknown: the key is revoked since, or the account is suspended.
             LedgerUnavailable: the accounts are away.
         """
-        account = self._find(key_hash, known)
-        if account is None:
+        found = self.credentials.find_api_key(name, known=known)
+        if found is None:
             raise KeyUnknown
-        return account
-
-    def _find(self, key_hash: str, known: bool) -> Account | None:
-        return self.api_keys.known(key_hash) if known else self.api_keys.find_hashed(key_hash)
+        return found

@@ -128,13 +128,13 @@ class RunwareApi:
             api_key = elements.pop(0).get("apiKey")
 
         def find(known: bool) -> Caller:
-            account = self.authenticator.account_of(api_key, request.remote_addr, known=known)
-            return Caller(account=account, base_url=self._base_url(), take_place=place.take)
+            credential = self.authenticator.credential_of(api_key, request.remote_addr, known=known)
+            return Caller(credential=credential, base_url=self._base_url(), take_place=place.take)
 
         if not elements:
             find(False)
             return [authenticated(str(uuid.uuid4()))]
-        caller, first = self.tasks.let_in(elements[0], find)
+        caller, first = self.tasks.begin_first(elements[0], find)
         # Each picture is let go of as soon as its task is accepted.
         del elements[0]
         return [first, *(self.tasks.begin(elements.pop(0), caller) for _ in range(len(elements)))]

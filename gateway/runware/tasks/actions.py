@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import structlog
 
-from cutgate.gateway.accounts.rates import KeyChanged, Rate, RequestLimits, TooOften, with_known_key
+from cutgate.gateway.accounts.rates import KeyChanged, Rate, RequestLimits, TooOften
 from cutgate.gateway.runware.messages.errors import Refused, refusal
 from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending, shown, task_type_of
 from cutgate.gateway.runware.messages.reading import read_task_type, read_task_uuid
@@ -18,7 +18,7 @@ from cutgate.gateway.runware.tasks.services import Caller, Services, TaskContext
 from cutgate.gateway.runware.tasks.storing import image_upload, media_storage
 from cutgate.gateway.runware.tasks.submitting import remove_background
 from cutgate.gateway.tasks.wait import NoPlaceToWait
-from cutgate.jobs.errors import CutoutError, LedgerUnavailable
+from cutgate.jobs.errors import CutoutError
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.record import Task
 
@@ -60,12 +60,12 @@ class RunwareTasks:
     services: Services
     limits: RequestLimits
 
-    def let_in(self, task: JsonObject, find: Callable[[bool], Caller]) -> tuple[Caller, Outcome | Pending]:
-        """Begin the first task of a caller, whose key the ledger confirms in the same step where it is known.
+    def begin_first(self, task: JsonObject, find: Callable[[bool], Caller]) -> tuple[Caller, Outcome | Pending]:
+        """Begin the first task of a caller; the ledger confirms a remembered credential in the same step.
 
         Args:
             task: as `begin` takes it.
-            find: who asks; from memory, if it is told that the ledger confirms the account's `known_key`.
+            find: as `RequestLimits.admitted` takes it.
 
         Returns:
             The caller, for further tasks, and what became of this one.
@@ -73,13 +73,10 @@ class RunwareTasks:
         Raises:
             KeyRefused, AddressShutOut, LedgerUnavailable: as `find`.
         """
-
-        def begun(known: bool) -> tuple[Caller, Outcome | Pending]:
-            caller = find(known)
-            outcome = self.begin(task, caller)
-            return replace(caller, account=caller.account.confirmed()), outcome
-
-        return with_known_key(begun) if task_type_of(task) in ACTIONS else begun(False)
+        if task_type_of(task) not in ACTIONS:  # the ledger is asked nothing for it
+            caller = find(False)
+            return caller, self.begin(task, caller)
+        return self.limits.admitted(find, lambda caller: (caller.confirmed(), self.begin(task, caller)))
 
     def begin(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
         """Do a task, or as much of it as can be done at once. What is wrong is an outcome.
@@ -114,8 +111,7 @@ class RunwareTasks:
         action = ACTIONS.get(task_type)
         if action is None:
             raise Refused("unknown_task_type")
-        entry = self.limits.entry(caller.account, action.rate)
-        try:
+        with self.limits.counting(caller.credential, action.rate) as entry:
             context = TaskContext(
                 task_type=task_type,
                 task_uuid=read_task_uuid(task),
@@ -126,11 +122,6 @@ class RunwareTasks:
             if not action.counts:
                 self.limits.count(entry)
             return action.handle(task, context)
-        except (KeyChanged, LedgerUnavailable):
-            raise
-        except Exception:
-            self.limits.count(entry)  # a bad task counts as well
-            raise
 
 
 def _about(pending: Pending, echo: Mapping[str, object]) -> Pending:

@@ -1,10 +1,11 @@
 """Arguments that the handlers of tasks share."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.accounts.credentials import Credential
 from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.pictures.kept import Pictures
 from cutgate.gateway.runware.messages.errors import Refused
@@ -89,12 +90,21 @@ class Services:
 class Caller:
     """Who asks, once the API key was found right."""
 
-    account: Account
+    credential: Credential
     base_url: str
     """Scheme and host in front of result paths."""
     take_place: Callable[[], bool] = field(repr=False)
     """Takes a place for a call that will be kept waiting; False where none is free. Called before the work is
     accepted, and as often as tasks wait."""
+
+    @property
+    def account(self) -> Account:
+        """Whose the key is."""
+        return self.credential.account
+
+    def confirmed(self) -> Self:
+        """The caller, once the ledger has confirmed the credential."""
+        return replace(self, credential=replace(self.credential, known_key=None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

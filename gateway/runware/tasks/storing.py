@@ -72,9 +72,7 @@ def _fetch(picture: Picture, request: Storing, task: JsonObject, context: TaskCo
         request=task,
     )
     draft = Draft(source=SourceUrl(picture.text, keep=True), spec=CutoutSpec(model=context.services.choice.model))
-    submissions = context.services.submissions.for_account(context.account).for_keeping()
-    is_sync = request.delivery_method != "async"
-    return accepted(picture, draft, stored, context, submissions=submissions, is_sync=is_sync)
+    return accepted(picture, draft, stored, context, is_sync=request.delivery_method != "async")
 
 
 def _require_sync(request: Storing) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.pictures.kept import KeptPicture
 from cutgate.gateway.runware.messages.errors import Refused, refusal
 from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending
@@ -13,7 +14,7 @@ from cutgate.gateway.runware.messages.rendering import StoredRequest, masked
 from cutgate.gateway.runware.messages.requests import Removal, Settings, TaskType
 from cutgate.gateway.runware.tasks.services import TaskContext
 from cutgate.gateway.tasks.drafts import Draft, SourceUrl
-from cutgate.gateway.tasks.submit import DraftRejected, PictureGone, Submissions
+from cutgate.gateway.tasks.submit import DraftRejected, PictureGone, Submission
 from cutgate.gateway.tasks.wait import NoPlaceToWait
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import Delivery, DeliveryKind
@@ -79,7 +80,7 @@ def remove_background(task: JsonObject, context: TaskContext) -> Outcome | Pendi
         draft,
         stored,
         context,
-        submissions=context.services.submissions.for_account(context.account, context.entry),
+        entry=context.entry,
         is_sync=(request.delivery_method or ("async" if request.webhook_url else "sync")) == "sync",
         deliveries=_deliveries(request),
     )
@@ -91,22 +92,25 @@ def accepted(
     stored: StoredRequest,
     context: TaskContext,
     *,
-    submissions: Submissions,
     is_sync: bool,
+    entry: Entry | None = None,
     deliveries: Sequence[Delivery] = (),
 ) -> Outcome | Pending:
     """Accept a task, or find the one that the same request made before, and answer at once or with its result."""
     if is_sync and not context.caller.take_place():
         raise NoPlaceToWait
     try:
-        uid = submissions.submit(
-            context.account.name,
-            context.task_type,
-            [draft],
-            context.key,
-            memo=stored.model_dump_json(),
-            asked=stored.asked(),
-            deliveries=deliveries,
+        uid = context.services.submissions.submit(
+            Submission(
+                account=context.account,
+                origin=context.task_type,
+                drafts=[draft],
+                entry=entry,
+                name=context.key,
+                memo=stored.model_dump_json(),
+                asked=stored.asked(),
+                deliveries=deliveries,
+            )
         )
     except DraftRejected as rejected:
         raise picture.not_usable(rejected.reason.message) from rejected
