@@ -33,18 +33,15 @@ class Account:
 
 
 class Accounts:
-    """Makes, shows and changes accounts."""
+    """Makes, shows and changes accounts.
+
+    Methods raise `AccountError` where there is no account of the name, or a value has a form that is not allowed.
+    """
 
     def __init__(
         self, table: KeyTable, master_keys: Sequence[bytes], clock: Callable[[], float] = time.time
     ) -> None:
-        """Use a table.
-
-        Args:
-            table: where records lie.
-            master_keys: the installation's, 32 bytes each; secrets are encrypted with keys derived from the first.
-            clock: Unix time in seconds.
-        """
+        """Keep records in a table; `master_keys` have 32 bytes each, and secrets are sealed under the first."""
         self.table = table
         self.clock = clock
         self._master_keys = master_keys
@@ -55,11 +52,7 @@ class Accounts:
         return Seal(self._master_keys, purpose)
 
     def record(self, name: str) -> AccountRecord:
-        """An account as it stands.
-
-        Raises:
-            AccountError: there is none of the name.
-        """
+        """An account as it stands; `AccountError` where there is none of the name."""
         found = self.table.get(ACCOUNTS, name)
         if found is None:
             raise AccountError(_no_account(name))
@@ -75,9 +68,6 @@ class Accounts:
             terms: what is set in them replaces what holds.
             active: whether its keys count.
             forget: names of terms; what was set of these before counts no more.
-
-        Raises:
-            AccountError: there is none of the name.
         """
 
         def changed(account: AccountRecord) -> AccountRecord:
@@ -102,9 +92,6 @@ class Accounts:
 
         Returns:
             The new secret, which is shown this once; None where the one before stays.
-
-        Raises:
-            AccountError: there is no such account, or the URL or secret has a form that is not allowed.
         """
         if url is not None and not is_web_url(url):
             raise AccountError(WEB_URL_FORM)
@@ -124,11 +111,7 @@ class Accounts:
         return made if self._change(name, changed).callback_secret == sealed else None
 
     def drop_callback(self, name: str) -> None:
-        """Report no more of an account's tasks, and forget what signed that.
-
-        Raises:
-            AccountError: there is none of the name.
-        """
+        """Report no more of an account's tasks, and forget what signed that."""
         dropped = {"callback_url": None, "callback_secret": None}
         self._change(name, lambda account: account.model_copy(update=dropped))
 
@@ -136,8 +119,7 @@ class Accounts:
         """What signs an account's callbacks; None where it has none, or there is no such account.
 
         Raises:
-            AccountError: the record was written under another master key, or altered.
-            LedgerUnavailable: the table is away.
+            AccountError: it was sealed under another master key, or altered.
         """
         found = self.table.get(ACCOUNTS, name)
         sealed = None if found is None else found.callback_secret
@@ -155,11 +137,7 @@ class Accounts:
         )
 
     def begin(self, name: str) -> None:
-        """Make an account unless there is one: it goes before its keys, which never stand without one.
-
-        Raises:
-            AccountError: the name has a form that is not allowed.
-        """
+        """Make an account unless there is one: it goes before its keys, which never stand without one."""
         if not _NAME.fullmatch(name):
             raise AccountError("an account's name is 1 to 64 letters, digits and . _ @ -")
         self.table.add(ACCOUNTS, name, AccountRecord(created_at_seconds=self.clock()))

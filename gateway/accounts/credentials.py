@@ -13,7 +13,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from cutgate.gateway.accounts.accounts import Account, Accounts
 from cutgate.gateway.accounts.recent import Recent
@@ -75,6 +75,16 @@ class ListedKey:
     """Whether it and its account count."""
     created_at_seconds: float
     terms: Terms
+
+    @property
+    def place(self) -> tuple[str, bool, float, str]:
+        """Where it stands: by account, pairs before API keys, by age."""
+        return (
+            self.account,
+            self.public_key is None,
+            self.created_at_seconds,
+            self.public_key or self.api_key or "",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,22 +152,9 @@ class Credentials:
         self._add(name, stored_name(api_key), terms, prefix=api_key[:_PREFIX_CHARACTERS])
         return api_key
 
-    def _add(
-        self,
-        account: str,
-        name: str,
-        terms: Terms | None,
-        *,
-        prefix: str | None = None,
-        private_keys: tuple[SealedKey, ...] = (),
-    ) -> None:
+    def _add(self, account: str, name: str, terms: Terms | None, **facts: Any) -> None:
         self._accounts.begin(account)
-        record = CredentialRecord(
-            account=account,
-            created_at_seconds=self._accounts.clock(),
-            prefix=prefix,
-            private_keys=private_keys,
-        )
+        record = CredentialRecord(account=account, created_at_seconds=self._accounts.clock(), **facts)
         if not self._table.add(CREDENTIALS, name, record):
             raise AccountError("the public key is taken")
         if terms is not None:
@@ -212,10 +209,6 @@ class Credentials:
     def rotate(self, public_key: str, grace_seconds: float | None = None) -> KeyPair:
         """Give a pair a new private key. The ones before stay live until `finish_rotation`, or for the time given.
 
-        Args:
-            public_key: names the pair.
-            grace_seconds: how long the private keys of before go on counting.
-
         Raises:
             AccountError: there is no such active pair, or it has as many live keys as it may.
         """
@@ -235,16 +228,12 @@ class Credentials:
         return KeyPair(account=pair.account, public_key=public_key, private_key=private_key)
 
     def finish_rotation(self, public_key: str) -> None:
-        """Drop every private key of a pair but the newest.
+        """Drop every private key of an active pair but the newest."""
 
-        Raises:
-            AccountError: there is no such active pair.
-        """
-        self._change(
-            "key pair",
-            public_key,
-            lambda pair: pair.model_copy(update={"private_keys": pair.private_keys[-1:]}),
-        )
+        def finished(pair: CredentialRecord) -> CredentialRecord:
+            return pair.model_copy(update={"private_keys": pair.private_keys[-1:]})
+
+        self._change("key pair", public_key, finished)
 
     def revoke(self, key: str) -> ListedKey:
         """End a credential for good; private keys are erased, and a public key is never given again.
@@ -273,17 +262,7 @@ class Credentials:
         records = self._table.all(CREDENTIALS)
         accounts = self._accounts.all()  # read after the keys: an account is there before its first one
         listed = (self._listed(name, record, accounts[record.account]) for name, record in records.items())
-        return tuple(
-            sorted(
-                listed,
-                key=lambda key: (
-                    key.account,
-                    key.public_key is None,
-                    key.created_at_seconds,
-                    key.public_key or key.api_key,
-                ),
-            )
-        )
+        return tuple(sorted(listed, key=lambda key: key.place))
 
     def reseal(self) -> Iterator[tuple[str, Resealed]]:
         """Seal every private key under the first master key; yields each name and what became of it."""

@@ -67,12 +67,7 @@ class KeyTable:
     """
 
     def __init__(self, client: Redis, *, key_prefix: str = KEY_PREFIX) -> None:
-        """Use a server.
-
-        Args:
-            client: from `cutgate.jobs.ledger.redis.client.connect`.
-            key_prefix: of the hashes' names.
-        """
+        """Use a server, to which `cutgate.jobs.ledger.redis.client.connect` gives the client."""
         self._client = client
         self._prefix = key_prefix
         self._read_credential = client.register_script(_READ_CREDENTIAL)
@@ -96,11 +91,7 @@ class KeyTable:
             return bool(self._client.hsetnx(self._hash(kind), name, raw)) or self._read(kind, name) == raw
 
     def change(self, kind: Kind[R], name: str, change: Callable[[R], R], *, missing: str) -> R:
-        """Change a record; once more where another process changed it in between.
-
-        Raises:
-            AccountError: with the text `missing`, where there is none.
-        """
+        """Change a record, anew where another process did so meanwhile; `AccountError` where there is none."""
         while True:
             before = self._read(kind, name)
             if before is None:
@@ -117,11 +108,7 @@ class KeyTable:
         return {name: kind.form.model_validate_json(raw) for name, raw in found.items()}
 
     def reseal(self, kind: Kind[R], renew: Callable[[str, R], R]) -> Iterator[tuple[str, Resealed]]:
-        """Seal the secrets of every record anew; others may change records meanwhile.
-
-        Args:
-            kind: of the records.
-            renew: a record, by its name, with its secrets under the first master key.
+        """Have `renew` seal the secrets of every record under the first master key; others may change records.
 
         Yields:
             Each record's name, and what became of it.

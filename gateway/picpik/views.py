@@ -10,8 +10,8 @@ import structlog
 from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from cutgate.gateway.accounts.authentication import ClientAddresses
 from cutgate.gateway.accounts.credentials import Credential, Credentials
-from cutgate.gateway.accounts.failures import ClientAddresses
 from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS, Entry, Rate, RequestLimits, rate_headers
 from cutgate.gateway.bodies import Bodies, Body, is_small
 from cutgate.gateway.observe.counts import OTHER

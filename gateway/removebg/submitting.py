@@ -120,7 +120,7 @@ class Removals:
         self.sources.check(given)
         picture = self.sources.picture(given)
         if isinstance(picture, InspectedPicture):
-            return self.pictures.keep(account.name, picture.data, caps=account.terms.caps).image
+            return image_uuid(self.pictures.keep(account, picture.data).uid)
         draft = Draft(source=SourceUrl(picture.url, keep=True), spec=CutoutSpec(model=self.settings.model))
         kept = Submission(account=account, origin=_IMPROVEMENT, drafts=[draft])
         return image_uuid(self.submissions.submit(kept))

@@ -10,9 +10,8 @@ from flask.json.provider import DefaultJSONProvider
 from typing_extensions import override
 
 from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.authentication import Authenticator
+from cutgate.gateway.accounts.authentication import Authenticator, ClientAddresses
 from cutgate.gateway.accounts.credentials import Credentials
-from cutgate.gateway.accounts.failures import ClientAddresses
 from cutgate.gateway.accounts.rates import RequestLimits
 from cutgate.gateway.bodies import Bodies, Room
 from cutgate.gateway.observe.request_log import observe

@@ -7,12 +7,11 @@ from functools import lru_cache
 from typing import Final, Self, TypeAlias
 
 from cutgate.gateway.pictures.base64 import decode_source
-from cutgate.gateway.pictures.kept import KeptPicture
 from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
 from cutgate.jobs.errors import BoxOutsidePicture, SourceRejected, SourceUnreachable
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.pictures.headers import PictureHeader, inspect, require_size
-from cutgate.jobs.record import Delivery
+from cutgate.jobs.record import Delivery, Result
 from cutgate.jobs.spec import Box, CutoutSpec
 
 _INSTALLATION: Final = {"version", "model", "precision"}
@@ -52,7 +51,7 @@ class InspectedPicture:
         return cls(header.picture_of(data), header)
 
 
-Source: TypeAlias = str | InspectedPicture | KeptPicture | SourceUrl
+Source: TypeAlias = str | InspectedPicture | Result | SourceUrl
 """A picture in Base64 or in bytes, one that lies with the service already, or one that is still to be fetched."""
 
 
@@ -107,7 +106,7 @@ class Look:
         source = draft.source
         if isinstance(source, SourceUrl):
             return cls._at_url(source, draft.spec)
-        if isinstance(source, KeptPicture):
+        if isinstance(source, Result):
             return cls._at_kept(source, draft, limits)
         if isinstance(source, InspectedPicture):
             return cls._at_bytes(source, draft, digests=digests)
@@ -119,7 +118,7 @@ class Look:
         return cls(_name_digest("url", source.url), spec, fault=fault)
 
     @classmethod
-    def _at_kept(cls, source: KeptPicture, draft: Draft, limits: SourceLimits) -> Self:
+    def _at_kept(cls, source: Result, draft: Draft, limits: SourceLimits) -> Self:
         digest = _name_digest("kept", str(source.blob))
         try:
             # It was within the limits when it came, but as a result it may have grown.

@@ -8,7 +8,6 @@ import structlog
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.rates import Entry
-from cutgate.gateway.pictures.kept import KeptPicture
 from cutgate.gateway.tasks.drafts import Draft, Look, Source, SourceUrl, content_digest
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
@@ -38,6 +37,7 @@ from cutgate.jobs.record import (
     NewTask,
     Repeats,
     Request,
+    Result,
 )
 from cutgate.jobs.spec import CutoutSpec
 
@@ -226,7 +226,7 @@ class Submissions:
     def _store_one(self, key: BlobKey, source: Source | None, look: Look) -> None:
         if look.data is not None:
             self.blobs.put(key, look.data)
-        elif isinstance(source, KeptPicture):
+        elif isinstance(source, Result):
             self.blobs.copy(source.blob, key)
 
     def _create(self, task: NewTask) -> TaskUid:

@@ -9,7 +9,7 @@ import pytest
 from typing_extensions import override
 
 from cutgate.gateway.accounts.accounts import Account
-from cutgate.gateway.pictures.kept import KeptPicture, Pictures
+from cutgate.gateway.pictures.kept import Pictures
 from cutgate.gateway.tasks.drafts import Draft, Source
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.submit import Submission, Submissions
@@ -111,8 +111,8 @@ class House:
         submission = Submission(account=account, origin="Cut", drafts=drafts, name=key, **further)
         return there(self.store.get(self.part.submit(submission), "a"))
 
-    def upload(self, data: bytes = PNG) -> KeptPicture:
-        return there(self.pictures.find("a", self.pictures.keep("a", data).image))
+    def upload(self, data: bytes = PNG) -> Result:
+        return there(self.pictures.find("a", image_uuid(self.pictures.keep(Account(name="a"), data).uid)))
 
     def finish_one(self, data: bytes = b"result") -> uuid.UUID:
         """Do the next item as a worker does, and name its result."""

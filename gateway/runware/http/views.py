@@ -12,8 +12,7 @@ import structlog
 from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout
 
-from cutgate.gateway.accounts.authentication import Authenticator, KeyRefused
-from cutgate.gateway.accounts.failures import AddressShutOut
+from cutgate.gateway.accounts.authentication import AddressShutOut, Authenticator, KeyRefused
 from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS
 from cutgate.gateway.bodies import Bodies, is_small
 from cutgate.gateway.observe.metrics import count_no_more

@@ -16,8 +16,13 @@ import structlog
 from typing_extensions import override
 from websockets.frames import CloseCode
 
-from cutgate.gateway.accounts.authentication import Authenticator, KeyMissing, KeyRefused, KeyUnknown
-from cutgate.gateway.accounts.failures import AddressShutOut
+from cutgate.gateway.accounts.authentication import (
+    AddressShutOut,
+    Authenticator,
+    KeyMissing,
+    KeyRefused,
+    KeyUnknown,
+)
 from cutgate.gateway.runware.messages.errors import Refused, key_refusal, refusal
 from cutgate.gateway.runware.messages.outcomes import AnswerLog, JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.reading import pings_in, read_message
@@ -277,8 +282,10 @@ class Conversation(MessageHandler):
         """Begin a task: what became of it, and whether the caller's key counts no more."""
 
         def find(known: bool) -> Caller:
-            name = caller.credential.name
-            return replace(caller, credential=self._services.authenticator.credential_again(name, known=known))
+            found = self._services.authenticator.credentials.find_api_key(caller.credential.name, known=known)
+            if found is None:
+                raise KeyUnknown
+            return replace(caller, credential=found)
 
         try:
             _, answer = self._services.runware.begin_first(task, find)

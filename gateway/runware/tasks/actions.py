@@ -65,13 +65,10 @@ class RunwareTasks:
 
         Args:
             task: as `begin` takes it.
-            find: as `RequestLimits.admitted` takes it.
+            find: as `RequestLimits.admitted` takes it; what it raises comes from here.
 
         Returns:
             The caller, for further tasks, and what became of this one.
-
-        Raises:
-            KeyRefused, AddressShutOut, LedgerUnavailable: as `find`.
         """
         if task_type_of(task) not in ACTIONS:  # the ledger is asked nothing for it
             caller = find(False)
@@ -79,14 +76,11 @@ class RunwareTasks:
         return self.limits.admitted(find, lambda caller: (caller.confirmed(), self.begin(task, caller)))
 
     def begin(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
-        """Do a task, or as much of it as can be done at once. What is wrong is an outcome.
+        """Do a task, or as much of it as can be done at once. What is wrong is an outcome, but for `KeyChanged`.
 
         Args:
             task: from `read_message`; it is not needed any more when this returns, and may hold a large picture.
             caller: who asks.
-
-        Raises:
-            KeyChanged: what was known of the caller's key is no longer so; nothing was done.
         """
         if task.get("taskType") == TaskType.PING:
             return pong()
@@ -153,8 +147,7 @@ def _ids(echo: Mapping[str, object]) -> dict[str, str]:
 def guarded(echo: Mapping[str, object], answer: Callable[[], Answer]) -> Answer | Outcome:
     """What a step answers, or what it ran into, as an answer to the task of which `echo` holds type and UUID.
 
-    Raises:
-        KeyChanged: the step is to be done again.
+    `KeyChanged` passes: the step is to be done again.
     """
     try:
         return answer()

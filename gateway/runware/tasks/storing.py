@@ -4,7 +4,6 @@ import hashlib
 import uuid
 
 from cutgate.gateway.pictures.base64 import decode_source
-from cutgate.gateway.pictures.kept import KeptPicture
 from cutgate.gateway.runware.messages.errors import Refused
 from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.reading import is_uuid, present, read_fields
@@ -14,7 +13,8 @@ from cutgate.gateway.runware.tasks.services import TaskContext
 from cutgate.gateway.runware.tasks.submitting import NOT_KEPT, Picture, accepted
 from cutgate.gateway.tasks.drafts import Draft, SourceUrl
 from cutgate.jobs.errors import BlobMissing, SourceRejected
-from cutgate.jobs.record import Idempotency
+from cutgate.jobs.ids import image_uuid
+from cutgate.jobs.record import Idempotency, Result
 from cutgate.jobs.spec import CutoutSpec
 
 
@@ -45,23 +45,18 @@ def _store(picture: Picture, request: Storing, task: JsonObject, context: TaskCo
         return _fetch(picture, request, task, context)
     _require_sync(request)
     try:
-        if isinstance(source, KeptPicture):
+        if isinstance(source, Result):
             data = context.services.blobs.get(source.blob)
         else:
             data = decode_source(source, context.services.pictures.limits.max_bytes)
-        kept = context.services.pictures.keep(
-            context.account.name,
-            data,
-            caps=context.account.terms.caps,
-            idempotency=Idempotency(key=context.key, content_digest=_digest(context.task_type, data)),
-        )
+        named = Idempotency(key=context.key, content_digest=_digest(context.task_type, data))
+        upload = context.services.pictures.keep(context.account, data, named)
     except SourceRejected as fault:
         raise picture.not_usable(fault.message) from fault
     except BlobMissing as gone:
         raise picture.not_usable(NOT_KEPT) from gone
-    return Outcome(
-        item=context.echo() | upload_item(context.task_type, kept.image, context.caller.base_url + kept.path)
-    )
+    url = context.caller.base_url + context.services.pictures.path_of(upload)
+    return Outcome(item=context.echo() | upload_item(context.task_type, image_uuid(upload.uid), url))
 
 
 def _fetch(picture: Picture, request: Storing, task: JsonObject, context: TaskContext) -> Outcome | Pending:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cutgate.gateway.accounts.rates import Entry
-from cutgate.gateway.pictures.kept import KeptPicture
 from cutgate.gateway.runware.messages.errors import Refused, refusal
 from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.reading import begins_as_url, is_uuid, present, read_fields
@@ -17,7 +16,7 @@ from cutgate.gateway.tasks.drafts import Draft, SourceUrl
 from cutgate.gateway.tasks.submit import DraftRejected, PictureGone, Submission
 from cutgate.gateway.tasks.wait import NoPlaceToWait
 from cutgate.jobs.presets import Choice
-from cutgate.jobs.record import Delivery, DeliveryKind
+from cutgate.jobs.record import Delivery, DeliveryKind, Result
 from cutgate.jobs.spec import CutoutSpec, FileFormat, Output, Refinement, Thresholds, thresholds_of
 
 NOT_KEPT: Final = "there is no picture of this UUID, or it is not kept any more"
@@ -44,7 +43,7 @@ class Picture:
     """The field that carried it."""
     text: str = field(repr=False)
 
-    def source(self, context: TaskContext) -> str | KeptPicture | SourceUrl:
+    def source(self, context: TaskContext) -> str | Result | SourceUrl:
         """Where the picture is: told apart in the protocol's order."""
         if begins_as_url(self.text):
             return SourceUrl(self.text)
