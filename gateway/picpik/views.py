@@ -14,6 +14,7 @@ from cutgate.gateway.accounts.authentication import ClientAddresses
 from cutgate.gateway.accounts.credentials import Credential, Credentials
 from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS, Entry, Rate, RequestLimits, rate_headers
 from cutgate.gateway.bodies import Bodies, Body, is_small
+from cutgate.gateway.error_rows import is_passing
 from cutgate.gateway.observe.counts import OTHER
 from cutgate.gateway.observe.metrics import count_as
 from cutgate.gateway.picpik.actions import ACTIONS, Action
@@ -139,7 +140,7 @@ class PicpikApi:
         row, members = known.row, {"Detail": known.detail} if known.detail else {}
         answer = _answer(row.ret_code, known.message, members)
         answer.status_code = self.settings.throttle_status if row.status == 429 else row.status
-        if row.is_passing:
+        if is_passing(row.status):
             answer.headers["Retry-After"] = str(known.retry_after_seconds or RETRY_AFTER_SECONDS)
         if isinstance(error, HTTPException):
             answer.headers.update({name: value for name, value in error.get_headers() if name in _KEPT_HEADERS})

@@ -57,12 +57,7 @@ class Pictures:
     """How long an upload stays after its last use."""
 
     def keep(self, account: Account, data: bytes, idempotency: Idempotency | None = None) -> Upload:
-        """Keep a picture, or answer with the upload that the same request made before.
-
-        Args:
-            account: whose it is.
-            data: the whole file.
-            idempotency: names this very request; None where the caller gave it no name.
+        """Keep a picture, given as the whole file, or answer with the upload that the same request made before.
 
         Raises:
             SourceRejected: what bytes and header of the picture show is not acceptable.
@@ -109,9 +104,6 @@ class Pictures:
 
         None stands for one that is unknown, another account's, past its retention, or no picture but an archive.
         Its blob may be gone by the time that it is used: `Submissions.submit` says so.
-
-        Raises:
-            LedgerUnavailable: the ledger does not answer.
         """
         uid = uid_of_image(image)
         if uid is None:
@@ -123,13 +115,7 @@ class Pictures:
     def drop(self, account: str, image: uuid.UUID, key: str | None = None) -> bool:
         """Delete an upload at once; False where there is none. A result goes with its task.
 
-        Args:
-            account: whose it is.
-            image: which upload.
-            key: names this very request, whose repeat answers as the first; None where the caller gave it no name.
-
-        Raises:
-            LedgerUnavailable: the ledger does not answer.
+        `key` names this very request, whose repeat answers as the first.
         """
         uid = uid_of_image(image)
         upload = None if uid is None else self.store.drop_upload(uid, account, key)

@@ -107,14 +107,7 @@ class RemoveBgApi:
         )
 
     def _admitted(self, entry_of: Callable[[Credential], Entry]) -> Account:
-        """The caller's account, once the request is counted and before anything of the body is read.
-
-        Raises:
-            KeyRefused: the header holds no key that counts.
-            AddressShutOut: too many wrong keys came from there.
-            RateExceeded: the request is one too many.
-            LedgerUnavailable: the accounts are away.
-        """
+        """The caller's account, once the request is counted and before anything of the body is read."""
         limits, api_key = self.removals.limits, request.headers.get(KEY_HEADER)
 
         def find(known: bool) -> Credential:

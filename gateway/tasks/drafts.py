@@ -42,11 +42,7 @@ class InspectedPicture:
 
     @classmethod
     def of(cls, data: bytes, limits: SourceLimits) -> Self:
-        """Look at the bytes of a picture.
-
-        Raises:
-            SourceRejected: what they show is not acceptable.
-        """
+        """Look at the bytes of a picture; `SourceRejected` where what they show is not acceptable."""
         header = inspect(data, limits)
         return cls(header.picture_of(data), header)
 
@@ -89,10 +85,7 @@ class Look:
     def at(cls, draft: Draft, limits: SourceLimits, *, digests: bool = True) -> Self:
         """Look at a picture as far as it is here; what is wrong with it is kept, not raised.
 
-        Args:
-            draft: where it is, and what is to be done with it.
-            limits: what it may be.
-            digests: whether its digest is asked for; else that of a picture in the request is empty.
+        Without `digests` that of a picture in the request is empty.
         """
         look = cls._at_source(draft, limits, digests=digests)
         if draft.background is None:
@@ -150,22 +143,14 @@ class Look:
 
 
 def _boxed(draft: Draft, width_px: int, height_px: int) -> CutoutSpec:
-    """A draft's spec with its box, for a picture of known size.
-
-    Raises:
-        BoxOutsidePicture: nothing of the box is left within the picture.
-    """
+    """A draft's spec with its box, for a picture of known size."""
     if draft.corners is None:
         return draft.spec
     return draft.spec.model_copy(update={"box": clamp(draft.corners, width_px, height_px)})
 
 
 def clamp(corners: Corners, width_px: int, height_px: int) -> Box:
-    """Cut a box to the oriented picture.
-
-    Raises:
-        BoxOutsidePicture: nothing of it is left.
-    """
+    """Cut a box to the oriented picture; `BoxOutsidePicture` where nothing of it is left."""
     left_px, top_px, right_px, bottom_px = corners
     left_px, top_px = max(left_px, 0), max(top_px, 0)
     right_px, bottom_px = min(right_px, width_px), min(bottom_px, height_px)

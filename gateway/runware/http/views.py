@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTim
 from cutgate.gateway.accounts.authentication import AddressShutOut, Authenticator, KeyRefused
 from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS
 from cutgate.gateway.bodies import Bodies, is_small
+from cutgate.gateway.error_rows import is_passing
 from cutgate.gateway.observe.metrics import count_no_more
 from cutgate.gateway.runware.messages.errors import Refused, key_refusal, refusal
 from cutgate.gateway.runware.messages.outcomes import (
@@ -148,7 +149,7 @@ class RunwareApi:
         count_no_more()
         answer = jsonify(body or message_of(outcomes))
         answer.status_code = status_of(outcomes)
-        passing = [outcome for outcome in outcomes if outcome.passing]
+        passing = [outcome for outcome in outcomes if is_passing(outcome.status)]
         if passing and answer.status_code != HTTPStatus.OK:
             seconds = max(outcome.retry_after_seconds or RETRY_AFTER_SECONDS for outcome in passing)
             answer.headers["Retry-After"] = str(seconds)

@@ -4,15 +4,23 @@ from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import structlog
 
 from cutgate.gateway.accounts.rates import KeyChanged, Rate, RequestLimits, TooOften
 from cutgate.gateway.runware.messages.errors import Refused, refusal
 from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending, shown, task_type_of
-from cutgate.gateway.runware.messages.reading import read_task_type, read_task_uuid
-from cutgate.gateway.runware.messages.requests import TaskType
+from cutgate.gateway.runware.messages.reading import read_fields, read_task_type, read_task_uuid
+from cutgate.gateway.runware.messages.requests import (
+    AccountManagement,
+    Fields,
+    ImageUpload,
+    MediaStorage,
+    Plain,
+    Removal,
+    TaskType,
+)
 from cutgate.gateway.runware.tasks.querying import account_management, get_response, get_task_details
 from cutgate.gateway.runware.tasks.services import Caller, Services, TaskContext
 from cutgate.gateway.runware.tasks.storing import image_upload, media_storage
@@ -28,27 +36,28 @@ _EXPECTED: Final = (Refused, TooOften, NoPlaceToWait, CutoutError)
 """What a task can run into; all else is a fault of this server."""
 
 Answer = TypeVar("Answer")
-Handler = Callable[[JsonObject, TaskContext], Outcome | Pending]
+F = TypeVar("F", bound=Fields)
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
-    """Who answers a task, and what it is counted as."""
+class Action(Generic[F]):
+    """What a task may hold, who answers it, and what it is counted as."""
 
-    handle: Handler
+    form: type[F]
+    handle: Callable[[F, JsonObject, TaskContext], Outcome | Pending]
     rate: Rate = Rate.POLL
     counts: bool = False
     """Whether it has the task counted with what it asks the ledger first."""
 
 
-ACTIONS: Final[Mapping[str, Action]] = {
-    TaskType.IMAGE_BACKGROUND_REMOVAL: Action(remove_background, Rate.SUBMIT, counts=True),
-    TaskType.REMOVE_BACKGROUND: Action(remove_background, Rate.SUBMIT, counts=True),
-    TaskType.IMAGE_UPLOAD: Action(image_upload, Rate.SUBMIT),
-    TaskType.MEDIA_STORAGE: Action(media_storage, Rate.SUBMIT),
-    TaskType.GET_RESPONSE: Action(get_response, counts=True),
-    TaskType.GET_TASK_DETAILS: Action(get_task_details, counts=True),
-    TaskType.ACCOUNT_MANAGEMENT: Action(account_management),
+ACTIONS: Final[Mapping[str, Action[Any]]] = {
+    TaskType.IMAGE_BACKGROUND_REMOVAL: Action(Removal, remove_background, Rate.SUBMIT, counts=True),
+    TaskType.REMOVE_BACKGROUND: Action(Removal, remove_background, Rate.SUBMIT, counts=True),
+    TaskType.IMAGE_UPLOAD: Action(ImageUpload, image_upload, Rate.SUBMIT),
+    TaskType.MEDIA_STORAGE: Action(MediaStorage, media_storage, Rate.SUBMIT),
+    TaskType.GET_RESPONSE: Action(Plain, get_response, counts=True),
+    TaskType.GET_TASK_DETAILS: Action(Plain, get_task_details, counts=True),
+    TaskType.ACCOUNT_MANAGEMENT: Action(AccountManagement, account_management),
 }
 """Beside `authentication` and `ping`, which need no caller."""
 
@@ -115,7 +124,7 @@ class RunwareTasks:
             )
             if not action.counts:
                 self.limits.count(entry)
-            return action.handle(task, context)
+            return action.handle(read_fields(action.form, task), task, context)
 
 
 def _about(pending: Pending, echo: Mapping[str, object]) -> Pending:

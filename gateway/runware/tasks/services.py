@@ -40,11 +40,7 @@ class Services:
 
     @classmethod
     def of(cls, settings: GatewaySettings, submissions: Submissions, tasks: Tasks) -> Self:
-        """On the parts that the gateway's other façade stands on, too.
-
-        Raises:
-            ValueError: the settings name a model that the protocol does not have.
-        """
+        """On the parts that every façade stands on; `ValueError` where settings name no model of the protocol."""
         models = dict(settings.runware_models)
         if unknown := set(models) - set(MODELS):
             raise ValueError(f"runware_models names {', '.join(sorted(unknown))}; known are {', '.join(MODELS)}")

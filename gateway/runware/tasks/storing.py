@@ -6,7 +6,7 @@ import uuid
 from cutgate.gateway.pictures.base64 import decode_source
 from cutgate.gateway.runware.messages.errors import Refused
 from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending
-from cutgate.gateway.runware.messages.reading import is_uuid, present, read_fields
+from cutgate.gateway.runware.messages.reading import is_uuid, present
 from cutgate.gateway.runware.messages.rendering import StoredRequest, upload_item
 from cutgate.gateway.runware.messages.requests import ImageUpload, MediaStorage, Storing
 from cutgate.gateway.runware.tasks.services import TaskContext
@@ -18,15 +18,13 @@ from cutgate.jobs.record import Idempotency, Result
 from cutgate.jobs.spec import CutoutSpec
 
 
-def image_upload(task: JsonObject, context: TaskContext) -> Outcome | Pending:
+def image_upload(request: ImageUpload, task: JsonObject, context: TaskContext) -> Outcome | Pending:
     """Keep a picture."""
-    request = read_fields(ImageUpload, task)
     return _store(_required("image", request.image), request, present(task), context)
 
 
-def media_storage(task: JsonObject, context: TaskContext) -> Outcome | Pending:
+def media_storage(request: MediaStorage, task: JsonObject, context: TaskContext) -> Outcome | Pending:
     """Store a picture, or delete a stored one."""
-    request = read_fields(MediaStorage, task)
     media = _required("media", request.media)
     if request.operation == "upload":
         return _store(media, request, present(task), context)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.runware.messages.errors import Refused, refusal
 from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending
-from cutgate.gateway.runware.messages.reading import begins_as_url, is_uuid, present, read_fields
+from cutgate.gateway.runware.messages.reading import begins_as_url, is_uuid, present
 from cutgate.gateway.runware.messages.rendering import StoredRequest, masked
 from cutgate.gateway.runware.messages.requests import Removal, Settings, TaskType
 from cutgate.gateway.runware.tasks.services import TaskContext
@@ -59,9 +59,8 @@ class Picture:
         return Refused("picture", reason, self.parameter)
 
 
-def remove_background(task: JsonObject, context: TaskContext) -> Outcome | Pending:
+def remove_background(request: Removal, task: JsonObject, context: TaskContext) -> Outcome | Pending:
     """Accept a picture, and answer at once or with its result."""
-    request = read_fields(Removal, task)
     picture = _picture_of(request, context)
     spec = _spec_of(request, context.services.choice_for(request.model, context.account))
     draft = Draft(source=picture.source(context), spec=spec)
