@@ -189,12 +189,9 @@ class RateUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownKey:
-    """What is known of a key from before, for the ledger to confirm."""
+    """A credential as it was found before, for the ledger to confirm."""
 
-    kind: str
-    """Which records it is among."""
     name: str
-    """Its name there."""
     version: str
     """SHA-1, in hexadecimal, of its record and of its account's."""
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 from redis import Redis
 
-from cutgate.gateway.accounts.tables import KeyTable
+from cutgate.gateway.accounts.tables import KeyTable, Kind
 from cutgate.gateway.runware.sockets.sessions import KEEP_SECONDS, Sessions
 from cutgate.jobs.ids import BlobKey, TaskUid
 from cutgate.jobs.ledger.client import Scripts, connect
@@ -155,6 +155,12 @@ def fresh_presence(clock: ManualClock | None = None, key_prefix: str | None = No
 def fresh_key_table(key_prefix: str | None = None) -> KeyTable:
     """No accounts yet."""
     return KeyTable(server(), key_prefix=key_prefix or fresh_prefix())
+
+
+def stored_records(table: KeyTable, kind: Kind[Any]) -> dict[str, str]:
+    """Records of accounts or credentials as the server has them, by their names."""
+    found: Any = server().hgetall(f"{table._prefix}{kind.name}")
+    return dict(found)
 
 
 def fresh_sessions(keep_seconds: float = KEEP_SECONDS, key_prefix: str = "") -> Sessions:

@@ -8,7 +8,6 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from cutgate.gateway.error_rows import row_of
-from cutgate.gateway.runware.http.openapi import FORMS
 from cutgate.gateway.runware.messages import requests
 from cutgate.gateway.runware.messages.errors import FAILED, RAISED, ROWS, TASK_ROWS, Row
 from cutgate.gateway.runware.messages.fields import WRONG
@@ -41,7 +40,7 @@ def companions() -> str:
     """The other tasks."""
     blocks: list[str] = []
     for name, action in ACTIONS.items():
-        form = FORMS[name]
+        form = ACTIONS[name].form
         if form is requests.Removal:
             continue
         blocks += [f"### {name}", f"{summary(action.handle)}{COUNTED[action.rate]}"]

@@ -1,4 +1,4 @@
-"""Accounts themselves: their terms, whether they count, and where the end of their tasks is told."""
+"""Accounts: their terms, whether they are active, and where the ends of their tasks are reported."""
 
 import base64
 import binascii
@@ -6,14 +6,13 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, Self
+from dataclasses import dataclass, field
+from typing import Final
 
-from cutgate.gateway.accounts.records import AccountError, AccountRecord, Records, Resealed, Terms
+from cutgate.gateway.accounts.records import AccountError, AccountRecord, Terms
 from cutgate.gateway.accounts.seals import Seal
-from cutgate.gateway.accounts.tables import ACCOUNTS, KeyTable
+from cutgate.gateway.accounts.tables import ACCOUNTS, KeyTable, Resealed
 from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
-from cutgate.jobs.record import KnownKey
 
 UNMETERED_CREDITS: Final = 1_000_000_000
 """What an account that was never granted credits is told to have: clients check that some are left."""
@@ -30,42 +29,22 @@ class Account:
     name: str
     terms: Terms = field(default_factory=Terms)
     callback_url: str | None = field(default=None, repr=False)
-    """Where the end of each of its tasks is told."""
-    known_key: KnownKey | None = field(default=None, repr=False)
-    """The key as it was found, where that was some time ago: the ledger is to confirm it."""
-
-    def confirmed(self) -> Self:
-        """The same where that is done."""
-        return replace(self, known_key=None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Callback:
-    """Where the end of an account's tasks is told, as it is shown to whoever set it."""
-
-    account: str
-    callback_url: str = field(repr=False)
-    callback_secret: str | None = field(repr=False)
-    """What signs it, shown this once; None where the one before stays."""
+    """Where the end of each of its tasks is reported."""
 
 
 class Accounts:
-    """Makes, shows and changes accounts."""
+    """Makes, shows and changes accounts.
+
+    Methods raise `AccountError` where there is no account of the name, or a value has a form that is not allowed.
+    """
 
     def __init__(
         self, table: KeyTable, master_keys: Sequence[bytes], clock: Callable[[], float] = time.time
     ) -> None:
-        """Use a table.
-
-        Args:
-            table: where records lie.
-            master_keys: the installation's, 32 bytes each; secrets are encrypted with keys derived from the first.
-            clock: Unix time in seconds.
-        """
+        """Keep records in a table; `master_keys` have 32 bytes each, and secrets are sealed under the first."""
         self.table = table
         self.clock = clock
         self._master_keys = master_keys
-        self._records = Records(table, ACCOUNTS, AccountRecord)
         self._callback_seal = self.seal("callback secrets")
 
     def seal(self, purpose: str) -> Seal:
@@ -73,12 +52,8 @@ class Accounts:
         return Seal(self._master_keys, purpose)
 
     def record(self, name: str) -> AccountRecord:
-        """An account as it stands.
-
-        Raises:
-            AccountError: there is none of the name.
-        """
-        found = self._records.get(name)
+        """An account as it stands; `AccountError` where there is none of the name."""
+        found = self.table.get(ACCOUNTS, name)
         if found is None:
             raise AccountError(_no_account(name))
         return found
@@ -93,9 +68,6 @@ class Accounts:
             terms: what is set in them replaces what holds.
             active: whether its keys count.
             forget: names of terms; what was set of these before counts no more.
-
-        Raises:
-            AccountError: there is none of the name.
         """
 
         def changed(account: AccountRecord) -> AccountRecord:
@@ -110,16 +82,16 @@ class Accounts:
 
         return self._change(name, changed)
 
-    def set_callback(self, name: str, url: str | None = None, secret: str | None = None) -> Callback:
-        """Have the end of each of an account's tasks told at a URL, signed.
+    def set_callback(self, name: str, url: str | None = None, secret: str | None = None) -> str | None:
+        """Report the end of each of an account's tasks to a URL, signed.
 
         Args:
             name: the account.
             url: where; what was set before when absent.
             secret: what signs, as `whsec_` and Base64; when absent what was set before, or one that is made.
 
-        Raises:
-            AccountError: there is no such account, or the URL or secret has a form that is not allowed.
+        Returns:
+            The new secret, which is shown this once; None where the one before stays.
         """
         if url is not None and not is_web_url(url):
             raise AccountError(WEB_URL_FORM)
@@ -136,20 +108,10 @@ class Accounts:
                 update={"callback_url": url or account.callback_url, "callback_secret": kept or sealed}
             )
 
-        after = self._change(name, changed)
-        assert after.callback_url is not None
-        return Callback(
-            account=name,
-            callback_url=after.callback_url,
-            callback_secret=made if after.callback_secret == sealed else None,
-        )
+        return made if self._change(name, changed).callback_secret == sealed else None
 
     def drop_callback(self, name: str) -> None:
-        """Tell no more of an account's tasks, and forget what signed it.
-
-        Raises:
-            AccountError: there is none of the name.
-        """
+        """Report no more of an account's tasks, and forget what signed that."""
         dropped = {"callback_url": None, "callback_secret": None}
         self._change(name, lambda account: account.model_copy(update=dropped))
 
@@ -157,16 +119,15 @@ class Accounts:
         """What signs an account's callbacks; None where it has none, or there is no such account.
 
         Raises:
-            AccountError: the record was written under another master key, or altered.
-            LedgerUnavailable: the table is away.
+            AccountError: it was sealed under another master key, or altered.
         """
-        found = self._records.get(name)
+        found = self.table.get(ACCOUNTS, name)
         sealed = None if found is None else found.callback_secret
         return None if sealed is None else self._callback_seal.open(name, sealed)
 
     def reseal(self) -> Iterator[tuple[str, Resealed]]:
         """Seal every callback secret under the first master key; yields each account and what became of it."""
-        return self._records.reseal(self._under_first_key)
+        return self.table.reseal(ACCOUNTS, self._under_first_key)
 
     def _under_first_key(self, name: str, account: AccountRecord) -> AccountRecord:
         if account.callback_secret is None:
@@ -176,21 +137,17 @@ class Accounts:
         )
 
     def begin(self, name: str) -> None:
-        """Make an account unless there is one: it goes before its keys, which never stand without one.
-
-        Raises:
-            AccountError: the name has a form that is not allowed.
-        """
+        """Make an account unless there is one: it goes before its keys, which never stand without one."""
         if not _NAME.fullmatch(name):
             raise AccountError("an account's name is 1 to 64 letters, digits and . _ @ -")
-        self._records.add(name, AccountRecord(created_at_seconds=self.clock()))
+        self.table.add(ACCOUNTS, name, AccountRecord(created_at_seconds=self.clock()))
 
     def all(self) -> dict[str, AccountRecord]:
         """Every account as it stands."""
-        return self._records.all()
+        return self.table.all(ACCOUNTS)
 
     def _change(self, name: str, change: Callable[[AccountRecord], AccountRecord]) -> AccountRecord:
-        return self._records.change(name, change, missing=_no_account(name))
+        return self.table.change(ACCOUNTS, name, change, missing=_no_account(name))
 
     def __repr__(self) -> str:
         return "Accounts(<key>)"

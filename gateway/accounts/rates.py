@@ -1,19 +1,20 @@
-"""Rates of requests per account."""
+"""Admits requests: credentials that have not changed, as many requests of an account as its rates allow."""
 
 import math
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.accounts.credentials import Credential
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.answers import Allowance, Outlook
-from cutgate.jobs.errors import QueueFull
+from cutgate.jobs.errors import LedgerUnavailable, QueueFull
 from cutgate.jobs.ports import Ledger
 from cutgate.jobs.record import AccountCaps, KnownKey, RateUse
 
+C = TypeVar("C")
 T = TypeVar("T")
 
 _NO_CAPS: Final = AccountCaps()
@@ -53,17 +54,7 @@ class RateExceeded(TooOften):
 
 
 class KeyChanged(Exception):
-    """A key or its account is not any more what it was when the request was checked; nothing was done."""
-
-
-def with_known_key(answer: Callable[[bool], T]) -> T:
-    """What `answer` gives, told whether keys that are remembered will do, since it has the ledger confirm them.
-
-    Where one has changed since, `answer` is called again and told to read it.
-    """
-    with suppress(KeyChanged):  # not handled: what is raised later would keep the first call's request in memory
-        return answer(True)
-    return answer(False)
+    """A credential or its account is not any more what it was when the request was checked; nothing was done."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,9 +64,13 @@ class Entry:
     account: str
     use: RateUse
     key: KnownKey | None = None
-    """What is known of its key from before, for the ledger to confirm."""
+    """Its credential as it was found before, for the ledger to confirm."""
     allowance: Allowance | None = None
     """Once it is counted."""
+
+    def weigh(self, weight: int) -> None:
+        """Have it count as so many requests, all places of the rate at most."""
+        self.use = replace(self.use, weight=min(weight, self.use.limit))
 
     def answered(self, outlook: Outlook) -> None:
         """Take what the ledger says of it.
@@ -100,22 +95,47 @@ class RequestLimits:
         self._rates = {Rate.SUBMIT: settings.submits_per_second, Rate.POLL: settings.polls_per_second}
         self._queue_cap = settings.account_queue_cap
 
-    def entry(self, account: Account, rate: Rate, weight: int = 1) -> Entry:
+    @staticmethod
+    def admitted(find: Callable[[bool], C], answer: Callable[[C], T]) -> T:
+        """What `answer` gives to whoever `find` finds.
+
+        Args:
+            find: finds who asks; from memory, if it is told that the ledger confirms the credential.
+            answer: is called again, with what is stored, where the ledger found that a credential has changed.
+        """
+        with suppress(
+            KeyChanged
+        ):  # not handled: what is raised later would keep the first call's request in memory
+            return answer(find(True))
+        return answer(find(False))
+
+    @contextmanager
+    def counting(self, credential: Credential, rate: Rate) -> Iterator[Entry]:
+        """A block that answers a request and has it counted with what it asks the ledger first, or by `count`.
+
+        A request that fails before counts as well.
+        """
+        entry = self.entry(credential, rate)
+        try:
+            yield entry
+        except (KeyChanged, LedgerUnavailable):
+            raise
+        except Exception:
+            self.count(entry)
+            raise
+
+    def entry(self, credential: Credential, rate: Rate) -> Entry:
         """A request that is still to be counted.
 
         The burst is a whole queue of pictures: the queue's cap is what bounds an import, not its rate.
-
-        Args:
-            account: who asks.
-            rate: what it is counted as.
-            weight: how many requests it counts as, all places of the rate at most.
         """
-        own = account.terms.submits_per_second if rate is Rate.SUBMIT else account.terms.polls_per_second
+        terms = credential.account.terms
+        own = terms.submits_per_second if rate is Rate.SUBMIT else terms.polls_per_second
         per_second = own or self._rates[rate]
-        seconds = math.ceil((account.terms.queue_cap or self._queue_cap) / per_second)
-        burst = per_second * seconds
-        use = RateUse(name=f"{rate}:{account.name}", limit=burst, seconds=seconds, weight=min(weight, burst))
-        return Entry(account=account.name, use=use, key=account.known_key)
+        seconds = math.ceil((terms.queue_cap or self._queue_cap) / per_second)
+        name = credential.account.name
+        use = RateUse(name=f"{rate}:{name}", limit=per_second * seconds, seconds=seconds)
+        return Entry(account=name, use=use, key=credential.known_key)
 
     def count(self, entry: Entry) -> None:
         """Count a request, unless it is counted.

@@ -1,14 +1,9 @@
-"""Accounts, key pairs and API keys as they are stored: forms and changes."""
+"""Forms of the stored records: accounts and their credentials."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from functools import partial
-from typing import Generic, Self, TypeVar
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
-from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.jobs.record import AccountCaps
 from cutgate.jobs.spec import ModelChoice, ModelName, Precision
 
@@ -18,81 +13,13 @@ class AccountError(Exception):
 
 
 class Record(BaseModel):
-    """What all of them have in common."""
+    """What all records have in common."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     def encoded(self) -> str:
         """The record as it is stored."""
         return self.model_dump_json(exclude_none=True)
-
-
-class Resealed(StrEnum):
-    """What became of a record whose secrets were to be sealed under the first master key."""
-
-    DONE = "resealed"
-    BEFORE = "unchanged"
-    """They were, or it has none."""
-    UNREADABLE = "unreadable"
-    """They were sealed under none of the master keys that are set."""
-
-
-R = TypeVar("R", bound=Record)
-
-
-@dataclass(frozen=True, slots=True)
-class Records(Generic[R]):
-    """The records of one kind."""
-
-    table: KeyTable
-    kind: str
-    form: type[R]
-
-    def add(self, name: str, record: R) -> bool:
-        """Write a record where there is none; False where there is another."""
-        return self.table.add(self.kind, name, record.encoded())
-
-    def get(self, name: str) -> R | None:
-        """A record, or None."""
-        raw = self.table.read(self.kind, name)
-        return None if raw is None else self.form.model_validate_json(raw)
-
-    def all(self) -> dict[str, R]:
-        """Every record by its name."""
-        return {name: self.form.model_validate_json(raw) for name, raw in self.table.all(self.kind).items()}
-
-    def change(self, name: str, change: Callable[[R], R], *, missing: str) -> R:
-        """Change a record; once more where another process changed it in between.
-
-        Raises:
-            AccountError: with the text `missing`, where there is none.
-        """
-        while True:
-            before = self.table.read(self.kind, name)
-            if before is None:
-                raise AccountError(missing)
-            after = change(self.form.model_validate_json(before))
-            if self.table.replace(self.kind, name, before, after.encoded()):
-                return after
-
-    def reseal(self, renew: Callable[[str, R], R]) -> Iterator[tuple[str, Resealed]]:
-        """Seal the secrets of every record anew; others may change records meanwhile.
-
-        Args:
-            renew: a record, by its name, with its secrets under the first master key.
-
-        Yields:
-            Each record's name, and what became of it.
-        """
-        for name, record in self.all().items():
-            try:
-                renewed = renew(name, record) != record
-                if renewed:
-                    self.change(name, partial(renew, name), missing=f"{name} is gone")
-            except AccountError:
-                yield name, Resealed.UNREADABLE
-            else:
-                yield name, Resealed.DONE if renewed else Resealed.BEFORE
 
 
 class Terms(Record):
@@ -147,6 +74,10 @@ class SealedKey(Record):
     until_seconds: float | None = None
     """Unix time from which it counts no more; None where a rotation has set none."""
 
+    def counts(self, now_seconds: float) -> bool:
+        """Whether it counts at a time."""
+        return self.until_seconds is None or self.until_seconds > now_seconds
+
     def until(self, end_seconds: float) -> Self:
         """The key with an end; one that it has already and that is sooner stays."""
         if self.until_seconds is not None and self.until_seconds < end_seconds:
@@ -154,27 +85,22 @@ class SealedKey(Record):
         return self.model_copy(update={"until_seconds": end_seconds})
 
 
-class PairRecord(Record):
-    """A key pair; its public key is the record's name."""
+class CredentialRecord(Record):
+    """A key pair, stored under its public key, or an API key, stored under its hash."""
 
     account: str
     created_at_seconds: float
     active: bool = True
-    private_keys: tuple[SealedKey, ...]
-    """The newest last."""
+    prefix: str | None = None
+    """The first characters of an API key, which tell it from others and open nothing; None for a pair."""
+    private_keys: tuple[SealedKey, ...] = ()
+    """Of a pair, the newest last."""
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether it is a key pair."""
+        return self.prefix is None
 
     def live_keys(self, now_seconds: float) -> tuple[SealedKey, ...]:
         """The private keys that count at a time."""
-        return tuple(
-            key for key in self.private_keys if key.until_seconds is None or key.until_seconds > now_seconds
-        )
-
-
-class ApiKeyRecord(Record):
-    """An API key; the hash of it is the record's name."""
-
-    account: str
-    prefix: str
-    """The key's first characters, which tell it from others and open nothing."""
-    created_at_seconds: float
-    active: bool = True
+        return tuple(key for key in self.private_keys if key.counts(now_seconds))

@@ -26,12 +26,7 @@ class Seal:
     """Encrypts secrets of one purpose, each bound to the name that it belongs to."""
 
     def __init__(self, master_keys: Sequence[bytes], purpose: str) -> None:
-        """Derive the keys that encrypt; they serve nothing else.
-
-        Args:
-            master_keys: the installation's, 32 bytes each: the first one seals, all of them open.
-            purpose: what is encrypted, such as `private keys`; part of the derivation.
-        """
+        """Derive keys that encrypt for this purpose alone: the first master key seals, all of them open."""
         info = f"cutgate {purpose} v1".encode()
         self._ciphers = {
             _key_id(key): AESGCM(HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(key))
@@ -46,11 +41,7 @@ class Seal:
         return f"{self._newest}.{base64.b64encode(nonce + sealed).decode('ascii')}"
 
     def open(self, name: str, sealed: str) -> str:
-        """The inverse of `close`.
-
-        Raises:
-            AccountError: it was sealed for another name or under another master key, or altered.
-        """
+        """The inverse of `close`; `AccountError` where name or master key is another, or it was altered."""
         key_id, _, text = sealed.rpartition(".")
         raw = base64.b64decode(text)
         try:
@@ -59,11 +50,7 @@ class Seal:
             raise AccountError("a stored secret cannot be read with this master key") from None
 
     def renewed(self, name: str, sealed: str) -> str:
-        """The same secret under the first master key; the text itself where that has sealed it.
-
-        Raises:
-            AccountError: as for `open`.
-        """
+        """The same secret under the first master key; the text itself where that has sealed it."""
         return sealed if sealed.startswith(f"{self._newest}.") else self.close(name, self.open(name, sealed))
 
 

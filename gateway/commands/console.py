@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 import click
 
 from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.api_keys import ApiKeys
-from cutgate.gateway.accounts.key_pairs import KeyPairs
+from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.accounts.records import AccountError
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.settings import GatewaySettings
@@ -26,8 +25,7 @@ class Opened:
 
     settings: GatewaySettings
     accounts: Accounts
-    key_pairs: KeyPairs
-    api_keys: ApiKeys
+    credentials: Credentials
     ledger: Ledger
 
 
@@ -47,7 +45,7 @@ def opened() -> Iterator[Opened]:
     with reported_errors(), connect_ledger(settings) as client:
         accounts = Accounts(KeyTable(client), settings.master_keys())
         ledger = Ledger(client, settings.ledger_limits())
-        yield Opened(settings, accounts, KeyPairs(accounts), ApiKeys(accounts), ledger)
+        yield Opened(settings, accounts, Credentials(accounts), ledger)
 
 
 def warn(text: str) -> None:

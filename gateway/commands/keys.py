@@ -12,19 +12,18 @@ from typing import Final
 import click
 
 from cutgate.gateway.accounts.accounts import new_callback_secret
-from cutgate.gateway.accounts.api_keys import API_KEY_START, ApiKey
-from cutgate.gateway.accounts.key_pairs import (
-    MIN_PRIVATE_KEY_CHARACTERS,
-    SOUND_PRIVATE_KEY_CHARACTERS,
-    KeyPair,
-)
-from cutgate.gateway.accounts.records import AccountRecord, Resealed, Terms
+from cutgate.gateway.accounts.records import AccountRecord, Terms
+from cutgate.gateway.accounts.tables import Resealed
 from cutgate.gateway.commands.console import iso_time, opened, show, warn
 from cutgate.gateway.commands.listing import rows_of, show_list
 from cutgate.gateway.commands.terms import Term, TermsChange, terms_options
 from cutgate.gateway.commands.usage import usage
 from cutgate.jobs.answers import Balance
 
+MIN_PRIVATE_KEY_CHARACTERS: Final = 20
+"""Least length of a private key that is brought along: one signed request is enough to try out shorter ones."""
+SOUND_PRIVATE_KEY_CHARACTERS: Final = 32
+"""Below it a key may still be guessed, if it is not random throughout."""
 _PROGRESS_RECORDS: Final = 1_000
 """After so many records `reseal` says how far it is."""
 
@@ -100,9 +99,13 @@ def add(
     given = TermsChange.of(terms).given
     with opened() as parts:
         if is_api_key:
-            shown = asdict(parts.api_keys.add(name, terms=given))
+            shown: dict[str, object] = {
+                "account": name,
+                "api_key": parts.credentials.add_api_key(name, terms=given),
+            }
         else:
-            shown = asdict(parts.key_pairs.add(name, public_key=public_key, private_key=private_key, terms=given))
+            pair = parts.credentials.add_pair(name, public_key=public_key, private_key=private_key, terms=given)
+            shown = asdict(pair)
         if credit_count is not None:
             shown["available_credits"] = parts.ledger.accounts.grant(name, credit_count).available
     show(shown, as_json=as_json)
@@ -117,7 +120,7 @@ def list_(as_json: bool) -> None:
     characters are shown, of private keys the number.
     """
     with opened() as parts:
-        listed: list[KeyPair | ApiKey] = [*parts.key_pairs.list(), *parts.api_keys.list()]
+        listed = parts.credentials.list()
         accounts = parts.accounts.all()
         found = dict(zip(accounts, parts.ledger.accounts.credits(list(accounts)), strict=True))
     rows = list(rows_of(listed, accounts, found))
@@ -147,10 +150,10 @@ def rotate(public_key: str, finish: bool, grace_seconds: int | None, as_json: bo
         raise click.UsageError("--finish drops the keys at once: it takes no --grace")
     with opened() as parts:
         if finish:
-            parts.key_pairs.finish_rotation(public_key)
+            parts.credentials.finish_rotation(public_key)
             shown: dict[str, object] = {"public_key": public_key, "private_key_count": 1}
         else:
-            shown = asdict(parts.key_pairs.rotate(public_key, grace_seconds))
+            shown = asdict(parts.credentials.rotate(public_key, grace_seconds))
     show(shown, as_json=as_json)
 
 
@@ -163,12 +166,9 @@ def revoke(key: str, as_json: bool) -> None:
     KEY is a public key, or what the list shows of an API key.
     """
     with opened() as parts:
-        if key.startswith(API_KEY_START):
-            ended: dict[str, object] = {"api_key": parts.api_keys.revoke(key).prefix}
-        else:
-            parts.key_pairs.revoke(key)
-            ended = {"public_key": key}
-    show({**ended, "active": False}, as_json=as_json)
+        ended = parts.credentials.revoke(key)
+    shown = {"public_key": ended.public_key} if ended.api_key is None else {"api_key": ended.api_key}
+    show({**shown, "active": False}, as_json=as_json)
 
 
 @keys.command("credits")
@@ -220,7 +220,7 @@ def account(
         if no_callback:
             parts.accounts.drop_callback(name)
         elif callback_url is not None or secret is not None:
-            made = parts.accounts.set_callback(name, callback_url, secret).callback_secret
+            made = parts.accounts.set_callback(name, callback_url, secret)
             shown_once = {} if made is None else {"callback_secret": made}
             if parts.settings.public_url is None:
                 warn("CUTGATE_PUBLIC_URL is unset: callbacks of PICPIK's tasks name results without a host")
@@ -241,7 +241,9 @@ def reseal(*, as_json: bool) -> None:
     """
     counts = Counter(dict.fromkeys(Resealed, 0))
     with opened() as parts:
-        for count, (name, outcome) in enumerate(chain(parts.key_pairs.reseal(), parts.accounts.reseal()), start=1):
+        for count, (name, outcome) in enumerate(
+            chain(parts.credentials.reseal(), parts.accounts.reseal()), start=1
+        ):
             counts[outcome] += 1
             if outcome is Resealed.UNREADABLE:
                 click.echo(f"{name}: encrypted with a master key that is not set", err=True)

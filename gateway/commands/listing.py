@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from cutgate.gateway.accounts.api_keys import ApiKey
-from cutgate.gateway.accounts.key_pairs import KeyPair
+from cutgate.gateway.accounts.credentials import ListedKey
 from cutgate.gateway.accounts.records import AccountRecord, Terms
 from cutgate.gateway.commands.console import iso_time
 from cutgate.gateway.commands.tables import Cell, show_table
@@ -17,21 +16,18 @@ _KEY_CHARACTERS: Final = 12
 
 
 def rows_of(
-    keys: Iterable[KeyPair | ApiKey],
+    keys: Iterable[ListedKey],
     accounts: Mapping[str, AccountRecord],
     credits_of: Mapping[str, tuple[Balance | None, int]],
 ) -> Iterator[Row]:
     """What is known of each key and its account."""
-    for key in sorted(keys, key=lambda key: key.account):
+    for key in keys:
         balance, booked = credits_of[key.account]
-        own: dict[str, Cell] = {"public_key": None, "api_key": None, "private_key_count": None}
-        if isinstance(key, KeyPair):
-            own |= {"public_key": key.public_key, "private_key_count": key.private_key_count}
-        else:
-            own |= {"api_key": key.prefix}
         yield {
             "account": key.account,
-            **own,
+            "public_key": key.public_key,
+            "api_key": key.api_key,
+            "private_key_count": key.private_key_count,
             "active": key.active,
             "created_at": iso_time(key.created_at_seconds),
             **key.terms.model_dump(),
@@ -47,7 +43,7 @@ def show_list(rows: Iterable[Row]) -> None:
     show_table("Keys; `keys list --json` shows them whole", columns, map(_brief, rows))
 
 
-def _state(key: KeyPair | ApiKey, account: AccountRecord) -> str:
+def _state(key: ListedKey, account: AccountRecord) -> str:
     if not account.active:
         return "suspended"
     return "active" if key.active else "revoked"

@@ -105,13 +105,7 @@ def operation(
 
 
 def error_tables(code: str, message: str, rows: Iterable[tuple[int, Any, str]]) -> dict[int, str]:
-    """Errors as Markdown, by HTTP status: tables of two columns, in which what is there twice is shown once.
-
-    Args:
-        code: the head of the first column.
-        message: the head of the second one.
-        rows: the status of each error, its code, and what is said of it.
-    """
+    """Errors as Markdown, by HTTP status: tables of codes and messages under these heads, without repeats."""
     tables: dict[int, list[str]] = {}
     for status, name, text in sorted(set(rows)):
         tables.setdefault(int(status), [f"| {code} | {message} |", "|---|---|"]).append(f"| {name} | {text} |")

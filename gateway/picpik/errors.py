@@ -22,7 +22,7 @@ from werkzeug.exceptions import (
 from cutgate import signing
 from cutgate.gateway.accounts.rates import TooOften, known_retry_seconds
 from cutgate.gateway.bodies import TransferBroken
-from cutgate.gateway.error_rows import class_of, is_passing, row_of
+from cutgate.gateway.error_rows import class_of, row_of
 from cutgate.jobs import errors as jobs
 
 SHOWN_CHARACTERS: Final = 128
@@ -39,11 +39,6 @@ class Row:
     status: int = HTTPStatus.OK
     is_told: bool = False
     """Whether the answer repeats what an error of the core says."""
-
-    @property
-    def is_passing(self) -> bool:
-        """Whether trying again later helps, so that the answer says when."""
-        return is_passing(self.status)
 
 
 _BROKEN: Final = "Service error and break"

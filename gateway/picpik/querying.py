@@ -29,19 +29,19 @@ _NAMED: Final = 16
 def list_tasks_details(request: ListTasksDetails, caller: Caller, services: Services) -> TaskDetails:
     """Show tasks in the order of the request, at once or when one of them has ended."""
     _bind(request.uids)
-    found = services.waits.find(caller.account, request.uids, request.wait_seconds, caller.entry)
+    found = services.waits.find(caller.account.name, request.uids, request.wait_seconds, caller.entry)
     return TaskDetails(task_detail_list=_details(request.uids, found, caller, services))
 
 
 def list_running_tasks(_: Plain, caller: Caller, services: Services) -> TaskIds:
     """List the account's tasks that have not ended, oldest first."""
-    return TaskIds(task_uid_list=list(services.store.tasks.unfinished(caller.account)))
+    return TaskIds(task_uid_list=list(services.store.tasks.unfinished(caller.account.name)))
 
 
 def terminate_task(request: OneTask, caller: Caller, services: Services) -> Answer:
     """End a task."""
     logs.bind(task_uid=request.uid)
-    if not services.store.tasks.terminate(request.uid, caller.account):
+    if not services.store.tasks.terminate(request.uid, caller.account.name):
         raise _unknown_task()
     return Answer()
 
@@ -49,7 +49,7 @@ def terminate_task(request: OneTask, caller: Caller, services: Services) -> Answ
 def get_generate_task_detail(request: OneTask, caller: Caller, services: Services) -> GenerateTask:
     """Show one task with the names of the older interface."""
     logs.bind(task_uid=request.uid)
-    [task] = services.tasks.find(caller.account, [request.uid], caller.entry)
+    [task] = services.tasks.find(caller.account.name, [request.uid], caller.entry)
     if task is None:
         raise _unknown_task()
     return generate_task(detail_of(request.uid, task, services.tasks, caller.base_url))
@@ -60,14 +60,14 @@ def list_generate_task_detail(
 ) -> GenerateTasks:
     """Show tasks with the names of the older interface."""
     _bind(request.uids)
-    found = services.tasks.find(caller.account, request.uids, caller.entry)
+    found = services.tasks.find(caller.account.name, request.uids, caller.entry)
     details = _details(request.uids, found, caller, services)
     return GenerateTasks(task_detail_list=[listed_generate_task(detail) for detail in details])
 
 
 def get_credit_balance(_: Plain, caller: Caller, services: Services) -> CreditBalance:
     """Show the account's credits."""
-    [(balance, booked)] = services.store.accounts.credits([caller.account])
+    [(balance, booked)] = services.store.accounts.credits([caller.account.name])
     if balance is None:
         return CreditBalance(total_credits=UNMETERED_CREDITS, used_credits=booked, metered=False)
     return CreditBalance(total_credits=balance.granted, used_credits=balance.used)

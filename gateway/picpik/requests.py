@@ -182,10 +182,6 @@ def read_request(model: type[R], params: Mapping[str, JsonValue], rules: Reading
 
     Flattened names are rebuilt. The first fault is told: where unknown names are ignored one before `Action`, else
     unknown names; then required fields, types, and values, each in the order of the fields.
-
-    Raises:
-        Refused: there is a fault.
-        FlattenedNamesRejected: members `Name.K` do not make an array.
     """
     empty = _empty_values(model)
     arrays = [name for name, value in empty.items() if value == []]

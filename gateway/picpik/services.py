@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from cutgate.gateway.accounts.key_pairs import Signer
+from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.accounts.credentials import Credential
 from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.gateway.tasks.submit import Submissions
@@ -27,8 +28,7 @@ class Services:
 class Caller:
     """Who asks, once the signature was found right."""
 
-    owner: Signer
-    """Of the key."""
+    credential: Credential
     signature: str = field(repr=False)
     """As presented."""
     base_url: str
@@ -37,6 +37,6 @@ class Caller:
     """The request as one that counts."""
 
     @property
-    def account(self) -> str:
-        """The account's name."""
-        return self.owner.name
+    def account(self) -> Account:
+        """Whose the pair is."""
+        return self.credential.account

@@ -12,7 +12,7 @@ from cutgate.gateway.picpik.rendering import BATCH, SINGLE
 from cutgate.gateway.picpik.requests import Cutting, RemoveBackground, RemoveBackgroundsInBatch, Request
 from cutgate.gateway.picpik.services import Caller, Services
 from cutgate.gateway.tasks.drafts import Corners, Draft
-from cutgate.gateway.tasks.submit import DraftRejected
+from cutgate.gateway.tasks.submit import DraftRejected, Submission
 from cutgate.jobs.errors import BoxOutsidePicture
 from cutgate.jobs.observe import logs
 from cutgate.jobs.spec import CutoutSpec, Output, Refinement
@@ -46,8 +46,14 @@ def _submit(
 ) -> TaskCreated:
     """Submit pictures; `name_of` says what the one at an index is called."""
     try:
-        uid = services.submissions.for_account(caller.owner, caller.entry).submit(
-            caller.account, action, drafts, _idempotency_key(action, request, caller)
+        uid = services.submissions.submit(
+            Submission(
+                account=caller.account,
+                origin=action,
+                drafts=drafts,
+                name=_idempotency_key(action, request, caller),
+                entry=caller.entry,
+            )
         )
     except DraftRejected as rejected:
         name = "Box" if isinstance(rejected.reason, BoxOutsidePicture) else name_of(rejected.index)
@@ -57,7 +63,7 @@ def _submit(
 
 
 def _spec(request: Cutting, caller: Caller, services: Services) -> CutoutSpec:
-    choice = caller.owner.terms.choice(services.choice)
+    choice = caller.account.terms.choice(services.choice)
     foreground, background = request.thresholds
     if background > foreground:
         reason = f"BackgroundThreshold ({background}) must not exceed ForegroundThreshold ({foreground})"
@@ -87,5 +93,5 @@ def _idempotency_key(action: str, request: Request, caller: Caller) -> str | Non
     """
     if not request.request_uuid:
         return None
-    parts = [caller.owner.public_key, action, request.request_uuid, caller.signature.lower()]
+    parts = [caller.credential.name, action, request.request_uuid, caller.signature.lower()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

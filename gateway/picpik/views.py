@@ -1,6 +1,6 @@
 """The protocol's one address, `POST /`, and the form of every answer: one JSON object, whatever happened."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Final, Self
@@ -10,18 +10,11 @@ import structlog
 from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from cutgate.gateway.accounts.failures import ClientAddresses
-from cutgate.gateway.accounts.key_pairs import KeyPairs, Signer
-from cutgate.gateway.accounts.rates import (
-    RETRY_AFTER_SECONDS,
-    Entry,
-    KeyChanged,
-    Rate,
-    RequestLimits,
-    rate_headers,
-    with_known_key,
-)
+from cutgate.gateway.accounts.authentication import ClientAddresses
+from cutgate.gateway.accounts.credentials import Credential, Credentials
+from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS, Entry, Rate, RequestLimits, rate_headers
 from cutgate.gateway.bodies import Bodies, Body, is_small
+from cutgate.gateway.error_rows import is_passing
 from cutgate.gateway.observe.counts import OTHER
 from cutgate.gateway.observe.metrics import count_as
 from cutgate.gateway.picpik.actions import ACTIONS, Action
@@ -30,12 +23,10 @@ from cutgate.gateway.picpik.requests import ReadingRules, read_request
 from cutgate.gateway.picpik.services import Caller, Services
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.web_url import base_url
-from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.observe import logs
 from cutgate.signing import JsonValue, NumberText, parse_body, parse_form, take_signature, verify
 
 Params = Mapping[str, JsonValue]
-FindSigner = Callable[[str], Signer | None]
 
 REQUEST_UUID_HEADER: Final = "X-UCLOUD-REQUEST-UUID"
 
@@ -72,7 +63,7 @@ class PicpikApi:
     """The façade: its parts, and the way of a request through them."""
 
     settings: GatewaySettings
-    key_pairs: KeyPairs
+    credentials: Credentials
     limits: RequestLimits
     addresses: ClientAddresses
     services: Services
@@ -111,31 +102,27 @@ class PicpikApi:
         action = _action_of(params)
         if size_bytes > self._most_bytes(action):
             raise Refused("too_large")
-        pairs = self.key_pairs
-        return with_known_key(lambda known: self._answer_as(pairs.known if known else pairs.find, action, params))
+        return self.limits.admitted(
+            partial(self._authenticate, params), lambda signed: self._answer_as(action, *signed)
+        )
 
-    def _answer_as(self, find: FindSigner, action: Action[Any, Any], params: Params) -> Response:
-        """Answer a request of whoever `find` says its key belongs to."""
-        account, rest, signature = self._authenticate(find, params)
-        g.entry = entry = self.limits.entry(account, action.rate)
-        try:
-            fields = read_request(action.request, rest, self._reading_rules)
-            if fields.weight > 1:
-                g.entry = entry = self.limits.entry(account, action.rate, fields.weight)
+    def _answer_as(
+        self, action: Action[Any, Any], credential: Credential, params: Params, signature: str
+    ) -> Response:
+        """Answer a request that a pair has signed."""
+        with self.limits.counting(credential, action.rate) as entry:
+            g.entry = entry
+            fields = read_request(action.request, params, self._reading_rules)
+            entry.weigh(fields.weight)
             if not action.counts:
                 self.limits.count(entry)
             caller = Caller(
-                owner=account,
+                credential=credential,
                 signature=signature,
                 base_url=self.settings.public_url or base_url(request.scheme, request.host),
                 entry=entry,
             )
             answer = action.handle(fields, caller, self.services)
-        except (KeyChanged, LedgerUnavailable):
-            raise
-        except Exception:
-            self.limits.count(entry)  # a bad request counts as well
-            raise
         return _answer(0, "", answer.model_dump(by_alias=True, exclude_none=True))
 
     def _most_bytes(self, action: Action[Any, Any]) -> int:
@@ -153,7 +140,7 @@ class PicpikApi:
         row, members = known.row, {"Detail": known.detail} if known.detail else {}
         answer = _answer(row.ret_code, known.message, members)
         answer.status_code = self.settings.throttle_status if row.status == 429 else row.status
-        if row.is_passing:
+        if is_passing(row.status):
             answer.headers["Retry-After"] = str(known.retry_after_seconds or RETRY_AFTER_SECONDS)
         if isinstance(error, HTTPException):
             answer.headers.update({name: value for name, value in error.get_headers() if name in _KEPT_HEADERS})
@@ -165,34 +152,34 @@ class PicpikApi:
             ignore_unknown=self.settings.ignore_unknown_fields, max_batch_images=self.settings.max_batch_images
         )
 
-    def _authenticate(self, find: FindSigner, params: Params) -> tuple[Signer, Params, str]:
-        """The account that signed the request, what it signed, and the signature as presented."""
+    def _authenticate(self, params: Params, known: bool) -> tuple[Credential, Params, str]:
+        """The pair that signed the request, from memory if that will do; what it signed; and the signature."""
         address = request.remote_addr
         rest, signature = take_signature(params)
         if signature is None:
             self.addresses.fail(address)
             raise Refused("no_signature")
-        account = self._account_of(find, params)
+        found = self._pair_of(params, known)
         is_right = partial(verify, rest, signature, go_numbers=self.settings.go_numbers)
-        if not is_right(account.private_keys):
-            now = self._account_of(self.key_pairs.find, params)
-            if now.private_keys == account.private_keys or not is_right(now.private_keys):
-                self.addresses.fail(address, account.public_key)
+        if not is_right(found.private_keys):
+            now = self._pair_of(params, known=False)
+            if now.private_keys == found.private_keys or not is_right(now.private_keys):
+                self.addresses.fail(address, found.name)
                 raise Refused("wrong_signature")
-            account = now
+            found = now
         self.addresses.prove(address)
-        return account, rest, signature
+        return found, rest, signature
 
-    def _account_of(self, find: FindSigner, params: Params) -> Signer:
+    def _pair_of(self, params: Params, known: bool) -> Credential:
         public_key = _text(params.get("PublicKey"))
         if not public_key:
             raise Refused("missing", name="PublicKey")
-        account = find(public_key)
-        if account is None:
+        found = self.credentials.find_pair(public_key, known=known)
+        if found is None:
             self.addresses.fail(request.remote_addr)
             raise Refused("unknown_user")
-        logs.bind(account=account.name)
-        return account
+        logs.bind(account=found.account.name)
+        return found
 
 
 def _action_of(params: Params) -> Action[Any, Any]:

@@ -20,10 +20,6 @@ def decode_source(text: str, max_bytes: int) -> bytes:
 
     The media type of a data URI is ignored. The URL-safe alphabet, missing padding and white space are accepted.
 
-    Args:
-        text: the field as the caller sent it.
-        max_bytes: the largest picture.
-
     Raises:
         SourceUnreadable: the text is not Base64; an address instead of a picture among others.
         SourceTooLarge: it decodes to more than `max_bytes`.
@@ -48,11 +44,7 @@ def _without_head(text: str) -> str:
 
 
 def _padded(payload: str) -> str:
-    """With the padding that was left out.
-
-    Raises:
-        SourceUnreadable: there is more of it than its last group lacks; the decoder lets that pass.
-    """
+    """With the padding that was left out. The decoder lets more of it pass than the last group lacks."""
     tail = payload[-3:]
     padding = len(tail) - len(tail.rstrip("="))
     if padding > min(2, -(len(payload) - padding) % 4):

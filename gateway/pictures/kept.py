@@ -6,16 +6,15 @@ with one picture has made can be named in the same way, for as long as the task 
 
 import math
 import uuid
-from dataclasses import dataclass, field
-from typing import Final, Self
+from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
+from cutgate.gateway.accounts.accounts import Account
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerFull, SubmissionRefused
 from cutgate.jobs.ids import (
-    BlobKey,
     TaskUid,
-    image_uuid,
     made_at_seconds,
     new_task_uid,
     uid_of_image,
@@ -29,29 +28,6 @@ from cutgate.jobs.urls import ResultPaths
 
 _LOG: Final = structlog.get_logger(__name__)
 _ARCHIVE: Final = "application/zip"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptPicture:
-    """A picture that lies with the service: an upload, or the result of a task with one item."""
-
-    blob: BlobKey
-    media_type: str
-    width_px: int
-    """With the orientation applied."""
-    height_px: int
-    size_bytes: int
-
-    @classmethod
-    def of(cls, record: Upload | Result) -> Self:
-        """The picture of a record."""
-        return cls(
-            blob=record.blob,
-            media_type=record.media_type,
-            width_px=record.width_px,
-            height_px=record.height_px,
-            size_bytes=record.size_bytes,
-        )
 
 
 def new_upload(account: str, header: PictureHeader) -> Upload:
@@ -69,17 +45,6 @@ def new_upload(account: str, header: PictureHeader) -> Upload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """The answer of `keep`."""
-
-    image: uuid.UUID
-    """Names the picture from now on."""
-    path: str = field(repr=False)
-    """Where it can be fetched without a key."""
-    picture: KeptPicture
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Pictures:
     """Keeps, finds and drops pictures, each together with its account: a guessed UUID shows nothing."""
 
@@ -90,23 +55,8 @@ class Pictures:
     retention_seconds: float
     """How long an upload stays after its last use."""
 
-    def keep(
-        self,
-        account: str,
-        data: bytes,
-        ttl_seconds: float | None = None,
-        *,
-        caps: AccountCaps | None = None,
-        idempotency: Idempotency | None = None,
-    ) -> Kept:
-        """Keep a picture, or answer with the one that the same request kept before.
-
-        Args:
-            account: whose it is.
-            data: the whole file.
-            ttl_seconds: how long its path is to be good, where that is less than its retention.
-            caps: how much the account may hold.
-            idempotency: names this very request; None where the caller gave it no name.
+    def keep(self, account: Account, data: bytes, idempotency: Idempotency | None = None) -> Upload:
+        """Keep a picture, given as the whole file, or answer with the upload that the same request made before.
 
         Raises:
             SourceRejected: what bytes and header of the picture show is not acceptable.
@@ -114,21 +64,19 @@ class Pictures:
                 blob is deleted.
             ServiceUnavailable: ledger or blob store is away; the upload may exist, so its blob stays.
         """
-        caps = caps or AccountCaps()
         header = inspect(data, self.limits)
         data = header.picture_of(data)
-        upload = new_upload(account, header)
-        outlook = self.store.tasks.look(account, caps=caps, idempotency=idempotency, upload_bytes=len(data))
+        name, caps = account.name, account.terms.caps
+        outlook = self.store.tasks.look(name, caps=caps, idempotency=idempotency, upload_bytes=len(data))
         if outlook.refusal is not None:
             raise outlook.refusal()
         if outlook.first is not None:
-            upload = self._known(outlook.first, account)
-        else:
-            upload = self._store(upload, data, caps, idempotency)
-        good_seconds = min(self.retention_seconds, math.inf if ttl_seconds is None else ttl_seconds)
-        # From when it was made, so that a repeat reads the same.
-        path = self.paths.path(upload, math.floor(made_at_seconds(upload.uid) + good_seconds))
-        return Kept(image=image_uuid(upload.uid), path=path, picture=KeptPicture.of(upload))
+            return self._known(outlook.first, name)
+        return self._store(new_upload(name, header), data, caps, idempotency)
+
+    def path_of(self, upload: Upload) -> str:
+        """Where an upload can be fetched without a key: the same for a repeat, since it counts from the first."""
+        return self.paths.path(upload, math.floor(made_at_seconds(upload.uid) + self.retention_seconds))
 
     def _store(self, upload: Upload, data: bytes, caps: AccountCaps, idempotency: Idempotency | None) -> Upload:
         """Write blob and record; the upload that then stands for the request."""
@@ -150,31 +98,23 @@ class Pictures:
             raise SubmissionRefused("the picture was deleted meanwhile")
         return upload
 
-    def find(self, account: str, image: uuid.UUID) -> KeptPicture | None:
+    def find(self, account: str, image: uuid.UUID) -> Result | None:
         """The picture that a UUID names: an upload, whose retention begins anew, or else a result.
 
         None stands for one that is unknown, another account's, past its retention, or no picture but an archive.
         Its blob may be gone by the time that it is used: `Submissions.submit` says so.
-
-        Raises:
-            LedgerUnavailable: the ledger does not answer.
         """
         uid = uid_of_image(image)
         if uid is None:
             return None
-        found = self.store.uploads.use(uid, account) or self._result(uid, account)
-        return None if found is None or found.media_type == _ARCHIVE else KeptPicture.of(found)
+        upload = self.store.uploads.use(uid, account)
+        found = self._result(uid, account) if upload is None else upload.as_result()
+        return None if found is None or found.media_type == _ARCHIVE else found
 
     def drop(self, account: str, image: uuid.UUID, key: str | None = None) -> bool:
         """Delete an upload at once; False where there is none. A result goes with its task.
 
-        Args:
-            account: whose it is.
-            image: which upload.
-            key: names this very request, whose repeat answers as the first; None where the caller gave it no name.
-
-        Raises:
-            LedgerUnavailable: the ledger does not answer.
+        `key` names this very request, whose repeat answers as the first.
         """
         uid = uid_of_image(image)
         upload = None if uid is None else self.store.uploads.drop(uid, account, key)

@@ -14,11 +14,11 @@ from cutgate.gateway.removebg.sources import Sources
 from cutgate.gateway.removebg.tariff import Tariff, shown
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.drafts import Draft, InspectedPicture, SourceUrl
-from cutgate.gateway.tasks.submit import Submissions
+from cutgate.gateway.tasks.submit import Submission, Submissions
 from cutgate.jobs.answers import Allowance
 from cutgate.jobs.errors import IdempotencyConflict, InsufficientCredits
 from cutgate.jobs.ids import TaskUid, image_uuid
-from cutgate.jobs.record import RateUse
+from cutgate.jobs.record import KnownKey, RateUse
 from cutgate.jobs.spec import CutoutSpec
 
 ORIGIN: Final = "removebg"
@@ -52,26 +52,15 @@ class Removals:
 
     def tariff(self, account: Account) -> Tariff:
         """What an account pays."""
-        return Tariff(self.submissions.for_account(account).price)
+        return Tariff(self.submissions.price_for(account))
 
-    def counted(self, account: Account, megapixels: int = 1) -> Allowance | None:
-        """A request of an account, which is counted here.
-
-        Args:
-            account: whose it is.
-            megapixels: as many units it counts as, at most all of a minute's.
-
-        Raises:
-            RateExceeded: it is one too many.
-            LedgerUnavailable: the ledger is away.
-        """
+    def entry(self, account: Account, megapixels: int = 1, key: KnownKey | None = None) -> Entry:
+        """A request that is still to be counted, as so many units, all of a minute's at most."""
         own = account.terms.submits_per_second
         limit = self.settings.removebg_units_per_minute if own is None else own * _MINUTE_SECONDS
         weight = min(megapixels, limit)
         use = RateUse(name=f"{ORIGIN}:{account.name}", limit=limit, seconds=_MINUTE_SECONDS, weight=weight)
-        entry = Entry(account=account.name, use=use, key=account.known_key)
-        self.limits.count(entry)
-        return entry.allowance
+        return Entry(account=account.name, use=use, key=key)
 
     def accept(self, account: Account, given: Fields, name: str | None) -> Accepted:
         """Accept a picture to be cut out, or find the task that the same request made before.
@@ -90,7 +79,9 @@ class Removals:
         pixels = None if isinstance(picture, SourceUrl) else picture.header.width_px * picture.header.height_px
         # Each request was counted as one megapixel when it came.
         further = -(-(pixels or 1) // MEGAPIXEL) - 1
-        allowance = self.counted(account, further) if further else None
+        entry = self.entry(account, further)
+        if further:
+            self.limits.count(entry)
         drafts = {
             size: Draft(
                 source=picture,
@@ -99,15 +90,22 @@ class Removals:
             )
             for size in tariff.sizes_for(options.size, pixels)
         }
-        return Accepted(self._submit(account, drafts, tariff, name), options, tariff, allowance)
+        return Accepted(self._submit(account, drafts, tariff, name), options, tariff, entry.allowance)
 
     def _submit(self, account: Account, drafts: dict[str, Draft], tariff: Tariff, name: str | None) -> TaskUid:
-        own, key = self.submissions.for_account(account), f"{ORIGIN}:{name}" if name else None
         why: InsufficientCredits | IdempotencyConflict | None = None
         for size, draft in drafts.items():
             try:
-                return tariff.submissions(own, size).submit(
-                    account.name, ORIGIN, [draft], key, joins_seconds=_JOINS_SECONDS, urgent=True
+                return self.submissions.submit(
+                    Submission(
+                        account=account,
+                        origin=ORIGIN,
+                        drafts=[draft],
+                        name=f"{ORIGIN}:{name}" if name else None,
+                        joins_seconds=_JOINS_SECONDS,
+                        price=tariff.of_size(size),
+                        urgent=True,
+                    )
                 )
             except (InsufficientCredits, IdempotencyConflict) as error:
                 why = error  # the name may stand for what the request fell back to before
@@ -122,7 +120,7 @@ class Removals:
         self.sources.check(given)
         picture = self.sources.picture(given)
         if isinstance(picture, InspectedPicture):
-            return self.pictures.keep(account.name, picture.data, caps=account.terms.caps).image
+            return image_uuid(self.pictures.keep(account, picture.data).uid)
         draft = Draft(source=SourceUrl(picture.url, keep=True), spec=CutoutSpec(model=self.settings.model))
-        keeping = self.submissions.for_account(account).for_keeping()
-        return image_uuid(keeping.submit(account.name, _IMPROVEMENT, [draft]))
+        kept = Submission(account=account, origin=_IMPROVEMENT, drafts=[draft])
+        return image_uuid(self.submissions.submit(kept))

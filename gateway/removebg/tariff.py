@@ -1,11 +1,10 @@
 """Prices in the protocol's credits, of which one is several of the account's."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from cutgate.gateway.accounts.accounts import UNMETERED_CREDITS
 from cutgate.gateway.removebg.fields import PREVIEWS, SIZES
-from cutgate.gateway.tasks.submit import Submissions
 from cutgate.jobs.answers import Balance
 
 PREVIEWS_PER_CREDIT: Final = 4
@@ -22,10 +21,6 @@ class Tariff:
     def of_size(self, size: str) -> int:
         """The price of a picture in the account's credits."""
         return self.preview_price * (1 if size in PREVIEWS else PREVIEWS_PER_CREDIT)
-
-    def submissions(self, submissions: Submissions, size: str) -> Submissions:
-        """What accepts pictures at the price of a size."""
-        return replace(submissions, price=self.of_size(size))
 
     def credits(self, account_credits: int) -> float:
         """The protocol's credits that some of the account's are; 0 where pictures cost nothing."""

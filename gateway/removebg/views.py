@@ -11,7 +11,8 @@ from werkzeug.exceptions import HTTPException
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.authentication import Authenticator
-from cutgate.gateway.accounts.rates import Rate, RateExceeded, with_known_key
+from cutgate.gateway.accounts.credentials import Credential
+from cutgate.gateway.accounts.rates import Entry, Rate, RateExceeded
 from cutgate.gateway.bodies import Bodies
 from cutgate.gateway.openapi.forms import MULTIPART
 from cutgate.gateway.removebg.errors import Refused, answer, in_json, refused
@@ -21,7 +22,6 @@ from cutgate.gateway.removebg.sources import MAX_BODY_BYTES
 from cutgate.gateway.removebg.submitting import Accepted, Removals
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.sockets.holding import Holds
-from cutgate.jobs.answers import Allowance
 from cutgate.jobs.observe import logs
 
 PREFIX: Final = "/v1.0"
@@ -63,7 +63,7 @@ class RemoveBgApi:
 
     def remove_background(self) -> Response:
         """Answer with a picture without its background, or with what is in the way of that."""
-        account = self._let_in(self.removals.counted)
+        account = self._admitted(self._removal)
         with self.holds.require_place(account.name) as place:
             with self._fields() as given:
                 accepted = self.removals.accept(account, given, self._name())
@@ -72,13 +72,13 @@ class RemoveBgApi:
 
     def account(self) -> Response:
         """Answer with the account's credits."""
-        account = self._let_in(self._polled)
+        account = self._admitted(self._poll)
         balance = self.removals.submissions.store.accounts.balance(account.name)
         return in_json(self.removals.tariff(account).account(balance))
 
     def improve(self) -> Response:
         """Keep a picture that a caller gives away, where this installation collects any."""
-        account = self._let_in(self.removals.counted)
+        account = self._admitted(self._removal)
         if not self.settings.removebg_improvement:
             raise Refused("improvement_disabled")
         with self._fields() as given:
@@ -106,29 +106,26 @@ class RemoveBgApi:
             allowance=accepted.allowance or g.allowance,
         )
 
-    def _let_in(self, count: Callable[[Account], Allowance | None]) -> Account:
-        """The caller's account, before anything of the body is read.
+    def _admitted(self, entry_of: Callable[[Credential], Entry]) -> Account:
+        """The caller's account, once the request is counted and before anything of the body is read."""
+        limits, api_key = self.removals.limits, request.headers.get(KEY_HEADER)
 
-        Args:
-            count: counts a request of the account, and so has the ledger confirm its `known_key`.
+        def find(known: bool) -> Credential:
+            return self.authenticator.credential_of(api_key, request.remote_addr, known=known)
 
-        Raises:
-            KeyRefused: the header holds no key that counts.
-            AddressShutOut: too many wrong keys came from there.
-            RateExceeded: the request is one too many.
-            LedgerUnavailable: the accounts are away.
-        """
+        def counted(credential: Credential) -> Account:
+            entry = entry_of(credential)
+            limits.count(entry)
+            g.allowance = entry.allowance
+            return credential.account
 
-        def counted(known: bool) -> Account:
-            api_key, address = request.headers.get(KEY_HEADER), request.remote_addr
-            account = self.authenticator.account_of(api_key, address, known=known)
-            g.allowance = count(account)
-            return account.confirmed()
+        return limits.admitted(find, counted)
 
-        return with_known_key(counted)
+    def _removal(self, credential: Credential) -> Entry:
+        return self.removals.entry(credential.account, key=credential.known_key)
 
-    def _polled(self, account: Account) -> None:
-        self.removals.limits.count(self.removals.limits.entry(account, Rate.POLL))
+    def _poll(self, credential: Credential) -> Entry:
+        return self.removals.limits.entry(credential, Rate.POLL)
 
     @staticmethod
     def _name() -> str | None:

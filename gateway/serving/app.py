@@ -10,10 +10,8 @@ from flask.json.provider import DefaultJSONProvider
 from typing_extensions import override
 
 from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.api_keys import ApiKeys
-from cutgate.gateway.accounts.authentication import Authenticator
-from cutgate.gateway.accounts.failures import ClientAddresses
-from cutgate.gateway.accounts.key_pairs import KeyPairs
+from cutgate.gateway.accounts.authentication import Authenticator, ClientAddresses
+from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.accounts.rates import RequestLimits
 from cutgate.gateway.bodies import Bodies, Room
 from cutgate.gateway.observe.request_log import observe
@@ -93,11 +91,13 @@ def create_app(
     # Half of the threads: whoever waits must not keep those out who bring work.
     waits = Waits(tasks, events, at_once=settings.request_threads // 2)
     limits, addresses = RequestLimits(store, settings), ClientAddresses(store, settings)
+    credentials = Credentials(accounts)
+    authenticator = Authenticator(credentials=credentials, addresses=addresses)
     bodies = Bodies(Room(settings.large_bodies_bytes))
     picpik = PicpikApi(
         settings=settings,
         bodies=bodies,
-        key_pairs=KeyPairs(accounts),
+        credentials=credentials,
         limits=limits,
         addresses=addresses,
         services=Services(
@@ -111,7 +111,7 @@ def create_app(
     runware = RunwareApi(
         settings=settings,
         bodies=bodies,
-        authenticator=Authenticator(api_keys=ApiKeys(accounts), addresses=addresses),
+        authenticator=authenticator,
         tasks=RunwareTasks(services=RunwareServices.of(settings, submissions, tasks), limits=limits),
         waits=waits,
     )
@@ -121,7 +121,7 @@ def create_app(
     removebg = RemoveBgApi(
         settings=settings,
         bodies=bodies,
-        authenticator=runware.authenticator,
+        authenticator=authenticator,
         holds=holds,
         removals=Removals(
             settings=settings,
@@ -133,7 +133,7 @@ def create_app(
     )
     runware_sockets = RunwareSockets(
         settings=settings,
-        authenticator=runware.authenticator,
+        authenticator=authenticator,
         tasks=runware.tasks,
         sessions=sessions,
         endings=endings,

@@ -7,12 +7,11 @@ from functools import lru_cache
 from typing import Final, Self, TypeAlias
 
 from cutgate.gateway.pictures.base64 import decode_source
-from cutgate.gateway.pictures.kept import KeptPicture
 from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
 from cutgate.jobs.errors import BoxOutsidePicture, SourceRejected, SourceUnreachable
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.pictures.headers import PictureHeader, inspect, require_size
-from cutgate.jobs.record import Delivery
+from cutgate.jobs.record import Delivery, Result
 from cutgate.jobs.spec import Box, CutoutSpec
 
 _INSTALLATION: Final = {"version", "model", "precision"}
@@ -43,16 +42,12 @@ class InspectedPicture:
 
     @classmethod
     def of(cls, data: bytes, limits: SourceLimits) -> Self:
-        """Look at the bytes of a picture.
-
-        Raises:
-            SourceRejected: what they show is not acceptable.
-        """
+        """Look at the bytes of a picture; `SourceRejected` where what they show is not acceptable."""
         header = inspect(data, limits)
         return cls(header.picture_of(data), header)
 
 
-Source: TypeAlias = str | InspectedPicture | KeptPicture | SourceUrl
+Source: TypeAlias = str | InspectedPicture | Result | SourceUrl
 """A picture in Base64 or in bytes, one that lies with the service already, or one that is still to be fetched."""
 
 
@@ -90,10 +85,7 @@ class Look:
     def at(cls, draft: Draft, limits: SourceLimits, *, digests: bool = True) -> Self:
         """Look at a picture as far as it is here; what is wrong with it is kept, not raised.
 
-        Args:
-            draft: where it is, and what is to be done with it.
-            limits: what it may be.
-            digests: whether its digest is asked for; else that of a picture in the request is empty.
+        Without `digests` that of a picture in the request is empty.
         """
         look = cls._at_source(draft, limits, digests=digests)
         if draft.background is None:
@@ -107,7 +99,7 @@ class Look:
         source = draft.source
         if isinstance(source, SourceUrl):
             return cls._at_url(source, draft.spec)
-        if isinstance(source, KeptPicture):
+        if isinstance(source, Result):
             return cls._at_kept(source, draft, limits)
         if isinstance(source, InspectedPicture):
             return cls._at_bytes(source, draft, digests=digests)
@@ -119,7 +111,7 @@ class Look:
         return cls(_name_digest("url", source.url), spec, fault=fault)
 
     @classmethod
-    def _at_kept(cls, source: KeptPicture, draft: Draft, limits: SourceLimits) -> Self:
+    def _at_kept(cls, source: Result, draft: Draft, limits: SourceLimits) -> Self:
         digest = _name_digest("kept", str(source.blob))
         try:
             # It was within the limits when it came, but as a result it may have grown.
@@ -151,22 +143,14 @@ class Look:
 
 
 def _boxed(draft: Draft, width_px: int, height_px: int) -> CutoutSpec:
-    """A draft's spec with its box, for a picture of known size.
-
-    Raises:
-        BoxOutsidePicture: nothing of the box is left within the picture.
-    """
+    """A draft's spec with its box, for a picture of known size."""
     if draft.corners is None:
         return draft.spec
     return draft.spec.model_copy(update={"box": clamp(draft.corners, width_px, height_px)})
 
 
 def clamp(corners: Corners, width_px: int, height_px: int) -> Box:
-    """Cut a box to the oriented picture.
-
-    Raises:
-        BoxOutsidePicture: nothing of it is left.
-    """
+    """Cut a box to the oriented picture; `BoxOutsidePicture` where nothing of it is left."""
     left_px, top_px, right_px, bottom_px = corners
     left_px, top_px = max(left_px, 0), max(top_px, 0)
     right_px, bottom_px = min(right_px, width_px), min(bottom_px, height_px)

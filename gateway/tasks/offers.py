@@ -25,20 +25,11 @@ class Offers:
     """What new pictures ask for unless somebody chooses; whoever sets it up will start a worker for it."""
 
     def include(self, lane: Lane) -> bool:
-        """Whether a lane is worth waiting in.
-
-        Raises:
-            LedgerUnavailable: nobody can say.
-        """
+        """Whether a lane is worth waiting in."""
         return lane == self.own.lane or lane in self.presence.offered(MEMORY_SECONDS)
 
     def require(self, specs: Iterable[CutoutSpec]) -> None:
-        """Make sure that all of these would be computed.
-
-        Raises:
-            ModelNotOffered: one would not.
-            LedgerUnavailable: nobody can say.
-        """
+        """Make sure that all of these would be computed; `ModelNotOffered` where one would not."""
         for lane, spec in {lane_of(spec): spec for spec in specs}.items():
             if not self.include(lane):
                 raise ModelNotOffered(spec.model, spec.precision)

@@ -13,7 +13,10 @@ from cutgate.jobs.urls import ResultPaths
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tasks:
-    """Looks tasks up together with their account, so that a guessed id shows nothing."""
+    """Looks tasks up together with their account, so that a guessed id shows nothing.
+
+    Every method raises `LedgerUnavailable` when the ledger does not answer.
+    """
 
     store: Ledger
     paths: ResultPaths
@@ -23,17 +26,8 @@ class Tasks:
     def find(self, account: str, uids: Sequence[TaskUid], entry: Entry | None = None) -> tuple[Task | None, ...]:
         """Each task as it stands, in the order of `uids`, those that have not ended without their items.
 
-        None stands for a task that is unknown, another account's, or older than the retention.
-
-        Args:
-            account: who asks.
-            uids: of the tasks.
-            entry: the request, where it is still to be counted.
-
-        Raises:
-            KeyChanged: what was known of its key is no longer so.
-            RateExceeded: it is one too many.
-            LedgerUnavailable: the ledger does not answer.
+        None stands for a task that is unknown, another account's, or older than the retention. `entry` is the
+        request where it is still to be counted; what `Entry.answered` raises then comes from here.
         """
         if entry is None:
             return self.store.tasks.get_many(uids, account)
@@ -42,34 +36,18 @@ class Tasks:
         return found
 
     def ended(self, account: str, uids: Sequence[TaskUid]) -> tuple[TaskUid, ...]:
-        """Those of the tasks that have ended or are not there, which costs far less than to find them all.
-
-        Raises:
-            LedgerUnavailable: the ledger does not answer.
-        """
+        """Those of the tasks that have ended or are not there, which costs far less than to find them all."""
         return self.store.tasks.ended(uids, account)
 
     def find_ended(self, account: str, uids: Sequence[TaskUid]) -> Mapping[TaskUid, Task | None]:
-        """Those of the tasks that have ended, as they stand; None for one that is not there.
-
-        Raises:
-            LedgerUnavailable: the ledger does not answer.
-        """
+        """Those of the tasks that have ended, as they stand; None for one that is not there."""
         ended = self.ended(account, uids)
         return dict(zip(ended, self.find(account, ended), strict=True))
 
     def named(self, account: str, key: str, entry: Entry) -> Task | None:
         """The task that an idempotency key names, whatever its content; None when none can be seen.
 
-        Args:
-            account: who asks.
-            key: the name.
-            entry: the request, which is still to be counted.
-
-        Raises:
-            KeyChanged: what was known of its key is no longer so.
-            RateExceeded: it is one too many.
-            LedgerUnavailable: the ledger does not answer.
+        Counts the request, and raises what `Entry.answered` raises.
         """
         outlook, task = self.store.tasks.poll_named(key, account, use=entry.use, key=entry.key)
         entry.answered(outlook)

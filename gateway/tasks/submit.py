@@ -1,14 +1,13 @@
 """Use case: accept pictures for cutting out. Knows no protocol and no HTTP."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, Self
+from dataclasses import dataclass, replace
+from typing import Final
 
 import structlog
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.rates import Entry
-from cutgate.gateway.pictures.kept import KeptPicture
 from cutgate.gateway.tasks.drafts import Draft, Look, Source, SourceUrl, content_digest
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
@@ -29,7 +28,6 @@ from cutgate.jobs.observe.metric_names import SUBMIT_SECONDS
 from cutgate.jobs.observe.metrics import timed
 from cutgate.jobs.ports import BlobStore, Ledger
 from cutgate.jobs.record import (
-    AccountCaps,
     Delivery,
     DeliveryKind,
     Idempotency,
@@ -38,6 +36,7 @@ from cutgate.jobs.record import (
     NewTask,
     Repeats,
     Request,
+    Result,
 )
 from cutgate.jobs.spec import CutoutSpec
 
@@ -66,6 +65,62 @@ class PictureGone(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What a caller asks to have accepted as one task."""
+
+    account: Account
+    """Who pays."""
+    origin: str
+    """What the façade calls this kind of task."""
+    drafts: Sequence[Draft]
+    """The pictures, at least one."""
+    entry: Entry | None = None
+    """The request, where it is still to be counted."""
+    name: str | None = None
+    """Idempotency key: the name of this very request; None where the caller gave none."""
+    joins_seconds: float | None = None
+    """For how long an equal request without a name joins this task, unless that has failed. Whoever joined, the
+    first one too, and waits no more is to be told to `Ledger.leave`."""
+    price: int | None = None
+    """Credits for one picture, where that is not the account's price."""
+    urgent: bool = False
+    """Whether somebody waits, so that the pictures come before the account's others."""
+    memo: str = ""
+    """What the façade wants to find again with the task."""
+    asked: str = ""
+    """What the caller asked for beside pictures and specs. A repeat has the same."""
+    deliveries: Sequence[Delivery] = ()
+    """What the caller wants brought to a URL once the task has ended. A repeat has the same."""
+
+    @property
+    def only_keeps(self) -> bool:
+        """Whether pictures are only kept: for free, and without the account's callback."""
+        return _is_only_kept(self.drafts[0].source)
+
+    def all_deliveries(self) -> tuple[Delivery, ...]:
+        """The caller's deliveries and the account's callback, none of them twice."""
+        url = None if self.only_keeps else self.account.callback_url
+        own = () if url is None else (Delivery(kind=DeliveryKind.CALLBACK, url=url),)
+        return tuple(dict.fromkeys((*self.deliveries, *own)))
+
+    def repeats(self, looks: Sequence[Look]) -> Repeats | None:
+        """What makes another request a repeat of this one: its name, else its content."""
+        if self.name is not None:
+            return Idempotency(key=self.name, content_digest=self._digest(looks))
+        if self.joins_seconds is not None:
+            return Joining(content_digest=self._digest(looks), seconds=self.joins_seconds)
+        return None
+
+    def _digest(self, looks: Sequence[Look]) -> str:
+        return content_digest(self.origin, self.drafts, looks, self.asked, self.deliveries)
+
+    @property
+    def can_repeat(self) -> bool:
+        """Whether another request can be a repeat of it."""
+        return self.name is not None or self.joins_seconds is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Submissions:
     """Takes drafts to accepted tasks: blobs, then the ledger's record."""
 
@@ -75,59 +130,19 @@ class Submissions:
     price: int
     """Credits for one picture."""
     offers: Offers
-    caps: AccountCaps = field(default_factory=AccountCaps)
-    """How much the account may hold."""
-    callback_url: str | None = field(default=None, repr=False)
-    """Where the account has the end of each of its tasks told."""
-    entry: Entry | None = None
-    """The request, where it is still to be counted."""
 
-    def for_account(self, account: Account, entry: Entry | None = None) -> Self:
-        """The same on an account's own terms, and with its callback, for one request of it."""
+    def price_for(self, account: Account) -> int:
+        """What an account pays for one picture."""
         own = account.terms.price_credits
-        return replace(
-            self,
-            price=self.price if own is None else own,
-            caps=account.terms.caps,
-            callback_url=account.callback_url,
-            entry=entry,
-        )
-
-    def for_keeping(self) -> Self:
-        """The same for pictures that are only kept: for free, and without the account's callback."""
-        return replace(self, price=0, callback_url=None)
+        return self.price if own is None else own
 
     @timed(SUBMIT_SECONDS)
-    def submit(
-        self,
-        account: str,
-        origin: str,
-        drafts: Sequence[Draft],
-        idempotency_key: str | None = None,
-        *,
-        joins_seconds: float | None = None,
-        urgent: bool = False,
-        memo: str = "",
-        asked: str = "",
-        deliveries: Sequence[Delivery] = (),
-    ) -> TaskUid:
+    def submit(self, submission: Submission) -> TaskUid:
         """Accept a task, or answer with the one that the same request made before.
-
-        Args:
-            account: who pays.
-            origin: what the façade calls this kind of task.
-            drafts: the pictures, at least one.
-            idempotency_key: the name of this very request; None where the caller gave none.
-            joins_seconds: for how long an equal request without a name joins this task, unless that has failed.
-                Whoever joined, the first one too, and waits no more is to be told to `Ledger.leave`.
-            urgent: whether somebody waits, so that the pictures come before the account's others.
-            memo: what the façade wants to find again with the task.
-            asked: what the caller asked for beside pictures and specs. A repeat has the same.
-            deliveries: what the caller wants brought to a URL once the task has ended. A repeat has the same.
 
         Raises:
             RateExceeded: the request is one too many.
-            KeyChanged: what was known of its key is no longer so; nothing is stored.
+            KeyChanged: what was known of its credential is no longer so; nothing is stored.
             DraftRejected: what bytes and header of a picture show, or its box, is not acceptable.
             PictureGone: a kept picture is not there any more; nothing is stored.
             SubmissionRefused: the ledger does not accept the task: nothing is written where that was seen before,
@@ -136,34 +151,27 @@ class Submissions:
             ValueError: the façade's own check is missing: the memo is too long, there are more deliveries than
                 `MAX_DELIVERIES`, or a delivery's URL has not the form of `is_web_url`.
         """
-        _require_deliverable(deliveries)
-        with traces.span("submit", account=account, items=len(drafts)):
-            named = idempotency_key is not None or joins_seconds is not None
-            looks = [Look.at(draft, self.limits, digests=named) for draft in drafts]
-            repeats: Repeats | None = None
-            if named:
-                digest = content_digest(origin, drafts, looks, asked, deliveries)
-                repeats = _repeats(digest, idempotency_key, joins_seconds)
-            uid = self._submit(account, origin, drafts, looks, repeats, urgent, memo, deliveries)
+        _require_deliverable(submission.deliveries)
+        with traces.span("submit", account=submission.account.name, items=len(submission.drafts)):
+            looks = [Look.at(draft, self.limits, digests=submission.can_repeat) for draft in submission.drafts]
+            uid = self._submit(submission, looks)
             traces.say(task_uid=uid)
             return uid
 
-    def _submit(
-        self,
-        account: str,
-        origin: str,
-        drafts: Sequence[Draft],
-        looks: Sequence[Look],
-        repeats: Repeats | None,
-        urgent: bool,
-        memo: str,
-        deliveries: Sequence[Delivery],
-    ) -> TaskUid:
-        outlook = self._look(account, repeats, drafts)
+    def _submit(self, submission: Submission, looks: Sequence[Look]) -> TaskUid:
+        price = (
+            0
+            if submission.only_keeps
+            else self.price_for(submission.account)
+            if submission.price is None
+            else submission.price
+        )
+        repeats = submission.repeats(looks)
+        outlook = self._look(submission, price, repeats)
         if outlook.first is not None:
             return outlook.first
         _refuse(outlook, IdempotencyConflict)
-        self.offers.require(draft.spec for draft in drafts if not _is_only_kept(draft.source))
+        self.offers.require(draft.spec for draft in submission.drafts if not _is_only_kept(draft.source))
         # An account that cannot pay learns that before its pictures' faults, and these before what may pass.
         _refuse(outlook, InsufficientCredits)
         _refuse_faults(looks)
@@ -172,57 +180,36 @@ class Submissions:
         uid = new_task_uid()
         task = NewTask(
             uid=uid,
-            account=account,
-            origin=origin,
-            items=self._items(uid, drafts, looks, urgent),
+            account=submission.account.name,
+            origin=submission.origin,
+            items=tuple(
+                _item(source_key(uid, index), draft, look.spec, price=price, urgent=submission.urgent)
+                for index, (draft, look) in enumerate(zip(submission.drafts, looks, strict=True))
+            ),
             idempotency=repeats,
-            caps=self.caps,
-            memo=memo,
+            caps=submission.account.terms.caps,
+            memo=submission.memo,
             request=Request(uuid=logs.bound("request_uuid"), traceparent=traces.traceparent()),
-            deliveries=self._with_own(deliveries),
+            deliveries=submission.all_deliveries(),
         )
-        self._store(task.items, drafts, looks)
+        self._store(task.items, submission.drafts, looks)
         return self._create(task)
 
-    def _look(self, account: str, repeats: Repeats | None, drafts: Sequence[Draft]) -> Outlook:
-        entry = self.entry
+    def _look(self, submission: Submission, price: int, repeats: Repeats | None) -> Outlook:
+        entry = submission.entry
         outlook = self.store.tasks.look(
-            account,
-            caps=self.caps,
+            submission.account.name,
+            caps=submission.account.terms.caps,
             idempotency=repeats,
-            item_count=len(drafts),
-            price=self.price * len(drafts),
-            keeps=_is_only_kept(drafts[0].source),
+            item_count=len(submission.drafts),
+            price=price * len(submission.drafts),
+            keeps=submission.only_keeps,
             use=None if entry is None else entry.use,
             key=None if entry is None else entry.key,
         )
         if entry is not None:
             entry.answered(outlook)
         return outlook
-
-    def _items(
-        self, uid: TaskUid, drafts: Sequence[Draft], looks: Sequence[Look], urgent: bool
-    ) -> tuple[NewItem, ...]:
-        return tuple(
-            self._item(source_key(uid, index), draft, look.spec, urgent)
-            for index, (draft, look) in enumerate(zip(drafts, looks, strict=True))
-        )
-
-    def _item(self, key: BlobKey, draft: Draft, spec: CutoutSpec, urgent: bool) -> NewItem:
-        source, behind = draft.source, draft.background
-        item = NewItem(source=key, spec=spec, price=self.price, urgent=urgent)
-        if isinstance(source, SourceUrl):
-            item = replace(item, source_url=source.url, keep=source.keep)
-        if isinstance(behind, SourceUrl):
-            return replace(item, background_url=behind.url)
-        return (
-            item if behind is None else replace(item, background=background_key(key.task, key.index, new_token()))
-        )
-
-    def _with_own(self, deliveries: Sequence[Delivery]) -> tuple[Delivery, ...]:
-        """The caller's deliveries and the account's callback, none of them twice."""
-        own = () if self.callback_url is None else (Delivery(kind=DeliveryKind.CALLBACK, url=self.callback_url),)
-        return tuple(dict.fromkeys((*deliveries, *own)))
 
     def _store(self, items: Sequence[NewItem], drafts: Sequence[Draft], looks: Sequence[Look]) -> None:
         """Write the pictures as blobs, but for those that are still to be fetched."""
@@ -238,7 +225,7 @@ class Submissions:
     def _store_one(self, key: BlobKey, source: Source | None, look: Look) -> None:
         if look.data is not None:
             self.blobs.put(key, look.data)
-        elif isinstance(source, KeptPicture):
+        elif isinstance(source, Result):
             self.blobs.copy(source.blob, key)
 
     def _create(self, task: NewTask) -> TaskUid:
@@ -261,11 +248,14 @@ class Submissions:
                 _LOG.warning("a blob of a refused task stays for the sweeper", blob=str(blob))
 
 
-def _repeats(content_digest: str, key: str | None, joins_seconds: float | None) -> Repeats | None:
-    """What makes another request a repeat of one: the name that its caller gave it, else its content."""
-    if key is not None:
-        return Idempotency(key=key, content_digest=content_digest)
-    return None if joins_seconds is None else Joining(content_digest=content_digest, seconds=joins_seconds)
+def _item(key: BlobKey, draft: Draft, spec: CutoutSpec, *, price: int, urgent: bool) -> NewItem:
+    source, behind = draft.source, draft.background
+    item = NewItem(source=key, spec=spec, price=price, urgent=urgent)
+    if isinstance(source, SourceUrl):
+        item = replace(item, source_url=source.url, keep=source.keep)
+    if isinstance(behind, SourceUrl):
+        return replace(item, background_url=behind.url)
+    return item if behind is None else replace(item, background=background_key(key.task, key.index, new_token()))
 
 
 def _refuse(outlook: Outlook, kind: type[SubmissionRefused]) -> None:

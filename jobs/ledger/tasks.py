@@ -274,7 +274,7 @@ def _entry(use: RateUse | None, key: KnownKey | None) -> dict[str, Json]:
     """A request as the scripts count it; nothing of one that was counted before."""
     if use is None:
         return {}
-    known = {} if key is None else {"kind": key.kind, "key": key.name, "version": key.version}
+    known = {} if key is None else {"key": key.name, "version": key.version}
     return {"entry": {"rate": encode_rate(use), **known}}
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from cutgate import Client
 from cutgate.errors import CutgateError
-from cutgate.gateway.accounts.key_pairs import Credentials
+from cutgate.gateway.accounts.credentials import KeyPair
 from cutgate.jobs.ids import TaskUid, parse_task_uid
 from cutgate.protocol.connection import Retries
 from tests.chaos.held.callers import hold
@@ -71,7 +71,7 @@ def _trouble(service: Service, scenario: Scenario) -> Iterator[None]:
 
 
 def _submit(
-    service: Service, scenario: Scenario, job_count: int, credentials: Credentials
+    service: Service, scenario: Scenario, job_count: int, credentials: KeyPair
 ) -> tuple[dict[TaskUid, Picture], int]:
     """Hand all pictures in, a bounded number at a time."""
     pictures = [picture(number, scenario.effects[number % len(scenario.effects)]) for number in range(job_count)]

@@ -22,7 +22,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from typing_extensions import override
 
-from cutgate.gateway.accounts.key_pairs import Credentials
+from cutgate.gateway.accounts.credentials import KeyPair
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ledger.client import connect
@@ -256,10 +256,10 @@ class Service:
         with suppress(AssertionError):
             eventually(lambda: len(self.ledger.tasks.unfinished(account)) < open_count, seconds, despite=AWAY)
 
-    def add_account(self, name: str, credit_count: int) -> Credentials:
+    def add_account(self, name: str, credit_count: int) -> KeyPair:
         """Add an account with credits, by the operator's command."""
         added = self._add_key("--name", name, "--credits", str(credit_count))
-        return Credentials(account=name, public_key=added["public_key"], private_key=added["private_key"])
+        return KeyPair(account=name, public_key=added["public_key"], private_key=added["private_key"])
 
     def add_api_key(self, account: str) -> str:
         """Add a key of Runware's and remove.bg's form to an account, by the operator's command."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cutgate import Client
-from cutgate.gateway.accounts.key_pairs import KeyPairs
+from cutgate.gateway.accounts.credentials import Credentials
 from tests.clients.conftest import told_against
 from tests.clients.test_clients import done
 from tests.clients.test_removebg import assert_cut_out, told_by_js, told_by_python
@@ -68,7 +68,7 @@ def test_polls_bring_the_result_and_none_is_lost(
 
 
 def picpik(service: Service, url: str, picture: Path, _: Path) -> str:
-    keys = KeyPairs(service.accounts).add("picpik")
+    keys = Credentials(service.accounts).add_pair("picpik")
     with Client(url, keys.public_key, keys.private_key) as client:
         return base64.b64encode(client.remove_background(picture).result()).decode()
 

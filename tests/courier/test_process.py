@@ -12,7 +12,7 @@ from pathlib import Path
 from standardwebhooks import Webhook
 
 from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.key_pairs import KeyPairs
+from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.observe.alive import AliveFile
@@ -160,8 +160,8 @@ def test_a_signal_ends_it_in_order_and_gives_back_what_is_under_way(own_url: str
 def test_an_account_is_told_of_the_end_of_its_tasks_and_can_tell_who_says_so(own_url: str, tmp_path: Path) -> None:
     with serving(OutsideServer(HERE, {"/hook": confirm})) as server, connect(own_url) as client:
         accounts = Accounts(KeyTable(client), make_settings().master_keys())
-        KeyPairs(accounts).add(ACCOUNT)
-        secret = accounts.set_callback(ACCOUNT, server.url("/hook")).callback_secret
+        Credentials(accounts).add_pair(ACCOUNT)
+        secret = accounts.set_callback(ACCOUNT, server.url("/hook"))
         assert secret is not None
         told = Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook"))
         uid = Ledger(client).ended_task(account=ACCOUNT, deliveries=(told,), origin="RemoveBackground").uid

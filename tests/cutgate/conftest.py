@@ -19,7 +19,7 @@ from werkzeug.serving import make_server
 from cutgate import Client
 from cutgate.commands.cli import main
 from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.key_pairs import KeyPairs
+from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.jobs.ports import BlobStore
 from tests.fakes import MemoryBlobStore
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
@@ -65,7 +65,7 @@ def served(blobs: BlobStore, **changes: Any) -> Iterator[Service]:
     settings = make_settings(**changes)
     ledger = FreshLedger(settings.ledger_limits())
     accounts = Accounts(fresh_key_table(ledger.key_prefix), settings.master_keys())
-    KeyPairs(accounts).add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
+    Credentials(accounts).add_pair(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
     gateway = Harness(
         settings=settings,
         accounts=accounts,

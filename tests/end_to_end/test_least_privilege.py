@@ -15,8 +15,8 @@ from redis.exceptions import NoPermissionError
 from standardwebhooks import Webhook
 
 from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.key_pairs import KeyPairs
-from cutgate.gateway.accounts.tables import ACCOUNTS, API_KEYS, PAIRS, KeyTable
+from cutgate.gateway.accounts.credentials import Credentials
+from cutgate.gateway.accounts.tables import ACCOUNTS, CREDENTIALS, KeyTable
 from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.local.data_folder import DataDir
@@ -124,17 +124,17 @@ def test_with_a_workers_environment_no_secret_of_an_account_can_be_read(stack: S
     environment, *_ = stack.processes("cutgate.worker", "run").values()
     keys = base64.b64decode((stack.live.data / "secrets" / "cutgate_master_key").read_bytes())
     with stack.server("gateway") as gateway:
-        signer = KeyPairs(Accounts(KeyTable(gateway), [keys])).find(stack.live.public_key)
-    assert signer is not None
-    assert signer.private_keys == (stack.live.private_key,), "what the gateway reads"
+        pair = Credentials(Accounts(KeyTable(gateway), [keys])).find_pair(stack.live.public_key)
+    assert pair is not None
+    assert pair.private_keys == (stack.live.private_key,), "what the gateway reads"
 
     assert not {"CUTGATE_MASTER_KEY", "CUTGATE_SECRETS_DIR"} & set(environment)
     assert str(keys) not in str(environment)
     worker = Redis.from_url(environment["CUTGATE_REDIS_URL"], decode_responses=True)
-    for table in (PAIRS, API_KEYS, ACCOUNTS):
+    for table in (CREDENTIALS, ACCOUNTS):
         for look in (worker.hgetall, worker.hkeys, worker.dump):
             with pytest.raises(NoPermissionError):
-                look(f"{KEY_PREFIX}{table}")
+                look(f"{KEY_PREFIX}{table.name}")
     with pytest.raises(NoPermissionError):
         worker.keys("*")
     assert worker.ping()

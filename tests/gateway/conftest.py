@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.key_pairs import KeyPairs
+from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.jobs.observe import logs
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
@@ -28,7 +28,7 @@ def key_table(ledger: FreshLedger) -> KeyTable:
 def gateway(key_table: KeyTable, ledger: FreshLedger) -> Harness:
     settings = make_settings()
     accounts = Accounts(key_table, settings.master_keys())
-    KeyPairs(accounts).add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
+    Credentials(accounts).add_pair(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
     return Harness(settings=settings, accounts=accounts, store=ledger, events=ledger.events)
 
 
@@ -43,13 +43,13 @@ def _constants(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 def keys_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the keys whose records are read."""
     names: list[str] = []
-    read_key = KeyTable.read_key
+    read_credential = KeyTable.read_credential
 
-    def noted(table: KeyTable, kind: str, name: str) -> tuple[str, str] | None:
+    def noted(table: KeyTable, name: str) -> tuple[str, str] | None:
         names.append(name)
-        return read_key(table, kind, name)
+        return read_credential(table, name)
 
-    monkeypatch.setattr(KeyTable, "read_key", noted)
+    monkeypatch.setattr(KeyTable, "read_credential", noted)
     return names
 
 

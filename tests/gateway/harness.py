@@ -11,7 +11,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.key_pairs import Credentials
+from cutgate.gateway.accounts.credentials import KeyPair
 from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.serving.health import Readiness, check_room, operators_page
 from cutgate.gateway.settings import GatewaySettings
@@ -130,7 +130,7 @@ class Harness:
         """Have one picture accepted."""
         return self._accepted("RemoveBackground", **{"RawImage": pictures.BASE64_8X8, **fields})
 
-    def submit_for(self, owner: Credentials) -> str:
+    def submit_for(self, owner: KeyPair) -> str:
         """Have one picture of another account accepted."""
         return self.submit(private_key=owner.private_key, PublicKey=owner.public_key)
 

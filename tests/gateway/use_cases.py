@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from cutgate.gateway.pictures.kept import KeptPicture, Pictures
+from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.pictures.kept import Pictures
 from cutgate.gateway.tasks.drafts import Draft, Source
 from cutgate.gateway.tasks.offers import Offers
-from cutgate.gateway.tasks.submit import Submissions
+from cutgate.gateway.tasks.submit import Submission, Submissions
 from cutgate.jobs.answers import Created
 from cutgate.jobs.errors import LedgerUnavailable, SubmissionRefused
 from cutgate.jobs.ids import BlobKey, image_uuid, result_key
@@ -104,12 +105,16 @@ class House:
         """The lanes that workers were told of."""
         return hints_of(self.store)
 
-    def submit(self, *sources: Source | Draft, key: str | None = None, **further: Any) -> Task:
+    def submit(
+        self, *sources: Source | Draft, key: str | None = None, account: Account | None = None, **further: Any
+    ) -> Task:
         drafts = [source if isinstance(source, Draft) else Draft(source=source, spec=SPEC) for source in sources]
-        return there(self.store.tasks.get(self.part.submit("a", "Cut", drafts, key, **further), "a"))
+        account = account or Account(name="a")
+        submission = Submission(account=account, origin="Cut", drafts=drafts, name=key, **further)
+        return there(self.store.tasks.get(self.part.submit(submission), "a"))
 
-    def upload(self, data: bytes = PNG) -> KeptPicture:
-        return there(self.pictures.find("a", self.pictures.keep("a", data).image))
+    def upload(self, data: bytes = PNG) -> Result:
+        return there(self.pictures.find("a", image_uuid(self.pictures.keep(Account(name="a"), data).uid)))
 
     def finish_one(self, data: bytes = b"result") -> uuid.UUID:
         """Do the next item as a worker does, and name its result."""

@@ -6,21 +6,9 @@ from typing import Any, Final
 
 from cutgate.gateway.openapi.models import model_schema, object_schema, ref
 from cutgate.gateway.openapi.parts import PICTURE, ApiSection, Call, Endpoint, Schema, error_tables
-from cutgate.gateway.runware.messages import requests
 from cutgate.gateway.runware.messages.errors import ROWS
-from cutgate.gateway.runware.messages.requests import TaskType
+from cutgate.gateway.runware.messages.requests import Plain, TaskType
 from cutgate.gateway.runware.tasks.actions import ACTIONS
-
-FORMS: Final[Mapping[str, type[requests.Fields]]] = {
-    TaskType.IMAGE_BACKGROUND_REMOVAL: requests.Removal,
-    TaskType.REMOVE_BACKGROUND: requests.Removal,
-    TaskType.IMAGE_UPLOAD: requests.ImageUpload,
-    TaskType.MEDIA_STORAGE: requests.MediaStorage,
-    TaskType.GET_RESPONSE: requests.Plain,
-    TaskType.GET_TASK_DETAILS: requests.Plain,
-    TaskType.ACCOUNT_MANAGEMENT: requests.AccountManagement,
-}
-"""The fields of each task that needs a caller."""
 
 _PREFIX: Final = "Runware"
 """Of schemas' names."""
@@ -175,7 +163,7 @@ def _call(name: str, text: str, example: Mapping[str, Any]) -> Call:
 
 def _uuid_of(name: str) -> str:
     """The UUID of an example: the task's own, or that of the one it asks about."""
-    return _TASK if FORMS[name] is requests.Plain else _NEW
+    return _TASK if ACTIONS[name].form is Plain else _NEW
 
 
 def _task_name(name: str) -> str:
@@ -201,7 +189,7 @@ def _keyless() -> dict[str, Schema]:
 
 def _task(name: str, schemas: dict[str, Schema]) -> Schema:
     """A task's fields, with those that every task has."""
-    schema = model_schema(FORMS[name], "validation", schemas, prefix=_PREFIX)
+    schema = model_schema(ACTIONS[name].form, "validation", schemas, prefix=_PREFIX)
     return {
         **schema,
         "properties": {"taskType": {"const": str(name)}, "taskUUID": _UUID, **schema["properties"]},

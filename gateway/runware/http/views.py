@@ -12,10 +12,10 @@ import structlog
 from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout
 
-from cutgate.gateway.accounts.authentication import Authenticator, KeyRefused
-from cutgate.gateway.accounts.failures import AddressShutOut
+from cutgate.gateway.accounts.authentication import AddressShutOut, Authenticator, KeyRefused
 from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS
 from cutgate.gateway.bodies import Bodies, is_small
+from cutgate.gateway.error_rows import is_passing
 from cutgate.gateway.observe.metrics import count_no_more
 from cutgate.gateway.runware.messages.errors import Refused, key_refusal, refusal
 from cutgate.gateway.runware.messages.outcomes import (
@@ -128,13 +128,13 @@ class RunwareApi:
             api_key = elements.pop(0).get("apiKey")
 
         def find(known: bool) -> Caller:
-            account = self.authenticator.account_of(api_key, request.remote_addr, known=known)
-            return Caller(account=account, base_url=self._base_url(), take_place=place.take)
+            credential = self.authenticator.credential_of(api_key, request.remote_addr, known=known)
+            return Caller(credential=credential, base_url=self._base_url(), take_place=place.take)
 
         if not elements:
             find(False)
             return [authenticated(str(uuid.uuid4()))]
-        caller, first = self.tasks.let_in(elements[0], find)
+        caller, first = self.tasks.begin_first(elements[0], find)
         # Each picture is let go of as soon as its task is accepted.
         del elements[0]
         return [first, *(self.tasks.begin(elements.pop(0), caller) for _ in range(len(elements)))]
@@ -149,7 +149,7 @@ class RunwareApi:
         count_no_more()
         answer = jsonify(body or message_of(outcomes))
         answer.status_code = status_of(outcomes)
-        passing = [outcome for outcome in outcomes if outcome.passing]
+        passing = [outcome for outcome in outcomes if is_passing(outcome.status)]
         if passing and answer.status_code != HTTPStatus.OK:
             seconds = max(outcome.retry_after_seconds or RETRY_AFTER_SECONDS for outcome in passing)
             answer.headers["Retry-After"] = str(seconds)

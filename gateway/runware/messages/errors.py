@@ -13,7 +13,7 @@ from werkzeug.exceptions import RequestTimeout
 from cutgate.gateway.accounts.authentication import KeyMissing, KeyUnknown
 from cutgate.gateway.accounts.rates import TooOften, known_retry_seconds
 from cutgate.gateway.bodies import TransferBroken
-from cutgate.gateway.error_rows import class_of, is_passing, row_of
+from cutgate.gateway.error_rows import class_of, row_of
 from cutgate.gateway.runware.messages.outcomes import SHOWN_CHARACTERS, JsonObject, Outcome
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.tasks.wait import NoPlaceToWait
@@ -32,11 +32,6 @@ class Row:
     status: int = HTTPStatus.BAD_REQUEST
     parameter: str | None = None
     """The field to blame; one that the error names itself comes first."""
-
-    @property
-    def passing(self) -> bool:
-        """Whether trying again later helps, so that the answer says when."""
-        return is_passing(self.status)
 
 
 _LATER: Final = HTTPStatus.SERVICE_UNAVAILABLE
@@ -180,7 +175,6 @@ def refusal(error: Exception, task: Mapping[str, object]) -> Outcome:
         },
         failed=True,
         status=known.row.status,
-        passing=known.row.passing,
         retry_after_seconds=known_retry_seconds(error),
     )
 

@@ -37,10 +37,8 @@ class Outcome:
     """Whether it belongs to `errors`."""
     status: int = HTTPStatus.OK
     """Of an answer over HTTP that holds nothing better."""
-    passing: bool = False
-    """Whether trying again later can help."""
     retry_after_seconds: int | None = None
-    """When, where that is known."""
+    """After which a repeat may help, where that is known."""
     counted_as: str | None = None
     """The type of the task that it answers, for log and counts, where the item may name another's."""
     uid: TaskUid | None = None

@@ -30,15 +30,7 @@ _ENVELOPE: Final = frozenset({"taskType", "taskUUID"})
 
 
 def read_message(text: bytes | str, max_tasks: int) -> list[JsonObject]:
-    """Read a message; a bare object counts as an array of one.
-
-    Args:
-        text: JSON, UTF-8 if it is bytes.
-        max_tasks: how many objects it may hold.
-
-    Raises:
-        Refused: it is not an array of 1 to `max_tasks` objects.
-    """
+    """Read a message: JSON, an array of 1 to `max_tasks` objects; a bare object counts as an array of one."""
     decoded = _decoded(text)
     del text  # of a large message there are two copies at a time, not three
     try:

@@ -68,15 +68,12 @@ class Rendering:
     """How long an upload stays after its last use."""
 
     def result(self, task: Task, base_url: str, task_uuid: str | None = None) -> Outcome | None:
-        """How a task ended, equal in every call; None while it has not.
+        """How a task of this façade ended, equal in every call; None while it has not.
 
         Args:
-            task: of this façade.
+            task: the task.
             base_url: scheme and host in front of result paths.
             task_uuid: as the caller writes it now; as it was sent with the task when absent.
-
-        Raises:
-            Refused: its result is gone already.
         """
         if task.ended_at_ms is None:
             return None

@@ -16,9 +16,13 @@ import structlog
 from typing_extensions import override
 from websockets.frames import CloseCode
 
-from cutgate.gateway.accounts.api_keys import hash_of
-from cutgate.gateway.accounts.authentication import Authenticator, KeyMissing, KeyRefused, KeyUnknown
-from cutgate.gateway.accounts.failures import AddressShutOut
+from cutgate.gateway.accounts.authentication import (
+    AddressShutOut,
+    Authenticator,
+    KeyMissing,
+    KeyRefused,
+    KeyUnknown,
+)
 from cutgate.gateway.runware.messages.errors import Refused, key_refusal, refusal
 from cutgate.gateway.runware.messages.outcomes import AnswerLog, JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.reading import pings_in, read_message
@@ -86,7 +90,6 @@ class Conversation(MessageHandler):
         self._base_url = base_url
         self._sender = Sender(connection, services.sockets, services.sessions)
         self._caller: Caller | None = None
-        self._key_hash = ""
         self._inbox: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._was_refused = False
@@ -245,15 +248,15 @@ class Conversation(MessageHandler):
         self._start(self._replay(opened, caller.account.name))
 
     def _open(self, task: JsonObject) -> tuple[Caller, Opened]:
-        account = self._services.authenticator.account_of(task.get("apiKey"), self._address)
+        credential = self._services.authenticator.credential_of(task.get("apiKey"), self._address)
+        account = credential.account
         if self._caller is not None and self.session is not None:
             if account.name != self._caller.account.name:
                 raise KeyUnknown
             return self._caller, Opened(session=self.session)
         wanted = task.get("connectionSessionUUID")
         opened = self._services.sessions.open(account.name, wanted if is_session_uuid(wanted) else None)
-        self._key_hash = hash_of(task["apiKey"])
-        return Caller(account=account, base_url=self._base_url, take_place=self._take_place), opened
+        return Caller(credential=credential, base_url=self._base_url, take_place=self._take_place), opened
 
     def _take_place(self) -> bool:
         return self._waiting < CALLS
@@ -279,11 +282,13 @@ class Conversation(MessageHandler):
         """Begin a task: what became of it, and whether the caller's key counts no more."""
 
         def find(known: bool) -> Caller:
-            account = self._services.authenticator.account_again(self._key_hash, known=known)
-            return replace(caller, account=account)
+            found = self._services.authenticator.credentials.find_api_key(caller.credential.name, known=known)
+            if found is None:
+                raise KeyUnknown
+            return replace(caller, credential=found)
 
         try:
-            _, answer = self._services.runware.let_in(task, find)
+            _, answer = self._services.runware.begin_first(task, find)
         except (KeyUnknown, LedgerUnavailable) as error:
             return refusal(error, task), isinstance(error, KeyUnknown)
         if isinstance(answer, Pending) and answer.is_result and self.session is not None:

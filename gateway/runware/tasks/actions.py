@@ -4,21 +4,29 @@ from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import structlog
 
-from cutgate.gateway.accounts.rates import KeyChanged, Rate, RequestLimits, TooOften, with_known_key
+from cutgate.gateway.accounts.rates import KeyChanged, Rate, RequestLimits, TooOften
 from cutgate.gateway.runware.messages.errors import Refused, refusal
 from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending, shown, task_type_of
-from cutgate.gateway.runware.messages.reading import read_task_type, read_task_uuid
-from cutgate.gateway.runware.messages.requests import TaskType
+from cutgate.gateway.runware.messages.reading import read_fields, read_task_type, read_task_uuid
+from cutgate.gateway.runware.messages.requests import (
+    AccountManagement,
+    Fields,
+    ImageUpload,
+    MediaStorage,
+    Plain,
+    Removal,
+    TaskType,
+)
 from cutgate.gateway.runware.tasks.querying import account_management, get_response, get_task_details
 from cutgate.gateway.runware.tasks.services import Caller, Services, TaskContext
 from cutgate.gateway.runware.tasks.storing import image_upload, media_storage
 from cutgate.gateway.runware.tasks.submitting import remove_background
 from cutgate.gateway.tasks.wait import NoPlaceToWait
-from cutgate.jobs.errors import CutoutError, LedgerUnavailable
+from cutgate.jobs.errors import CutoutError
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.record import Task
 
@@ -28,27 +36,28 @@ _EXPECTED: Final = (Refused, TooOften, NoPlaceToWait, CutoutError)
 """What a task can run into; all else is a fault of this server."""
 
 Answer = TypeVar("Answer")
-Handler = Callable[[JsonObject, TaskContext], Outcome | Pending]
+F = TypeVar("F", bound=Fields)
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
-    """Who answers a task, and what it is counted as."""
+class Action(Generic[F]):
+    """What a task may hold, who answers it, and what it is counted as."""
 
-    handle: Handler
+    form: type[F]
+    handle: Callable[[F, JsonObject, TaskContext], Outcome | Pending]
     rate: Rate = Rate.POLL
     counts: bool = False
     """Whether it has the task counted with what it asks the ledger first."""
 
 
-ACTIONS: Final[Mapping[str, Action]] = {
-    TaskType.IMAGE_BACKGROUND_REMOVAL: Action(remove_background, Rate.SUBMIT, counts=True),
-    TaskType.REMOVE_BACKGROUND: Action(remove_background, Rate.SUBMIT, counts=True),
-    TaskType.IMAGE_UPLOAD: Action(image_upload, Rate.SUBMIT),
-    TaskType.MEDIA_STORAGE: Action(media_storage, Rate.SUBMIT),
-    TaskType.GET_RESPONSE: Action(get_response, counts=True),
-    TaskType.GET_TASK_DETAILS: Action(get_task_details, counts=True),
-    TaskType.ACCOUNT_MANAGEMENT: Action(account_management),
+ACTIONS: Final[Mapping[str, Action[Any]]] = {
+    TaskType.IMAGE_BACKGROUND_REMOVAL: Action(Removal, remove_background, Rate.SUBMIT, counts=True),
+    TaskType.REMOVE_BACKGROUND: Action(Removal, remove_background, Rate.SUBMIT, counts=True),
+    TaskType.IMAGE_UPLOAD: Action(ImageUpload, image_upload, Rate.SUBMIT),
+    TaskType.MEDIA_STORAGE: Action(MediaStorage, media_storage, Rate.SUBMIT),
+    TaskType.GET_RESPONSE: Action(Plain, get_response, counts=True),
+    TaskType.GET_TASK_DETAILS: Action(Plain, get_task_details, counts=True),
+    TaskType.ACCOUNT_MANAGEMENT: Action(AccountManagement, account_management),
 }
 """Beside `authentication` and `ping`, which need no caller."""
 
@@ -60,36 +69,27 @@ class RunwareTasks:
     services: Services
     limits: RequestLimits
 
-    def let_in(self, task: JsonObject, find: Callable[[bool], Caller]) -> tuple[Caller, Outcome | Pending]:
-        """Begin the first task of a caller, whose key the ledger confirms in the same step where it is known.
+    def begin_first(self, task: JsonObject, find: Callable[[bool], Caller]) -> tuple[Caller, Outcome | Pending]:
+        """Begin the first task of a caller; the ledger confirms a remembered credential in the same step.
 
         Args:
             task: as `begin` takes it.
-            find: who asks; from memory, if it is told that the ledger confirms the account's `known_key`.
+            find: as `RequestLimits.admitted` takes it; what it raises comes from here.
 
         Returns:
             The caller, for further tasks, and what became of this one.
-
-        Raises:
-            KeyRefused, AddressShutOut, LedgerUnavailable: as `find`.
         """
-
-        def begun(known: bool) -> tuple[Caller, Outcome | Pending]:
-            caller = find(known)
-            outcome = self.begin(task, caller)
-            return replace(caller, account=caller.account.confirmed()), outcome
-
-        return with_known_key(begun) if task_type_of(task) in ACTIONS else begun(False)
+        if task_type_of(task) not in ACTIONS:  # the ledger is asked nothing for it
+            caller = find(False)
+            return caller, self.begin(task, caller)
+        return self.limits.admitted(find, lambda caller: (caller.confirmed(), self.begin(task, caller)))
 
     def begin(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
-        """Do a task, or as much of it as can be done at once. What is wrong is an outcome.
+        """Do a task, or as much of it as can be done at once. What is wrong is an outcome, but for `KeyChanged`.
 
         Args:
             task: from `read_message`; it is not needed any more when this returns, and may hold a large picture.
             caller: who asks.
-
-        Raises:
-            KeyChanged: what was known of the caller's key is no longer so; nothing was done.
         """
         if task.get("taskType") == TaskType.PING:
             return pong()
@@ -114,8 +114,7 @@ class RunwareTasks:
         action = ACTIONS.get(task_type)
         if action is None:
             raise Refused("unknown_task_type")
-        entry = self.limits.entry(caller.account, action.rate)
-        try:
+        with self.limits.counting(caller.credential, action.rate) as entry:
             context = TaskContext(
                 task_type=task_type,
                 task_uuid=read_task_uuid(task),
@@ -125,12 +124,7 @@ class RunwareTasks:
             )
             if not action.counts:
                 self.limits.count(entry)
-            return action.handle(task, context)
-        except (KeyChanged, LedgerUnavailable):
-            raise
-        except Exception:
-            self.limits.count(entry)  # a bad task counts as well
-            raise
+            return action.handle(read_fields(action.form, task), task, context)
 
 
 def _about(pending: Pending, echo: Mapping[str, object]) -> Pending:
@@ -162,8 +156,7 @@ def _ids(echo: Mapping[str, object]) -> dict[str, str]:
 def guarded(echo: Mapping[str, object], answer: Callable[[], Answer]) -> Answer | Outcome:
     """What a step answers, or what it ran into, as an answer to the task of which `echo` holds type and UUID.
 
-    Raises:
-        KeyChanged: the step is to be done again.
+    `KeyChanged` passes: the step is to be done again.
     """
     try:
         return answer()

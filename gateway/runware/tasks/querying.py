@@ -5,7 +5,6 @@ from typing import Final
 
 from cutgate.gateway.runware.messages.errors import Refused
 from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending
-from cutgate.gateway.runware.messages.reading import read_fields
 from cutgate.gateway.runware.messages.rendering import StoredRequest
 from cutgate.gateway.runware.messages.requests import AccountManagement, Plain
 from cutgate.gateway.runware.tasks.services import TaskContext
@@ -18,9 +17,8 @@ _ORGANIZATIONS: Final = uuid.UUID("8f2f7c4e-93b1-4b7a-9a86-4a4b1d0f6f52")
 """Names organizations by their accounts."""
 
 
-def get_response(task: JsonObject, context: TaskContext) -> Outcome | Pending:
+def get_response(_request: Plain, _task: JsonObject, context: TaskContext) -> Outcome | Pending:
     """Show a task's state. The answer waits a moment for the task to end."""
-    read_fields(Plain, task)
     found = _find(context)
 
     def give_up() -> Outcome:
@@ -42,18 +40,16 @@ def get_response(task: JsonObject, context: TaskContext) -> Outcome | Pending:
     )
 
 
-def get_task_details(task: JsonObject, context: TaskContext) -> Outcome:
+def get_task_details(_request: Plain, _task: JsonObject, context: TaskContext) -> Outcome:
     """Show what was asked for in a task, and what was answered."""
-    read_fields(Plain, task)
     found, rendering = _find(context), context.services.rendering
     outcome = rendering.result(found, context.caller.base_url) or rendering.progress(found)
     request = StoredRequest.of(found).request
     return Outcome(item=context.echo() | {"request": [request], "response": outcome.message()})
 
 
-def account_management(task: JsonObject, context: TaskContext) -> Outcome:
+def account_management(request: AccountManagement, _task: JsonObject, context: TaskContext) -> Outcome:
     """Show the account: one organization, without a team."""
-    request = read_fields(AccountManagement, task)
     name, store = context.account.name, context.services.store
     [(balance, booked)] = store.accounts.credits([name])
     available = 0 if balance is None else balance.available

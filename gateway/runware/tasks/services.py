@@ -1,10 +1,11 @@
 """Arguments that the handlers of tasks share."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.accounts.credentials import Credential
 from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.pictures.kept import Pictures
 from cutgate.gateway.runware.messages.errors import Refused
@@ -38,11 +39,7 @@ class Services:
 
     @classmethod
     def of(cls, settings: GatewaySettings, submissions: Submissions, tasks: Tasks) -> Self:
-        """On the parts that the gateway's other façade stands on, too.
-
-        Raises:
-            ValueError: the settings name a model that the protocol does not have.
-        """
+        """On the parts that every façade stands on; `ValueError` where settings name no model of the protocol."""
         models = dict(settings.runware_models)
         if unknown := set(models) - set(MODELS):
             raise ValueError(f"runware_models names {', '.join(sorted(unknown))}; known are {', '.join(MODELS)}")
@@ -88,12 +85,21 @@ class Services:
 class Caller:
     """Who asks, once the API key was found right."""
 
-    account: Account
+    credential: Credential
     base_url: str
     """Scheme and host in front of result paths."""
     take_place: Callable[[], bool] = field(repr=False)
     """Takes a place for a call that will be kept waiting; False where none is free. Called before the work is
     accepted, and as often as tasks wait."""
+
+    @property
+    def account(self) -> Account:
+        """Whose the key is."""
+        return self.credential.account
+
+    def confirmed(self) -> Self:
+        """The caller, once the ledger has confirmed the credential."""
+        return replace(self, credential=replace(self.credential, known_key=None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

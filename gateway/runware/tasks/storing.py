@@ -4,29 +4,27 @@ import hashlib
 import uuid
 
 from cutgate.gateway.pictures.base64 import decode_source
-from cutgate.gateway.pictures.kept import KeptPicture
 from cutgate.gateway.runware.messages.errors import Refused
 from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending
-from cutgate.gateway.runware.messages.reading import is_uuid, present, read_fields
+from cutgate.gateway.runware.messages.reading import is_uuid, present
 from cutgate.gateway.runware.messages.rendering import StoredRequest, upload_item
 from cutgate.gateway.runware.messages.requests import ImageUpload, MediaStorage, Storing
 from cutgate.gateway.runware.tasks.services import TaskContext
 from cutgate.gateway.runware.tasks.submitting import NOT_KEPT, Picture, accepted
 from cutgate.gateway.tasks.drafts import Draft, SourceUrl
 from cutgate.jobs.errors import BlobMissing, SourceRejected
-from cutgate.jobs.record import Idempotency
+from cutgate.jobs.ids import image_uuid
+from cutgate.jobs.record import Idempotency, Result
 from cutgate.jobs.spec import CutoutSpec
 
 
-def image_upload(task: JsonObject, context: TaskContext) -> Outcome | Pending:
+def image_upload(request: ImageUpload, task: JsonObject, context: TaskContext) -> Outcome | Pending:
     """Keep a picture."""
-    request = read_fields(ImageUpload, task)
     return _store(_required("image", request.image), request, present(task), context)
 
 
-def media_storage(task: JsonObject, context: TaskContext) -> Outcome | Pending:
+def media_storage(request: MediaStorage, task: JsonObject, context: TaskContext) -> Outcome | Pending:
     """Store a picture, or delete a stored one."""
-    request = read_fields(MediaStorage, task)
     media = _required("media", request.media)
     if request.operation == "upload":
         return _store(media, request, present(task), context)
@@ -45,23 +43,18 @@ def _store(picture: Picture, request: Storing, task: JsonObject, context: TaskCo
         return _fetch(picture, request, task, context)
     _require_sync(request)
     try:
-        if isinstance(source, KeptPicture):
+        if isinstance(source, Result):
             data = context.services.blobs.get(source.blob)
         else:
             data = decode_source(source, context.services.pictures.limits.max_bytes)
-        kept = context.services.pictures.keep(
-            context.account.name,
-            data,
-            caps=context.account.terms.caps,
-            idempotency=Idempotency(key=context.key, content_digest=_digest(context.task_type, data)),
-        )
+        named = Idempotency(key=context.key, content_digest=_digest(context.task_type, data))
+        upload = context.services.pictures.keep(context.account, data, named)
     except SourceRejected as fault:
         raise picture.not_usable(fault.message) from fault
     except BlobMissing as gone:
         raise picture.not_usable(NOT_KEPT) from gone
-    return Outcome(
-        item=context.echo() | upload_item(context.task_type, kept.image, context.caller.base_url + kept.path)
-    )
+    url = context.caller.base_url + context.services.pictures.path_of(upload)
+    return Outcome(item=context.echo() | upload_item(context.task_type, image_uuid(upload.uid), url))
 
 
 def _fetch(picture: Picture, request: Storing, task: JsonObject, context: TaskContext) -> Outcome | Pending:
@@ -72,9 +65,7 @@ def _fetch(picture: Picture, request: Storing, task: JsonObject, context: TaskCo
         request=task,
     )
     draft = Draft(source=SourceUrl(picture.text, keep=True), spec=CutoutSpec(model=context.services.choice.model))
-    submissions = context.services.submissions.for_account(context.account).for_keeping()
-    is_sync = request.delivery_method != "async"
-    return accepted(picture, draft, stored, context, submissions=submissions, is_sync=is_sync)
+    return accepted(picture, draft, stored, context, is_sync=request.delivery_method != "async")
 
 
 def _require_sync(request: Storing) -> None:

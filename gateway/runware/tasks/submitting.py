@@ -5,17 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from cutgate.gateway.pictures.kept import KeptPicture
+from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.runware.messages.errors import Refused, refusal
 from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending
-from cutgate.gateway.runware.messages.reading import begins_as_url, is_uuid, present, read_fields
+from cutgate.gateway.runware.messages.reading import begins_as_url, is_uuid, present
 from cutgate.gateway.runware.messages.rendering import StoredRequest, masked
 from cutgate.gateway.runware.messages.requests import Removal, Settings, TaskType
 from cutgate.gateway.runware.tasks.services import TaskContext
 from cutgate.gateway.tasks.drafts import Draft, SourceUrl
-from cutgate.gateway.tasks.submit import DraftRejected, PictureGone, Submissions
+from cutgate.gateway.tasks.submit import DraftRejected, PictureGone, Submission
 from cutgate.gateway.tasks.wait import NoPlaceToWait
-from cutgate.jobs.record import Delivery, DeliveryKind
+from cutgate.jobs.record import Delivery, DeliveryKind, Result
 from cutgate.jobs.spec import CutoutSpec, FileFormat, ModelChoice, Output, Refinement, Thresholds, thresholds_of
 
 NOT_KEPT: Final = "there is no picture of this UUID, or it is not kept any more"
@@ -42,7 +42,7 @@ class Picture:
     """The field that carried it."""
     text: str = field(repr=False)
 
-    def source(self, context: TaskContext) -> str | KeptPicture | SourceUrl:
+    def source(self, context: TaskContext) -> str | Result | SourceUrl:
         """Where the picture is: told apart in the protocol's order."""
         if begins_as_url(self.text):
             return SourceUrl(self.text)
@@ -58,9 +58,8 @@ class Picture:
         return Refused("picture", reason, self.parameter)
 
 
-def remove_background(task: JsonObject, context: TaskContext) -> Outcome | Pending:
+def remove_background(request: Removal, task: JsonObject, context: TaskContext) -> Outcome | Pending:
     """Accept a picture, and answer at once or with its result."""
-    request = read_fields(Removal, task)
     picture = _picture_of(request, context)
     spec = _spec_of(request, context.services.choice_for(request.model, context.account))
     draft = Draft(source=picture.source(context), spec=spec)
@@ -78,7 +77,7 @@ def remove_background(task: JsonObject, context: TaskContext) -> Outcome | Pendi
         draft,
         stored,
         context,
-        submissions=context.services.submissions.for_account(context.account, context.entry),
+        entry=context.entry,
         is_sync=(request.delivery_method or ("async" if request.webhook_url else "sync")) == "sync",
         deliveries=_deliveries(request),
     )
@@ -90,22 +89,25 @@ def accepted(
     stored: StoredRequest,
     context: TaskContext,
     *,
-    submissions: Submissions,
     is_sync: bool,
+    entry: Entry | None = None,
     deliveries: Sequence[Delivery] = (),
 ) -> Outcome | Pending:
     """Accept a task, or find the one that the same request made before, and answer at once or with its result."""
     if is_sync and not context.caller.take_place():
         raise NoPlaceToWait
     try:
-        uid = submissions.submit(
-            context.account.name,
-            context.task_type,
-            [draft],
-            context.key,
-            memo=stored.model_dump_json(),
-            asked=stored.asked(),
-            deliveries=deliveries,
+        uid = context.services.submissions.submit(
+            Submission(
+                account=context.account,
+                origin=context.task_type,
+                drafts=[draft],
+                entry=entry,
+                name=context.key,
+                memo=stored.model_dump_json(),
+                asked=stored.asked(),
+                deliveries=deliveries,
+            )
         )
     except DraftRejected as rejected:
         raise picture.not_usable(rejected.reason.message) from rejected

@@ -1,10 +1,9 @@
-"""Fixtures: accounts on an empty table, and their keys."""
+"""Fixtures: accounts on an empty table, and their credentials."""
 
 import pytest
 
 from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.api_keys import ApiKeys
-from cutgate.gateway.accounts.key_pairs import KeyPairs
+from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.accounts.tables import KeyTable
 from tests.fakes import ManualClock
 
@@ -20,10 +19,5 @@ def accounts(key_table: KeyTable, clock: ManualClock) -> Accounts:
 
 
 @pytest.fixture
-def pairs(accounts: Accounts) -> KeyPairs:
-    return KeyPairs(accounts)
-
-
-@pytest.fixture
-def api_keys(accounts: Accounts) -> ApiKeys:
-    return ApiKeys(accounts)
+def credentials(accounts: Accounts) -> Credentials:
+    return Credentials(accounts)

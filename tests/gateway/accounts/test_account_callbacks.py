@@ -7,45 +7,45 @@ import pytest
 from standardwebhooks import Webhook
 
 from cutgate.gateway.accounts.accounts import Accounts, new_callback_secret
-from cutgate.gateway.accounts.api_keys import ApiKeys
-from cutgate.gateway.accounts.key_pairs import KeyPairs
+from cutgate.gateway.accounts.credentials import Credentials, stored_name
 from cutgate.gateway.accounts.records import AccountError, Terms
 from cutgate.gateway.accounts.tables import ACCOUNTS, KeyTable
 from cutgate.jobs.record import ErrandKind
 from tests.gateway.harness import ACCOUNT, Harness, there
 from tests.jobs.build import take_errand
+from tests.ledgers import stored_records
 
 URL = "https://calls.example/done?key=hidden"
 SECRET = "whsec_" + base64.b64encode(bytes(24)).decode()
 
 
 @pytest.fixture(autouse=True)
-def _anna(pairs: KeyPairs) -> None:
-    pairs.add("anna", public_key="one")
+def _anna(credentials: Credentials) -> None:
+    credentials.add_pair("anna", public_key="one")
 
 
 def test_the_secret_is_made_with_the_first_url_and_stays(accounts: Accounts) -> None:
     made = accounts.set_callback("anna", URL)
-    assert made.callback_secret is not None
-    assert Webhook(made.callback_secret).sign("id", datetime.now(UTC), "{}")
-    assert accounts.callback_secret("anna") == made.callback_secret
-    moved = accounts.set_callback("anna", "http://other.example")
-    assert (moved.callback_url, moved.callback_secret) == ("http://other.example", None)
-    assert accounts.callback_secret("anna") == made.callback_secret
+    assert made is not None
+    assert Webhook(made).sign("id", datetime.now(UTC), "{}")
+    assert accounts.callback_secret("anna") == made
+    assert accounts.set_callback("anna", "http://other.example") is None
+    assert accounts.record("anna").callback_url == "http://other.example"
+    assert accounts.callback_secret("anna") == made
 
 
 def test_another_secret_takes_its_place(accounts: Accounts) -> None:
     accounts.set_callback("anna", URL)
-    assert accounts.set_callback("anna", secret=SECRET).callback_secret == SECRET
+    assert accounts.set_callback("anna", secret=SECRET) == SECRET
     assert accounts.callback_secret("anna") == SECRET
     assert accounts.record("anna").callback_url == URL
 
 
-def test_every_key_of_the_account_knows_the_url(accounts: Accounts, pairs: KeyPairs, api_keys: ApiKeys) -> None:
-    api_key = api_keys.add("anna").api_key
+def test_every_credential_of_the_account_knows_the_url(accounts: Accounts, credentials: Credentials) -> None:
+    api_key = credentials.add_api_key("anna")
     accounts.set_callback("anna", URL)
-    signer, bearer = there(pairs.find("one")), there(api_keys.find(api_key))
-    assert signer.callback_url == bearer.callback_url == URL
+    for found in (credentials.find_pair("one"), credentials.find_api_key(stored_name(api_key))):
+        assert there(found).account.callback_url == URL
 
 
 def test_it_can_be_dropped(accounts: Accounts) -> None:
@@ -56,7 +56,7 @@ def test_it_can_be_dropped(accounts: Accounts) -> None:
     with pytest.raises(AccountError, match="no callback URL"):
         accounts.set_callback("anna", secret=SECRET)
     again = accounts.set_callback("anna", URL)
-    assert again.callback_secret == accounts.callback_secret("anna")
+    assert again == accounts.callback_secret("anna")
 
 
 def test_terms_and_callback_leave_each_other_alone(accounts: Accounts) -> None:
@@ -67,10 +67,11 @@ def test_terms_and_callback_leave_each_other_alone(accounts: Accounts) -> None:
     assert not accounts.record("anna").active
 
 
-def test_nothing_shows_the_secret(accounts: Accounts, pairs: KeyPairs, key_table: KeyTable) -> None:
-    made = accounts.set_callback("anna", URL, SECRET)
-    assert SECRET.removeprefix("whsec_") not in key_table.all(ACCOUNTS)["anna"]
-    assert SECRET not in (shown := repr((accounts, made, accounts.record("anna"), pairs.find("one"))))
+def test_nothing_shows_the_secret(accounts: Accounts, credentials: Credentials, key_table: KeyTable) -> None:
+    accounts.set_callback("anna", URL, SECRET)
+    assert SECRET.removeprefix("whsec_") not in stored_records(key_table, ACCOUNTS)["anna"]
+    shown = repr((accounts, accounts.record("anna"), credentials.find_pair("one")))
+    assert SECRET not in shown
     assert "hidden" not in shown
 
 

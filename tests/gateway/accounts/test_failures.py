@@ -2,7 +2,7 @@
 
 import pytest
 
-from cutgate.gateway.accounts.failures import AddressShutOut, ClientAddresses
+from cutgate.gateway.accounts.authentication import AddressShutOut, ClientAddresses
 from cutgate.gateway.accounts.recent import MAX_NAMES
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ledger.client import connect

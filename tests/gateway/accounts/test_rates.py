@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.accounts.credentials import Credential
 from cutgate.gateway.accounts.rates import Rate, RateExceeded, RequestLimits, rate_headers
 from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.settings import GatewaySettings
@@ -31,7 +32,9 @@ def limits_of(ledger: Ledger, **rates: Any) -> RequestLimits:
 def take(
     limits: RequestLimits, account: str = "anna", rate: Rate = Rate.SUBMIT, weight: int = 1, **terms: int
 ) -> Allowance:
-    entry = limits.entry(Account(name=account, terms=Terms(**terms)), rate, weight)
+    credential = Credential(name="key", account=Account(name=account, terms=Terms(**terms)))
+    entry = limits.entry(credential, rate)
+    entry.weigh(weight)
     try:
         limits.count(entry)
     except RateExceeded:

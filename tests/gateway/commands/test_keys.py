@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.api_keys import ApiKeys
-from cutgate.gateway.accounts.key_pairs import KeyPairs
+from cutgate.gateway.accounts.credentials import Credentials, stored_name
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.jobs.ledger.client import connect
 from tests.gateway.commands.terminal import shown_on_a_terminal
@@ -37,7 +36,7 @@ def accounts(installation: Installation) -> Iterator[Accounts]:
 
 
 def private_keys(accounts: Accounts, public_key: str) -> tuple[str, ...]:
-    return there(KeyPairs(accounts).find(public_key)).private_keys
+    return there(Credentials(accounts).find_pair(public_key)).private_keys
 
 
 def assert_refused(installation: Installation, code: int, message: str, *arguments: str, given: str = "") -> str:
@@ -51,7 +50,7 @@ def test_an_account_with_terms_of_its_own(installation: Installation, accounts: 
     made = installation.keys("add", "--name", "anna", "--credits", "9", *options)
     assert made.keys() == {"account", "public_key", "private_key", "available_credits"}
     assert made["available_credits"] == 9
-    assert there(KeyPairs(accounts).find(made["public_key"])).terms.model_dump() == TERMS
+    assert there(Credentials(accounts).find_pair(made["public_key"])).account.terms.model_dump() == TERMS
     (row,) = (row for row in installation.keys("list") if row["account"] == "anna")
     assert row.pop("created_at").endswith("+00:00")
     shown = {"account": "anna", "public_key": made["public_key"], "api_key": None, "active": True}
@@ -79,7 +78,7 @@ def test_a_short_private_key_is_refused_or_warned_of(
     assert (done.returncode, done.stderr[: len(told)]) == (code, told)
     assert bool(done.stderr) == bool(told)
     assert private_key not in done.stderr
-    assert (KeyPairs(accounts).find(name) is None) is (code == 1)
+    assert (Credentials(accounts).find_pair(name) is None) is (code == 1)
 
 
 def test_an_account_is_shown_and_changed(installation: Installation, accounts: Accounts) -> None:
@@ -87,7 +86,7 @@ def test_an_account_is_shown_and_changed(installation: Installation, accounts: A
     shown = installation.keys("account", "bert", "--queue-cap", "5", "--suspended")
     changed = {**UNSET, "price_credits": 3, "queue_cap": 5, "active": False, "metered": False}
     assert shown.items() >= changed.items()
-    assert KeyPairs(accounts).find(key) is None
+    assert Credentials(accounts).find_pair(key) is None
     shown = installation.keys("account", "bert", "--defaults", "--price", "0", "--active")
     assert shown.items() >= {**UNSET, "price_credits": 0, "active": True}.items()
     assert shown == installation.keys("account", "bert")
@@ -136,9 +135,9 @@ def test_a_rotation_with_a_grace_time_finishes_itself(installation: Installation
 
 def test_a_pair_is_revoked(installation: Installation, accounts: Accounts) -> None:
     key = installation.keys("add", "--name", "emil")["public_key"]
-    assert KeyPairs(accounts).find(key) is not None
+    assert Credentials(accounts).find_pair(key) is not None
     assert installation.keys("revoke", key) == {"public_key": key, "active": False}
-    assert KeyPairs(accounts).find(key) is None
+    assert Credentials(accounts).find_pair(key) is None
     assert_refused(installation, 1, "Error: the key pair is revoked\n", "revoke", key)
 
 
@@ -147,8 +146,8 @@ def test_an_api_key_belongs_to_the_same_account(installation: Installation, acco
     made = installation.keys("add", "--api-key", "--name", "gerd", "--credits", "4", "--price", "2")
     assert made.keys() == {"account", "api_key", "available_credits"}
     assert (made["account"], made["available_credits"]) == ("gerd", 9)
-    found = there(ApiKeys(accounts).find(made["api_key"]))
-    assert (found.name, found.terms.price_credits) == ("gerd", 2)
+    found = there(Credentials(accounts).find_api_key(stored_name(made["api_key"])))
+    assert (found.account.name, found.account.terms.price_credits) == ("gerd", 2)
     pair, bearer = [row for row in installation.keys("list") if row["account"] == "gerd"]
     assert (pair["api_key"], pair["price_credits"]) == (None, 2)
     assert (bearer["public_key"], bearer["api_key"]) == (None, made["api_key"][:16])
@@ -163,7 +162,7 @@ def test_an_api_key_belongs_to_the_same_account(installation: Installation, acco
 def test_an_api_key_is_revoked_by_what_the_list_shows(installation: Installation, accounts: Accounts) -> None:
     key = installation.keys("add", "--api-key", "--name", "hans")["api_key"]
     assert installation.keys("revoke", key[:16]) == {"api_key": key[:16], "active": False}
-    assert ApiKeys(accounts).find(key) is None
+    assert Credentials(accounts).find_api_key(stored_name(key)) is None
     assert_refused(installation, 1, "Error: the API key is revoked\n", "revoke", key)
 
 

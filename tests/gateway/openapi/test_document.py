@@ -17,7 +17,6 @@ from cutgate.gateway.picpik.actions import ACTIONS
 from cutgate.gateway.picpik.openapi import picpik_section
 from cutgate.gateway.removebg.openapi import removebg_section
 from cutgate.gateway.removebg.options import Options
-from cutgate.gateway.runware.http import openapi as runware
 from cutgate.gateway.runware.http.openapi import runware_section
 from cutgate.gateway.runware.tasks.actions import ACTIONS as TASKS
 from cutgate.signing import take_signature, verify
@@ -170,7 +169,6 @@ def test_every_action_and_every_task_is_described() -> None:
     assert len(REQUESTS) == len(ANSWERS) + 1 == 11
     tasks = mapping_of("/v1", "schema", "items")
     assert set(tasks) == {*TASKS, "ping", "authentication"}
-    assert set(TASKS) == set(runware.FORMS)
     assert {path.rpartition("#")[2] for path in SPLIT["paths"] if "#" in path} == {*actions, *tasks}
     removal = in_json(SPLIT["paths"]["/v1.0/removebg"]["post"])
     assert removal["example"] == {"image_file_b64": "{{picture}}", "size": "auto"}

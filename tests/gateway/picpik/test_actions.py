@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from cutgate.gateway.accounts.accounts import UNMETERED_CREDITS
-from cutgate.gateway.accounts.key_pairs import KeyPairs
+from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.jobs.errors import BlobStoreUnavailable
 from cutgate.jobs.ids import new_task_uid
 from tests.fakes import MemoryBlobStore, failing
@@ -36,7 +36,7 @@ class TestRunning:
         assert gateway.detail(first)["Status"] == "Finished"
 
     def test_it_shows_nobody_elses(self, gateway: Harness) -> None:
-        stranger = KeyPairs(gateway.accounts).add("stranger")
+        stranger = Credentials(gateway.accounts).add_pair("stranger")
         gateway.submit_for(stranger)
         assert own(gateway.call("ListRunningTasks")) == {"TaskUIDList": []}
 

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from cutgate.gateway import bodies
-from cutgate.gateway.accounts.key_pairs import KeyPairs
+from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.jobs.observe import logs
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import PUBLIC_KEY, Harness, signed
@@ -213,7 +213,7 @@ def test_names_before_the_action_are_not_ignored(gateway: Harness) -> None:
 
 def test_an_account_may_have_several_key_pairs(gateway: Harness) -> None:
     uid = gateway.submit()
-    other = KeyPairs(gateway.accounts).add("tester")
+    other = Credentials(gateway.accounts).add_pair("tester")
     request = signed({**LIST, "PublicKey": other.public_key, "TaskUIDList": [uid]}, other.private_key)
     (entry,) = gateway.answer(gateway.post(json.dumps(request)))["TaskDetailList"]
     assert entry["Status"] == "Queuing"

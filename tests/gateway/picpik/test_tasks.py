@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cutgate.gateway.accounts.key_pairs import KeyPairs
+from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.picpik.rendering import renderers
 from cutgate.jobs.errors import ProcessingFailed
 from cutgate.jobs.ids import new_task_uid, parse_task_uid
@@ -106,7 +106,7 @@ def test_unknown_foreign_and_expired_tasks_look_alike(
     gateway = replace(gateway, store=FreshLedger(LedgerLimits(retention_seconds=60), clock))
     expired = gateway.submit()
     gateway.finish_one()
-    foreign = gateway.submit_for(KeyPairs(gateway.accounts).add("stranger"))
+    foreign = gateway.submit_for(Credentials(gateway.accounts).add_pair("stranger"))
     clock.advance(60)
 
     answers = set()

@@ -10,7 +10,7 @@ from typing_extensions import Buffer, override
 from werkzeug.test import TestResponse
 
 from cutgate.gateway import bodies
-from cutgate.gateway.accounts.key_pairs import KeyPairs
+from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS, Rate
 from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.picpik.actions import ACTIONS
@@ -131,7 +131,7 @@ class TestFailedSignatures:
 
     def test_a_wrong_signature_of_one_key_is_not_anothers(self, gateway: Harness) -> None:
         gateway = gateway.with_settings(failed_signatures_per_minute=1)
-        other = KeyPairs(gateway.accounts).add("other")
+        other = Credentials(gateway.accounts).add_pair("other")
         wrong = json.dumps({**json.loads(LIST), "PublicKey": other.public_key})
         assert [gateway.code(body) for body in (wrong, self.WRONG, wrong)] == [171, 171, 153]
 
@@ -179,7 +179,7 @@ class TestFailedSignatures:
 
 class TestKeys:
     def test_every_live_private_key_signs(self, gateway: Harness) -> None:
-        pairs = KeyPairs(gateway.accounts)
+        pairs = Credentials(gateway.accounts)
         new = pairs.rotate(PUBLIC_KEY).private_key
         params = {"Action": "ListTasksDetails", "PublicKey": PUBLIC_KEY, "TaskUIDList": ["0" * 20]}
         bodies = (LIST, json.dumps(signed(params, new)))
@@ -192,7 +192,7 @@ class TestKeys:
         assert gateway.code(LIST) == 172
         gateway.accounts.change(ACCOUNT, active=True)
         assert gateway.code(LIST) == 0
-        KeyPairs(gateway.accounts).revoke(PUBLIC_KEY)
+        Credentials(gateway.accounts).revoke(PUBLIC_KEY)
         assert gateway.code(LIST) == 172
 
 
@@ -256,7 +256,7 @@ class TestKeysThatChange:
 
     def test_a_new_private_key_counts_with_the_next_request(self, gateway: Harness) -> None:
         assert gateway.code(LIST) == 0
-        made = KeyPairs(gateway.accounts).rotate(PUBLIC_KEY, grace_seconds=0)
+        made = Credentials(gateway.accounts).rotate(PUBLIC_KEY, grace_seconds=0)
         params = {name: value for name, value in json.loads(LIST).items() if name != "Signature"}
         assert gateway.code(json.dumps(signed(params, made.private_key))) == 0
         assert gateway.code(LIST) == 171

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cutgate.gateway.pictures.kept import KeptPicture, Pictures
+from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.pictures.kept import Pictures
 from cutgate.jobs.errors import (
     BlobStoreUnavailable,
     LedgerUnavailable,
@@ -17,6 +18,7 @@ from cutgate.jobs.errors import (
 from cutgate.jobs.ids import image_uuid, made_at_seconds, new_task_uid, parse_task_uid
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
+from cutgate.jobs.record import Result
 from cutgate.jobs.urls import Address, ResultPaths
 from tests.fakes import ManualClock, MemoryBlobStore, failing
 from tests.gateway import picture_files as pictures
@@ -28,6 +30,7 @@ from tests.ledgers import FreshLedger
 LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10_000, max_side_px=500)
 DAY_SECONDS = 86_400
 PNG = pictures.png()
+ANNA = Account(name="anna")
 
 
 def make_pictures(store: Ledger | None = None, blobs: MemoryBlobStore | None = None) -> Pictures:
@@ -52,16 +55,16 @@ def part(blobs: MemoryBlobStore) -> Pictures:
 
 def test_what_is_refused_is_not_left_to_the_collector() -> None:
     part = make_pictures(FreshLedger(LedgerLimits(account_upload_cap=1)))
-    part.keep("anna", PNG)
-    assert refusals_left_by(lambda: part.keep("anna", PNG)) == 0
+    part.keep(ANNA, PNG)
+    assert refusals_left_by(lambda: part.keep(ANNA, PNG)) == 0
 
 
 def test_an_upload_is_found_again(part: Pictures) -> None:
     data = pictures.png(8, 6, exif=pictures.exif_block(6))
-    kept = part.keep("anna", data)
-    assert kept.image.version == 4
-    found = part.find("anna", kept.image)
-    assert found == kept.picture
+    kept = part.keep(ANNA, data)
+    assert image_uuid(kept.uid).version == 4
+    found = part.find("anna", image_uuid(kept.uid))
+    assert found == kept.as_result()
     assert (found.media_type, found.width_px, found.height_px) == ("image/png", 6, 8)
     assert (part.blobs.get(found.blob), found.size_bytes) == (data, len(data))
 
@@ -69,19 +72,19 @@ def test_an_upload_is_found_again(part: Pictures) -> None:
 def test_each_upload_is_a_picture_of_its_own_and_dropping_deletes_it_at_once_and_once(
     part: Pictures, blobs: MemoryBlobStore
 ) -> None:
-    first, second = part.keep("anna", PNG), part.keep("anna", PNG)
-    assert first.image != second.image
-    assert part.drop("anna", first.image)
-    assert part.find("anna", first.image) is None
-    assert not part.drop("anna", first.image)
-    assert blobs.keys() == (there(part.find("anna", second.image)).blob,)
+    first, second = part.keep(ANNA, PNG), part.keep(ANNA, PNG)
+    assert image_uuid(first.uid) != image_uuid(second.uid)
+    assert part.drop("anna", image_uuid(first.uid))
+    assert part.find("anna", image_uuid(first.uid)) is None
+    assert not part.drop("anna", image_uuid(first.uid))
+    assert blobs.keys() == (there(part.find("anna", image_uuid(second.uid))).blob,)
 
 
 def test_another_account_sees_and_drops_nothing(part: Pictures) -> None:
-    kept = part.keep("anna", PNG)
-    assert part.find("bert", kept.image) is None
-    assert not part.drop("bert", kept.image)
-    assert part.find("anna", kept.image) is not None
+    kept = part.keep(ANNA, PNG)
+    assert part.find("bert", image_uuid(kept.uid)) is None
+    assert not part.drop("bert", image_uuid(kept.uid))
+    assert part.find("anna", image_uuid(kept.uid)) is not None
 
 
 @pytest.mark.parametrize(
@@ -96,14 +99,14 @@ def test_uuids_that_name_nothing(part: Pictures, image: uuid.UUID) -> None:
 
 class TestResults:
     @staticmethod
-    def found(gateway: Harness, uid: str, account: str = ACCOUNT) -> KeptPicture | None:
+    def found(gateway: Harness, uid: str, account: str = ACCOUNT) -> Result | None:
         return make_pictures(gateway.store).find(account, image_uuid(parse_task_uid(uid)))
 
     def test_of_a_task_with_one_picture(self, gateway: Harness) -> None:
         uid = gateway.submit()
         assert self.found(gateway, uid) is None
         result = gateway.finish_one()
-        assert self.found(gateway, uid) == KeptPicture.of(result)
+        assert self.found(gateway, uid) == result
         assert self.found(gateway, uid, "stranger") is None
         assert not make_pictures(gateway.store).drop(ACCOUNT, image_uuid(parse_task_uid(uid)))
         assert self.found(gateway, uid) is not None
@@ -124,25 +127,21 @@ class TestPaths:
     def test_an_upload_is_served_under_its_path(self, gateway: Harness) -> None:
         paths = ResultPaths(gateway.settings.master_keys())
         part, data = replace(make_pictures(), blobs=gateway.blobs, paths=paths), pictures.gif()
-        kept = part.keep("anna", data)
-        assert kept.path not in repr(kept)
+        kept = part.keep(ANNA, data)
         client = gateway.app.test_client()
-        with client.get(kept.path) as response:
+        with client.get(part.path_of(kept)) as response:
             assert (response.status_code, response.mimetype, response.data) == (200, "image/gif", data)
             assert response.headers["X-Content-Type-Options"] == "nosniff"
-        part.drop("anna", kept.image)
-        with client.get(kept.path) as response:
+        part.drop("anna", image_uuid(kept.uid))
+        with client.get(part.path_of(kept)) as response:
             assert response.status_code == 404
 
-    @pytest.mark.parametrize(
-        ("ttl_seconds", "good_seconds"), [(None, DAY_SECONDS), (60, 60), (9 * DAY_SECONDS, DAY_SECONDS)]
-    )
-    def test_it_is_good_for_the_retention_or_less(self, ttl_seconds: float | None, good_seconds: int) -> None:
+    def test_it_is_good_for_the_retention(self) -> None:
         part = make_pictures()
-        kept = part.keep("anna", PNG, ttl_seconds)
-        _, _, mac, expires, name = urlsplit(kept.path).path.split("/", 4)
-        assert int(expires) == int(made_at_seconds(kept.picture.blob.task) + good_seconds)
-        address = Address(blob=kept.picture.blob, media_type="image/png", subject_found=True)
+        kept = part.keep(ANNA, PNG)
+        _, _, mac, expires, name = urlsplit(part.path_of(kept)).path.split("/", 4)
+        assert int(expires) == int(made_at_seconds(kept.uid) + DAY_SECONDS)
+        address = Address(blob=kept.blob, media_type="image/png", subject_found=True)
         assert part.paths.open(mac, expires, name, int(expires) - 1) == address
         assert part.paths.open(mac, expires, name, int(expires)) is None
 
@@ -157,14 +156,14 @@ class TestPaths:
             ".avif": pictures.heif(brand=b"avif"),
         }
         for suffix, data in files.items():
-            assert part.keep("anna", data).path.endswith(suffix)
+            assert part.path_of(part.keep(ANNA, data)).endswith(suffix)
 
 
 def test_what_a_camera_appends_is_not_kept(part: Pictures, blobs: MemoryBlobStore) -> None:
     photo = pictures.jpeg()
-    kept = part.keep("anna", photo + b"\0\0\0\x18ftypmp42" + bytes(2**18))
-    assert blobs.get(kept.picture.blob) == photo
-    assert kept.picture.size_bytes == len(photo)
+    kept = part.keep(ANNA, photo + b"\0\0\0\x18ftypmp42" + bytes(2**18))
+    assert blobs.get(kept.blob) == photo
+    assert kept.size_bytes == len(photo)
 
 
 class TestRefusals:
@@ -182,7 +181,7 @@ class TestRefusals:
         self, part: Pictures, blobs: MemoryBlobStore, data: bytes, error: type[Exception]
     ) -> None:
         with pytest.raises(error):
-            part.keep("anna", data)
+            part.keep(ANNA, data)
         assert blobs.keys() == ()
 
     @pytest.mark.parametrize(
@@ -201,25 +200,25 @@ class TestRefusals:
         if not deletes:
             failing(blobs, delete=BlobStoreUnavailable("away"))
         with pytest.raises(type(error)):
-            make_pictures(failing(FreshLedger(), uploads__keep=error), blobs).keep("anna", PNG)
+            make_pictures(failing(FreshLedger(), keep_upload=error), blobs).keep(ANNA, PNG)
         assert len(blobs.keys()) == left
 
     def test_a_dropped_picture_is_gone_although_its_blob_stays(
         self, part: Pictures, blobs: MemoryBlobStore
     ) -> None:
         failing(blobs, delete=BlobStoreUnavailable("away"))
-        kept = part.keep("anna", PNG)
-        assert part.drop("anna", kept.image)
-        assert part.find("anna", kept.image) is None
+        kept = part.keep(ANNA, PNG)
+        assert part.drop("anna", image_uuid(kept.uid))
+        assert part.find("anna", image_uuid(kept.uid)) is None
         assert len(blobs.keys()) == 1
 
 
 def test_use_begins_the_retention_anew() -> None:
     clock = ManualClock()
     part = make_pictures(FreshLedger(LedgerLimits(upload_retention_seconds=100), clock))
-    kept = part.keep("anna", PNG)
+    kept = part.keep(ANNA, PNG)
     for _ in range(3):
         clock.advance(seconds=99)
-        assert part.find("anna", kept.image) is not None
+        assert part.find("anna", image_uuid(kept.uid)) is not None
     clock.advance(seconds=101)
-    assert part.find("anna", kept.image) is None
+    assert part.find("anna", image_uuid(kept.uid)) is None

@@ -16,7 +16,7 @@ from PIL import Image
 from werkzeug.test import TestResponse
 
 from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.api_keys import ApiKeys
+from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.runware.messages.rendering import Rendering, renderers
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.limits import SourceLimits
@@ -123,7 +123,7 @@ class Service:
     def __post_init__(self) -> None:
         self.store = FreshLedger(self.settings.ledger_limits(), self.clock)
         self.accounts = Accounts(fresh_key_table(self.store.key_prefix), self.settings.master_keys())
-        self.api_key = ApiKeys(self.accounts).add(ACCOUNT).api_key
+        self.api_key = Credentials(self.accounts).add_api_key(ACCOUNT)
         self.blobs = MemoryBlobStore()
         self.harness = Harness(
             settings=self.settings,
@@ -151,7 +151,7 @@ class Service:
     def end_key(self, how: str) -> None:
         """End the account's API key: it is `revoked`, or the account `suspended`."""
         if how == "revoked":
-            ApiKeys(self.accounts).revoke(self.api_key)
+            Credentials(self.accounts).revoke(self.api_key)
         else:
             self.accounts.change(ACCOUNT, active=False)
 

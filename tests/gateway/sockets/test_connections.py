@@ -274,7 +274,7 @@ def test_terms_that_change_count_with_the_next_message(service: Service, caller:
 
 def test_accounts_that_are_away_are_passing(service: Service, caller: Caller) -> None:
     service.accounts.change(ACCOUNT, terms=Terms(queue_cap=7))
-    failing(service.accounts.table, read_key=LedgerUnavailable("away"))
+    failing(service.accounts.table, read_credential=LedgerUnavailable("away"))
     caller.send(removal())
     assert caller.error()["code"] == "serviceUnavailable"
     caller.ping()

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from websockets.frames import CloseCode, Opcode
 from websockets.frames import Frame as WireFrame
 
-from cutgate.gateway.accounts.api_keys import ApiKeys
+from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
 from cutgate.gateway.sockets import connection, hub
 from tests.gateway.runware.service import Service, authentication, removal
@@ -160,14 +160,14 @@ def test_large_messages_come_in_turn(service: Service, address: str, large: byte
 
 @pytest.mark.constants(hub, LARGE_MESSAGES=2)
 def test_an_account_has_half_of_the_room_for_large_messages(service: Service, address: str, large: bytes) -> None:
-    other = ApiKeys(service.accounts).add("other")
+    other = Credentials(service.accounts).add_api_key("other")
     with (
         admitted(address, service) as second,
         calling(address) as stranger,
         receiving(service, address, large) as (first, rest),
     ):
         second.connection.send(large.decode())
-        stranger.authenticate(other.api_key)
+        stranger.authenticate(other)
         stranger.connection.send(large.decode())
         assert stranger.error()["code"] == "invalidInputImage"
         assert second.is_silent()
@@ -212,7 +212,7 @@ def test_strangers_have_few_places_and_callers_have_theirs(service: Service, add
 
 @with_settings(sockets=6)
 def test_an_account_has_so_many_connections(service: Service, address: str) -> None:
-    other = ApiKeys(service.accounts).add("other")
+    other = Credentials(service.accounts).add_api_key("other")
     with ExitStack() as held:
         for _ in range(2):
             held.enter_context(admitted(address, service))
@@ -220,7 +220,7 @@ def test_an_account_has_so_many_connections(service: Service, address: str) -> N
         with admitted(address, service):
             fourth.send(authentication(service.api_key))
             assert fourth.close_code() == CloseCode.TRY_AGAIN_LATER
-            stranger.authenticate(other.api_key)
+            stranger.authenticate(other)
         eventually(lambda: len(sockets_of(service.app)) == 3)
         with admitted(address, service) as again:
             again.ping()

@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import pytest
 
-from cutgate.gateway.accounts.api_keys import ApiKeys
+from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.runware.sockets.sender import Sender
 from cutgate.jobs.errors import BlobMissing
 from cutgate.jobs.ids import BlobKey
@@ -149,11 +149,11 @@ def test_a_session_that_cannot_be_resumed_is_no_error(service: Service, stranger
 
 
 def test_a_foreign_session_gives_a_fresh_one(service: Service, address: str) -> None:
-    stranger = ApiKeys(service.accounts).add("stranger")
+    stranger = Credentials(service.accounts).add_api_key("stranger")
     with admitted(address, service) as first, calling(address) as other:
         first.send(removal())
         wait_for_items(service)
-        assert other.authenticate(stranger.api_key, first.session) != first.session
+        assert other.authenticate(stranger, first.session) != first.session
         assert service.work_once()
         assert first.data()["status"] == "success"
         assert other.is_silent()
@@ -165,7 +165,7 @@ def test_a_second_authentication_keeps_the_session(service: Service, caller: Cal
 
 
 def test_a_connection_stays_with_its_account(service: Service, caller: Caller) -> None:
-    other = ApiKeys(service.accounts).add("other").api_key
+    other = Credentials(service.accounts).add_api_key("other")
     task = removal(deliveryMethod="async")
     assert caller.refused(authentication(other)) == "invalidApiKey"
     caller.ask(task)

@@ -13,13 +13,14 @@ from flask import Blueprint, Flask, Response, abort, request
 from werkzeug.wsgi import wrap_file
 
 from cutgate.gateway.__main__ import main
+from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.serving import wsgi
 from cutgate.gateway.serving.app import HOLDS, create_app
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.sockets.holding import Holds
 from cutgate.gateway.tasks.drafts import Draft
 from cutgate.gateway.tasks.offers import Offers
-from cutgate.gateway.tasks.submit import DraftRejected, Submissions
+from cutgate.gateway.tasks.submit import DraftRejected, Submission, Submissions
 from cutgate.gateway.tasks.wait import NoPlaceToWait
 from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import ItemState, Task
@@ -52,7 +53,15 @@ def wait(holds: Holds, submissions: Submissions, blobs: BlobStore, settings: Gat
     draft = Draft(source=request.get_data(as_text=True), spec=spec)
     try:
         with holds.require_place(account) as place:
-            uid = submissions.submit(account, "Wait", [draft], joins_seconds=600, urgent=True)
+            uid = submissions.submit(
+                Submission(
+                    account=Account(name=account),
+                    origin="Wait",
+                    drafts=[draft],
+                    joins_seconds=600,
+                    urgent=True,
+                )
+            )
             return place.hold(uid, float(request.args["seconds"]), partial(render, blobs))
     except NoPlaceToWait:
         return Response("no place", 503)

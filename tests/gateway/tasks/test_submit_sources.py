@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.tasks.drafts import Draft, SourceUrl
 from cutgate.gateway.tasks.submit import DraftRejected, PictureGone
 from cutgate.gateway.web_url import MAX_URL_CHARACTERS
@@ -14,6 +15,7 @@ from cutgate.jobs.errors import (
     SourceTooLarge,
     SourceUnreachable,
 )
+from cutgate.jobs.ids import image_uuid
 from cutgate.jobs.record import ErrandKind, ItemState
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import there
@@ -90,10 +92,10 @@ class TestUrls:
 
 class TestKeptPictures:
     def test_an_upload_is_copied_so_that_neither_touches_the_other(self, house: House) -> None:
-        kept = house.pictures.keep("a", PNG)
-        source = stored_item(house.store, house.submit(kept.picture).uid).source
-        assert source != kept.picture.blob
-        assert house.pictures.drop("a", kept.image)
+        kept = house.pictures.keep(Account(name="a"), PNG)
+        source = stored_item(house.store, house.submit(kept.as_result()).uid).source
+        assert source != kept.blob
+        assert house.pictures.drop("a", image_uuid(kept.uid))
         assert house.blobs.get(source) == PNG
         assert house.hints == ["m:exact"]
 

@@ -17,7 +17,7 @@ import httpx
 
 from cutgate import Client
 from cutgate.errors import CutgateError
-from cutgate.gateway.accounts.key_pairs import Credentials
+from cutgate.gateway.accounts.credentials import KeyPair
 from cutgate.jobs.blobs.file import INSTALLATION_NAME
 from tests.chaos.pictures import Picture, picture
 from tests.chaos.service import GATEWAY, Service
@@ -57,10 +57,10 @@ class Target:
     """The service, the account that attacks it, and what it answers to."""
 
     service: Service
-    credentials: Credentials
+    credentials: KeyPair
     api_key: str
     """The same account's key for Runware's protocol."""
-    bystander: Credentials
+    bystander: KeyPair
     """Another account, which is to be served all the while."""
 
     @property

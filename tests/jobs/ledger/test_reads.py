@@ -69,7 +69,7 @@ class TestPoll:
 
     def test_a_key_that_is_not_what_was_known_reads_nothing_and_does_not_count(self, ledger: Ledger) -> None:
         uid = ledger.submit(idempotency=KEY).uid
-        key = KnownKey(kind="key_pairs", name="k", version="v")
+        key = KnownKey(name="k", version="v")
         assert ledger.tasks.poll([uid], "alice", use=self.USE, key=key) == (Outlook(key_changed=True), ())
         assert ledger.tasks.poll_named(KEY.key, "alice", use=self.USE, key=key) == (
             Outlook(key_changed=True),

@@ -1,16 +1,15 @@
 -- needs: rate
 
--- Whether a key and its account are what was known of them.
+-- Whether a credential and its account are what was known of them.
 local function unchanged(entry)
-  local records = {key_pairs = key('key_pairs'), api_keys = key('api_keys')}
-  local key_record = redis.call('HGET', records[entry.kind], entry.key)
+  local key_record = redis.call('HGET', key('credentials'), entry.key)
   local account_record = redis.call('HGET', key('accounts'), args.account)
   return key_record and account_record and redis.sha1hex(key_record .. account_record) == entry.version
 end
 
 -- Counts a request of args.account, whatever becomes of it.
 --
---   entry    nil, or of a request that has not been counted: {rate}, and where its key was known {kind, key, version}
+--   entry    nil, or of a request that has not been counted: {rate}, and where its key was known {key, version}
 --            of what was known
 --
 -- Answers false or what `take` answers, and nil or why the request is refused: 'changed' where the key or its account is

@@ -17,7 +17,7 @@ from typing_extensions import override
 from werkzeug.test import TestResponse
 
 from cutgate.gateway import bodies
-from cutgate.gateway.accounts.api_keys import ApiKeys
+from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS
 from cutgate.gateway.runware.http.views import RunwareApi
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
@@ -81,7 +81,7 @@ def test_a_header_without_a_key_is_a_missing_key(service: Service, header: str) 
 def test_a_revoked_key_ends(service: Service) -> None:
     task = removal(deliveryMethod="async")
     service.result(task)
-    ApiKeys(service.accounts).revoke(service.api_key)
+    Credentials(service.accounts).revoke(service.api_key)
     assert service.error(poll(task), status=401)["code"] == "invalidApiKey"
 
 

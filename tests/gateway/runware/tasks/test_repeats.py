@@ -2,7 +2,7 @@
 
 import pytest
 
-from cutgate.gateway.accounts.api_keys import ApiKeys
+from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.jobs.errors import SourceUndecodable
 from tests.gateway import picture_files as pictures
 from tests.gateway.runware.service import (
@@ -75,7 +75,7 @@ def test_a_task_that_failed_validation_does_not_burn_its_uuid(service: Service) 
 def test_a_uuid_is_its_accounts_own(service: Service) -> None:
     task = removal(deliveryMethod="async")
     service.result(task)
-    other = ApiKeys(service.accounts).add("other").api_key
+    other = Credentials(service.accounts).add_api_key("other")
     assert service.error(poll(task), status=404, api_key=other)["code"] == "taskNotFound"
     service.result(task | {"outputFormat": "PNG"}, api_key=other)
 
@@ -83,7 +83,7 @@ def test_a_uuid_is_its_accounts_own(service: Service) -> None:
 def test_two_keys_of_an_account_share_its_tasks(service: Service) -> None:
     task = new_removal(deliveryMethod="async")
     service.result(task)
-    second = ApiKeys(service.accounts).add(ACCOUNT).api_key
+    second = Credentials(service.accounts).add_api_key(ACCOUNT)
     assert service.result(poll(task), api_key=second)["status"] == "processing"
 
 

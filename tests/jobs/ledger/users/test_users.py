@@ -12,7 +12,7 @@ from kombu.entity import Queue
 from redis import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 
-from cutgate.gateway.accounts.tables import ACCOUNTS, API_KEYS, PAIRS
+from cutgate.gateway.accounts.tables import ACCOUNTS, CREDENTIALS
 from cutgate.jobs.hints.queue import queue_name
 from cutgate.jobs.ledger.client import Json, Scripts, connect, script_texts
 from cutgate.jobs.ledger.keys import KEY_PREFIX
@@ -27,8 +27,8 @@ from tests.jobs.build import Ledger, new_task
 from tests.jobs.every_script import go_through_every_script
 from tests.servers.redis_server import redis_server
 
-SECRETS = (PAIRS, API_KEYS)
-TABLES = (*SECRETS, ACCOUNTS)
+SECRETS = (CREDENTIALS.name,)
+TABLES = (*SECRETS, ACCOUNTS.name)
 CALLERS_OWN = (f"{KEY_PREFIX}rate/x", f"{KEY_PREFIX}session:x", "somebody-elses")
 ADMINISTRATIVE = (
     *("ACL LIST", "CONFIG GET *", "KEYS *", "FLUSHALL", "FLUSHDB", "DEBUG JMAP", "SHUTDOWN NOSAVE", "MONITOR"),
@@ -43,7 +43,7 @@ ADMINISTRATIVE = (
     ),
     *("MIGRATE 127.0.0.1 1 x 0 1", "MODULE LIST", "CLIENT LIST", "CLIENT PAUSE 1", "ROLE"),
 )
-BEYOND_A_PART = ("SCAN 0", "RANDOMKEY", "DUMP {cutgate}:claims", "RENAME {cutgate}:key_pairs {cutgate}:claims")
+BEYOND_A_PART = ("SCAN 0", "RANDOMKEY", "DUMP {cutgate}:claims", "RENAME {cutgate}:credentials {cutgate}:claims")
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def test_a_part_reads_no_key_of_an_account_not_by_a_script_either(guarded: Guard
 
 
 def test_the_courier_alone_reads_accounts_and_writes_none(guarded: Guarded) -> None:
-    name = f"{KEY_PREFIX}{ACCOUNTS}"
+    name = f"{KEY_PREFIX}{ACCOUNTS.name}"
     assert is_refused(guarded.connect("worker"), "HGET", name, "name")
     courier = guarded.connect("courier")
     assert courier.hget(name, "name") == "record"

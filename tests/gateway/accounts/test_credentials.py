@@ -1,0 +1,330 @@
+"""Credentials: how key pairs and API keys are found, rotated and ended, and what lies in the table."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+
+from cutgate.gateway.accounts.accounts import Accounts
+from cutgate.gateway.accounts.credentials import MAX_LIVE_KEYS, Credential, Credentials, stored_name
+from cutgate.gateway.accounts.rates import KeyChanged, Rate, RequestLimits
+from cutgate.gateway.accounts.records import AccountError, CredentialRecord, Terms
+from cutgate.gateway.accounts.tables import CREDENTIALS, KeyTable
+from cutgate.jobs.errors import LedgerUnavailable
+from tests.fakes import ManualClock, failing
+from tests.gateway.harness import make_settings, there
+from tests.jobs.build import run_at_once
+from tests.ledgers import FreshLedger, fresh_key_table, stored_records
+
+
+def holder(credentials: Credentials, api_key: str) -> Credential | None:
+    return credentials.find_api_key(stored_name(api_key))
+
+
+def live_keys(credentials: Credentials) -> tuple[str, ...]:
+    """The private keys of the pair that is called `one`."""
+    return there(credentials.find_pair("one")).private_keys
+
+
+class TestPairs:
+    def test_one_is_found_again_and_an_account_may_have_several(self, credentials: Credentials) -> None:
+        first, second = credentials.add_pair("anna"), credentials.add_pair("anna")
+        assert first.public_key != second.public_key
+        assert first.private_key != second.private_key
+        for made in (first, second):
+            found = there(credentials.find_pair(made.public_key))
+            assert (found.account.name, found.name) == ("anna", made.public_key)
+            assert found.private_keys == (made.private_key,)
+
+    @pytest.mark.parametrize("public_key", ["nobody", "", "Ü", "a\nb", "x" * 129])
+    def test_unknown_ones(self, credentials: Credentials, public_key: str) -> None:
+        assert credentials.find_pair(public_key) is None
+
+    def test_a_public_key_is_never_given_twice(self, credentials: Credentials) -> None:
+        credentials.add_pair("anna", public_key="one", private_key="zwölf 12")
+        with pytest.raises(AccountError, match="taken"):
+            credentials.add_pair("bert", public_key="one", private_key="second")
+        assert there(credentials.find_pair("one")).account.name == "anna"
+        assert live_keys(credentials) == ("zwölf 12",)
+
+    @pytest.mark.parametrize("public_key", ["a b", "ü", "x" * 129, "cutgate_mine"])
+    def test_public_keys_that_are_refused(
+        self, credentials: Credentials, accounts: Accounts, public_key: str
+    ) -> None:
+        with pytest.raises(AccountError, match="public key"):
+            credentials.add_pair("anna", public_key=public_key, private_key="x")
+        assert accounts.all() == {}
+
+    def test_private_keys_lie_encrypted(self, credentials: Credentials, key_table: KeyTable) -> None:
+        made = [credentials.add_pair("anna", public_key=key, private_key="a secret") for key in ("one", "two")]
+        first, second = stored_records(key_table, CREDENTIALS).values()
+        assert json.loads(first)["private_keys"] != json.loads(second)["private_keys"]
+        found = [credentials.find_pair("one"), credentials.find_pair("one", known=True)]
+        assert "a secret" not in f"{first} {second} {(credentials, made, found, credentials._recent.get('one'))!r}"
+
+    def test_a_record_counts_for_its_own_public_key_and_master_key_only(
+        self, credentials: Credentials, key_table: KeyTable
+    ) -> None:
+        credentials.add_pair("anna", public_key="one", private_key="secret")
+        key_table.add(CREDENTIALS, "two", key_table.all(CREDENTIALS)["one"])
+        with pytest.raises(AccountError):
+            credentials.find_pair("two")
+        with pytest.raises(AccountError):
+            Credentials(Accounts(key_table, [b"\1" * 32])).find_pair("one")
+
+
+class TestRotation:
+    def test_both_keys_count_until_it_is_finished(self, credentials: Credentials, clock: ManualClock) -> None:
+        old, new = credentials.add_pair("anna", public_key="one"), credentials.rotate("one")
+        assert (new.account, new.public_key) == ("anna", "one")
+        assert new.private_key != old.private_key
+        clock.advance(seconds=10**9)
+        assert live_keys(credentials) == (old.private_key, new.private_key)
+        for _ in range(2):
+            credentials.finish_rotation("one")
+            assert live_keys(credentials) == (new.private_key,)
+
+    def test_a_grace_time_ends_the_old_key(self, credentials: Credentials, clock: ManualClock) -> None:
+        old, new = credentials.add_pair("anna", public_key="one"), credentials.rotate("one", grace_seconds=60)
+        clock.advance(seconds=59)
+        assert live_keys(credentials) == (old.private_key, new.private_key)
+        assert credentials.list()[0].private_key_count == 2
+        clock.advance(seconds=2)
+        assert live_keys(credentials) == (new.private_key,)
+        assert there(credentials.find_pair("one", known=True)).private_keys == (new.private_key,)
+        assert credentials.list()[0].private_key_count == 1
+
+    def test_a_later_grace_prolongs_no_earlier_one(self, credentials: Credentials, clock: ManualClock) -> None:
+        credentials.add_pair("anna", public_key="one")
+        second, third = (credentials.rotate("one", grace_seconds=seconds) for seconds in (60, 600))
+        clock.advance(seconds=61)
+        assert live_keys(credentials) == (second.private_key, third.private_key)
+
+    def test_live_keys_are_few(self, credentials: Credentials, clock: ManualClock) -> None:
+        credentials.add_pair("anna", public_key="one")
+        for _ in range(MAX_LIVE_KEYS - 1):
+            credentials.rotate("one", grace_seconds=60)
+        with pytest.raises(AccountError, match="finish"):
+            credentials.rotate("one")
+        assert len(live_keys(credentials)) == MAX_LIVE_KEYS
+        clock.advance(seconds=61)
+        credentials.rotate("one")
+
+    def test_rotations_at_once_lose_no_key(self, credentials: Credentials) -> None:
+        first = credentials.add_pair("anna", public_key="one")
+        made = run_at_once(2, lambda _: credentials.rotate("one").private_key)
+        assert set(live_keys(credentials)) == {first.private_key, *made}
+
+
+class TestApiKeys:
+    def test_one_is_found_again(self, credentials: Credentials) -> None:
+        api_key = credentials.add_api_key("anna", terms=Terms(price_credits=3))
+        assert re.fullmatch(r"cutgate_[A-Za-z0-9_-]{43}", api_key)
+        found = there(holder(credentials, api_key))
+        assert (found.account.name, found.account.terms) == ("anna", Terms(price_credits=3))
+        assert found.private_keys == ()
+
+    def test_only_a_hash_is_stored_and_nothing_shows_the_key(
+        self, credentials: Credentials, key_table: KeyTable
+    ) -> None:
+        api_key = credentials.add_api_key("anna")
+        ((name, record),) = stored_records(key_table, CREDENTIALS).items()
+        assert name == f"cutgate_{hashlib.sha256(api_key.encode()).hexdigest()}"
+        shown = repr((credentials, holder(credentials, api_key), credentials.list()))
+        assert api_key[16:] not in record + shown
+        # Nor does what is shown open anything.
+        for text in (api_key[:16], name, api_key[:-1], api_key + " "):
+            assert holder(credentials, text) is None
+            assert credentials.find_pair(text) is None
+
+    @pytest.mark.parametrize(
+        "api_key",
+        ["", "cutgate_", "cutgate_" + "A" * 43, "Ü", "a\0b", "\ud800", "x" * 100_000, "cutgate_*", "anna"],
+    )
+    def test_unknown_ones(self, credentials: Credentials, api_key: str) -> None:
+        credentials.add_api_key("anna")
+        assert holder(credentials, api_key) is None
+
+    def test_none_is_a_pair(self, credentials: Credentials) -> None:
+        pair, api_key = credentials.add_pair("anna"), credentials.add_api_key("anna")
+        assert holder(credentials, pair.public_key) is holder(credentials, pair.private_key) is None
+        assert credentials.find_pair(api_key) is None
+        for change in (credentials.rotate, credentials.finish_rotation):
+            with pytest.raises(AccountError, match="no such key pair"):
+                change(stored_name(api_key))
+
+    def test_keys_that_begin_alike_are_told_apart_by_the_whole(
+        self, credentials: Credentials, key_table: KeyTable
+    ) -> None:
+        api_key = credentials.add_api_key("anna")
+        key_table.add(CREDENTIALS, "another", *key_table.all(CREDENTIALS).values())
+        with pytest.raises(AccountError, match="several"):
+            credentials.revoke(api_key[:16])
+        assert holder(credentials, api_key) is not None
+        credentials.revoke(api_key)
+        assert key_table.all(CREDENTIALS)["another"].active
+
+    @pytest.mark.parametrize("key", ["cutgate_", "cutgate_12345678", "cutgate_" + "A" * 43])
+    def test_keys_to_revoke_that_are_not_there(self, credentials: Credentials, key: str) -> None:
+        credentials.add_api_key("anna")
+        with pytest.raises(AccountError, match="no such API key") as caught:
+            credentials.revoke(key)
+        assert "cutgate_" not in str(caught.value)
+
+
+def test_the_list_is_by_account_kind_and_age(credentials: Credentials, clock: ManualClock) -> None:
+    bert, young, old = credentials.add_api_key("bert"), *(credentials.add_api_key("anna") for _ in range(2))
+    clock.advance(seconds=-1)
+    older = credentials.add_api_key("anna")
+    for key in ("z", "a"):
+        credentials.add_pair("anna", public_key=key, private_key="secret")
+    listed = credentials.list()
+    assert [key.account for key in listed] == ["anna"] * 5 + ["bert"]
+    assert [key.public_key for key in listed] == ["a", "z", *[None] * 4]
+    api_keys = [older, *sorted((young, old)), bert]
+    assert [key.api_key for key in listed[2:]] == [api_key[:16] for api_key in api_keys]
+    assert "secret" not in repr(listed)
+
+
+class TestRevocation:
+    def test_a_pair_ends_at_once_in_every_process_and_for_good(
+        self, credentials: Credentials, key_table: KeyTable
+    ) -> None:
+        for key in ("one", "two"):
+            credentials.add_pair("anna", public_key=key)
+        elsewhere = Credentials(Accounts(key_table, [bytes(32)]))
+        assert elsewhere.find_pair("one") is not None
+        credentials.revoke("one")
+        assert elsewhere.find_pair("one") is None
+        assert elsewhere.find_pair("two") is not None
+        listed = {key.public_key: (key.active, key.private_key_count) for key in credentials.list()}
+        assert listed == {"one": (False, 0), "two": (True, 1)}
+        assert key_table.all(CREDENTIALS)["one"].private_keys == ()
+        for change in (credentials.revoke, credentials.rotate, credentials.finish_rotation):
+            with pytest.raises(AccountError, match="revoked"):
+                change("one")
+            with pytest.raises(AccountError, match="no such key pair"):
+                change("nobody")
+        with pytest.raises(AccountError, match="taken"):
+            credentials.add_pair("anna", public_key="one", private_key="x")
+
+    @pytest.mark.parametrize("characters", [16, None])
+    def test_an_api_key_ends_at_once_in_every_process(
+        self, credentials: Credentials, key_table: KeyTable, characters: int | None
+    ) -> None:
+        first, second = (credentials.add_api_key("anna") for _ in range(2))
+        elsewhere = Credentials(Accounts(key_table, [bytes(32)]))
+        ended = credentials.revoke(first[:characters])
+        assert (ended.account, ended.api_key, ended.active) == ("anna", first[:16], False)
+        assert holder(elsewhere, first) is None
+        assert holder(elsewhere, second) is not None
+        assert {key.api_key: key.active for key in credentials.list()} == {first[:16]: False, second[:16]: True}
+        with pytest.raises(AccountError, match="the API key is revoked"):
+            credentials.revoke(first)
+
+
+def test_both_kinds_belong_to_one_account(accounts: Accounts, credentials: Credentials) -> None:
+    pair, one, two = credentials.add_pair("anna"), *(credentials.add_api_key("anna") for _ in range(2))
+    accounts.change("anna", terms=Terms(queue_cap=7))
+    found = [credentials.find_pair(pair.public_key), holder(credentials, one), holder(credentials, two)]
+    facts = [(there(key).account.name, there(key).account.terms) for key in found]
+    assert facts == [("anna", Terms(queue_cap=7))] * 3
+    accounts.change("anna", active=False)
+    assert [credentials.find_pair(pair.public_key), holder(credentials, one)] == [None, None]
+    assert not any(key.active for key in credentials.list())
+
+
+@pytest.mark.parametrize("is_pair", [True, False])
+def test_one_without_its_account_does_not_count(
+    credentials: Credentials, key_table: KeyTable, *, is_pair: bool
+) -> None:
+    name = credentials.add_pair("anna").public_key if is_pair else stored_name(credentials.add_api_key("anna"))
+    key_table.change(CREDENTIALS, name, lambda record: record.model_copy(update={"account": "bert"}), missing="")
+    assert credentials.find_pair(name) is credentials.find_api_key(name) is None
+
+
+class TestMemory:
+    """What a process remembers; the ledger confirms it with the first thing that it is asked."""
+
+    @pytest.fixture
+    def limits(self, ledger: FreshLedger) -> RequestLimits:
+        return RequestLimits(ledger, make_settings(polls_per_second=1_000))
+
+    @pytest.fixture(params=["pair", "API key"])
+    def name(self, credentials: Credentials, request: pytest.FixtureRequest) -> str:
+        is_pair = request.param == "pair"
+        name = credentials.add_pair("one").public_key if is_pair else stored_name(credentials.add_api_key("one"))
+        assert there(credentials.find_api_key(name, known=True)).known_key is None, "it was read right now"
+        return name
+
+    def counted(self, limits: RequestLimits, found: Credential) -> bool:
+        """Whether the ledger agrees with what is known, and counts the request."""
+        entry = limits.entry(found, Rate.POLL)
+        try:
+            limits.count(entry)
+        except KeyChanged:
+            assert entry.allowance is None
+            return False
+        return True
+
+    def test_it_is_confirmed_without_being_read(
+        self, credentials: Credentials, name: str, limits: RequestLimits, key_table: KeyTable
+    ) -> None:
+        failing(key_table, read_credential=LedgerUnavailable("read all the same"))
+        assert self.counted(limits, there(credentials.find_api_key(name, known=True)))
+
+    def test_it_is_decoded_once_for_as_long_as_the_records_stay(
+        self, accounts: Accounts, credentials: Credentials, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        decoded: list[str] = []
+        decode: Callable[[str], CredentialRecord] = CredentialRecord.model_validate_json
+
+        def counted(text: str) -> CredentialRecord:
+            decoded.append(text)
+            return decode(text)
+
+        monkeypatch.setattr(CredentialRecord, "model_validate_json", counted)
+        found = [there(credentials.find_api_key(name)) for _ in range(3)]
+        assert (found[1:], decoded) == ([found[0]] * 2, [])
+        accounts.change("one", terms=Terms(queue_cap=7))
+        assert there(credentials.find_api_key(name)).account.terms == Terms(queue_cap=7)
+        assert len(decoded) == 1
+
+    @pytest.mark.parametrize("change", ["revoked", "account suspended", "terms", "all records gone"])
+    def test_a_change_counts_at_once_in_every_process(
+        self,
+        credentials: Credentials,
+        accounts: Accounts,
+        name: str,
+        limits: RequestLimits,
+        ledger: FreshLedger,
+        change: str,
+    ) -> None:
+        table = fresh_key_table(ledger.key_prefix)
+        match change:
+            case "revoked":
+                table.change(
+                    CREDENTIALS, name, lambda record: record.model_copy(update={"active": False}), missing=""
+                )
+            case "account suspended":
+                accounts.change("one", active=False)
+            case "terms":
+                accounts.change("one", terms=Terms(price_credits=7))
+            case _:
+                ledger.database.client.delete(f"{ledger.key_prefix}credentials")
+        assert not self.counted(limits, there(credentials.find_api_key(name, known=True)))
+        found = credentials.find_api_key(name)
+        assert (found is None) == (change != "terms")
+        if found is not None:
+            assert self.counted(limits, there(credentials.find_api_key(name, known=True)))
+
+    def test_a_rotation_counts_at_once(
+        self, credentials: Credentials, limits: RequestLimits, ledger: FreshLedger
+    ) -> None:
+        old = credentials.add_pair("anna", public_key="one")
+        credentials.find_pair("one")
+        new = Credentials(Accounts(fresh_key_table(ledger.key_prefix), [bytes(32)])).rotate("one")
+        assert not self.counted(limits, there(credentials.find_pair("one", known=True)))
+        assert live_keys(credentials) == (old.private_key, new.private_key)
