@@ -44,6 +44,7 @@ def misbehave(value: bytes) -> None:
         raise ValueError("told")
 
 
+@pytest.mark.long
 def test_what_raises_dies_or_takes_memory_is_found_and_the_rest_goes_on() -> None:
     trial = Trial(name="harm", make=make_number, enter=misbehave, refusals=(ValueError,))
     findings = Findings()

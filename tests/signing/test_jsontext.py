@@ -116,6 +116,15 @@ def test_duplicate_name_at_any_depth(body: str) -> None:
     assert caught.value.name == "a"
 
 
+@pytest.mark.parametrize("name", ["\ud800" * 1000, "行" * 1000, "\n" * 1000])
+def test_message_of_a_hostile_name_is_short_and_ascii(name: str) -> None:
+    error = DuplicateName(name)
+    assert error.name == name
+    assert str(error).isascii()
+    assert str(error).isprintable()
+    assert len(str(error)) < 500
+
+
 def test_equal_names_in_different_objects_are_no_duplicates() -> None:
     assert parse_body('{"a": {"a": [{"a": true}, {"a": false}]}}') == {"a": {"a": [{"a": True}, {"a": False}]}}
 
