@@ -107,7 +107,7 @@ def test_a_burial_waits_for_the_ledger(stage: Stage, monkeypatch: pytest.MonkeyP
     with stage.parent:
         stage.parent.ready()
         monkeypatch.undo()
-        eventually(lambda: stage.item().state is ItemState.QUEUED, seconds=5)
+        eventually(lambda: stage.item().state is ItemState.QUEUED)
         assert stage.item().attempts == 1
 
 
