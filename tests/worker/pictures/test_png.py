@@ -1,3 +1,5 @@
+"""Writing a PNG in bands: the bytes of the file, its size, the threads that share it."""
+
 import io
 import threading
 import zlib
