@@ -14,6 +14,8 @@ from typing import Any, Self
 
 from typing_extensions import override
 
+from tests.servers.relay import served
+
 Script = Callable[["Visit"], None]
 
 
@@ -85,6 +87,11 @@ class OutsideServer(ThreadingHTTPServer):
         return self
 
     @override
+    def shutdown(self) -> None:
+        self.stopping.set()
+        super().shutdown()
+
+    @override
     def get_request(self) -> tuple[Any, Any]:
         plain, address = super().get_request()
         if self._tls is None:
@@ -100,17 +107,7 @@ class OutsideServer(ThreadingHTTPServer):
         return f"{scheme}://{host or self.host}:{self.port}{path}"
 
 
-@contextmanager
-def serving(server: OutsideServer) -> Iterator[OutsideServer]:
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.stopping.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+serving = served
 
 
 def picture(data: bytes, media_type: str = "image/png") -> Script:

@@ -1,4 +1,4 @@
-"""The courier as a process: within a whole stack, and alone with its ledger's server."""
+"""The courier as a process, alone with its ledger's server."""
 
 import os
 import signal
@@ -17,17 +17,12 @@ from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.observe.alive import AliveFile
 from cutgate.jobs.record import Delivery, DeliveryKind, ItemState, NewTask
-from cutgate.jobs.spec import CutoutSpec
-from cutgate.local.data_folder import DataDir
-from cutgate.local.parts import server_url
-from tests.courier.outside import OutsideServer, Visit, picture, redirect, serving
+from tests.courier.outside import OutsideServer, Visit, picture, serving
 from tests.courier.parts import confirm
 from tests.gateway.harness import MASTER_KEY, make_settings
 from tests.gateway.picture_files import png
 from tests.jobs.build import Ledger
-from tests.pictures.tiny_network import write_tiny_model
-from tests.servers.stack import ROOT, cutgate_up
-from tests.servers.tls import write_certificates
+from tests.servers.stack import ROOT
 from tests.waiting import eventually
 
 HERE = "127.0.0.1"
@@ -36,54 +31,6 @@ ACCOUNT = "alice"
 
 def wait_for(ledger: Ledger, task: NewTask, state: ItemState) -> None:
     eventually(lambda: ledger.task(task.uid).items[0].state is state, 60, say=lambda: ledger.task(task.uid))
-
-
-def test_a_whole_stack_fetches_cuts_out_and_tells_of_it(tmp_path: Path) -> None:
-    (tmp_path / "models").mkdir()
-    model = write_tiny_model(tmp_path / "models")
-    authority, certificate, key = write_certificates(tmp_path)
-    astronaut = (ROOT / "examples" / "astronaut.jpg").read_bytes()
-    scripts = {
-        "/start": redirect("/astronaut.jpg?signed=secret"),
-        "/astronaut.jpg": picture(astronaut, "image/jpeg"),
-        "/hook": confirm,
-        "/put": confirm,
-    }
-    with serving(OutsideServer(HERE, scripts).with_tls(certificate, key)) as server:
-        environment = {
-            "CUTGATE_MODEL": model,
-            "CUTGATE_MODELS_DIR": str(tmp_path / "models"),
-            "CUTGATE_CACHE_DIR": str(tmp_path / "graphs"),
-            "CUTGATE_COURIER_ALLOWED_NETWORKS": HERE,
-            "CUTGATE_COURIER_PORTS": f"443,{server.port}",
-            "CUTGATE_PUBLIC_URL": "",
-            "SSL_CERT_FILE": str(authority),
-        }
-        with cutgate_up(tmp_path / "data", **environment) as stack:
-            data = DataDir(stack.data)
-            facts = data.running()
-            assert facts is not None
-            assert facts.redis_socket is not None
-            with connect(server_url(data, Path(facts.redis_socket), "gateway")) as client:
-                ledger = Ledger(client)
-                deliveries = (
-                    Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook?key=secret", scheme="https")),
-                    Delivery(kind=DeliveryKind.UPLOAD, url=server.url("/put?key=secret", scheme="https")),
-                )
-                task = ledger.submit(
-                    source_url=server.url("/start", scheme="https"),
-                    deliveries=deliveries,
-                    origin="RemoveBackground",
-                    spec=CutoutSpec(model=model),
-                )
-                wait_for(ledger, task, ItemState.DONE)
-                eventually(lambda: len(server.requests) == 4)
-        said = (stack.data / "cutgate.log").read_text(encoding="utf-8")
-    by_path = {request.path: request for request in server.requests}
-    assert b'"Status": "Finished"' in by_path["/hook?key=secret"].body
-    assert by_path["/put?key=secret"].body.startswith(b"\x89PNG")
-    assert "courier  |" in said
-    assert "secret" not in said
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from tests.fakes import MemoryBlobStore
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
 from tests.gateway.picture_files import png
 from tests.ledgers import FreshLedger, fresh_key_table, fresh_presence
+from tests.servers.relay import served as in_thread
 
 
 @dataclass(frozen=True)
@@ -74,16 +75,9 @@ def served(blobs: BlobStore, **changes: Any) -> Iterator[Service]:
         presence=fresh_presence(),
         blobs=blobs,
     )
-    server = make_server("127.0.0.1", 0, gateway.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        with capture_logs():  # else the gateway's lines would stand among the command's, in one process
-            yield Service(f"http://127.0.0.1:{server.server_port}", gateway)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    # Else the gateway's lines would stand among the command's, in one process.
+    with in_thread(make_server("127.0.0.1", 0, gateway.app, threaded=True)) as server, capture_logs():
+        yield Service(f"http://127.0.0.1:{server.server_port}", gateway)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A whole stack whose parts are users of their own in the ledger's server: it works, and gives nothing away."""
+"""A whole stack with every kind of errand: each part is a user of its own in the ledger's server, and it works."""
 
 import base64
 import os
@@ -21,16 +21,20 @@ from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.local.data_folder import DataDir
 from cutgate.local.parts import server_url
-from tests.courier.outside import OutsideServer, picture, serving
+from tests.courier.outside import OutsideServer, picture, redirect, serving
 from tests.courier.parts import confirm
-from tests.gateway.runware.service import new_uuid, removal
+from tests.gateway.runware.service import new_removal, upload
 from tests.pictures.tiny_network import tiny_environment
 from tests.servers.stack import ROOT, LiveStack, cutgate_up
+from tests.servers.tls import write_certificates
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
 HERE = "127.0.0.1"
 PHOTO = ROOT / "examples" / "coffee.jpg"
+PNG = b"\x89PNG"
+TOKEN = "t0k3n-0f-4n-4ddr355"
+HOOK = f"/hook?{TOKEN}"
 
 
 @dataclass(frozen=True)
@@ -63,15 +67,23 @@ class Stack:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
-    scripts = {"/photo.jpg": picture(PHOTO.read_bytes(), "image/jpeg"), "/hook": confirm}
-    with serving(OutsideServer(HERE, scripts)) as outside:
+    authority, certificate, key = write_certificates(folder)
+    scripts = {
+        "/start": redirect(f"/photo.jpg?{TOKEN}"),
+        "/photo.jpg": picture(PHOTO.read_bytes(), "image/jpeg"),
+        "/hook": confirm,
+        "/put": confirm,
+    }
+    with serving(OutsideServer(HERE, scripts).with_tls(certificate, key)) as outside:
         environment = {
             **tiny_environment(folder),
             "CUTGATE_COURIER_ALLOWED_NETWORKS": HERE,
-            "CUTGATE_COURIER_PORTS": str(outside.port),
+            "CUTGATE_COURIER_PORTS": f"443,{outside.port}",
+            "CUTGATE_PUBLIC_URL": "",
+            "SSL_CERT_FILE": str(authority),
         }
         with cutgate_up(folder / "data", **environment) as live:
-            shown = live.keys("account", "first", "--callback-url", outside.url("/hook"))
+            shown = live.keys("account", "first", "--callback-url", outside.url(HOOK, scheme="https"))
             yield Stack(live, outside, shown["callback_secret"])
 
 
@@ -91,28 +103,34 @@ def test_jobs_callbacks_and_a_lost_worker_go_well_and_nothing_is_refused(stack: 
     with stack.server("operator") as operator:
         operator.acl_log_reset()
     api_key = stack.live.keys("add", "--api-key", "--name", "first")["api_key"]
-    photo = stack.outside.url("/photo.jpg")
+    photo = stack.outside.url("/start", scheme="https")
+    put = stack.outside.url(f"/put?{TOKEN}", scheme="https")
     with stack.live.client() as client:
         job = client.remove_background(PHOTO)
         job.wait(timeout_seconds=60)
-        assert job.result().startswith(b"\x89PNG")
-        upload = {"taskType": "imageUpload", "taskUUID": new_uuid(), "image": photo}
+        assert job.result().startswith(PNG)
         answers = httpx.post(
             f"{stack.live.url}/v1",
             headers={"Authorization": f"Bearer {api_key}"},
-            json=[upload, removal(photo)],
+            json=[upload(photo), new_removal(photo, uploadEndpoint=put, outputFormat="PNG")],
             timeout=60,
         ).json()["data"]
-        assert {answer["taskType"] for answer in answers} == {"imageUpload", "imageBackgroundRemoval"}
+        assert {answer["taskType"] for answer in answers} == {"imageUpload", "removeBackground"}
         child = child_of(set(stack.processes("cutgate.worker", "run")))
         assert child is not None
         os.kill(child, signal.SIGKILL)
         job = client.remove_background(PHOTO)
         job.wait(timeout_seconds=60)
-    eventually(lambda: len([one for one in stack.outside.requests if one.path == "/hook"]) >= 2, 30)
-    hook = next(one for one in stack.outside.requests if one.path == "/hook")
-    Webhook(stack.callback_secret).verify(hook.body, {name.lower(): text for name, text in hook.headers.items()})
+    sent = stack.outside.requests
+    eventually(
+        lambda: {one.method for one in sent} >= {"POST", "PUT"} and any(b"Status" in one.body for one in sent)
+    )
+    entries = [Webhook(stack.callback_secret).verify(one.body, one.headers) for one in sent if one.path == HOOK]
+    assert {entry["Status"] for entry in entries if "Status" in entry} == {"Finished"}
+    assert [one.body[:4] for one in sent if one.path == f"/put?{TOKEN}"] == [PNG]
     said = (stack.live.data / "cutgate.log").read_text(encoding="utf-8")
+    assert "courier  |" in said
+    assert TOKEN not in said
     assert not [line for line in said.splitlines() if "NOPERM" in line or "Permission" in line or "ACL" in line]
     with stack.server("operator") as operator:
         assert operator.acl_log() == []

@@ -11,7 +11,7 @@ import pytest
 
 from tests.gateway.picture_files import png
 from tests.pictures.tiny_network import tiny_environment
-from tests.servers.stack import LiveStack, cutgate_up
+from tests.servers.stack import ROOT, LiveStack, cutgate_up
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
@@ -65,3 +65,15 @@ def test_both_work_and_one_that_is_killed_comes_back(two_workers: LiveStack) -> 
     eventually(lambda: len(worker_pids(two_workers)) == 2 and len(two_workers.workers()) == 2, 60)
     assert len(worker_pids(two_workers) & before) == 1
     do_jobs(two_workers)
+
+
+@pytest.mark.needs("gpu")
+def test_a_worker_does_a_job_on_the_gpu(tmp_path: Path, weights_dir: Path) -> None:
+    with cutgate_up(tmp_path, CUTGATE_DEVICE="gpu", CUTGATE_MODELS_DIR=str(weights_dir)) as live:
+        (worker,) = live.workers()
+        assert worker["provider"] == "CUDAExecutionProvider"
+        with live.client() as client:
+            job = client.remove_background(ROOT / "examples" / "coffee.jpg")
+            job.wait(timeout_seconds=60)
+            job.save(tmp_path / "coffee.png")
+    assert (tmp_path / "coffee.png").read_bytes().startswith(b"\x89PNG")

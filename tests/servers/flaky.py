@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 
+from tests.servers.relay import served
+
 
 class Fault(Enum):
     NONE = auto()
@@ -96,12 +98,5 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def flaky(upstream: str, faults: Iterable[Fault] = MIXED) -> Iterator[FlakyProxy]:
-    with FlakyProxy(upstream, faults) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield proxy
-        finally:
-            proxy.shutdown()
-            thread.join()
-            proxy.upstream.close()
+    with served(FlakyProxy(upstream, faults)) as proxy, proxy.upstream:
+        yield proxy

@@ -49,6 +49,11 @@ class Relay(socketserver.ThreadingTCPServer):
         return True
 
     @override
+    def shutdown(self) -> None:
+        self.stopping.set()
+        super().shutdown()
+
+    @override
     def handle_error(self, request: object, client_address: object) -> None:
         """Keep silent about connections that break: that is what relays are for."""
         if not isinstance(sys.exception(), OSError):
@@ -109,7 +114,7 @@ def _family(address: Address) -> socket.AddressFamily:
     return socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
 
 
-R = TypeVar("R", bound=Relay)
+S = TypeVar("S", bound=socketserver.BaseServer)
 
 
 @contextmanager
@@ -133,13 +138,13 @@ def lossy_relay(redis_url: str) -> Iterator[LossyRelay]:
 
 
 @contextmanager
-def served(relay: R) -> Iterator[R]:
-    with relay:
-        thread = threading.Thread(target=relay.serve_forever, args=[_LOOK_SECONDS])
+def served(server: S) -> Iterator[S]:
+    """Run any server in a thread as long as the block lasts."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, args=[_LOOK_SECONDS])
         thread.start()
         try:
-            yield relay
+            yield server
         finally:
-            relay.stopping.set()
-            relay.shutdown()
+            server.shutdown()
             thread.join()

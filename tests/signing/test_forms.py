@@ -90,7 +90,7 @@ def test_too_many_fields() -> None:
     assert caught.value.limit == MAX_VALUES
 
 
-@pytest.mark.parametrize("part", [b"%41", b"A", b"+", b"AAAA%2B"])
+@pytest.mark.parametrize("part", [b"%41", b"A", b"+"])
 def test_a_large_form_takes_twice_its_size(part: bytes) -> None:
     count = 4 * 2**20 // len(part)
     body = b"a=" + part * count

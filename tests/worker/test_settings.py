@@ -1,3 +1,5 @@
+"""The worker's settings: folders, threads, what a GPU or a container changes, problems named at once."""
+
 import base64
 from pathlib import Path
 

@@ -11,10 +11,37 @@ from playwright.sync_api import Browser, Locator, Route, expect
 
 from tests.browser.page.conftest import link, picture
 from tests.browser.test_keyboard import NAMELESS
-from tests.browser.test_looks import CONTRAST, OVERFLOW_PX
 from tests.browser.visitor import CUT_MS, WIDE, Visitor, bodies_of, visiting
 from tests.servers.stack import LiveStack
 
+OVERFLOW_PX = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+CONTRAST = """
+() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const luminance = (colour) => {
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b] = Array.from(canvas.getImageData(0, 0, 1, 1).data, (value) => {
+      const part = value / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ratio = (front, back) => {
+    const [dark, bright] = [luminance(front), luminance(back)].sort((one, other) => one - other);
+    return (bright + 0.05) / (dark + 0.05);
+  };
+  const groundOf = (element) => {
+    const colour = getComputedStyle(element).backgroundColor;
+    return colour === "rgba(0, 0, 0, 0)" && element.parentElement ? groundOf(element.parentElement) : colour;
+  };
+  const texts = "h1, label, legend, .hint, .status, .chip, .problem *, summary, button, a, .show *, .unapplied";
+  return [...document.querySelectorAll(texts)]
+    .filter((found) => found.checkVisibility() && !found.disabled && found.innerText.trim())
+    .map((found) => [found.innerText.slice(0, 30), ratio(getComputedStyle(found).color, groundOf(found))])
+    .filter(([, found]) => found < 4.5);
+}
+"""
 WATCH = """
 () => {
   window.mostAtWork = 0;
@@ -105,12 +132,16 @@ def test_many_photos_fit_and_can_be_read(
 ) -> None:
     with visiting(browser, metered_stack, size=size, color_scheme=scheme) as visitor:
         visitor.open(link(metered_stack))
+        assert visitor.page.evaluate(OVERFLOW_PX) <= 0
+        visitor.type_keys()
         discs = [picture(tmp_path / f"{number}.png") for number in range(12)]
         put_in(visitor, picture(tmp_path / "wall.png", disc=None), *discs)
+        visitor.by_id("box-toggle").click()
         visitor.by_id("run").click()
         expect(visitor.by_id("status")).to_contain_text("Done", timeout=CUT_MS)
         expect(visitor.by_id("problem-title")).to_have_text("No subject was found")
         visitor.slide("erode", 3)
+        visitor.by_id("request").locator("summary").click()
         assert visitor.page.evaluate(OVERFLOW_PX) <= 0
         assert visitor.page.evaluate(CONTRAST) == []
         assert visitor.page.evaluate(NAMELESS) == []
@@ -212,16 +243,6 @@ def test_photos_are_cut_out_at_once_where_that_costs_nothing(guest: Visitor, tmp
     expect(thumb(guest, "two.png")).to_have_attribute("aria-label", "two.png: Done", timeout=CUT_MS)
     expect(thumb(guest, "one.png")).to_have_attribute("aria-label", "one.png: Changed")
     assert sum('"RemoveBackground"' in body for body in sent()) == 2
-
-
-def test_photos_of_an_account_that_pays_wait_for_the_button(visitor: Visitor, tmp_path: Path) -> None:
-    sent = bodies_of(visitor)
-    visitor.choose(picture(tmp_path / "one.png"))
-    visitor.cut_out()
-    visitor.choose(picture(tmp_path / "two.png"))
-    expect(visitor.by_id("run")).to_have_text("Cut out")
-    expect(visitor.by_id("run")).to_be_enabled()
-    assert sum('"RemoveBackground"' in body for body in sent()) == 1
 
 
 def test_keys_that_are_typed_anew_are_not_known_to_be_free(guest: Visitor, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from typing import Final
 from PIL import Image
 from typing_extensions import override
 
+from tests.servers.relay import served
+
 _PAUSE_SECONDS: Final = 0.1
 """Before each answer: time in which faults meet the fetch."""
 _SIDE_PX: Final = 16
@@ -18,14 +20,8 @@ _SIDE_PX: Final = 16
 @contextmanager
 def backgrounds() -> Iterator[str]:
     """Serve as long as the block lasts; the server's URL."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(ThreadingHTTPServer(("127.0.0.1", 0), _Handler)) as server:
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 class _Handler(BaseHTTPRequestHandler):

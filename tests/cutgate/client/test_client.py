@@ -72,14 +72,6 @@ def test_a_file_is_not_named_for_another_format(service: Service, tmp_path: Path
         assert job.save(tmp_path / "out.png").read_bytes() == png()
 
 
-@pytest.mark.parametrize(
-    ("picture", "said"), [(17, "int is no picture"), (io.StringIO("text"), "was opened for text")]
-)
-def test_what_is_no_picture_is_not_handed_in(service: Service, picture: Any, said: str) -> None:
-    with service.client() as client, pytest.raises(TypeError, match=said):
-        client.remove_background(picture)
-
-
 def test_a_pillow_picture_and_an_array_are_handed_in_as_files(service: Service) -> None:
     levels = np.random.default_rng(5).integers(0, 256, (9, 14, 3), np.uint8)
     with service.client() as client:

@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -108,16 +107,6 @@ def test_much_output_does_not_block(supervisor: Supervisor, lines: Lines, tmp_pa
     assert supervisor.last_lines("talker")[-2:] == ("end", "started")
 
 
-def test_a_death_during_the_start_shows_the_last_lines(supervisor: Supervisor, tmp_path: Path) -> None:
-    supervisor.start(program("sleeper", SLEEP, tmp_path), program("dier", DIE, tmp_path))
-    eventually(lambda: len(pids(tmp_path)) == 2)
-    dier = supervisor.pids["dier"]
-    eventually(lambda: not lives(dier))
-    with pytest.raises(StartFailed, match="exit code 3") as caught:
-        supervisor.check()
-    assert (caught.value.name, caught.value.log_lines) == ("dier", ("about to die",))
-
-
 def test_a_program_that_is_not_there_is_an_error(supervisor: Supervisor) -> None:
     with pytest.raises(StartFailed, match="no-such-program"):
         supervisor.start(Program(name="ghost", arguments=("/no-such-program",), environment={}))
@@ -155,44 +144,6 @@ def test_the_last_wave_stops_first(supervisor: Supervisor, tmp_path: Path) -> No
     eventually(lambda: all((tmp_path / wave / "ready").exists() for wave in "12"))
     supervisor.stop()
     assert order.read_text() == "21"
-
-
-SUPERVISE = """
-import logging, pathlib, sys, time
-from cutgate.local.supervisor import Supervisor
-from tests.cutgate.processes import PARENT, SLEEP, program
-folder = pathlib.Path(sys.argv[1])
-supervisor = Supervisor(logging.Logger("test"))
-supervisor.start(program("parent", PARENT, folder), program("sleeper", SLEEP, folder))
-supervisor.keep_alive()
-print(supervisor._guard.pid, flush=True)
-time.sleep(600)
-"""
-
-
-@pytest.fixture
-def supervised(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int, Path]]:
-    """A process with a supervisor, the id of its guard, and the folder where its processes announce themselves."""
-    folder = tmp_path / "pids"
-    folder.mkdir()
-    command = [sys.executable, "-c", SUPERVISE, str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        guard = int(process.stdout.readline())
-        eventually(lambda: len(pids(folder)) == 3)
-        yield process, guard, folder
-        process.kill()
-    eventually(lambda: not any(lives(pid) for pid in pids(folder)))
-
-
-def test_when_the_supervisor_is_killed_nobody_is_left(
-    supervised: tuple[subprocess.Popen[str], int, Path],
-) -> None:
-    process, guard, folder = supervised
-    process.kill()
-    process.wait()
-    eventually(lambda: not any(lives(pid) for pid in pids(folder)))
-    eventually(lambda: not lives(guard))
 
 
 def test_without_its_guard_a_supervisor_still_stops_all(supervisor: Supervisor, tmp_path: Path) -> None:

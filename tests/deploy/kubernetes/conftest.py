@@ -1,21 +1,14 @@
-"""Every overlay, built once."""
-
-from pathlib import Path
+"""Fixtures: every overlay, built once."""
 
 import pytest
 
-from tests.deploy.kubernetes.installation import NAMES, Installation, build_all, copy_with_secrets
+from tests.deploy.kubernetes.installation import NAMES, Installation, built, copy_with_secrets
 
 
 @pytest.fixture(scope="session")
-def kustomizations(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of deploy/kubernetes that can be built."""
-    return copy_with_secrets(tmp_path_factory.mktemp("deploy"))
-
-
-@pytest.fixture(scope="session")
-def installations(kustomizations: Path) -> dict[str, Installation]:
-    return build_all(kustomizations)
+def installations(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Installation]:
+    copied = copy_with_secrets(tmp_path_factory.mktemp("deploy"))
+    return {name: built(copied, name) for name in NAMES}
 
 
 @pytest.fixture(params=NAMES)

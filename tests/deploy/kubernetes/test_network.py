@@ -9,8 +9,9 @@ import yaml
 
 from cutgate.courier.addresses import why_not_public
 from cutgate.courier.settings import CourierSettings
-from tests.deploy.kubernetes.installation import PARTS, ROOT, Installation, fields_of, labels_of, selects
-from tests.deploy.kubernetes.kustomize import Object
+from tests.deploy.kubernetes.installation import PARTS, ROOT, Installation, Object, fields_of, labels_of, selects
+
+pytestmark = pytest.mark.needs("kubectl")
 
 PRIVATE = (
     *("10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "168.63.129.16"),

@@ -7,22 +7,37 @@ import tomllib
 import jsonschema
 import kubernetes_validate
 import pytest
+import yaml
 
 from tests.deploy.kubernetes.installation import (
+    ELSEWHERE,
     NAMES,
     PARTS,
     ROOT,
     Installation,
+    Object,
     composed_services,
     fields_of,
+    identity,
     labels_of,
     selects,
 )
-from tests.deploy.kubernetes.kustomize import Object, identity
+
+pytestmark = pytest.mark.needs("kubectl")
 
 OLDEST = "1.30"
 """The first Kubernetes in which a pod may sleep before it stops."""
 SECURE = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+
+
+def test_every_folder_is_built_here_and_on_the_page() -> None:
+    deploy, page = ROOT / "deploy" / "kubernetes", (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+    folders = {file.parent.relative_to(deploy) for file in deploy.rglob("kustomization.yaml")}
+    assert {f"`{folder}`" for folder in folders} <= set(re.findall(r"`[^`\n]+`", page))
+    assert {folder.name for folder in folders if folder.parts[0] == "overlays"} | {"elsewhere"} == set(NAMES)
+    overlays = [file.read_text(encoding="utf-8") for file in deploy.glob("overlays/*/kustomization.yaml")]
+    used = " ".join([*overlays, yaml.safe_dump(ELSEWHERE)]).split()
+    assert {f"../../{folder}" for folder in folders if folder.parts[0] == "components"} <= set(used)
 
 
 @pytest.mark.parametrize("version", [OLDEST, kubernetes_validate.latest_version()])

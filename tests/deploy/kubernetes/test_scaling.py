@@ -9,12 +9,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cutgate.jobs.observe.metric_names import METRICS, Kind, Part
 from cutgate.jobs.spec import CutoutSpec, Precision, lane_of
-from tests.deploy.kubernetes.installation import Installation
-from tests.deploy.kubernetes.kustomize import Object
+from tests.deploy.kubernetes.installation import Installation, Object
 from tests.servers.scrapes import scrape
 from tests.servers.stack import LiveStack
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.needs("kubectl")]
 
 
 @pytest.fixture(params=["production", "production-gpu"])

@@ -18,6 +18,8 @@ from cutgate.worker.settings import WorkerSettings
 from tests.deploy.kubernetes.installation import PARTS, SECRETS, Installation, fields_of
 from tests.servers.stack import LiveStack
 
+pytestmark = pytest.mark.needs("kubectl")
+
 KINDS: dict[str, type[BaseSettings]] = {
     "gateway": GatewaySettings,
     "courier": CourierSettings,

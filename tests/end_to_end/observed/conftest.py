@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.end_to_end.observed.callers import call_picpik, call_runware, speak_runware
+from tests.end_to_end.observed.callers import REQUEST_UUID, call_picpik, call_runware, speak_runware
 from tests.end_to_end.observed.observation import Observed, observing
 
 
@@ -21,6 +21,7 @@ def worked(observed: Observed) -> Observed:
     call_runware(observed)
     speak_runware(observed)
     observed.wait_for("fetch_failed")
-    observed.wait_for("delivered", errand="callback", account="first")
+    for event in ("request", "item_done", "delivered"):
+        observed.wait_for(event, request_uuid=REQUEST_UUID)
     observed.wait_for("delivered", errand="upload", account="shop")
     return observed

@@ -33,7 +33,7 @@ class Observed:
 
     def lines(self) -> list[tuple[str, dict[str, Any]]]:
         """Every line of the service's own processes, with the name of the process; each must be JSON."""
-        text = (self.stack.data / "cutgate.log").read_text(encoding="utf-8")
+        text = (self.stack.data / "cutgate.log").read_text(encoding="utf-8").rpartition("\n")[0]
         relayed = re.findall(r"^\S+ (gateway|courier|worker-1) +\| (.*)$", text, re.MULTILINE)
         return [(part, json.loads(line)) for part, line in relayed]
 

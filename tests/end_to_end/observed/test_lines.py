@@ -13,6 +13,7 @@ import pytest
 from tests.end_to_end.observed.callers import BROKEN, REQUEST_UUID, WRONG_KEY
 from tests.end_to_end.observed.observation import PICTURE, Observed
 from tests.servers.stack import ROOT
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
 
@@ -86,14 +87,22 @@ def test_one_id_leads_through_every_process(lines: list[Line]) -> None:
     assert {line["account"] for _, line in mine} == {"first"}
 
 
-def test_of_runware_each_task_has_its_own_ids(lines: list[Line]) -> None:
-    answered = [line for _, line in lines if line["event"] == "task_answered"]
-    removed = [line for line in answered if line["task_type"] == "imageBackgroundRemoval" and line["code"] == "ok"]
-    assert len({line["task_uid"] for line in removed}) == len(removed) == 2
-    assert {line["account"] for line in removed} == {"shop"}
-    strangers = [line for line in answered if line["code"] in {"missingApiKey", "invalidApiKey"}]
-    assert len(strangers) == 2  # one line for a request, and one for a connection, whatever else comes there
-    assert not [line for line in strangers if "account" in line or "task_uid" in line]
+def test_of_runware_each_task_has_its_own_ids(worked: Observed) -> None:
+    def answered(*codes: str) -> list[dict[str, Any]]:
+        lines = [line for _, line in worked.lines() if line["event"] == "task_answered"]
+        return [line for line in lines if line["code"] in codes]
+
+    def removed() -> list[dict[str, Any]]:
+        return [line for line in answered("ok") if line["task_type"] == "imageBackgroundRemoval"]
+
+    def strangers() -> list[dict[str, Any]]:
+        """One line for a request, and one for a connection, whatever else comes there."""
+        return answered("missingApiKey", "invalidApiKey")
+
+    eventually(lambda: len(removed()) == len(strangers()) == 2, say=lambda: (removed(), strangers()))
+    assert len({line["task_uid"] for line in removed()}) == 2
+    assert {line["account"] for line in removed()} == {"shop"}
+    assert not [line for line in strangers() if "account" in line or "task_uid" in line]
 
 
 def forms(secret: str) -> set[str]:

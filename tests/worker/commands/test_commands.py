@@ -1,3 +1,5 @@
+"""The worker's commands: what `check` finds, and settings or weights that are missing or wrong."""
+
 import json
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""Regions, context and sizes of what the network sees."""
+
 import numpy as np
 import pytest
 

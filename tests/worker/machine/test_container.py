@@ -1,3 +1,5 @@
+"""What a container may use: its share of the CPU and its memory, of either version of control groups."""
+
 import os
 from pathlib import Path
 

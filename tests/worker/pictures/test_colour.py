@@ -1,3 +1,5 @@
+"""Profiles and gammas: which are followed to sRGB, kept or ignored."""
+
 import io
 from typing import Any
 

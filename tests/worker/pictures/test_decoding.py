@@ -62,17 +62,6 @@ def test_one_accounts_bombs_hold_up_another_by_one_limit_at_most(team: Crew, bom
     assert worker.log("child_gone") == []
 
 
-@pytest.mark.parametrize("team", [LIMITS], indirect=True)
-def test_after_a_few_the_account_waits_behind_all_others(team: Crew, bomb: bytes) -> None:
-    team.start_ready()
-    ended(team, team.submit_files(*[bomb] * 3, account=MALLORY), MALLORY)
-    uids = [team.submit_files(bomb, account=MALLORY) for _ in range(2)]
-    eventually(lambda: begun(team, uids[0]))
-    fine = ended(team, team.submit_files(*[picture(FINE_PX)] * 5), "ada")
-    assert {item.state for item in fine.items} == {ItemState.DONE}
-    assert ended_before(fine, [ended(team, uid, MALLORY) for uid in uids]) <= 1
-
-
 @pytest.mark.parametrize("team", [{"CUTGATE_MAX_DECODER_BYTES": str(2**28)}], indirect=True)
 def test_a_picture_that_needs_too_much_memory_costs_the_worker_none(team: Crew) -> None:
     worker = team.start_ready()
@@ -82,12 +71,3 @@ def test_a_picture_that_needs_too_much_memory_costs_the_worker_none(team: Crew) 
     assert "memory; save it again" in item.error.message
     assert ended(team, team.submit(FINE_PX), "ada").items[0].state is ItemState.DONE
     assert worker.log("child_gone") == []
-
-
-@pytest.mark.parametrize("team", [{}], indirect=True)
-def test_a_bomb_over_the_price_is_never_decoded(team: Crew, bomb: bytes) -> None:
-    team.start_ready()
-    (item,) = ended(team, team.submit_files(bomb), "ada").items
-    assert item.error is not None
-    assert item.error.kind == "source_too_costly"
-    assert "pixels in 2010 scans" in item.error.message

@@ -1,3 +1,5 @@
+"""Reading a picture: every format, turned upright, alpha parted from colours, limits."""
+
 import io
 import warnings
 from typing import Any

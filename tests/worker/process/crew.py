@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -64,12 +63,9 @@ class Worker:
         (entry,) = self.log("worker_cannot_start")
         return entry
 
-    def stop(self) -> float:
-        """Stop it in order, and say how many seconds it took."""
-        started = time.monotonic()
+    def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(PATIENCE_SECONDS)
-        return time.monotonic() - started
 
 
 @dataclass

@@ -5,32 +5,28 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from celery import Celery
 from kombu.exceptions import OperationalError
 
-from cutgate.jobs.hints.celery import broker_url, celery_settings
+from cutgate.jobs.hints.celery import broker_url
 from cutgate.jobs.ledger.client import connect
-from cutgate.worker.process.broker import HintBroker
+from tests.broker import application
 from tests.servers.redis_server import redis_server
 from tests.servers.relay import LossyRelay, lossy_relay
 
 
-def app_at(redis_url: str) -> Celery:
-    app = Celery("test", set_as_current=False, amqp=HintBroker)
-    app.conf.update(celery_settings(redis_url))
-    return app
-
-
 def test_an_absent_broker_is_asked_again_soon() -> None:
     pauses_seconds: list[float] = []
-    with app_at("unix:///nowhere/redis.sock").connection_for_read() as connection, pytest.raises(OperationalError):
+    with (
+        application("unix:///nowhere/redis.sock").connection_for_read() as connection,
+        pytest.raises(OperationalError),
+    ):
         connection.ensure_connection(lambda error, pause: pauses_seconds.append(pause), max_retries=2)
     assert pauses_seconds == [0.5, 1.0]
 
 
 def test_a_server_that_takes_no_writes_is_asked_again_after_the_same_pauses() -> None:
     pauses_seconds: list[float] = []
-    with redis_server("--min-replicas-to-write", "1") as url, app_at(url).connection_for_read() as connection:
+    with redis_server("--min-replicas-to-write", "1") as url, application(url).connection_for_read() as connection:
         with pytest.raises(OperationalError, match="NOREPLICAS"):
             connection.ensure_connection(lambda error, pause: pauses_seconds.append(pause), max_retries=2)
         assert pauses_seconds == [0.5, 1.0]
@@ -41,7 +37,7 @@ def test_a_server_that_takes_no_writes_is_asked_again_after_the_same_pauses() ->
 
 @pytest.mark.parametrize("url", ["redis://h:1/0", "rediss://h:1/0", "unix:///nowhere/redis.sock"])
 def test_every_url_has_the_same_transport(url: str) -> None:
-    with app_at(url).connection_for_read() as connection:
+    with application(url).connection_for_read() as connection:
         assert connection.transport.driver_type == "redis"
         assert connection.as_uri().startswith(broker_url(url).partition(":")[0])
 
@@ -55,7 +51,7 @@ def proxy(redis_url: str) -> Iterator[LossyRelay]:
 @pytest.mark.parametrize("end", ["ack", "reject", "requeue"])
 def test_a_lost_acknowledgement_does_not_keep_the_next_message_away(proxy: LossyRelay, end: str) -> None:
     queue = f"test-{secrets.token_hex(4)}"
-    with app_at(proxy.url).connection_for_read() as connection:
+    with application(proxy.url).connection_for_read() as connection:
         channel = connection.default_channel
         channel.basic_qos(0, 1, False)
         connection.SimpleQueue(queue).put("hint")

@@ -107,10 +107,3 @@ def test_a_lease_outlives_two_lost_beats(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("CUTGATE_LEASE_SECONDS", "1")
     settings = WorkerSettings()
     assert 3 * settings.beat_seconds <= settings.lease_seconds == 1
-
-
-def test_two_machines_of_one_name_are_told_apart(team: Crew) -> None:
-    for _ in range(2):
-        team.start_ready()
-    owners = [worker.owner for worker in team.presence.alive()]
-    assert len({owner.rpartition(".")[2] for owner in owners}) == 2

@@ -70,6 +70,11 @@ def test_the_next_child_has_another_name(stage: Stage) -> None:
     assert stage.parent.owner != stage.first
 
 
+def test_two_machines_of_one_name_are_told_apart() -> None:
+    first, second = (Stage().first.rpartition(".")[2] for _ in range(2))
+    assert first != second
+
+
 def test_the_last_child_is_buried_before_the_next(stage: Stage) -> None:
     stage.parent.before_child()
     assert (stage.item().state, stage.item().attempts) == (ItemState.QUEUED, 1)
@@ -102,7 +107,7 @@ def test_a_burial_waits_for_the_ledger(stage: Stage, monkeypatch: pytest.MonkeyP
     with stage.parent:
         stage.parent.ready()
         monkeypatch.undo()
-        eventually(lambda: stage.item().state is ItemState.QUEUED, seconds=5)
+        eventually(lambda: stage.item().state is ItemState.QUEUED)
         assert stage.item().attempts == 1
 
 

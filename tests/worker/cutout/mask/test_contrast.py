@@ -1,3 +1,5 @@
+"""A mask's contrast: a subject takes the full range, noise and haze without one become no subject."""
+
 import cv2
 import numpy as np
 import pytest

@@ -159,6 +159,7 @@ def network(weights_dir: Path) -> Predict:
     return load_segmenter(settings)
 
 
+@pytest.mark.long
 class TestWithTheNetwork:
     def test_a_box_around_the_subject_or_inside_it_keeps_what_is_seen_without_one(self, network: Predict) -> None:
         free = alpha(network, None, bear().photo)

@@ -10,14 +10,11 @@ from cutgate.jobs.spec import CutoutSpec, Output, Refinement
 from cutgate.worker.cutout.mask.tidy import tidied
 from cutgate.worker.cutout.pipeline import Frame, required, run_steps, steps_for
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from tests.worker.cutout.runs import go_on
 
 HEIGHT_PX, WIDTH_PX = 240, 320
 
 in_each_mode = pytest.mark.parametrize("mode", list(Refinement))
-
-
-def go_on() -> None:
-    """The check of a caller that never stops the work."""
 
 
 class Network:

@@ -1,3 +1,5 @@
+"""A mask tidied: smooth edges, specks and threads gone, parts and holes kept."""
+
 import cv2
 import numpy as np
 import pytest

@@ -1,3 +1,5 @@
+"""A network run by ONNX Runtime: what it is fed, what its output means, and which networks are refused."""
+
 import hashlib
 import sys
 from concurrent.futures import ThreadPoolExecutor

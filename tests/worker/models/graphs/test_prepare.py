@@ -1,3 +1,5 @@
+"""Graphs prepared and cached before they run: precision, outputs, workers that start together."""
+
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any

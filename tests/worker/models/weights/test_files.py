@@ -1,3 +1,5 @@
+"""Files of weights: checked, downloaded from one source after the other, never used damaged."""
+
 import hashlib
 import io
 import json
