@@ -4,11 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.jobs.observe import logs
-from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
+from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_harness, make_settings
 from tests.gateway.installation import Installation
 from tests.ledgers import FreshLedger, fresh_key_table
 from tests.servers.redis_server import redis_server
@@ -25,11 +23,10 @@ def key_table(ledger: FreshLedger) -> KeyTable:
 
 
 @pytest.fixture
-def gateway(key_table: KeyTable, ledger: FreshLedger) -> Harness:
-    settings = make_settings()
-    accounts = Accounts(key_table, settings.master_keys())
-    KeyPairs(accounts).add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
-    return Harness(settings=settings, accounts=accounts, store=ledger, events=ledger.events)
+def gateway(ledger: FreshLedger) -> Harness:
+    made = make_harness(store=ledger)
+    made.add_pair(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
+    return made
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,7 @@
-"""A whole gateway on real or memory parts, and a caller that signs."""
+"""The gateway in this process, on a real ledger and with blobs in memory, and a caller that signs.
+
+Every test of a façade drives the application through `Harness.open` alone, and makes keys through `Harness` alone.
+"""
 
 import base64
 import json
@@ -11,7 +14,8 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.key_pairs import Credentials
+from cutgate.gateway.accounts.api_keys import ApiKeys
+from cutgate.gateway.accounts.key_pairs import Credentials, KeyPairs
 from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.serving.health import Readiness, check_room, operators_page
 from cutgate.gateway.settings import GatewaySettings
@@ -29,7 +33,7 @@ from cutgate.jobs.urls import ResultPaths
 from cutgate.signing import parse_body, sign_params
 from tests.fakes import MemoryBlobStore
 from tests.gateway import picture_files as pictures
-from tests.ledgers import FreshPresence, fresh_sessions, hints_of
+from tests.ledgers import FreshLedger, FreshPresence, fresh_key_table, fresh_sessions, hints_of
 
 PUBLIC_KEY, PRIVATE_KEY = "abcdefg", "123456"
 MASTER_KEY = base64.b64encode(bytes(range(32))).decode("ascii")
@@ -96,10 +100,31 @@ class Harness:
         """The same gateway with other settings."""
         return replace(self, settings=make_settings(**changes))
 
+    def open(self, path: str, *, method: str = "GET", **options: Any) -> TestResponse:
+        """Send an HTTP request."""
+        return self.app.test_client().open(path, method=method, **options)
+
     def post(self, body: bytes | str, **options: Any) -> TestResponse:
         """Send a body to `/` as it is."""
-        options.setdefault("content_type", "application/json")
-        return self.app.test_client().post("/", data=body, **options)
+        return self.open("/", data=body, **{"method": "POST", "content_type": "application/json"} | options)
+
+    def add_pair(self, account: str, **given: Any) -> Credentials:
+        """A key pair of an account, which is made if it is not there."""
+        return KeyPairs(self.accounts).add(account, **given)
+
+    def rotate_pair(self, public_key: str, **given: Any) -> Credentials:
+        """One more private key of a pair."""
+        return KeyPairs(self.accounts).rotate(public_key, **given)
+
+    def revoke_pair(self, public_key: str) -> None:
+        KeyPairs(self.accounts).revoke(public_key)
+
+    def add_api_key(self, account: str) -> str:
+        """An API key of an account, which is made if it is not there."""
+        return ApiKeys(self.accounts).add(account).api_key
+
+    def revoke_api_key(self, api_key: str) -> None:
+        ApiKeys(self.accounts).revoke(api_key)
 
     def call(self, action: str, private_key: str = PRIVATE_KEY, **fields: Any) -> Answer:
         """Sign a request and send it; a field that is None is sent as null."""
@@ -217,6 +242,21 @@ class Harness:
         assert self.stored() == ()
         assert self.store.waiting(self.lane) == 0
         assert self.hints == []
+
+
+def make_harness(
+    settings: GatewaySettings | None = None,
+    *,
+    store: FreshLedger | None = None,
+    blobs: MemoryBlobStore | None = None,
+) -> Harness:
+    """A gateway without accounts, on an empty ledger unless one is given."""
+    settings = settings or make_settings()
+    store = store or FreshLedger(settings.ledger_limits())
+    accounts = Accounts(fresh_key_table(store.key_prefix), settings.master_keys())
+    return Harness(
+        settings=settings, accounts=accounts, store=store, events=store.events, blobs=blobs or MemoryBlobStore()
+    )
 
 
 def signed(params: Mapping[str, Any], private_key: str = PRIVATE_KEY) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class RemoveBg(Service):
     def open(self, path: str, *, headers: Mapping[str, str] | None = None, **options: Any) -> TestResponse:
         """Send anything, with the account's key unless the headers have one."""
         known = {"X-Api-Key": self.api_key} | dict(headers or {})
-        return self.app.test_client().open(path, headers=known, **options)
+        return self.harness.open(path, headers=known, **options)
 
     def error(self, status: int = 400, form: str = "multipart", **fields: Any) -> dict[str, str]:  # type: ignore[override]
         """The one error of a request."""
