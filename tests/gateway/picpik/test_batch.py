@@ -51,14 +51,6 @@ def test_one_bad_picture_refuses_the_whole_call(gateway: Harness, bad: str, deta
     gateway.assert_nothing_left()
 
 
-def test_a_picture_that_costs_too_much_is_refused_at_the_submit(gateway: Harness) -> None:
-    bomb = pictures.data_uri(pictures.jpeg(7_000, 7_000, scans=21), "image/jpeg")
-    answer = gateway.call("RemoveBackgroundsInBatch", RawImages=[pictures.BASE64_8X8, bomb])
-    assert (answer["RetCode"], answer["Message"]) == (230, "Params [RawImages.1] not available")
-    assert "1029000000 pixels in 21 scans, the limit is 1000000000; save it again" in answer["Detail"]
-    gateway.assert_nothing_left()
-
-
 @pytest.mark.parametrize(
     ("fields", "code", "message"),
     [
@@ -137,13 +129,6 @@ def test_a_terminated_batch_keeps_what_it_finished(gateway: Harness) -> None:
     assert others == ["", ""]
     assert str(result.blob) in url
     assert gateway.app.test_client().get(url).data == b"paid"
-
-
-def test_a_repeated_batch_is_answered_with_the_first_task(gateway: Harness) -> None:
-    gateway.store.grant(ACCOUNT, 2)
-    first = gateway.submit_batch(2, request_uuid="r")
-    assert gateway.submit_batch(2, request_uuid="r") == first
-    assert len(gateway.stored()) == 2
 
 
 def test_another_grouping_under_the_same_signature_is_refused(gateway: Harness) -> None:

@@ -70,12 +70,6 @@ def check(gateway: Harness, body: bytes | str, **options: Any) -> None:
 
 
 @SHARED
-@given(body=st.binary(max_size=200), form=st.booleans())
-def test_any_bytes(hostile_gateway: Harness, body: bytes, form: bool) -> None:
-    check(hostile_gateway, body, content_type=FORM if form else None)
-
-
-@SHARED
 @given(action=st.sampled_from([*ACTIONS]), fields=st.dictionaries(names | st.text(max_size=8), values, max_size=6))
 def test_any_signed_fields(hostile_gateway: Harness, action: str, fields: dict[str, Any]) -> None:
     params = {**fields, "Action": action, "PublicKey": PUBLIC_KEY}

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 import structlog
 
-from cutgate.gateway import bodies
-from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.jobs.observe import logs
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import PUBLIC_KEY, Harness, signed
@@ -17,30 +15,6 @@ from tests.gateway.harness import PUBLIC_KEY, Harness, signed
 TASK = "d5ari00q5cu0v880200g"
 LIST = {"Action": "ListTasksDetails", "PublicKey": PUBLIC_KEY, "TaskUIDList": [TASK]}
 GOOD = json.dumps(signed(LIST))
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        *(
-            "",
-            " ",
-            "x",
-            "[]",
-            "7",
-            "null",
-            '"text"',
-            "{",
-            '{"Action":"x"',
-            '{"a":1,"a":2}',
-            '{"a":NaN}',
-            "[" * 5000,
-        ),
-        *(b"\xff\xfe{}", b'{"Action":"\xff"}', b'{"Action":"\\ud800"}'),
-    ],
-)
-def test_bodies_that_are_no_object_or_no_text(gateway: Harness, body: str | bytes) -> None:
-    assert gateway.code(body) == 160
 
 
 @pytest.mark.parametrize(
@@ -144,19 +118,6 @@ def test_other_paths(gateway: Harness, path: str, method: str) -> None:
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_bodies_over_the_limit(gateway: Harness) -> None:
-    gateway = gateway.with_settings(max_source_bytes=1_000, max_body_bytes=70_000, max_batch_body_bytes=70_000)
-    for size, status in ((70_000, 413), (60_000, 200)):
-        assert gateway.post(b"{" + b" " * size).status_code == status
-
-
-@pytest.mark.constants(bodies, MEMORY_BYTES=10)
-def test_a_body_that_cannot_be_stored(gateway: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
-    response = gateway.post(GOOD)
-    assert (response.status_code, response.get_json()["RetCode"]) == (503, 130)
-
-
 def test_unknown_fields_can_be_ignored(gateway: Harness) -> None:
     body = json.dumps(signed({**LIST, "Foo": [1], "Foo.1": None}))
     assert gateway.with_settings(ignore_unknown_fields=True).code(body) == 0
@@ -194,14 +155,6 @@ def test_names_before_the_action_are_not_ignored(gateway: Harness) -> None:
     assert "sort before Action" in answer["Detail"]
     further = {"Action": "ListModels", "PublicKey": PUBLIC_KEY, "Actions": "x", "Action.0": 1, "zzz": None}
     assert gateway.code(json.dumps(signed(further))) == 0
-
-
-def test_an_account_may_have_several_key_pairs(gateway: Harness) -> None:
-    uid = gateway.submit()
-    other = KeyPairs(gateway.accounts).add("tester")
-    request = signed({**LIST, "PublicKey": other.public_key, "TaskUIDList": [uid]}, other.private_key)
-    (entry,) = gateway.answer(gateway.post(json.dumps(request)))["TaskDetailList"]
-    assert entry["Status"] == "Queuing"
 
 
 def test_logs_hold_ids_and_no_secrets(gateway: Harness, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,10 +18,9 @@ from cutgate.jobs.record import ErrorFacts
 from tests.fakes import ManualClock
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, signed, there
-from tests.jobs.build import ERROR, run_at_once
+from tests.jobs.build import ERROR
 from tests.ledgers import FreshLedger
 
-SUBMIT = {"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY, "RawImage": pictures.BASE64_8X8}
 MEMBERS = {
     **dict.fromkeys(("TaskUID", "Action", "Status", "ErrorMassage", "ErrorMessage"), str),
     **dict.fromkeys(("Seed", "ConsumeApiPoint", "ErrorCode"), int),
@@ -137,43 +136,8 @@ def test_the_public_address_stands_in_front_of_results(gateway: Harness) -> None
     assert gateway.detail(uid)["ImgList"][0].startswith("https://cut.example/base/r/")
 
 
-def test_credits_are_reserved_refused_and_booked(gateway: Harness) -> None:
-    gateway.store.grant(ACCOUNT, 1)
-    uid = gateway.submit()
-    refused = gateway.call("RemoveBackground", RawImage=pictures.BASE64_8X8)
-    assert (refused["RetCode"], refused["Message"]) == (520, "Insufficient balance")
-    assert len(gateway.stored()) == 1
-    # Without credits the picture's own faults are not told: credit is looked at first.
-    assert gateway.call("RemoveBackground", RawImage="not base64!")["RetCode"] == 520
-    gateway.finish_one()
-    assert gateway.detail(uid)["ConsumeApiPoint"] == 1
-    balance = there(gateway.store.balance(ACCOUNT))
-    assert (balance.used, balance.reserved) == (1, 0)
-
-
 class TestRepeats:
     """The request's id as an idempotency key."""
-
-    def test_the_same_request_is_answered_with_the_first_task(self, gateway: Harness) -> None:
-        gateway.store.grant(ACCOUNT, 1)
-        first = gateway.submit(request_uuid="r-1")
-        assert gateway.submit(request_uuid="r-1") == first
-        assert len(gateway.stored()) == 1
-        assert gateway.store.waiting(gateway.lane) == 1
-        gateway.finish_one()
-        assert gateway.submit(request_uuid="r-1") == first
-
-    def test_many_at_once_are_one_task(self, gateway: Harness) -> None:
-        gateway.store.grant(ACCOUNT, 1)
-        body = json.dumps(signed({**SUBMIT, "request_uuid": "r-1"}))
-        answers = run_at_once(20, lambda _: gateway.answer(gateway.post(body)))
-        assert {answer["RetCode"] for answer in answers} == {0}
-        assert len({answer["TaskUID"] for answer in answers}) == 1
-        assert (gateway.store.waiting(gateway.lane), len(gateway.stored()), len(gateway.hints)) == (1, 1, 1)
-
-    def test_another_request_under_the_same_id_is_new_work(self, gateway: Harness) -> None:
-        first = gateway.submit(request_uuid="constant")
-        assert gateway.submit(request_uuid="constant", ErodeSize=3) != first
 
     @pytest.mark.parametrize("fields", [{}, {"request_uuid": ""}, {"request_uuid": None}])
     def test_without_an_id_every_request_is_new_work(self, gateway: Harness, fields: dict[str, None]) -> None:

@@ -1,16 +1,14 @@
 """The one error table, row by row: each code is provoked through the real application."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from cutgate.gateway.removebg.errors import FIELDS, ROWS
-from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
+from cutgate.jobs.errors import BlobStoreUnavailable
 from tests.fakes import failing
 from tests.gateway import picture_files as pictures
-from tests.gateway.removebg.service import ACCOUNT, PATH, TINY, RemoveBg, code_of, error_of, make_removebg
-from tests.waiting import eventually
+from tests.gateway.removebg.service import ACCOUNT, PATH, TINY, RemoveBg, code_of, error_of
 
 REQUESTS: dict[str, tuple[int, dict[str, Any]]] = {
     "missing_source": (400, {"has_picture": False}),
@@ -90,14 +88,6 @@ def test_each_code_of_the_table_is_provoked_somewhere() -> None:
     assert {*REQUESTS, *(end.split()[1] for end in ENDS)} | elsewhere == set(ROWS)
 
 
-def test_a_part_that_is_away_is_503_in_this_form(quick: RemoveBg) -> None:
-    failing(quick.store, look=LedgerUnavailable("away"))
-    answer = quick.send()
-    assert error_of(answer, 503)["code"] == "unavailable"
-    assert int(answer.headers["Retry-After"]) >= 1
-    quick.harness.assert_nothing_left()
-
-
 def test_a_result_that_cannot_be_read_is_503(service: RemoveBg) -> None:
     failing(service.blobs, open=BlobStoreUnavailable("away"))
     with service.answering():
@@ -114,15 +104,6 @@ def test_a_key_that_is_missing_or_wrong_is_403_before_anything_else(quick: Remov
     assert not [name for name, _ in answer.headers.items() if name.startswith("X-RateLimit")]
 
 
-def test_an_address_that_tries_keys_is_throttled_and_right_ones_pass() -> None:
-    service = make_removebg(failed_signatures_per_minute=1)
-    answers = [service.send(headers={"X-Api-Key": "cutgate_wrong"}) for _ in range(2)]
-    assert [answer.status_code for answer in answers] == [403, 429]
-    assert code_of(answers[1]) == "rate_limit_exceeded"
-    assert 1 <= int(answers[1].headers["Retry-After"]) <= 60
-    assert code_of(service.send()) == "result_not_ready"
-
-
 def test_a_body_is_not_read_before_the_key_is_checked(quick: RemoveBg) -> None:
     class Unreadable:
         def readinto(self, _: memoryview) -> int:
@@ -135,24 +116,3 @@ def test_a_body_is_not_read_before_the_key_is_checked(quick: RemoveBg) -> None:
         PATH, headers={"X-Api-Key": "cutgate_wrong"}, environ_overrides=overrides
     )
     assert code_of(answer) == "auth_failed"
-
-
-def test_a_full_queue_is_429_and_says_when() -> None:
-    service = make_removebg(account_queue_cap=1)
-    service.send()
-    answer = service.send(image_file=pictures.png(9, 9))
-    error = error_of(answer, 429)
-    assert (error["code"], error["title"]) == ("rate_limit_exceeded", "Rate limit exceeded")
-    assert int(answer.headers["Retry-After"]) >= 1
-    assert service.count() == 1
-
-
-def test_more_callers_than_may_wait_are_refused_before_their_work_is_accepted() -> None:
-    service = make_removebg(removebg_sync_seconds=2, request_threads=2)
-    with ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(service.send)
-        eventually(service.count)
-        error = error_of(service.send(image_file=pictures.png(9, 9)), 429)
-        assert service.count() == 1
-        assert code_of(waiting.result()) == "result_not_ready"
-    assert error["code"] == "rate_limit_exceeded"

@@ -39,14 +39,6 @@ class TestUrls:
         errand = take_errand(house.store)
         assert (errand.kind, errand.task, errand.index, errand.url) == (ErrandKind.FETCH, task.uid, 0, URL)
 
-    def test_it_costs_and_counts_like_any_other(self) -> None:
-        house = House(cap=1)
-        house.store.grant("a", 5)
-        house.submit(SourceUrl(URL))
-        assert there(house.store.balance("a")).reserved == 1
-        with pytest.raises(QueueFull):
-            house.submit(SourceUrl(URL))
-
     def test_a_repeat_is_known_by_the_text(self, house: House) -> None:
         first = house.submit(SourceUrl(URL), key="key")
         assert house.submit(SourceUrl(URL), key="key").uid == first.uid

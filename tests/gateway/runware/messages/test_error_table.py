@@ -7,12 +7,9 @@ import pytest
 from cutgate.gateway.runware.messages.fields import MODELS
 from tests.gateway import picture_files as pictures
 from tests.gateway.runware.service import (
-    ACCOUNT,
     TINY_PICTURE,
     Item,
     Service,
-    authentication,
-    make_service,
     new_removal,
     new_uuid,
     removal,
@@ -159,29 +156,6 @@ def test_a_picture_that_cannot_be_used_is_named_by_its_field(
     item = service.error(make(picture))
     assert (item["code"], item["parameter"]) == ("invalidInputImage", parameter)
     service.harness.assert_nothing_left()
-
-
-def test_keys(service: Service) -> None:
-    for body, code in (([authentication("x")], "invalidApiKey"), ([authentication(None)], "missingApiKey")):
-        assert service.error(body, status=401, api_key=None)["code"] == code
-    assert service.error(removal(), status=401, api_key=None)["code"] == "missingApiKey"
-    assert service.error(removal(), status=401, api_key="cutgate_wrong")["code"] == "invalidApiKey"
-
-
-def test_what_an_account_may_not_do() -> None:
-    service = make_service(account_queue_cap=1)
-    service.result(removal(deliveryMethod="async"))
-    assert service.error(removal(deliveryMethod="async"), status=429)["code"] == "rateLimitExceeded"
-    service.store.grant(ACCOUNT, 0)
-    assert service.error(removal(), status=402)["code"] == "insufficientCredits"
-
-
-def test_rate_limit() -> None:
-    service = make_service(submits_per_second=1, account_queue_cap=1)
-    service.result(removal(deliveryMethod="async"))
-    answer = service.post([removal(deliveryMethod="async")])
-    assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (429, "rateLimitExceeded")
-    assert int(answer.headers["Retry-After"]) >= 1
 
 
 def test_every_model_of_the_protocol_is_taken(service: Service) -> None:

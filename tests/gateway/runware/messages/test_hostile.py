@@ -61,15 +61,6 @@ def test_any_tasks(service: Service, tasks: list[dict[str, Any]]) -> None:
         assert len(tasks) - 1 <= answered <= len(tasks)
 
 
-TEXTS = VALUES.map(json.dumps) | st.text(max_size=40)
-
-
-@settings(max_examples=250, deadline=None)
-@given(body=TEXTS.map(lambda text: text.encode("utf-8", "surrogatepass")) | st.binary(max_size=60))
-def test_any_bytes(service: Service, body: bytes) -> None:
-    check(service, body)
-
-
 @pytest.mark.parametrize(
     "body",
     [

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.gateway.runware.service import Service, dark, make_service
+from tests.gateway.runware.service import Service, dark
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -12,9 +12,9 @@ WHITE = (255, 255, 255)
 SIDE_PX = 64
 
 
-@pytest.fixture(scope="module")
-def service() -> Service:
-    return make_service(runware_sync_seconds=20)
+@pytest.fixture
+def service(patient_service: Service) -> Service:
+    return patient_service
 
 
 @pytest.fixture(scope="module")
