@@ -3,6 +3,7 @@
 import errno
 import gzip
 import tempfile
+from collections import Counter
 from io import RawIOBase
 from typing import Any
 from unittest.mock import Mock
@@ -16,9 +17,11 @@ from typing_extensions import override
 from cutgate.gateway import bodies
 from cutgate.gateway.removebg.sources import MAX_BODY_BYTES
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
+from cutgate.jobs.observe import metric_names as names
 from tests.fakes import failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.contract.facades import ADDRESS, Facade, Maker, Picpik, RemoveBg
+from tests.servers.scrapes import here
 
 
 class BrokenChunks(RawIOBase):
@@ -130,3 +133,19 @@ def test_credentials_pictures_and_addresses_are_never_logged(facade: Facade) -> 
     secret = facade.key.private_key if isinstance(facade, Picpik) else facade.key
     for hidden in ("hidden", secret, "cutgate_wrong", "cHJpdmF0ZSB3b3Jkcw", pictures.BASE64_8X8[40:60]):
         assert hidden not in str(logs)
+
+
+def test_each_request_is_counted_by_its_outcome(facade: Facade) -> None:
+    def counted() -> Counter[tuple[str, str]]:
+        rows = here().samples().items()
+        ours = [(dict(labels), value) for (name, labels), value in rows if name == names.REQUESTS.name]
+        return Counter(
+            {(row["action"], row["code"]): int(value) for row, value in ours if row["facade"] == facade.name}
+        )
+
+    before = counted()
+    facade.accept()
+    facade.submit("not base64!")
+    facade.stranger.submit()
+    grown = counted() - before
+    assert (grown.total(), {code for _, code in grown}) == (3, facade.counted_codes)

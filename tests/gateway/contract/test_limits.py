@@ -79,9 +79,21 @@ class TestQueue:
         refused = facade.refused(facade.submit(), "queue full")
         assert refused.retry_after_seconds >= 1
         assert len(facade.gateway.stored()) == facade.waiting() == 2
+        facade.refused(facade.submit("not base64!"), "not base64")  # it could never be taken
         facade.other("another").accept()
         facade.gateway.finish_one()
         facade.accept()
+
+    def test_a_full_queue_says_when_there_is_room(self, make: Maker) -> None:
+        """Pictures ended every ten seconds or so, and one more has to end."""
+        facade = make(account_queue_cap=4)
+        for _ in range(4):
+            facade.accept()
+        for _ in range(4):
+            facade.gateway.finish_one()
+            facade.clock.advance(10)
+            facade.accept()
+        assert 8 <= facade.refused(facade.submit(), "queue full").retry_after_seconds <= 16
 
     @only(Runware, RemoveBg)
     def test_where_no_place_to_wait_is_free_nothing_is_accepted(self, make: Maker) -> None:
@@ -98,8 +110,11 @@ class TestQueue:
 
 class TestCredits:
     def test_who_cannot_pay_is_refused_before_the_picture_is_looked_at(self, facade: Facade) -> None:
+        """What remove.bg charges depends on the picture's size."""
         facade.gateway.store.grant(ACCOUNT, 0)
         facade.refused(facade.submit(), "no credits")
+        why = "not base64" if isinstance(facade, RemoveBg) else "no credits"
+        facade.refused(facade.submit("not base64!"), why)
         facade.gateway.assert_nothing_left()
 
     @pytest.mark.parametrize(("price", "taken"), [(4, 2), (0, 3)])

@@ -13,7 +13,6 @@ from cutgate.gateway.observe.metrics import LedgerCollector
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.observe import metric_names as names
 from tests.fakes import failing
-from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings, signed
 from tests.gateway.installation import Installation, LiveGateway
 from tests.ledgers import FreshLedger, FreshPresence
@@ -35,12 +34,6 @@ class TestRequests:
         seconds = here().value(names.REQUEST_SECONDS, "_sum", facade="picpik", action="RemoveBackground")
         assert seconds is not None
         assert seconds > 0
-
-    def test_a_refusal_by_its_code(self, gateway: Harness) -> None:
-        before = requests_of("RemoveBackground", "171")
-        answer = gateway.call("RemoveBackground", private_key="wrong", RawImage=pictures.BASE64_8X8)
-        assert answer["RetCode"] == 171
-        assert requests_of("RemoveBackground", "171") == before + 1
 
     def test_what_callers_make_up_is_no_label(self, gateway: Harness) -> None:
         gateway.call("MadeUp" * 3)

@@ -1,7 +1,6 @@
 """The service's description: a sound document, true to the protocols' examples and to this server's answers."""
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from cutgate.gateway.openapi.document import by_call, describe
-from cutgate.gateway.openapi.parts import ApiSection, Schema
+from cutgate.gateway.openapi.parts import Schema
 from cutgate.gateway.openapi.service import service_section
 from cutgate.gateway.picpik.actions import ACTIONS
 from cutgate.gateway.picpik.openapi import picpik_section
@@ -384,38 +383,3 @@ def test_limits_that_are_settings_are_told(gateway: Harness) -> None:
     assert schemas["RemoveBackgroundsInBatchRequest"]["properties"]["RawImages"]["maxItems"] == 5
     body = document["paths"]["/v1"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["maxItems"] == 3
-
-
-@pytest.mark.parametrize(
-    ("status", "code"), [("413", 230), ("415", 160), ("429", 153), ("500", 130), ("503", 150)]
-)
-def test_errors_of_http_are_in_the_tables(status: str, code: int) -> None:
-    assert f"| {code} |" in DOCUMENT["paths"]["/"]["post"]["responses"][status]["description"]
-
-
-def test_no_text_shows_what_an_error_fills_in() -> None:
-    assert not [
-        text for text in strings_under("description", DOCUMENT) if re.search(r"\{(name|reason|word)", text)
-    ]
-
-
-def test_another_facade_adds_its_part() -> None:
-    operation = {
-        "operationId": "cut",
-        "security": [{"key": []}],
-        "responses": {"200": {"description": "The picture."}},
-    }
-    other = ApiSection(
-        name="Other",
-        summary="A third protocol.",
-        paths={"/cut": {"post": operation}},
-        schemas={"OtherError": {"type": "object"}},
-        security_schemes={"key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"}},
-    )
-    joined = describe([*SECTIONS, other])
-    assert joined["paths"]["/cut"]["post"] == {"tags": ["Other"], **operation}
-    assert {"OtherError", "Error"} <= joined["components"]["schemas"].keys()
-    assert joined["components"]["securitySchemes"].keys() == {"apiKey", "removeBgKey", "key"}
-    validate(joined)
-    with pytest.raises(ValueError, match="share a name"):
-        describe([*SECTIONS, SECTIONS[0]])

@@ -90,25 +90,6 @@ def test_refused_fields(gateway: Harness, members: str, code: int, name: str) ->
     gateway.assert_nothing_left()
 
 
-@pytest.mark.parametrize(
-    ("members", "detail"),
-    [
-        ("", "is required"),
-        ('"RawImage":""', "the picture is empty (0 bytes)"),
-        ('"RawImage":"data:image/png;base64,"', "the picture is empty (0 bytes)"),
-        (f'"RawImage":{IMAGE},"Foo":1', "is not a field of this request"),
-        (f'"RawImage":{IMAGE},"ErodeSize":-1', "must be 0 to 40"),
-        (f'"RawImage":{IMAGE},"ErodeSize":"15"', "must be an integer"),
-        (f'"RawImage":{IMAGE},"Box":[1,2,"x",4]', "must be an integer"),
-        (f'"RawImage":{IMAGE},"HairOptimization":"AUTO"', "must be 'auto', 'on' or 'off'"),
-        (f'"RawImage":{IMAGE},"request_uuid":"{"u" * 129}"', "must have at most 128 characters"),
-    ],
-)
-def test_the_detail_says_it_in_a_users_words(gateway: Harness, members: str, detail: str) -> None:
-    answer = gateway.call_text('"Action":"RemoveBackground"' + (members and f",{members}"))
-    assert answer["Detail"] == detail
-
-
 def test_thresholds_that_cross_are_both_named(gateway: Harness) -> None:
     thresholds = '"ForegroundThreshold":15,"BackgroundThreshold":16'
     answer = gateway.call_text(f'"Action":"RemoveBackground","RawImage":{IMAGE},{thresholds}')

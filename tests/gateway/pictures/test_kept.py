@@ -77,13 +77,6 @@ def test_each_upload_is_a_picture_of_its_own_and_dropping_deletes_it_at_once_and
     assert blobs.keys() == (there(part.find("anna", second.image)).blob,)
 
 
-def test_another_account_sees_and_drops_nothing(part: Pictures) -> None:
-    kept = part.keep("anna", PNG)
-    assert part.find("bert", kept.image) is None
-    assert not part.drop("bert", kept.image)
-    assert part.find("anna", kept.image) is not None
-
-
 @pytest.mark.parametrize(
     "image",
     [uuid.UUID(int=0), uuid.UUID(int=2**128 - 1), uuid.uuid4(), image_uuid(new_task_uid())],
@@ -121,19 +114,6 @@ class TestResults:
 
 
 class TestPaths:
-    def test_an_upload_is_served_under_its_path(self, gateway: Harness) -> None:
-        paths = ResultPaths(gateway.settings.master_keys())
-        part, data = replace(make_pictures(), blobs=gateway.blobs, paths=paths), pictures.gif()
-        kept = part.keep("anna", data)
-        assert kept.path not in repr(kept)
-        client = gateway.app.test_client()
-        with client.get(kept.path) as response:
-            assert (response.status_code, response.mimetype, response.data) == (200, "image/gif", data)
-            assert response.headers["X-Content-Type-Options"] == "nosniff"
-        part.drop("anna", kept.image)
-        with client.get(kept.path) as response:
-            assert response.status_code == 404
-
     @pytest.mark.parametrize(
         ("ttl_seconds", "good_seconds"), [(None, DAY_SECONDS), (60, 60), (9 * DAY_SECONDS, DAY_SECONDS)]
     )

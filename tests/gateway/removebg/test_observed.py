@@ -5,25 +5,8 @@ import structlog
 
 from cutgate.jobs.observe import logs
 from cutgate.jobs.observe import metric_names as names
-from tests.gateway.observe.test_metrics import requests_of
 from tests.gateway.removebg.service import RemoveBg
 from tests.servers.scrapes import here
-
-
-@pytest.mark.parametrize(
-    ("action", "path", "method", "code"),
-    [
-        ("remove_background", "/v1.0/removebg", "POST", "400"),
-        ("account", "/v1.0/account", "GET", "200"),
-        ("improve", "/v1.0/improve", "POST", "403"),
-    ],
-)
-def test_requests_are_counted_by_view_and_status(
-    quick: RemoveBg, action: str, path: str, method: str, code: str
-) -> None:
-    before = requests_of(action, code, "removebg")
-    assert quick.open(path, method=method).status_code == int(code)
-    assert requests_of(action, code, "removebg") == before + 1
 
 
 def test_the_time_counts_until_the_picture_is_there(service: RemoveBg) -> None:

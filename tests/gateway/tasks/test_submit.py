@@ -44,13 +44,6 @@ def test_blob_then_record_with_its_hint(house: House) -> None:
     assert house.hints == [LANE]
 
 
-def test_several_pictures_are_one_task_and_a_hint_each(house: House) -> None:
-    task = house.submit(INLINE, INLINE)
-    assert [stored_item(house.store, task.uid, index).source.index for index in (0, 1)] == [0, 1]
-    assert house.events == ["blob", "blob", "create"]
-    assert house.hints == [LANE, LANE]
-
-
 def test_one_bad_picture_among_several_leaves_nothing(house: House) -> None:
     with pytest.raises(DraftRejected) as caught:
         house.submit(INLINE, "?")
@@ -113,17 +106,6 @@ def test_what_is_refused_is_not_left_to_the_collector(make: Callable[[], House])
     """The error would keep the request's body in memory."""
     house = make()
     assert refusals_left_by(lambda: house.submit(INLINE, INLINE)) == 0
-
-
-def test_a_picture_that_can_never_be_taken_is_told_before_a_queue_that_is_full() -> None:
-    with pytest.raises(DraftRejected):
-        full().submit("?")
-
-
-def test_credits_are_told_before_the_faults_of_pictures() -> None:
-    with pytest.raises(InsufficientCredits) as caught:
-        poor().submit(INLINE, "?")
-    assert (caught.value.available, caught.value.price) == (1, 2)
 
 
 def test_a_submit_asks_the_ledger_twice(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,13 +90,6 @@ class TestKeptPictures:
         assert house.blobs.get(source) == PNG
         assert house.hints == ["m:exact"]
 
-    def test_a_result_can_be_cut_out_again(self, house: House) -> None:
-        house.submit(INLINE)
-        found = there(house.pictures.find("a", house.finish_one(b"first result")))
-        again = house.submit(found)
-        assert house.blobs.get(stored_item(house.store, again.uid).source) == b"first result"
-        assert house.blobs.get(found.blob) == b"first result"
-
     def test_a_box_is_cut_to_its_size(self, house: House) -> None:
         kept = house.upload(pictures.png(20, 10))
         task = house.submit(Draft(source=kept, spec=SPEC, corners=(5, 5, 99, 99)))

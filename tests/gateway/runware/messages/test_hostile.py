@@ -52,7 +52,7 @@ def check(service: Service, body: str | bytes) -> dict[str, Any]:
     return members
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(tasks=st.lists(TASKS, min_size=1, max_size=3))
 def test_any_tasks(service: Service, tasks: list[dict[str, Any]]) -> None:
     members = check(service, json.dumps(tasks))
