@@ -6,7 +6,7 @@ import pytest
 
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.jobs.observe import logs
-from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_harness, make_settings
+from tests.gateway.harness import Harness, make_harness, make_settings
 from tests.gateway.installation import Installation
 from tests.ledgers import FreshLedger, fresh_key_table
 from tests.servers.redis_server import redis_server
@@ -24,9 +24,13 @@ def key_table(ledger: FreshLedger) -> KeyTable:
 
 @pytest.fixture
 def gateway(ledger: FreshLedger) -> Harness:
-    made = make_harness(store=ledger)
-    made.add_pair(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
-    return made
+    return make_harness(store=ledger).with_pair()
+
+
+@pytest.fixture(scope="module")
+def refusing() -> Harness:
+    """A gateway for requests that are all refused, and leave it as it was."""
+    return make_harness().with_pair()
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ Every test of a façade drives the application through `Harness.open` alone, and
 """
 
 import base64
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from functools import partial
 from typing import Any, Self, TypeVar
 
 from flask import Flask
+from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from cutgate.gateway.accounts.accounts import Accounts
@@ -50,6 +52,7 @@ UNHURRIED = {
 """Rates that a test does not reach unless it means to."""
 
 
+@functools.cache
 def make_settings(**changes: Any) -> GatewaySettings:
     """Settings that do not depend on the environment's."""
     return GatewaySettings(master_key=MASTER_KEY, **UNHURRIED | changes)
@@ -72,9 +75,15 @@ class Harness:
     presence: RedisPresence = field(default_factory=FreshPresence)
     blobs: BlobStore = field(default_factory=MemoryBlobStore)
 
-    def __post_init__(self) -> None:
-        self.app = self.make_app(self.settings)
-        self.lane = lane_of(CutoutSpec(model=self.settings.model))
+    @functools.cached_property
+    def app(self) -> Flask:
+        """The application, made when it is first asked."""
+        return self.make_app(self.settings)
+
+    @property
+    def lane(self) -> Lane:
+        """Where pictures wait for the installation's own model."""
+        return lane_of(CutoutSpec(model=self.settings.model))
 
     @property
     def hints(self) -> list[Lane]:
@@ -102,7 +111,11 @@ class Harness:
 
     def open(self, path: str, *, method: str = "GET", **options: Any) -> TestResponse:
         """Send an HTTP request."""
-        return self.app.test_client().open(path, method=method, **options)
+        return self.client().open(path, method=method, **options)
+
+    def client(self) -> FlaskClient:
+        """What sends several requests."""
+        return self.app.test_client()
 
     def post(self, body: bytes | str, **options: Any) -> TestResponse:
         """Send a body to `/` as it is."""
@@ -111,6 +124,11 @@ class Harness:
     def add_pair(self, account: str, **given: Any) -> Credentials:
         """A key pair of an account, which is made if it is not there."""
         return KeyPairs(self.accounts).add(account, **given)
+
+    def with_pair(self) -> Self:
+        """This gateway, once the usual key pair is there."""
+        self.add_pair(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
+        return self
 
     def rotate_pair(self, public_key: str, **given: Any) -> Credentials:
         """One more private key of a pair."""

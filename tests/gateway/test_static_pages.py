@@ -64,7 +64,7 @@ each_page = pytest.mark.parametrize("page", [PLAYGROUND, DOCS], ids=str)
 
 @pytest.fixture
 def client(gateway: Harness) -> FlaskClient:
-    return gateway.app.test_client()
+    return gateway.client()
 
 
 @each_page
@@ -129,7 +129,7 @@ def test_nothing_else_is_served(client: FlaskClient, page: Page) -> None:
 
 
 def test_pages_can_be_switched_off_and_the_descriptions_stay(gateway: Harness) -> None:
-    client = gateway.with_settings(playground=False).app.test_client()
+    client = gateway.with_settings(playground=False).client()
     for path in ("/playground", "/playground/", "/playground/app.js", "/docs", "/docs/", "/docs/docs.js"):
         assert client.get(path).status_code == 404
     assert client.get("/docs/openapi.json").status_code == 404

@@ -67,7 +67,7 @@ class Facade(ABC):
     """The setting that limits how many pictures an account may send."""
     mask: ClassVar[Mapping[str, Any]]
     """Fields that ask for the mask alone."""
-    counted_codes: ClassVar[frozenset[str]]
+    counted_codes: ClassVar[tuple[str, ...]]
     """What a picture that is taken, a bad one and one of a stranger are counted as."""
     takes_addresses: ClassVar[bool] = True
 
@@ -141,7 +141,7 @@ class Picpik(Facade):
     name = "picpik"
     path = "/"
     submit_rate = "submits_per_second"
-    counted_codes = frozenset({"0", "230", "172"})
+    counted_codes = ("0", "230", "172")
     takes_addresses = False
     mask: ClassVar = {"OnlyMask": True}
 
@@ -206,7 +206,7 @@ class Runware(Facade):
     name = "runware"
     path = "/v1"
     mask: ClassVar = {"returnOnlyMask": True}
-    counted_codes = frozenset({"ok", "invalidInputImage", "invalidApiKey"})
+    counted_codes = ("ok", "invalidInputImage", "invalidApiKey")
     submit_rate = "submits_per_second"
 
     @override
@@ -266,7 +266,7 @@ class RemoveBg(Facade):
     name = "removebg"
     path = "/v1.0/removebg"
     mask: ClassVar = {"channels": "alpha"}
-    counted_codes = frozenset({"429", "400", "403"})
+    counted_codes = ("429", "400", "403")
     submit_rate = "removebg_units_per_minute"
 
     _NOT_READY: ClassVar = (429, "result_not_ready")

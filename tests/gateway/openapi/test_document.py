@@ -78,8 +78,8 @@ def removebg() -> RemoveBg:
 
 
 @pytest.fixture
-def document(gateway: Harness) -> Answer:
-    response = gateway.app.test_client().get("/openapi.json")
+def document(refusing: Harness) -> Answer:
+    response = refusing.open("/openapi.json")
     assert (response.status_code, response.mimetype) == (200, "application/json")
     document = response.get_json()
     assert isinstance(document, dict)
@@ -145,7 +145,7 @@ def test_the_addresses_are_beside_the_document_and_health_is_among_them(
         "http://a.example/prefix/"
     ]
     for path in ("/healthz", "/readyz"):
-        answer = gateway.app.test_client().get(path)
+        answer = gateway.open(path)
         schema_of(document["paths"][path]["get"], "responses", str(answer.status_code)).validate(answer.get_json())
 
 
@@ -377,8 +377,7 @@ def test_other_answers_of_remove_bg_are_as_it_says(removebg: RemoveBg) -> None:
 
 
 def test_limits_that_are_settings_are_told(gateway: Harness) -> None:
-    app = gateway.with_settings(max_batch_images=5, max_runware_tasks=3).app
-    document = app.test_client().get("/openapi.json").get_json()
+    document = gateway.with_settings(max_batch_images=5, max_runware_tasks=3).open("/openapi.json").get_json()
     schemas = document["components"]["schemas"]
     assert schemas["RemoveBackgroundsInBatchRequest"]["properties"]["RawImages"]["maxItems"] == 5
     body = document["paths"]["/v1"]["post"]["requestBody"]["content"]["application/json"]["schema"]

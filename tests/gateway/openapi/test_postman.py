@@ -14,7 +14,7 @@ REMOVAL = "Answer with a picture without its background, or with what is in the 
 
 
 def made_by(gateway: Harness, **headers: str) -> Answer:
-    response = gateway.app.test_client().get("/postman.json", headers=headers)
+    response = gateway.open("/postman.json", headers=headers)
     assert (response.status_code, response.mimetype) == (200, "application/json")
     made = response.get_json()
     assert isinstance(made, dict)

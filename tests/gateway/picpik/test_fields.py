@@ -83,16 +83,16 @@ CODES = {220: "Missing params [{}]", 230: "Params [{}] not available", 310: "Par
 
 
 @pytest.mark.parametrize(("members", "code", "name"), REFUSED)
-def test_refused_fields(gateway: Harness, members: str, code: int, name: str) -> None:
-    answer = gateway.call_text('"Action":"RemoveBackground"' + (members and f",{members}"))
+def test_refused_fields(refusing: Harness, members: str, code: int, name: str) -> None:
+    answer = refusing.call_text('"Action":"RemoveBackground"' + (members and f",{members}"))
     assert (answer["RetCode"], answer["Message"]) == (code, CODES[code].format(name))
     assert set(answer) == {"RetCode", "Message", "Action", "request_uuid", "Detail"}
-    gateway.assert_nothing_left()
+    refusing.assert_nothing_left()
 
 
-def test_thresholds_that_cross_are_both_named(gateway: Harness) -> None:
+def test_thresholds_that_cross_are_both_named(refusing: Harness) -> None:
     thresholds = '"ForegroundThreshold":15,"BackgroundThreshold":16'
-    answer = gateway.call_text(f'"Action":"RemoveBackground","RawImage":{IMAGE},{thresholds}')
+    answer = refusing.call_text(f'"Action":"RemoveBackground","RawImage":{IMAGE},{thresholds}')
     assert answer["Detail"] == "BackgroundThreshold (16) must not exceed ForegroundThreshold (15)"
 
 
@@ -181,11 +181,11 @@ def test_form_fields_are_converted_by_type(gateway: Harness, fields: dict[str, s
         (f',"TaskUIDList":["{TASK}"],"TaskUID":"{TASK}"', 230, "TaskUID"),
     ],
 )
-def test_refused_task_lists(gateway: Harness, members: str, code: int, name: str) -> None:
-    answer = gateway.call_text(f'"Action":"ListTasksDetails"{members}')
+def test_refused_task_lists(refusing: Harness, members: str, code: int, name: str) -> None:
+    answer = refusing.call_text(f'"Action":"ListTasksDetails"{members}')
     assert (answer["RetCode"], answer["Message"]) == (code, CODES[code].format(name))
 
 
-def test_flattened_task_lists_keep_their_order(gateway: Harness) -> None:
-    answer = gateway.call("ListTasksDetails", **{"TaskUIDList.1": OTHER_TASK, "TaskUIDList.0": TASK})
+def test_flattened_task_lists_keep_their_order(refusing: Harness) -> None:
+    answer = refusing.call("ListTasksDetails", **{"TaskUIDList.1": OTHER_TASK, "TaskUIDList.0": TASK})
     assert [entry["TaskUID"] for entry in answer["TaskDetailList"]] == [TASK, OTHER_TASK]

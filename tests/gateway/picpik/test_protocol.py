@@ -41,13 +41,13 @@ GOOD = json.dumps(signed(LIST))
         ({"Action": "RemoveBackground", "Foo": 1, "Signature": "0" * 40, "PublicKey": PUBLIC_KEY}, 171),
     ],
 )
-def test_order_of_checks(gateway: Harness, body: dict[str, Any], expected: int) -> None:
-    assert gateway.code(json.dumps(body)) == expected
-    gateway.assert_nothing_left()
+def test_order_of_checks(refusing: Harness, body: dict[str, Any], expected: int) -> None:
+    assert refusing.code(json.dumps(body)) == expected
+    refusing.assert_nothing_left()
 
 
-def test_a_long_name_of_an_action_is_cut_off(gateway: Harness) -> None:
-    unknown = gateway.answer(gateway.post(json.dumps({"Action": "N" * 200})))
+def test_a_long_name_of_an_action_is_cut_off(refusing: Harness) -> None:
+    unknown = refusing.answer(refusing.post(json.dumps({"Action": "N" * 200})))
     assert (unknown["Message"], unknown["Action"]) == (f"Action [{'N' * 128}] not found", "N" * 128)
 
 
@@ -63,19 +63,19 @@ def test_a_long_name_of_an_action_is_cut_off(gateway: Harness) -> None:
     ],
 )
 def test_json_is_known_by_its_first_character(
-    gateway: Harness, body: str | bytes, options: dict[str, Any]
+    refusing: Harness, body: str | bytes, options: dict[str, Any]
 ) -> None:
-    assert gateway.code(body, **options) == 0
+    assert refusing.code(body, **options) == 0
 
 
 @pytest.mark.parametrize("address", ["/", "//", "/?Action=RemoveBackground", "//?Action=RemoveBackground"])
-def test_the_bare_host_however_it_is_written(gateway: Harness, address: str) -> None:
+def test_the_bare_host_however_it_is_written(refusing: Harness, address: str) -> None:
     path, _, query = address.partition("?")
     as_sent = {"PATH_INFO": path, "QUERY_STRING": query}  # the client of the tests would shorten it
-    assert gateway.code(GOOD, environ_overrides=as_sent) == 0
+    assert refusing.code(GOOD, environ_overrides=as_sent) == 0
 
 
-def test_signatures_in_upper_case_and_under_the_lower_case_name(gateway: Harness) -> None:
+def test_signatures_in_upper_case_and_under_the_lower_case_name(refusing: Harness) -> None:
     request = signed(LIST)
     signature = request.pop("Signature")
     for written, expected in (
@@ -83,26 +83,26 @@ def test_signatures_in_upper_case_and_under_the_lower_case_name(gateway: Harness
         ({"signature": signature}, 0),
         ({"Signature": f" {signature}"}, 171),
     ):
-        assert gateway.code(json.dumps(request | written)) == expected
+        assert refusing.code(json.dumps(request | written)) == expected
 
 
-def test_the_request_id_is_repeated_or_made(gateway: Harness) -> None:
+def test_the_request_id_is_repeated_or_made(refusing: Harness) -> None:
     for request_uuid in ("r-1", "id with ü and\nline", str(uuid.uuid4())):
-        response = gateway.post(json.dumps(signed({**LIST, "request_uuid": request_uuid})))
-        assert gateway.answer(response)["request_uuid"] == request_uuid
+        response = refusing.post(json.dumps(signed({**LIST, "request_uuid": request_uuid})))
+        assert refusing.answer(response)["request_uuid"] == request_uuid
         assert response.headers["X-UCLOUD-REQUEST-UUID"].isascii()
     for refused in ({**LIST, "request_uuid": 7}, {"Action": "x"}, {**LIST, "request_uuid": ""}):
-        response = gateway.post(json.dumps(refused))
-        made = gateway.answer(response)["request_uuid"]
+        response = refusing.post(json.dumps(refused))
+        made = refusing.answer(response)["request_uuid"]
         assert uuid.UUID(made).version == 4
         assert response.headers["X-UCLOUD-REQUEST-UUID"] == made
-    wrong = gateway.answer(gateway.post(json.dumps({**LIST, "Signature": "x", "request_uuid": "r-2"})))
+    wrong = refusing.answer(refusing.post(json.dumps({**LIST, "Signature": "x", "request_uuid": "r-2"})))
     assert (wrong["RetCode"], wrong["request_uuid"]) == (171, "r-2")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
-def test_other_methods(gateway: Harness, method: str) -> None:
-    response = gateway.app.test_client().open("/", method=method)
+def test_other_methods(refusing: Harness, method: str) -> None:
+    response = refusing.open("/", method=method)
     assert (response.status_code, response.mimetype) == (405, "application/json")
     assert response.headers["Allow"] == "POST"
     if method != "HEAD":
@@ -111,8 +111,8 @@ def test_other_methods(gateway: Harness, method: str) -> None:
 
 @pytest.mark.parametrize("path", ["/x", "/r/", "/r/a/b/c/d/e", "/r/a/1/../../e", "/static/x", "/r//b//d/e"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_other_paths(gateway: Harness, path: str, method: str) -> None:
-    response = gateway.app.test_client().open(path, method=method)
+def test_other_paths(refusing: Harness, path: str, method: str) -> None:
+    response = refusing.open(path, method=method)
     assert response.status_code in ({404} if method == "GET" else {404, 405})
     assert response.get_json()["Message"] in {"No such path", "Method not allowed", "Result not found"}
     assert response.headers["X-Content-Type-Options"] == "nosniff"

@@ -1,7 +1,6 @@
 """A picture's way: submitted, shown, fetched."""
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -9,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.picpik.rendering import renderers
 from cutgate.jobs.errors import ProcessingFailed
 from cutgate.jobs.ids import new_task_uid, parse_task_uid
@@ -28,17 +26,6 @@ MEMBERS = {
 }
 
 
-def test_a_picture_is_accepted_and_found_at_once(gateway: Harness) -> None:
-    uid = gateway.submit(RawImage=pictures.data_uri(pictures.png()))
-    assert re.fullmatch(r"[0-9a-v]{19}[0g]", uid)
-    assert gateway.hints == [gateway.lane]
-    (key,) = gateway.stored()
-    assert gateway.blobs.get(key) == pictures.png()
-    entry = gateway.detail(uid)
-    assert {name: type(value) for name, value in entry.items()} == MEMBERS
-    assert (entry["Action"], entry["Status"], entry["ImgList"]) == ("RemoveBackground", "Queuing", [])
-
-
 def test_states_until_the_result_is_fetched(gateway: Harness) -> None:
     uid = gateway.submit()
     claim = gateway.claim()
@@ -52,7 +39,7 @@ def test_states_until_the_result_is_fetched(gateway: Harness) -> None:
     assert (entry["Status"], entry["ConsumeApiPoint"], entry["ErrorCode"]) == ("Finished", 1, 0)
     (url,) = entry["ImgList"]
     assert url.startswith("http://localhost/r/")
-    fetched = gateway.app.test_client().get(url)
+    fetched = gateway.open(url)
     assert (fetched.status_code, fetched.mimetype, fetched.data) == (200, "image/png", b"picture")
     assert gateway.detail(other)["ImgList"] == [url]
 
@@ -105,7 +92,7 @@ def test_unknown_foreign_and_expired_tasks_look_alike(
     gateway = replace(gateway, store=FreshLedger(LedgerLimits(retention_seconds=60), clock))
     expired = gateway.submit()
     gateway.finish_one()
-    foreign = gateway.submit_for(KeyPairs(gateway.accounts).add("stranger"))
+    foreign = gateway.submit_for(gateway.add_pair("stranger"))
     clock.advance(60)
 
     answers = set()

@@ -21,7 +21,6 @@ from cutgate.jobs.urls import Address, ResultPaths
 from tests.fakes import ManualClock, MemoryBlobStore, failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, Harness, there
-from tests.gateway.use_cases import refusals_left_by
 from tests.jobs.build import ERROR, result_of
 from tests.ledgers import FreshLedger
 
@@ -48,12 +47,6 @@ def blobs() -> MemoryBlobStore:
 @pytest.fixture
 def part(blobs: MemoryBlobStore) -> Pictures:
     return make_pictures(blobs=blobs)
-
-
-def test_what_is_refused_is_not_left_to_the_collector() -> None:
-    part = make_pictures(FreshLedger(LedgerLimits(account_upload_cap=1)))
-    part.keep("anna", PNG)
-    assert refusals_left_by(lambda: part.keep("anna", PNG)) == 0
 
 
 def test_an_upload_is_found_again(part: Pictures) -> None:
@@ -183,15 +176,6 @@ class TestRefusals:
         with pytest.raises(type(error)):
             make_pictures(failing(FreshLedger(), keep_upload=error), blobs).keep("anna", PNG)
         assert len(blobs.keys()) == left
-
-    def test_a_dropped_picture_is_gone_although_its_blob_stays(
-        self, part: Pictures, blobs: MemoryBlobStore
-    ) -> None:
-        failing(blobs, delete=BlobStoreUnavailable("away"))
-        kept = part.keep("anna", PNG)
-        assert part.drop("anna", kept.image)
-        assert part.find("anna", kept.image) is None
-        assert len(blobs.keys()) == 1
 
 
 def test_use_begins_the_retention_anew() -> None:

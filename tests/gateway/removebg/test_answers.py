@@ -1,7 +1,6 @@
 """Answers with a picture: forms, headers, credits and rates."""
 
 import base64
-import math
 import time
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 
 from cutgate.gateway.accounts.accounts import UNMETERED_CREDITS
 from cutgate.gateway.accounts.records import Terms
-from cutgate.jobs.spec import Box
 from tests.gateway import picture_files as pictures
 from tests.gateway.removebg.service import (
     ACCOUNT,
@@ -127,15 +125,6 @@ def test_what_a_size_costs(service: RemoveBg, fields: dict[str, Any], charged: s
     assert balance.used == float(charged) * 4
 
 
-def test_an_account_with_a_price_of_its_own() -> None:
-    service = patient()
-    service.accounts.change(ACCOUNT, terms=Terms(price_credits=5))
-    service.store.grant(ACCOUNT, 100)
-    assert service.done(size="full").headers[CREDITS] == "1"
-    assert service.done().headers[CREDITS] == "0.25"
-    assert attributes(service)["credits"]["total"] == 75 / 20
-
-
 def test_auto_falls_back_to_a_preview_where_a_whole_credit_is_not_there(service: RemoveBg) -> None:
     service.store.grant(ACCOUNT, 1)
     assert service.done(size="auto", image_file=LARGE).headers[CREDITS] == "0.25"
@@ -218,31 +207,6 @@ def test_a_repeat_of_what_has_failed_is_a_new_task(service: RemoveBg) -> None:
     assert service.done().status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("field", "other"),
-    [
-        ("size", "full"),
-        ("format", "png"),
-        ("bg_color", "fff"),
-        ("crop", "true"),
-        ("image_file", pictures.png(9, 9)),
-    ],
-)
-def test_another_request_is_another_task(quick: RemoveBg, field: str, other: Any) -> None:
-    quick.send()
-    quick.send(**{field: other})
-    assert quick.count() == 2
-
-
-def test_a_name_of_the_callers_own_is_kept_to(quick: RemoveBg) -> None:
-    headers = {"Idempotency-Key": "order-7"}
-    quick.send(headers=headers)
-    quick.send(headers=headers)
-    assert quick.count() == 1
-    assert code_of(quick.send(headers=headers, size="full")) == "idempotency_conflict"
-    assert code_of(quick.send(headers={"Idempotency-Key": "a" * 256})) == "invalid_request"
-
-
 def test_improvement_keeps_a_picture_where_it_is_switched_on() -> None:
     service = make_removebg(removebg_improvement=True)
     answer = service.send("json", path="/v1.0/improve", image_file_b64=TINY_B64, tag="cat", image_filename="a.png")
@@ -255,9 +219,15 @@ def test_improvement_keeps_a_picture_where_it_is_switched_on() -> None:
     assert code_of(service.send("json", path="/v1.0/improve", has_picture=False)) == "missing_source"
 
 
-def test_the_box_of_the_subject_is_relative_to_the_picture(service: RemoveBg) -> None:
-    with service.answering(foreground=Box(left_px=0, top_px=0, right_px=1, bottom_px=2)):
-        headers = service.send().headers
-    shown = [headers[f"X-Foreground-{name}"] for name in ("Top", "Left", "Width", "Height")]
-    assert shown == ["0", "0", "1", "2"]
-    assert math.prod(map(int, shown[2:])) == 2
+def test_requests_that_differ_are_tasks_of_their_own(quick: RemoveBg) -> None:
+    others: list[dict[str, Any]] = [{"size": "full"}, {"format": "png"}, {"bg_color": "fff"}, {"crop": "true"}]
+    for fields in (
+        {},
+        *others,
+        {"image_file": pictures.png(9, 9)},
+        {"headers": {"Idempotency-Key": "order-7"}},
+        {},
+    ):
+        quick.send(**fields)
+    assert quick.count() == len(others) + 3
+    assert code_of(quick.send(headers={"Idempotency-Key": "a" * 256})) == "invalid_request"

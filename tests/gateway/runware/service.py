@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from flask import Flask
 from PIL import Image
 from werkzeug.test import TestResponse
 
@@ -123,7 +124,6 @@ class Service:
         self.harness = make_harness(self.settings, store=self.store, blobs=self.blobs)
         self.accounts = self.harness.accounts
         self.api_key = self.harness.add_api_key(ACCOUNT)
-        self.app = self.harness.app
         self.rendering = Rendering(
             tasks=self.harness.tasks,
             blobs=self.blobs,
@@ -138,6 +138,10 @@ class Service:
             limits=SourceLimits(max_bytes=2**22, max_pixels=10**6, max_side_px=2_000),
             beat_seconds=1,
         )
+
+    @property
+    def app(self) -> Flask:
+        return self.harness.app
 
     def end_key(self, how: str) -> None:
         """End the account's API key: it is `revoked`, or the account `suspended`."""

@@ -5,6 +5,7 @@ from typing import cast
 from unittest.mock import Mock
 
 import pytest
+from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
@@ -23,7 +24,7 @@ from tests.gateway.runware.service import (
 
 @pytest.mark.parametrize("path", ["/v1?sdk=js", "/v1/"])
 def test_a_get_without_an_upgrade_is_told_so(service: Service, path: str) -> None:
-    answer = service.app.test_client().get(path)
+    answer = service.harness.open(path)
     assert (answer.status_code, answer.headers["Upgrade"]) == (426, "websocket")
     assert answer.get_json()["errors"][0]["code"] == "invalidRequest"
 
@@ -31,7 +32,7 @@ def test_a_get_without_an_upgrade_is_told_so(service: Service, path: str) -> Non
 @pytest.mark.parametrize("path", ["/v1", "/v1/"])
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_other_methods_are_refused_in_the_protocols_form(service: Service, method: str, path: str) -> None:
-    answer = service.app.test_client().open(path, method=method)
+    answer = service.harness.open(path, method=method)
     assert answer.status_code == 405
     assert set(answer.headers["Allow"].replace(" ", "").split(",")) == {"GET", "HEAD", "POST"}
     assert answer.get_json()["errors"][0]["code"] == "invalidRequest"
@@ -81,7 +82,8 @@ def test_each_task_of_a_request_counts_against_the_rate() -> None:
 def test_a_fault_of_the_server_tells_nothing(service: Service) -> None:
     failing(service.store, look=RuntimeError("inner secret"))
     task = removal()
-    answer = service.post([task])
+    with capture_logs():
+        answer = service.post([task])
     assert answer.status_code == 500
     assert b"inner secret" not in answer.data
     assert answer.get_json()["errors"][0]["taskUUID"] == task["taskUUID"]
@@ -104,7 +106,8 @@ def test_a_fault_outside_of_tasks_is_told_in_the_protocols_form(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RunwareTasks, "begin", Mock(side_effect=RuntimeError("inner secret")))
-    answer = service.post([removal()])
+    with capture_logs():
+        answer = service.post([removal()])
     assert (answer.status_code, code_of(answer)) == (500, "internalServerError")
     assert b"inner secret" not in answer.data
 

@@ -79,4 +79,4 @@ def test_wrong_settings_of_models_are_refused(models: str) -> None:
 
 def test_a_model_that_the_protocol_does_not_have_is_refused() -> None:
     with pytest.raises(ValueError, match="runware:112@4"):
-        make_service(runware_models="runware:112@4=birefnet")
+        make_service(runware_models="runware:112@4=birefnet").result(removal())
