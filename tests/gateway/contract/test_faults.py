@@ -9,18 +9,21 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from structlog.testing import capture_logs
+from structlog.testing import LogCapture, capture_logs
 from typing_extensions import override
 
 from cutgate.gateway import bodies
 from cutgate.gateway.removebg.sources import MAX_BODY_BYTES
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
+from cutgate.jobs.observe import logs
 from cutgate.jobs.observe import metric_names as names
 from tests.fakes import failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.contract.facades import ADDRESS, Facade, Maker, Picpik, RemoveBg
+from tests.gateway.harness import ACCOUNT
 from tests.servers.scrapes import here
 
 
@@ -122,31 +125,32 @@ def test_any_bytes_are_answered_in_the_protocols_form(facade: Facade, body: byte
     facade.gateway.assert_nothing_left()
 
 
-def test_credentials_pictures_and_addresses_are_never_logged(facade: Facade) -> None:
-    bad = "https://user:hidden@host/cat.png"
-    with capture_logs() as logs:
-        facade.accept()
-        facade.submit(ADDRESS)
-        facade.submit(bad)
-        facade.stranger.submit()
-        facade.submit("cHJpdmF0ZSB3b3Jkcw")
+def test_a_line_names_account_and_job_and_no_secret(facade: Facade) -> None:
+    capture = LogCapture()
+    structlog.configure(processors=[logs.merge_bound, capture])
+    facade.accept()
+    for source in (ADDRESS, "https://user:hidden@host/cat.png", "cHJpdmF0ZSB3b3Jkcw"):
+        facade.submit(source)
+    facade.stranger.submit()
+    uid, *_ = facade.gateway.store.unfinished(ACCOUNT)
+    assert [line for line in capture.entries if (line.get("account"), line.get("task_uid")) == (ACCOUNT, uid)]
     secret = facade.key.private_key if isinstance(facade, Picpik) else facade.key
     for hidden in ("hidden", secret, "cutgate_wrong", "cHJpdmF0ZSB3b3Jkcw", pictures.BASE64_8X8[40:60]):
-        assert hidden not in str(logs)
+        assert hidden not in str(capture.entries)
 
 
 def test_each_request_is_counted_by_its_outcome(facade: Facade) -> None:
-    def counted() -> Counter[tuple[str, str]]:
-        rows = here().samples().items()
-        ours = [(dict(labels), value) for (name, labels), value in rows if name == names.REQUESTS.name]
-        return Counter(
-            {(row["action"], row["code"]): int(value) for row, value in ours if row["facade"] == facade.name}
-        )
+    def counted(metric: str = names.REQUESTS.name) -> Counter[tuple[str, str]]:
+        rows = [(dict(labels), value) for (name, labels), value in here().samples().items() if name == metric]
+        ours = [(row, value) for row, value in rows if row["facade"] == facade.name]
+        return Counter({(row["action"], row.get("code", "")): int(value) for row, value in ours})
 
-    before = counted()
+    timed = f"{names.REQUEST_SECONDS.name}_count"
+
+    before, timed_before = counted(), counted(timed)
     facade.accept()
     facade.submit("not base64!")
     facade.stranger.submit()
     grown = counted() - before
-    assert grown.total() == 3
+    assert grown.total() == (counted(timed) - timed_before).total() == 3
     assert {code for _, code in grown} == set(facade.counted_codes)

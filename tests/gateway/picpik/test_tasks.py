@@ -12,7 +12,6 @@ from cutgate.gateway.picpik.rendering import renderers
 from cutgate.jobs.errors import ProcessingFailed
 from cutgate.jobs.ids import new_task_uid, parse_task_uid
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import ErrorFacts
 from tests.fakes import ManualClock
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, signed, there
@@ -42,22 +41,6 @@ def test_states_until_the_result_is_fetched(gateway: Harness) -> None:
     fetched = gateway.open(url)
     assert (fetched.status_code, fetched.mimetype, fetched.data) == (200, "image/png", b"picture")
     assert gateway.detail(other)["ImgList"] == [url]
-
-
-@pytest.mark.parametrize(
-    ("kind", "code", "message"),
-    [
-        ("source_too_large", 1001, "Image too large: send fewer pixels"),
-        ("timed_out", 1003, "Task timed out: try again later or send a smaller image"),
-        ("terminated", 1002, "Task terminated"),
-    ],
-)
-def test_a_failed_task_says_what_to_do(gateway: Harness, kind: str, code: int, message: str) -> None:
-    uid = gateway.submit()
-    gateway.fail_one(ErrorFacts(kind=kind, message="internal words"))
-    entry = gateway.detail(uid)
-    assert (entry["ErrorCode"], entry["ErrorMessage"], entry["ErrorMassage"]) == (code, message, message)
-    assert (entry["Status"], entry["ConsumeApiPoint"], entry["ImgList"]) == ("Error", 0, [])
 
 
 @pytest.mark.parametrize("ends_well", [True, False])

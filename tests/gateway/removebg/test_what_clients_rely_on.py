@@ -26,30 +26,11 @@ PARTS = (
 )
 
 
-@pytest.mark.parametrize("name", ["X-Api-Key", "X-API-Key", "x-api-key"])
-def test_samples_write_the_key_header_in_any_case(service: RemoveBg, name: str) -> None:
-    answer = service.harness.open("/v1.0/account", headers={name: service.api_key})
-    assert answer.status_code == 200
-
-
 def test_a_python_client_knows_no_401(quick: RemoveBg) -> None:
     for headers in ({}, {"X-Api-Key": "wrong"}, {"Authorization": f"Bearer {quick.api_key}"}):
         for path, method in ((PATH, "POST"), ("/v1.0/account", "GET"), ("/v1.0/improve", "POST")):
             answer = quick.harness.open(path, method=method, headers=headers)
             assert error_of(answer, 403)["code"] == "auth_failed"
-
-
-def test_the_command_line_tool_sends_nine_options_as_empty_strings(quick: RemoveBg) -> None:
-    nine = dict.fromkeys(
-        (
-            *("type", "channels", "bg_color", "bg_image_url", "crop_margin", "scale", "position", "roi"),
-            "semitransparency",
-        ),
-        "",
-    )
-    assert quick.spec(size="auto", format="zip", crop="", **nine) == quick.spec(
-        size="auto", format="zip", image_file=pictures.png(41, 30)
-    )
 
 
 def test_npm_sends_booleans_as_json_and_forms_send_words(quick: RemoveBg) -> None:
@@ -67,11 +48,6 @@ def test_nodes_sample_sends_no_file_name_and_octet_stream(quick: RemoveBg, rest:
     answer = quick.open(PATH, method="POST", data=PARTS % rest, content_type=content_type)
     assert code_of(answer) == "result_not_ready"
     assert quick.stored_pictures() == [TINY]
-
-
-def test_a_client_offers_more_types_than_the_vendor(service: RemoveBg) -> None:
-    for kind in ("graphics", "car_interior", "car_part"):
-        assert service.done(type=kind).headers["X-Type"]
 
 
 def test_php_switches_decoding_off(service: RemoveBg) -> None:
