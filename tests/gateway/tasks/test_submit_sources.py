@@ -1,10 +1,11 @@
-"""Sources that are not in the request: URLs, and pictures that are kept."""
+"""Sources that are not in the request: URLs and kept pictures; and pictures behind the subject."""
 
+import base64
 from dataclasses import replace
 
 import pytest
 
-from cutgate.gateway.tasks.drafts import Draft, SourceUrl
+from cutgate.gateway.tasks.drafts import Draft, Source, SourceUrl
 from cutgate.gateway.tasks.submit import DraftRejected, PictureGone
 from cutgate.gateway.web_url import MAX_URL_CHARACTERS
 from cutgate.jobs.errors import (
@@ -13,10 +14,12 @@ from cutgate.jobs.errors import (
     QueueFull,
     SourceTooLarge,
     SourceUnreachable,
+    SourceUnreadable,
 )
+from cutgate.jobs.record import ItemState
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import there
-from tests.gateway.tasks.use_cases import INLINE, PNG, SPEC, UseCases
+from tests.gateway.tasks.use_cases import INLINE, LANE, PNG, SPEC, UseCases
 from tests.ledgers import stored_item
 
 URL = "https://pictures.example/a.png?key=hidden"
@@ -108,3 +111,62 @@ class TestKeptPictures:
         with pytest.raises(QueueFull):
             cases.submit(kept)
         assert cases.blobs.keys() == (kept.blob,)
+
+
+BEACH = pictures.png(16, 9)
+BEACH_TEXT = base64.b64encode(BEACH).decode()
+
+
+def draft(background: Source) -> Draft:
+    return Draft(source=INLINE, spec=SPEC, background=background)
+
+
+def blobs_of_next(cases: UseCases) -> tuple[bytes, bytes]:
+    claim = there(cases.store.claim([LANE], "worker", "token-of-a-claim"))
+    return cases.blobs.get(claim.source), cases.blobs.get(there(claim.background))
+
+
+def test_a_background_lies_beside_the_source_and_a_kept_one_is_copied(cases: UseCases) -> None:
+    cases.submit(draft(BEACH_TEXT))
+    kept = cases.upload(BEACH)
+    cases.submit(draft(kept))
+    cases.blobs.delete(kept.blob)
+    assert [blobs_of_next(cases) for _ in range(2)] == [(PNG, BEACH)] * 2
+
+
+def test_a_background_at_a_url_is_fetched_first(cases: UseCases) -> None:
+    task = cases.submit(draft(SourceUrl(URL)))
+    assert task.items[0].state is ItemState.FETCHING
+    assert "hidden" not in repr(draft(SourceUrl(URL)))
+
+
+@pytest.mark.parametrize("background", [base64.b64encode(b"<html>").decode(), SourceUrl("file:///etc/passwd")])
+def test_a_bad_background_is_refused_as_such_and_leaves_nothing(cases: UseCases, background: Source) -> None:
+    with pytest.raises(DraftRejected) as caught:
+        cases.submit(draft(background))
+    reason = caught.value.reason
+    assert (reason.details["part"], reason.message.startswith("the background: ")) == ("background", True)
+    assert cases.blobs.keys() == ()
+
+
+def test_the_pictures_own_fault_comes_first(cases: UseCases) -> None:
+    with pytest.raises(DraftRejected) as caught:
+        cases.submit(Draft(source="AAAA", spec=SPEC, background="AAAA"))
+    assert isinstance(caught.value.reason, SourceUnreadable)
+    assert "part" not in caught.value.reason.details
+
+
+def test_a_background_that_is_gone_leaves_nothing(cases: UseCases) -> None:
+    kept = cases.upload(BEACH)
+    cases.blobs.delete(kept.blob)
+    with pytest.raises(PictureGone):
+        cases.submit(draft(kept))
+    assert cases.blobs.keys() == ()
+
+
+def test_another_background_makes_another_request(cases: UseCases) -> None:
+    first = cases.submit(draft(BEACH_TEXT), key="key")
+    assert cases.submit(draft(BEACH_TEXT), key="key").uid == first.uid
+    for other in (draft(SourceUrl(URL)), INLINE):
+        with pytest.raises(IdempotencyConflict):
+            cases.submit(other, key="key")
