@@ -1,4 +1,4 @@
-"""Bodies as they arrive, and the memory that large ones share."""
+"""Tests of bodies as they arrive, and of the memory that large ones share."""
 
 import base64
 import io

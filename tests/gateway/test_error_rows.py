@@ -1,4 +1,4 @@
-"""The façades' tables of errors: no error lacks its row by oversight, and no row repeats its parent's."""
+"""Tests of the façades' error tables: no error lacks its row by oversight, no row repeats its parent's."""
 
 from collections.abc import Callable, Iterator, Mapping
 

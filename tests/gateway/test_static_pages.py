@@ -1,4 +1,4 @@
-"""The playground and the page of the description: what is served, as what, and under which policy."""
+"""Tests of the playground and the page of the description: files, media types, policies."""
 
 import gzip
 import importlib.util

@@ -1,4 +1,4 @@
-"""What requests are counted as, what is read from the ledger, and who sees it: only who asks at its port."""
+"""Tests of metrics: what requests count as, what the ledger adds, and that one port alone shows them."""
 
 import os
 import signal

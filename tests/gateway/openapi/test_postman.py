@@ -1,4 +1,4 @@
-"""The collection for Postman: a request for each call, with variables in the place of what changes."""
+"""Tests of the Postman collection: a request for each call, with variables in place of what changes."""
 
 import json
 from typing import Any
@@ -9,8 +9,6 @@ from cutgate.gateway.openapi.postman import collection
 from cutgate.gateway.picpik.actions import ACTIONS
 from cutgate.gateway.runware.tasks.actions import ACTIONS as TASKS
 from tests.gateway.harness import Answer, Harness
-
-REMOVAL = "Answer with a picture without its background, or with what is in the way of that"
 
 
 def made_by(gateway: Harness, **headers: str) -> Answer:
@@ -52,7 +50,7 @@ def test_a_removal_of_remove_bgs_is_a_request_in_each_form(gateway: Harness) -> 
     urls = [item["request"]["url"]["raw"] for item in folder["item"]]
     assert urls == [f"{{{{url}}}}/v1.0/{path}" for path in (*["removebg"] * 3, "account", *["improve"] * 3)]
     multipart, form, in_json = (
-        next(item["request"]["body"] for item in folder["item"] if item["name"] == f"{REMOVAL}: {media_type}")
+        next(item["request"]["body"] for item in folder["item"] if item["name"].endswith(f": {media_type}"))
         for media_type in ("multipart/form-data", "application/x-www-form-urlencoded", "application/json")
     )
     sent, *others = multipart["formdata"]

@@ -1,4 +1,4 @@
-"""The actions about tasks, credits and models."""
+"""Tests of PICPIK: the actions about tasks, credits and models."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Batches: one task, ordered pictures; a bad picture refuses all, one that fails later leaves its place empty."""
+"""Tests of PICPIK's batches: a bad picture refuses all, one that fails later leaves its place empty."""
 
 from typing import Any
 

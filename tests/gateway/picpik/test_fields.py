@@ -1,4 +1,4 @@
-"""The protocol's table of fields: a row each, and what a refusal leaves behind."""
+"""Tests of PICPIK: the table of fields, a row each, and what a refusal leaves behind."""
 
 import json
 from typing import Any

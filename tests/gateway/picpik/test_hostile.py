@@ -1,4 +1,4 @@
-"""Whatever is sent is answered in the protocol's form, and a refusal leaves nothing behind."""
+"""Tests of PICPIK: whatever is signed is answered in the protocol's form, and a refusal leaves nothing."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The protocol's transport, envelope and order of checks."""
+"""Tests of PICPIK: transport, envelope and order of checks."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A picture's way: submitted, shown, fetched."""
+"""Tests of PICPIK: what `ListTasksDetails` and callbacks say of a task, and repeats by `request_uuid`."""
 
 import json
 from collections.abc import Callable

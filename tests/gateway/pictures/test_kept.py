@@ -1,4 +1,4 @@
-"""Pictures that are kept and named by a UUID: whose they are, and what is left of them."""
+"""Tests of pictures that are kept and named by a UUID: whose they are, and what is left of them."""
 
 import uuid
 from dataclasses import replace

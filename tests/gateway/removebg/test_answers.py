@@ -1,4 +1,4 @@
-"""Answers with a picture: forms, headers, credits and rates."""
+"""Tests of remove.bg: answers with a picture (forms, headers, credits, rates, repeats) and the account."""
 
 import base64
 import time

@@ -1,4 +1,4 @@
-"""Every field, with its values, its default, and what it refuses."""
+"""Tests of remove.bg: every field, its values, its default, and what it refuses."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Where the picture may come from, and the picture behind it."""
+"""Tests of remove.bg: where the picture and the one behind it may come from, in each form of body."""
 
 import base64
 import io

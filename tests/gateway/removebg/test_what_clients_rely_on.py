@@ -1,4 +1,4 @@
-"""What known clients depend on and no other test here shows, each named after what the client does."""
+"""Tests of remove.bg: what known clients rely on, each named after what the client does."""
 
 import base64
 import io

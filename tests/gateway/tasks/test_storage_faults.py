@@ -1,4 +1,4 @@
-"""Submits while the blob store does not work: refused soon, nothing half done, and all well again by itself."""
+"""Tests of submits while the blob store does not work: refused soon, nothing half done, well again by itself."""
 
 import base64
 import time

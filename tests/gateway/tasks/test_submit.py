@@ -1,4 +1,4 @@
-"""The use cases without HTTP: what is written in which order, what goes with a task, and how it is found again."""
+"""Tests of submissions without HTTP: the order of writes, what goes with a task, how it is found again."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Sources that are not in the request: URLs and kept pictures; and pictures behind the subject."""
+"""Tests of submissions whose picture is a URL or a kept one, and of pictures behind the subject."""
 
 import base64
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Requests as a whole: methods, keys, sizes, limits, what breaks off, and what is never logged."""
+"""Tests of Runware over HTTP: messages as a whole, where the key stands, methods, faults outside of tasks."""
 
 from dataclasses import replace
 from typing import cast

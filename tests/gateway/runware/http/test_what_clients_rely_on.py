@@ -1,4 +1,4 @@
-"""What official clients depend on, one test for each such statement of the protocol on messages and HTTP."""
+"""Tests of Runware: what official clients rely on in messages and over HTTP."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The one error table, row by row: each code is provoked through the real application."""
+"""Tests of Runware: which code and parameter each bad field and each bad envelope has."""
 
 from collections.abc import Callable
 

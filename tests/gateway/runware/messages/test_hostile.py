@@ -1,4 +1,4 @@
-"""Whatever JSON comes, the answer is the protocol's, and never a fault of the server."""
+"""Tests of Runware: whatever tasks come, the answer is the protocol's and never a fault of the server."""
 
 import json
 from typing import Any

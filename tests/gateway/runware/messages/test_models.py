@@ -1,4 +1,4 @@
-"""What computes a picture, by the id that the request names."""
+"""Tests of Runware: which network computes a picture, by the id that the request names."""
 
 import pytest
 from pydantic import ValidationError

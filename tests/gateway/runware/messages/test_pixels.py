@@ -1,4 +1,4 @@
-"""Every setting on pixels: the real gateway and pipeline, a network that finds what is dark."""
+"""Tests of Runware's settings on pixels: the real gateway and pipeline, and a network that finds what is dark."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""The tasks beside the removal."""
+"""Tests of Runware: the tasks beside the removal (uploads, stored media, the account, details)."""
 
 import base64
 import uuid

@@ -1,4 +1,4 @@
-"""Each task of a message is counted once, by its type and code, and has its own ids in the log."""
+"""Tests of Runware: each task of a message is counted once, and has its own ids in the log."""
 
 from typing import Any
 

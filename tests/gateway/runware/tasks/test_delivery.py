@@ -1,4 +1,4 @@
-"""How results come back: at once, by polls, as URLs or inline, by callbacks and uploads."""
+"""Tests of Runware: how results come back (at once, by polls, as URLs or inline, by callbacks and uploads)."""
 
 import base64
 import time

@@ -1,4 +1,4 @@
-"""A `taskUUID` that comes again."""
+"""Tests of Runware: a `taskUUID` that comes again, with the same content or with another."""
 
 import pytest
 
