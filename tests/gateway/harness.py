@@ -206,22 +206,16 @@ class Harness:
         """Take the next item as a worker does."""
         return there(self.store.claim([self.lane], "worker", new_token()))
 
-    def finish_one(self, data: bytes = b"result", *, subject_found: bool = True) -> Result:
+    def finish_one(self, data: bytes = b"result", **facts: Any) -> Result:
         """Do the next item as a worker does."""
-        return self.finish(self.claim(), data, subject_found=subject_found)
+        return self.finish(self.claim(), data, **facts)
 
-    def finish(self, claim: Claim, data: bytes = b"result", *, subject_found: bool = True) -> Result:
-        """Do a claimed item as a worker does."""
+    def finish(self, claim: Claim, data: bytes = b"result", **facts: Any) -> Result:
+        """Do a claimed item as a worker does; `facts` of its result count before the usual ones."""
         key = result_key(claim.task, claim.index, claim.token)
         self.blobs.put(key, data)
-        result = Result(
-            blob=key,
-            media_type="image/png",
-            width_px=8,
-            height_px=8,
-            size_bytes=len(data),
-            subject_found=subject_found,
-        )
+        usual: dict[str, Any] = {"media_type": "image/png", "width_px": 8, "height_px": 8}
+        result = Result(blob=key, size_bytes=len(data), **usual | facts)
         assert self.store.finish(claim, result)
         return result
 

@@ -44,6 +44,10 @@ class TestRates:
         assert {header["X-RateLimit-Limit"] for header in headers} == {"2"}
         assert all(header["X-RateLimit-Reset"].isdecimal() for header in headers)
 
+    def test_a_bad_request_shows_the_rate_at_picpik_alone(self, facade: Facade) -> None:
+        headers = facade.submit("not base64!").response.headers
+        assert ("X-RateLimit-Remaining" in headers) is isinstance(facade, Picpik)
+
     def test_a_bad_request_has_counted_once(self, facade: Facade) -> None:
         facade = limited(facade, 2)
         facade.accept()

@@ -19,6 +19,7 @@ from tests.gateway.runware.service import (
     new_uuid,
     poll,
     removal,
+    upload,
 )
 
 
@@ -141,3 +142,12 @@ def test_a_bad_uuid_counts_as_well() -> None:
     service = make_service(submits_per_second=1, account_queue_cap=1)
     service.error(removal(deliveryMethod="async") | {"taskUUID": "7"})
     assert service.error(removal(deliveryMethod="async"), status=429)["code"] == "rateLimitExceeded"
+
+
+def test_addresses_in_tasks_are_never_logged(service: Service) -> None:
+    url = "https://host.example/hook?token=verysecret"
+    with capture_logs() as lines:
+        service.result(removal(deliveryMethod="async", webhookURL=url))
+        for task in (removal(url, webhookURL=7), upload(x=url), removal(ttl=url)):
+            service.error(task)
+    assert "verysecret" not in str(lines)
