@@ -9,7 +9,8 @@ from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.tasks.drafts import Draft
 from cutgate.gateway.tasks.query import Tasks
-from cutgate.gateway.tasks.submit import DraftRejected
+from cutgate.gateway.tasks.submit import MAX_DELIVERIES, DraftRejected
+from cutgate.gateway.web_url import MAX_URL_CHARACTERS
 from cutgate.jobs.errors import (
     BlobStoreUnavailable,
     IdempotencyConflict,
@@ -20,7 +21,7 @@ from cutgate.jobs.errors import (
     TaskTooLarge,
 )
 from cutgate.jobs.ids import BlobKey
-from cutgate.jobs.record import Delivery, DeliveryKind
+from cutgate.jobs.record import MAX_MEMO_BYTES, Delivery, DeliveryKind
 from cutgate.jobs.spec import CutoutSpec
 from cutgate.jobs.urls import ResultPaths
 from tests.fakes import failing
@@ -204,6 +205,24 @@ def test_the_accounts_callback_goes_beside_them_and_not_twice(cases: UseCases) -
     cases.part = cases.part.for_account(replace(own, callback_url="https://moved.example"))
     assert cases.submit(INLINE, key="key", deliveries=(UPLOAD, CALLBACK)).uid == task.uid
     assert "moved" not in repr(cases.part)
+
+
+@pytest.mark.parametrize(
+    ("memo", "deliveries"),
+    [
+        ("ä" * (MAX_MEMO_BYTES // 2 + 1), ()),
+        ("", (CALLBACK,) * (MAX_DELIVERIES + 1)),
+        ("", (replace(CALLBACK, url="ftp://calls.example"),)),
+        ("", (replace(CALLBACK, url="https://" + "a" * MAX_URL_CHARACTERS),)),
+    ],
+)
+def test_what_a_facade_should_have_refused_writes_nothing(
+    cases: UseCases, memo: str, deliveries: tuple[Delivery, ...]
+) -> None:
+    with pytest.raises(ValueError, match="at most"):
+        cases.submit(INLINE, key="key", memo=memo, deliveries=deliveries)
+    assert cases.blobs.keys() == ()
+    assert cases.store.unfinished("a") == ()
 
 
 def tasks_of(cases: UseCases) -> Tasks:
