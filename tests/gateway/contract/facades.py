@@ -69,6 +69,8 @@ class Facade(ABC):
     """Fields that ask for the mask alone."""
     counted_codes: ClassVar[tuple[str, ...]]
     """What a picture that is taken, a bad one and one of a stranger are counted as."""
+    bad_field: ClassVar[Mapping[str, Any]]
+    """A value that is refused before the ledger is asked."""
     takes_addresses: ClassVar[bool] = True
 
     @abstractmethod
@@ -144,6 +146,7 @@ class Picpik(Facade):
     counted_codes = ("0", "230", "172")
     takes_addresses = False
     mask: ClassVar = {"OnlyMask": True}
+    bad_field: ClassVar = {"ErodeSize": 41}
 
     @override
     def other(self, account: str) -> Self:
@@ -206,6 +209,7 @@ class Runware(Facade):
     name = "runware"
     path = "/v1"
     mask: ClassVar = {"returnOnlyMask": True}
+    bad_field: ClassVar = {"outputFormat": "TIFF"}
     counted_codes = ("ok", "invalidInputImage", "invalidApiKey")
     submit_rate = "submits_per_second"
 
@@ -266,6 +270,7 @@ class RemoveBg(Facade):
     name = "removebg"
     path = "/v1.0/removebg"
     mask: ClassVar = {"channels": "alpha"}
+    bad_field: ClassVar = {"size": "huge"}
     counted_codes = ("429", "400", "403")
     submit_rate = "removebg_units_per_minute"
 

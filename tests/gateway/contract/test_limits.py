@@ -49,11 +49,13 @@ class TestRates:
         assert ("X-RateLimit-Remaining" in headers) is isinstance(facade, Picpik)
 
     def test_a_bad_request_has_counted_once(self, facade: Facade) -> None:
-        facade = limited(facade, 2)
+        facade = limited(facade, 3)
         facade.accept()
         facade.refused(facade.submit("not base64!"), "not base64")
+        assert facade.submit(**facade.bad_field).status in {200, 400}
         for source in ("not base64!", b"no picture"):
             facade.refused(facade.submit(source), "too often")
+        facade.refused(facade.submit(**facade.bad_field), "too often")
         assert len(facade.gateway.stored()) == 1
 
     def test_questions_and_pictures_do_not_share(self, facade: Facade) -> None:
