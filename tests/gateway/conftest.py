@@ -4,11 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.jobs.observe import logs
-from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
+from tests.gateway.harness import Harness, make_harness, make_settings
 from tests.gateway.installation import Installation
 from tests.ledgers import FreshLedger, fresh_key_table
 from tests.servers.redis_server import redis_server
@@ -25,11 +23,14 @@ def key_table(ledger: FreshLedger) -> KeyTable:
 
 
 @pytest.fixture
-def gateway(key_table: KeyTable, ledger: FreshLedger) -> Harness:
-    settings = make_settings()
-    accounts = Accounts(key_table, settings.master_keys())
-    Credentials(accounts).add_pair(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
-    return Harness(settings=settings, accounts=accounts, store=ledger, events=ledger.events)
+def gateway(ledger: FreshLedger) -> Harness:
+    return make_harness(store=ledger).with_pair()
+
+
+@pytest.fixture(scope="module")
+def refusing() -> Harness:
+    """A gateway for requests that are all refused, and leave it as it was."""
+    return make_harness().with_pair()
 
 
 @pytest.fixture(autouse=True)

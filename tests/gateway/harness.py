@@ -1,6 +1,10 @@
-"""A whole gateway on real or memory parts, and a caller that signs."""
+"""The gateway in this process, on a real ledger and with blobs in memory, and a caller that signs.
+
+Every test of a façade drives the application through `Harness.open` alone, and makes keys through `Harness` alone.
+"""
 
 import base64
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,10 +12,11 @@ from functools import partial
 from typing import Any, Self, TypeVar
 
 from flask import Flask
+from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.credentials import KeyPair
+from cutgate.gateway.accounts.credentials import Credentials, KeyPair
 from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.serving.health import Readiness, check_room, operators_page
 from cutgate.gateway.settings import GatewaySettings
@@ -26,7 +31,7 @@ from cutgate.jobs.urls import ResultPaths
 from cutgate.signing import parse_body, sign_params
 from tests.fakes import MemoryBlobStore
 from tests.gateway import picture_files as pictures
-from tests.ledgers import ReadableLedger, fresh_presence, fresh_sessions, hints_of
+from tests.ledgers import FreshLedger, ReadableLedger, fresh_key_table, fresh_presence, fresh_sessions, hints_of
 
 PUBLIC_KEY, PRIVATE_KEY = "abcdefg", "123456"
 MASTER_KEY = base64.b64encode(bytes(range(32))).decode("ascii")
@@ -43,6 +48,7 @@ UNHURRIED = {
 """Rates that a test does not reach unless it means to."""
 
 
+@functools.cache
 def make_settings(**changes: Any) -> GatewaySettings:
     """Settings that do not depend on the environment's."""
     return GatewaySettings(master_key=MASTER_KEY, **UNHURRIED | changes)
@@ -65,9 +71,15 @@ class Harness:
     presence: Presence = field(default_factory=fresh_presence)
     blobs: BlobStore = field(default_factory=MemoryBlobStore)
 
-    def __post_init__(self) -> None:
-        self.app = self.make_app(self.settings)
-        self.lane = lane_of(CutoutSpec(model=self.settings.model))
+    @functools.cached_property
+    def app(self) -> Flask:
+        """The application, made when it is first asked."""
+        return self.make_app(self.settings)
+
+    @property
+    def lane(self) -> Lane:
+        """Where pictures wait for the installation's own model."""
+        return lane_of(CutoutSpec(model=self.settings.model))
 
     @property
     def hints(self) -> list[Lane]:
@@ -93,10 +105,40 @@ class Harness:
         """The same gateway with other settings."""
         return replace(self, settings=make_settings(**changes))
 
+    def open(self, path: str, *, method: str = "GET", **options: Any) -> TestResponse:
+        """Send an HTTP request."""
+        return self.client().open(path, method=method, **options)
+
+    def client(self) -> FlaskClient:
+        """What sends several requests."""
+        return self.app.test_client()
+
     def post(self, body: bytes | str, **options: Any) -> TestResponse:
         """Send a body to `/` as it is."""
-        options.setdefault("content_type", "application/json")
-        return self.app.test_client().post("/", data=body, **options)
+        return self.open("/", data=body, **{"method": "POST", "content_type": "application/json"} | options)
+
+    def add_pair(self, account: str, **given: Any) -> KeyPair:
+        """A key pair of an account, which is made if it is not there."""
+        return Credentials(self.accounts).add_pair(account, **given)
+
+    def with_pair(self) -> Self:
+        """This gateway, once the usual key pair is there."""
+        self.add_pair(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
+        return self
+
+    def rotate_pair(self, public_key: str, **given: Any) -> KeyPair:
+        """One more private key of a pair."""
+        return Credentials(self.accounts).rotate(public_key, **given)
+
+    def revoke_pair(self, public_key: str) -> None:
+        Credentials(self.accounts).revoke(public_key)
+
+    def add_api_key(self, account: str) -> str:
+        """An API key of an account, which is made if it is not there."""
+        return Credentials(self.accounts).add_api_key(account)
+
+    def revoke_api_key(self, api_key: str) -> None:
+        Credentials(self.accounts).revoke(api_key)
 
     def call(self, action: str, private_key: str = PRIVATE_KEY, **fields: Any) -> Answer:
         """Sign a request and send it; a field that is None is sent as null."""
@@ -160,22 +202,16 @@ class Harness:
         """Take the next item as a worker does."""
         return there(self.store.claims.take([self.lane], "worker", new_token()))
 
-    def finish_one(self, data: bytes = b"result", *, subject_found: bool = True) -> Result:
+    def finish_one(self, data: bytes = b"result", **facts: Any) -> Result:
         """Do the next item as a worker does."""
-        return self.finish(self.claim(), data, subject_found=subject_found)
+        return self.finish(self.claim(), data, **facts)
 
-    def finish(self, claim: Claim, data: bytes = b"result", *, subject_found: bool = True) -> Result:
-        """Do a claimed item as a worker does."""
+    def finish(self, claim: Claim, data: bytes = b"result", **facts: Any) -> Result:
+        """Do a claimed item as a worker does; `facts` of its result count before the usual ones."""
         key = result_key(claim.task, claim.index, claim.token)
         self.blobs.put(key, data)
-        result = Result(
-            blob=key,
-            media_type="image/png",
-            width_px=8,
-            height_px=8,
-            size_bytes=len(data),
-            subject_found=subject_found,
-        )
+        usual: dict[str, Any] = {"media_type": "image/png", "width_px": 8, "height_px": 8}
+        result = Result(blob=key, size_bytes=len(data), **usual | facts)
         assert self.store.claims.finish(claim, result)
         return result
 
@@ -214,6 +250,21 @@ class Harness:
         assert self.stored() == ()
         assert self.store.waiting(self.lane) == 0
         assert self.hints == []
+
+
+def make_harness(
+    settings: GatewaySettings | None = None,
+    *,
+    store: FreshLedger | None = None,
+    blobs: MemoryBlobStore | None = None,
+) -> Harness:
+    """A gateway without accounts, on an empty ledger unless one is given."""
+    settings = settings or make_settings()
+    store = store or FreshLedger(settings.ledger_limits())
+    accounts = Accounts(fresh_key_table(store.key_prefix), settings.master_keys())
+    return Harness(
+        settings=settings, accounts=accounts, store=store, events=store.events, blobs=blobs or MemoryBlobStore()
+    )
 
 
 def signed(params: Mapping[str, Any], private_key: str = PRIVATE_KEY) -> dict[str, Any]:

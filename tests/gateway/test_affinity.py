@@ -1,4 +1,4 @@
-"""A process's threads on one processor, but for those that work on large bodies; and processes apart."""
+"""Tests of a process's threads on one processor, and of processes on one each."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""Bodies as they arrive, and the memory that large ones share."""
+"""Tests of bodies as they arrive, and of the memory that large ones share."""
 
 import base64
 import io
@@ -214,7 +214,7 @@ def test_a_large_body_that_finds_no_room_is_told_when_to_come_again_on_both_faca
         first = callers.submit(gateway.code, large)
         assert blobs.asked.wait(10)
         for path in ("/", "/v1"):
-            answer = gateway.app.test_client().post(path, data=large)
+            answer = gateway.open(path, method="POST", data=large)
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
         assert gateway.code(small) == 0
         blobs.told.set()

@@ -1,4 +1,4 @@
-"""The façades' tables of errors: no error lacks its row by oversight, and no row repeats its parent's."""
+"""Tests of the façades' error tables: no error lacks its row by oversight, no row repeats its parent's."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -8,7 +8,6 @@ from cutgate.gateway.picpik import errors as picpik
 from cutgate.gateway.removebg import errors as removebg
 from cutgate.gateway.runware.messages import errors as runware
 from cutgate.jobs.errors import CutoutError
-from cutgate.jobs.record import ErrorFacts
 
 Facade = Callable[[Exception], tuple[int, str]]
 
@@ -71,14 +70,6 @@ def test_what_no_table_knows_is_a_fault_of_the_server_and_tells_nothing(says: Fa
 def test_no_row_repeats_its_parents(rows: Mapping[type[Exception], object]) -> None:
     for kind, row in rows.items():
         assert row != next((rows[base] for base in kind.__mro__[1:] if base in rows), None), kind
-
-
-@pytest.mark.parametrize("kind", ["of_a_newer_worker", "error"])
-def test_a_recorded_kind_that_no_table_knows_is_a_plain_failure(kind: str) -> None:
-    facts = ErrorFacts(kind=kind, message="internal words")
-    assert picpik.task_row_for(kind) == picpik.TaskRow(1001, "Processing failed")
-    assert runware.failure(facts, {}, "inputImage").item["message"] == "Processing failed"
-    assert removebg.failure(facts).code == "internal_error"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The gateway's settings: from the environment, and refused where they cannot work."""
+"""Tests of the gateway's settings: from the environment, and refused where they cannot work."""
 
 import base64
 from ipaddress import ip_network

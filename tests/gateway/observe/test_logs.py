@@ -1,4 +1,4 @@
-"""What is logged, in both forms: one line an event, and no secret even in a traceback."""
+"""Tests of logs in both forms: one line an event, and no secret even in a traceback."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What requests are counted as, what is read from the ledger, and who sees it: only who asks at its port."""
+"""Tests of metrics: what requests count as, what the ledger adds, and that one port alone shows them."""
 
 import os
 import signal
@@ -13,7 +13,6 @@ from cutgate.gateway.observe.metrics import LedgerCollector
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.observe import metric_names as names
 from tests.fakes import failing
-from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings, signed
 from tests.gateway.installation import Installation, LiveGateway
 from tests.ledgers import FreshLedger, fresh_presence
@@ -36,31 +35,25 @@ class TestRequests:
         assert seconds is not None
         assert seconds > 0
 
-    def test_a_refusal_by_its_code(self, gateway: Harness) -> None:
-        before = requests_of("RemoveBackground", "171")
-        answer = gateway.call("RemoveBackground", private_key="wrong", RawImage=pictures.BASE64_8X8)
-        assert answer["RetCode"] == 171
-        assert requests_of("RemoveBackground", "171") == before + 1
-
     def test_what_callers_make_up_is_no_label(self, gateway: Harness) -> None:
         gateway.call("MadeUp" * 3)
-        gateway.app.test_client().get("/made/up")
+        gateway.open("/made/up")
         assert "adeUp" not in here().text
         assert "made" not in here().text
         assert requests_of("other", "161") > 0
 
     def test_a_result_by_its_status(self, gateway: Harness) -> None:
         before = here().total(names.REQUESTS)
-        assert gateway.app.test_client().get("/r/none.png").status_code == 404
+        assert gateway.open("/r/none.png").status_code == 404
         assert here().total(names.REQUESTS) == before + 1
 
     def test_health_checks_are_not_counted(self, gateway: Harness) -> None:
         before = here().total(names.REQUESTS)
-        gateway.app.test_client().get("/healthz")
+        gateway.open("/healthz")
         assert here().total(names.REQUESTS) == before
 
     def test_the_port_of_requests_shows_nothing(self, gateway: Harness) -> None:
-        assert gateway.app.test_client().get("/metrics").status_code == 404
+        assert gateway.open("/metrics").status_code == 404
 
 
 class TestLedger:
@@ -111,7 +104,7 @@ class Live:
         return sorted(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def live(installation: Installation) -> Iterator[Live]:
     metrics_port = free_port()
     settings = {"CUTGATE_METRICS_PORT": str(metrics_port), "CUTGATE_PROCESSES": "2"}
@@ -120,6 +113,22 @@ def live(installation: Installation) -> Iterator[Live]:
 
 
 class TestServer:
+    def test_only_at_its_own_port(self, live: Live) -> None:
+        own = f"127.0.0.1:{live.metrics_port}"
+        forged = {"Host": own, "X-Forwarded-Host": own, "X-Forwarded-Port": f"{live.metrics_port}"}
+        shown = httpx.get(f"{live.gateway.url}/metrics", headers=forged)
+        assert (shown.status_code, "cutgate_" in shown.text) == (404, False)
+        assert httpx.post(f"http://{own}", json={"Action": "ListModels"}).status_code == 405
+        assert live.scrape().names() >= {names.LEDGER_UP.name, names.REAPED.name}
+
+    def test_what_is_missing_is_told_at_its_own_port_alone(self, live: Live) -> None:
+        own = f"127.0.0.1:{live.metrics_port}"
+        told = httpx.get(f"http://{own}/readyz")
+        assert (told.status_code, told.json()["missing"], told.json()["workers"]) == (503, ["worker"], [])
+        for forged in (own, f"127.0.0.1:{live.metrics_port}/"):
+            answer = httpx.get(f"{live.gateway.url}/readyz", headers={"Host": forged})
+            assert "missing" not in answer.text
+
     def test_processes_count_together_and_a_dead_one_takes_nothing_with_it(self, live: Live) -> None:
         labels = {"facade": "picpik", "action": "ListModels", "code": "172"}
         assert live.scrape().value(names.SOCKETS_OPEN) == 0
@@ -136,25 +145,9 @@ class TestServer:
         assert (live.scrape().value(names.REQUESTS, **labels) or 0) >= 13
         folder = counting_folder(live.gateway.process.pid)
         assert f"{first}" not in {file.stem.rpartition("_")[2] for file in folder.glob("gauge_*")}
-        live.gateway.process.terminate()
+        live.gateway.process.terminate()  # the last test of it
         live.gateway.process.wait(20)
         assert not folder.exists()
-
-    def test_only_at_its_own_port(self, live: Live) -> None:
-        own = f"127.0.0.1:{live.metrics_port}"
-        forged = {"Host": own, "X-Forwarded-Host": own, "X-Forwarded-Port": f"{live.metrics_port}"}
-        shown = httpx.get(f"{live.gateway.url}/metrics", headers=forged)
-        assert (shown.status_code, "cutgate_" in shown.text) == (404, False)
-        assert httpx.post(f"http://{own}", json={"Action": "ListModels"}).status_code == 405
-        assert live.scrape().names() >= {names.LEDGER_UP.name, names.REAPED.name}
-
-    def test_what_is_missing_is_told_at_its_own_port_alone(self, live: Live) -> None:
-        own = f"127.0.0.1:{live.metrics_port}"
-        told = httpx.get(f"http://{own}/readyz")
-        assert (told.status_code, told.json()["missing"], told.json()["workers"]) == (503, ["worker"], [])
-        for forged in (own, f"127.0.0.1:{live.metrics_port}/"):
-            answer = httpx.get(f"{live.gateway.url}/readyz", headers={"Host": forged})
-            assert "missing" not in answer.text
 
     def test_not_at_the_port_of_requests(self) -> None:
         with pytest.raises(ValueError, match="metrics_port must not be the port of requests"):

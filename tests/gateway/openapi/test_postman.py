@@ -1,4 +1,4 @@
-"""The collection for Postman: a request for each call, with variables in the place of what changes."""
+"""Tests of the Postman collection: a request for each call, with variables in place of what changes."""
 
 import json
 from typing import Any
@@ -10,11 +10,9 @@ from cutgate.gateway.picpik.actions import ACTIONS
 from cutgate.gateway.runware.tasks.actions import ACTIONS as TASKS
 from tests.gateway.harness import Answer, Harness
 
-REMOVAL = "Answer with a picture without its background, or with what is in the way of that"
-
 
 def made_by(gateway: Harness, **headers: str) -> Answer:
-    response = gateway.app.test_client().get("/postman.json", headers=headers)
+    response = gateway.open("/postman.json", headers=headers)
     assert (response.status_code, response.mimetype) == (200, "application/json")
     made = response.get_json()
     assert isinstance(made, dict)
@@ -52,7 +50,7 @@ def test_a_removal_of_remove_bgs_is_a_request_in_each_form(gateway: Harness) -> 
     urls = [item["request"]["url"]["raw"] for item in folder["item"]]
     assert urls == [f"{{{{url}}}}/v1.0/{path}" for path in (*["removebg"] * 3, "account", *["improve"] * 3)]
     multipart, form, in_json = (
-        next(item["request"]["body"] for item in folder["item"] if item["name"] == f"{REMOVAL}: {media_type}")
+        next(item["request"]["body"] for item in folder["item"] if item["name"].endswith(f": {media_type}"))
         for media_type in ("multipart/form-data", "application/x-www-form-urlencoded", "application/json")
     )
     sent, *others = multipart["formdata"]

@@ -1,15 +1,13 @@
-"""The actions about tasks, credits and models."""
+"""Tests of PICPIK: the actions about tasks, credits and models."""
 
 from dataclasses import replace
 
 from cutgate.gateway.accounts.accounts import UNMETERED_CREDITS
-from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.jobs.errors import BlobStoreUnavailable
 from cutgate.jobs.ids import new_task_uid
 from tests.fakes import MemoryBlobStore, failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, Answer, Harness
-from tests.ledgers import spent_sources
 
 COMMON = {"RetCode", "Action", "Message", "request_uuid"}
 
@@ -36,7 +34,7 @@ class TestRunning:
         assert gateway.detail(first)["Status"] == "Finished"
 
     def test_it_shows_nobody_elses(self, gateway: Harness) -> None:
-        stranger = Credentials(gateway.accounts).add_pair("stranger")
+        stranger = gateway.add_pair("stranger")
         gateway.submit_for(stranger)
         assert own(gateway.call("ListRunningTasks")) == {"TaskUIDList": []}
 
@@ -59,14 +57,6 @@ class TestTerminate:
         gateway.call("TerminateTask", TaskUID=uid)
         assert not gateway.store.claims.renew(claim)
         assert gateway.detail(uid)["ErrorCode"] == 1002
-
-    def test_the_sources_of_what_it_ended_are_left_to_the_upkeep(self, gateway: Harness) -> None:
-        uid, _ = gateway.submit_batch(3), gateway.submit()
-        gateway.finish_one()
-        assert own(gateway.call("TerminateTask", TaskUID=uid)) == {}
-        assert {(key.task, key.index) for key in spent_sources(gateway.store)} == {
-            (uid, index) for index in range(3)
-        }
 
     def test_a_storage_that_is_away_does_not_matter(self, gateway: Harness) -> None:
         harness = replace(gateway, blobs=failing(MemoryBlobStore(), delete=BlobStoreUnavailable("away")))

@@ -1,7 +1,6 @@
-"""A picture's way: submitted, shown, fetched."""
+"""Tests of PICPIK: what `ListTasksDetails` and callbacks say of a task, and repeats by `request_uuid`."""
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -9,35 +8,21 @@ from typing import Any
 
 import pytest
 
-from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.picpik.rendering import renderers
 from cutgate.jobs.errors import ProcessingFailed
 from cutgate.jobs.ids import new_task_uid, parse_task_uid
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import ErrorFacts
 from tests.fakes import ManualClock
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, signed, there
-from tests.jobs.build import ERROR, run_at_once
+from tests.jobs.build import ERROR
 from tests.ledgers import FreshLedger
 
-SUBMIT = {"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY, "RawImage": pictures.BASE64_8X8}
 MEMBERS = {
     **dict.fromkeys(("TaskUID", "Action", "Status", "ErrorMassage", "ErrorMessage"), str),
     **dict.fromkeys(("Seed", "ConsumeApiPoint", "ErrorCode"), int),
     **dict.fromkeys(("ImgList", "TxtList"), list),
 }
-
-
-def test_a_picture_is_accepted_and_found_at_once(gateway: Harness) -> None:
-    uid = gateway.submit(RawImage=pictures.data_uri(pictures.png()))
-    assert re.fullmatch(r"[0-9a-v]{19}[0g]", uid)
-    assert gateway.hints == [gateway.lane]
-    (key,) = gateway.stored()
-    assert gateway.blobs.get(key) == pictures.png()
-    entry = gateway.detail(uid)
-    assert {name: type(value) for name, value in entry.items()} == MEMBERS
-    assert (entry["Action"], entry["Status"], entry["ImgList"]) == ("RemoveBackground", "Queuing", [])
 
 
 def test_states_until_the_result_is_fetched(gateway: Harness) -> None:
@@ -53,25 +38,9 @@ def test_states_until_the_result_is_fetched(gateway: Harness) -> None:
     assert (entry["Status"], entry["ConsumeApiPoint"], entry["ErrorCode"]) == ("Finished", 1, 0)
     (url,) = entry["ImgList"]
     assert url.startswith("http://localhost/r/")
-    fetched = gateway.app.test_client().get(url)
+    fetched = gateway.open(url)
     assert (fetched.status_code, fetched.mimetype, fetched.data) == (200, "image/png", b"picture")
     assert gateway.detail(other)["ImgList"] == [url]
-
-
-@pytest.mark.parametrize(
-    ("kind", "code", "message"),
-    [
-        ("source_too_large", 1001, "Image too large: send fewer pixels"),
-        ("timed_out", 1003, "Task timed out: try again later or send a smaller image"),
-        ("terminated", 1002, "Task terminated"),
-    ],
-)
-def test_a_failed_task_says_what_to_do(gateway: Harness, kind: str, code: int, message: str) -> None:
-    uid = gateway.submit()
-    gateway.fail_one(ErrorFacts(kind=kind, message="internal words"))
-    entry = gateway.detail(uid)
-    assert (entry["ErrorCode"], entry["ErrorMessage"], entry["ErrorMassage"]) == (code, message, message)
-    assert (entry["Status"], entry["ConsumeApiPoint"], entry["ImgList"]) == ("Error", 0, [])
 
 
 @pytest.mark.parametrize("ends_well", [True, False])
@@ -106,7 +75,7 @@ def test_unknown_foreign_and_expired_tasks_look_alike(
     gateway = replace(gateway, store=FreshLedger(LedgerLimits(retention_seconds=60), clock))
     expired = gateway.submit()
     gateway.finish_one()
-    foreign = gateway.submit_for(Credentials(gateway.accounts).add_pair("stranger"))
+    foreign = gateway.submit_for(gateway.add_pair("stranger"))
     clock.advance(60)
 
     answers = set()
@@ -137,43 +106,8 @@ def test_the_public_address_stands_in_front_of_results(gateway: Harness) -> None
     assert gateway.detail(uid)["ImgList"][0].startswith("https://cut.example/base/r/")
 
 
-def test_credits_are_reserved_refused_and_booked(gateway: Harness) -> None:
-    gateway.store.accounts.grant(ACCOUNT, 1)
-    uid = gateway.submit()
-    refused = gateway.call("RemoveBackground", RawImage=pictures.BASE64_8X8)
-    assert (refused["RetCode"], refused["Message"]) == (520, "Insufficient balance")
-    assert len(gateway.stored()) == 1
-    # Without credits the picture's own faults are not told: credit is looked at first.
-    assert gateway.call("RemoveBackground", RawImage="not base64!")["RetCode"] == 520
-    gateway.finish_one()
-    assert gateway.detail(uid)["ConsumeApiPoint"] == 1
-    balance = there(gateway.store.accounts.balance(ACCOUNT))
-    assert (balance.used, balance.reserved) == (1, 0)
-
-
 class TestRepeats:
     """The request's id as an idempotency key."""
-
-    def test_the_same_request_is_answered_with_the_first_task(self, gateway: Harness) -> None:
-        gateway.store.accounts.grant(ACCOUNT, 1)
-        first = gateway.submit(request_uuid="r-1")
-        assert gateway.submit(request_uuid="r-1") == first
-        assert len(gateway.stored()) == 1
-        assert gateway.store.waiting(gateway.lane) == 1
-        gateway.finish_one()
-        assert gateway.submit(request_uuid="r-1") == first
-
-    def test_many_at_once_are_one_task(self, gateway: Harness) -> None:
-        gateway.store.accounts.grant(ACCOUNT, 1)
-        body = json.dumps(signed({**SUBMIT, "request_uuid": "r-1"}))
-        answers = run_at_once(20, lambda _: gateway.answer(gateway.post(body)))
-        assert {answer["RetCode"] for answer in answers} == {0}
-        assert len({answer["TaskUID"] for answer in answers}) == 1
-        assert (gateway.store.waiting(gateway.lane), len(gateway.stored()), len(gateway.hints)) == (1, 1, 1)
-
-    def test_another_request_under_the_same_id_is_new_work(self, gateway: Harness) -> None:
-        first = gateway.submit(request_uuid="constant")
-        assert gateway.submit(request_uuid="constant", ErodeSize=3) != first
 
     @pytest.mark.parametrize("fields", [{}, {"request_uuid": ""}, {"request_uuid": None}])
     def test_without_an_id_every_request_is_new_work(self, gateway: Harness, fields: dict[str, None]) -> None:

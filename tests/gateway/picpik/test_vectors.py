@@ -1,4 +1,4 @@
-"""The signature vectors against a whole server. Their made-up action takes any fields and answers nothing."""
+"""Tests of PICPIK: the signature vectors against the whole gateway."""
 
 import json
 from operator import attrgetter

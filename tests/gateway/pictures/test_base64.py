@@ -1,4 +1,4 @@
-"""Base64 as callers write it."""
+"""Tests of Base64 as callers write it."""
 
 import base64
 import binascii

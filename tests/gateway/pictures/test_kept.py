@@ -1,4 +1,4 @@
-"""Pictures that are kept and named by a UUID: whose they are, and what is left of them."""
+"""Tests of pictures that are kept and named by a UUID: whose they are, and what is left of them."""
 
 import uuid
 from dataclasses import replace
@@ -23,7 +23,6 @@ from cutgate.jobs.urls import Address, ResultPaths
 from tests.fakes import ManualClock, MemoryBlobStore, failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, Harness, there
-from tests.gateway.use_cases import refusals_left_by
 from tests.jobs.build import ERROR, result_of
 from tests.ledgers import FreshLedger
 
@@ -53,12 +52,6 @@ def part(blobs: MemoryBlobStore) -> Pictures:
     return make_pictures(blobs=blobs)
 
 
-def test_what_is_refused_is_not_left_to_the_collector() -> None:
-    part = make_pictures(FreshLedger(LedgerLimits(account_upload_cap=1)))
-    part.keep(ANNA, PNG)
-    assert refusals_left_by(lambda: part.keep(ANNA, PNG)) == 0
-
-
 def test_an_upload_is_found_again(part: Pictures) -> None:
     data = pictures.png(8, 6, exif=pictures.exif_block(6))
     kept = part.keep(ANNA, data)
@@ -78,13 +71,6 @@ def test_each_upload_is_a_picture_of_its_own_and_dropping_deletes_it_at_once_and
     assert part.find("anna", image_uuid(first.uid)) is None
     assert not part.drop("anna", image_uuid(first.uid))
     assert blobs.keys() == (there(part.find("anna", image_uuid(second.uid))).blob,)
-
-
-def test_another_account_sees_and_drops_nothing(part: Pictures) -> None:
-    kept = part.keep(ANNA, PNG)
-    assert part.find("bert", image_uuid(kept.uid)) is None
-    assert not part.drop("bert", image_uuid(kept.uid))
-    assert part.find("anna", image_uuid(kept.uid)) is not None
 
 
 @pytest.mark.parametrize(
@@ -124,18 +110,6 @@ class TestResults:
 
 
 class TestPaths:
-    def test_an_upload_is_served_under_its_path(self, gateway: Harness) -> None:
-        paths = ResultPaths(gateway.settings.master_keys())
-        part, data = replace(make_pictures(), blobs=gateway.blobs, paths=paths), pictures.gif()
-        kept = part.keep(ANNA, data)
-        client = gateway.app.test_client()
-        with client.get(part.path_of(kept)) as response:
-            assert (response.status_code, response.mimetype, response.data) == (200, "image/gif", data)
-            assert response.headers["X-Content-Type-Options"] == "nosniff"
-        part.drop("anna", image_uuid(kept.uid))
-        with client.get(part.path_of(kept)) as response:
-            assert response.status_code == 404
-
     def test_it_is_good_for_the_retention(self) -> None:
         part = make_pictures()
         kept = part.keep(ANNA, PNG)
@@ -202,15 +176,6 @@ class TestRefusals:
         with pytest.raises(type(error)):
             make_pictures(failing(FreshLedger(), keep_upload=error), blobs).keep(ANNA, PNG)
         assert len(blobs.keys()) == left
-
-    def test_a_dropped_picture_is_gone_although_its_blob_stays(
-        self, part: Pictures, blobs: MemoryBlobStore
-    ) -> None:
-        failing(blobs, delete=BlobStoreUnavailable("away"))
-        kept = part.keep(ANNA, PNG)
-        assert part.drop("anna", image_uuid(kept.uid))
-        assert part.find("anna", image_uuid(kept.uid)) is None
-        assert len(blobs.keys()) == 1
 
 
 def test_use_begins_the_retention_anew() -> None:

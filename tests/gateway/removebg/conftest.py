@@ -15,3 +15,9 @@ def quick() -> RemoveBg:
 def service() -> RemoveBg:
     """One whose callers wait for their results."""
     return patient()
+
+
+@pytest.fixture(scope="module")
+def refusing() -> RemoveBg:
+    """One for requests that are all refused, and leave it as it was."""
+    return make_removebg()

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
-from cutgate.jobs.ids import new_token, result_key
-from cutgate.jobs.record import ErrorFacts, Result
+from cutgate.jobs.ids import new_token
+from cutgate.jobs.record import ErrorFacts
 from cutgate.jobs.spec import Box, CutoutSpec
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import make_settings, there
@@ -27,6 +27,14 @@ TINY_B64 = base64.b64encode(TINY).decode()
 LARGE = pictures.png(900, 700)
 """More than a preview has."""
 FORMS = ("multipart", "urlencoded", "json")
+RESULT: dict[str, Any] = {
+    "width_px": 40,
+    "height_px": 30,
+    "full_width_px": 40,
+    "full_height_px": 30,
+    "foreground": Box(left_px=3, top_px=5, right_px=23, bottom_px=20),
+}
+"""What a worker says of a cut-out of `TINY`."""
 QUICK = {"removebg_sync_seconds": 0.05}
 """For requests that nobody works on."""
 
@@ -60,7 +68,7 @@ class RemoveBg(Service):
     def open(self, path: str, *, headers: Mapping[str, str] | None = None, **options: Any) -> TestResponse:
         """Send anything, with the account's key unless the headers have one."""
         known = {"X-Api-Key": self.api_key} | dict(headers or {})
-        return self.app.test_client().open(path, headers=known, **options)
+        return self.harness.open(path, headers=known, **options)
 
     def error(self, status: int = 400, form: str = "multipart", **fields: Any) -> dict[str, str]:  # type: ignore[override]
         """The one error of a request."""
@@ -77,19 +85,7 @@ class RemoveBg(Service):
 
         def work() -> bool:
             claim = self.store.claims.take([self.lane], "worker", new_token())
-            if claim is None:
-                return False
-            key = result_key(claim.task, claim.index, claim.token)
-            self.blobs.put(key, data)
-            known: dict[str, Any] = {
-                "media_type": "image/png",
-                "width_px": 40,
-                "height_px": 30,
-                "full_width_px": 40,
-                "full_height_px": 30,
-                "foreground": Box(left_px=3, top_px=5, right_px=23, bottom_px=20),
-            }
-            return self.store.claims.finish(claim, Result(blob=key, size_bytes=len(data), **known | facts))
+            return claim is not None and bool(self.harness.finish(claim, data, **RESULT | facts))
 
         return repeating(work)
 

@@ -1,16 +1,13 @@
-"""Answers with a picture: forms, headers, credits and rates."""
+"""Tests of remove.bg: answers with a picture (forms, headers, credits, rates, repeats) and the account."""
 
 import base64
-import math
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from cutgate.gateway.accounts.accounts import UNMETERED_CREDITS
 from cutgate.gateway.accounts.records import Terms
-from cutgate.jobs.spec import Box
 from tests.gateway import picture_files as pictures
 from tests.gateway.removebg.service import (
     ACCOUNT,
@@ -22,7 +19,6 @@ from tests.gateway.removebg.service import (
     make_removebg,
     patient,
 )
-from tests.ledgers import stored_item
 
 CREDITS = "X-Credits-Charged"
 
@@ -129,28 +125,6 @@ def test_what_a_size_costs(service: RemoveBg, fields: dict[str, Any], charged: s
     assert balance.used == float(charged) * 4
 
 
-def test_an_account_with_a_price_of_its_own() -> None:
-    service = patient()
-    service.accounts.change(ACCOUNT, terms=Terms(price_credits=5))
-    service.store.accounts.grant(ACCOUNT, 100)
-    assert service.done(size="full").headers[CREDITS] == "1"
-    assert service.done().headers[CREDITS] == "0.25"
-    assert attributes(service)["credits"]["total"] == 75 / 20
-
-
-def test_pictures_that_cost_nothing_charge_nothing() -> None:
-    service = patient(image_price_credits=0)
-    assert service.done(size="full").headers[CREDITS] == "0"
-
-
-def test_who_cannot_pay_is_told_price_and_balance(quick: RemoveBg) -> None:
-    quick.store.accounts.grant(ACCOUNT, 2)
-    error = quick.error(402, size="full")
-    assert error["code"] == "insufficient_credits"
-    assert error["detail"] == "The image costs 1 credits, 0.5 are left."
-    quick.harness.assert_nothing_left()
-
-
 def test_auto_falls_back_to_a_preview_where_a_whole_credit_is_not_there(service: RemoveBg) -> None:
     service.store.accounts.grant(ACCOUNT, 1)
     assert service.done(size="auto", image_file=LARGE).headers[CREDITS] == "0.25"
@@ -204,27 +178,6 @@ def test_rate_headers_are_whole_numbers_and_count_megapixels(service: RemoveBg) 
         assert abs(int(answer.headers["X-RateLimit-Reset"]) - time.time()) < 120
 
 
-def test_over_the_rate_is_429_with_the_three_headers_and_when_to_come_back() -> None:
-    service = make_removebg(removebg_units_per_minute=2)
-    assert code_of(service.send(image_file=pictures.png(1_600, 1_200))) == "result_not_ready"
-    for picture in (pictures.png(), pictures.png(1_600, 1_200)):
-        answer = service.send(image_file=picture)
-        assert error_of(answer, 429)["code"] == "rate_limit_exceeded"
-        assert 1 <= int(answer.headers["Retry-After"]) <= 60
-        assert [answer.headers[f"X-RateLimit-{name}"] for name in ("Limit", "Remaining")] == ["2", "0"]
-        assert int(answer.headers["X-RateLimit-Reset"]) > time.time() - 60
-    assert service.count() == 1
-
-
-def test_what_is_wrong_counts_as_well_and_carries_no_rate_headers() -> None:
-    service = make_removebg(removebg_units_per_minute=1)
-    answer = service.send(size="huge")
-    assert code_of(answer) == "invalid_size"
-    assert "X-RateLimit-Limit" not in answer.headers
-    limited = service.send(size="huge")
-    assert code_of(limited) == "rate_limit_exceeded"
-
-
 def test_an_accounts_own_rate_counts_for_a_minute() -> None:
     service = patient()
     service.accounts.change(ACCOUNT, terms=Terms(submits_per_second=2))
@@ -248,44 +201,10 @@ def test_a_request_that_takes_too_long_is_429_and_its_repeat_has_the_result_for_
     assert service.store.tasks.get(uid, ACCOUNT) is not None
 
 
-def test_equal_requests_at_the_same_time_are_one_task(service: RemoveBg) -> None:
-    service.store.accounts.grant(ACCOUNT, 8)
-    with service.answering(), ThreadPoolExecutor(3) as threads:
-        answers = list(threads.map(lambda _: service.send(), range(3)))
-    assert {answer.status_code for answer in answers} == {200}
-    assert (balance := service.store.accounts.balance(ACCOUNT)) is not None
-    assert balance.used == 1
-
-
 def test_a_repeat_of_what_has_failed_is_a_new_task(service: RemoveBg) -> None:
     with service.failing("worker_lost"):
         assert code_of(service.send()) == "internal_error"
     assert service.done().status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("field", "other"),
-    [
-        ("size", "full"),
-        ("format", "png"),
-        ("bg_color", "fff"),
-        ("crop", "true"),
-        ("image_file", pictures.png(9, 9)),
-    ],
-)
-def test_another_request_is_another_task(quick: RemoveBg, field: str, other: Any) -> None:
-    quick.send()
-    quick.send(**{field: other})
-    assert quick.count() == 2
-
-
-def test_a_name_of_the_callers_own_is_kept_to(quick: RemoveBg) -> None:
-    headers = {"Idempotency-Key": "order-7"}
-    quick.send(headers=headers)
-    quick.send(headers=headers)
-    assert quick.count() == 1
-    assert code_of(quick.send(headers=headers, size="full")) == "idempotency_conflict"
-    assert code_of(quick.send(headers={"Idempotency-Key": "a" * 256})) == "invalid_request"
 
 
 def test_improvement_keeps_a_picture_where_it_is_switched_on() -> None:
@@ -300,17 +219,15 @@ def test_improvement_keeps_a_picture_where_it_is_switched_on() -> None:
     assert code_of(service.send("json", path="/v1.0/improve", has_picture=False)) == "missing_source"
 
 
-def test_the_task_is_what_the_account_chose(quick: RemoveBg) -> None:
-    quick.accounts.change(ACCOUNT, terms=Terms(model="u2netp"))
-    quick.harness.offer(Terms(model="u2netp").choice(quick.settings.choice))
-    quick.send()
-    [uid] = quick.store.tasks.unfinished(ACCOUNT)
-    assert stored_item(quick.store, uid).spec.model == "u2netp"
-
-
-def test_the_box_of_the_subject_is_relative_to_the_picture(service: RemoveBg) -> None:
-    with service.answering(foreground=Box(left_px=0, top_px=0, right_px=1, bottom_px=2)):
-        headers = service.send().headers
-    shown = [headers[f"X-Foreground-{name}"] for name in ("Top", "Left", "Width", "Height")]
-    assert shown == ["0", "0", "1", "2"]
-    assert math.prod(map(int, shown[2:])) == 2
+def test_requests_that_differ_are_tasks_of_their_own(quick: RemoveBg) -> None:
+    others: list[dict[str, Any]] = [{"size": "full"}, {"format": "png"}, {"bg_color": "fff"}, {"crop": "true"}]
+    for fields in (
+        {},
+        *others,
+        {"image_file": pictures.png(9, 9)},
+        {"headers": {"Idempotency-Key": "order-7"}},
+        {},
+    ):
+        quick.send(**fields)
+    assert quick.count() == len(others) + 3
+    assert code_of(quick.send(headers={"Idempotency-Key": "a" * 256})) == "invalid_request"

@@ -1,4 +1,4 @@
-"""Whatever a caller sends is read or refused: nothing of it is a fault of the server."""
+"""Tests of remove.bg: fields, sources and bodies of any value are read or refused."""
 
 import io
 from contextlib import suppress

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from flask import Flask
 from PIL import Image
 from werkzeug.test import TestResponse
 
-from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.runware.messages.rendering import Rendering, renderers
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.limits import SourceLimits
@@ -25,8 +24,8 @@ from cutgate.jobs.spec import CutoutSpec, Lane
 from cutgate.worker.process.runner import Runner
 from tests.fakes import ManualClock, MemoryBlobStore
 from tests.gateway import picture_files as pictures
-from tests.gateway.harness import Harness, make_settings, there
-from tests.ledgers import FreshLedger, fresh_key_table, stored_item
+from tests.gateway.harness import make_harness, make_settings, there
+from tests.ledgers import FreshLedger, stored_item
 
 Bytes = npt.NDArray[np.uint8]
 Item = dict[str, Any]
@@ -121,18 +120,10 @@ class Service:
     clock: ManualClock = field(default_factory=ManualClock)
 
     def __post_init__(self) -> None:
-        self.store = FreshLedger(self.settings.ledger_limits(), self.clock)
-        self.accounts = Accounts(fresh_key_table(self.store.key_prefix), self.settings.master_keys())
-        self.api_key = Credentials(self.accounts).add_api_key(ACCOUNT)
-        self.blobs = MemoryBlobStore()
-        self.harness = Harness(
-            settings=self.settings,
-            accounts=self.accounts,
-            store=self.store,
-            events=self.store.events,
-            blobs=self.blobs,
-        )
-        self.app = self.harness.app
+        self.store, self.blobs = FreshLedger(self.settings.ledger_limits(), self.clock), MemoryBlobStore()
+        self.harness = make_harness(self.settings, store=self.store, blobs=self.blobs)
+        self.accounts = self.harness.accounts
+        self.api_key = self.harness.add_api_key(ACCOUNT)
         self.rendering = Rendering(
             tasks=self.harness.tasks,
             blobs=self.blobs,
@@ -148,10 +139,14 @@ class Service:
             beat_seconds=1,
         )
 
+    @property
+    def app(self) -> Flask:
+        return self.harness.app
+
     def end_key(self, how: str) -> None:
         """End the account's API key: it is `revoked`, or the account `suspended`."""
         if how == "revoked":
-            Credentials(self.accounts).revoke(self.api_key)
+            self.harness.revoke_api_key(self.api_key)
         else:
             self.accounts.change(ACCOUNT, active=False)
 
@@ -160,7 +155,7 @@ class Service:
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key or self.api_key}"}
         data = body if isinstance(body, str | bytes) else json.dumps(body)
         options = {"content_type": "application/json", "headers": headers} | options
-        return self.app.test_client().post(path, data=data, **options)
+        return self.harness.open(path, method="POST", data=data, **options)
 
     def answer(self, *tasks: Item, **options: Any) -> Item:
         """The answer to tasks; of a request in which something succeeded."""
@@ -217,7 +212,7 @@ class Service:
         return body
 
     def download(self, url: str) -> TestResponse:
-        return self.app.test_client().get(url)
+        return self.harness.open(url)
 
     def cut(self, picture: Bytes, **fields: Any) -> tuple[Bytes, Item]:
         """A picture's result, decoded, and its item."""

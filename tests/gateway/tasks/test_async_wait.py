@@ -1,4 +1,4 @@
-"""Waits in an event loop, and records that cannot be read."""
+"""Tests of waits in an event loop, and of records that cannot be read."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence

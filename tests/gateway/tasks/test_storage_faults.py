@@ -1,4 +1,4 @@
-"""Submits while the blob store does not work: refused soon, nothing half done, and all well again by itself."""
+"""Tests of submits while the blob store does not work: refused soon, nothing half done, well again by itself."""
 
 import base64
 import time
@@ -102,7 +102,7 @@ def test_submits_during_a_fault_and_after_it(gateway: Harness, fault: Fault) -> 
 
     fault.begin()
     began = time.monotonic()
-    response = gateway.app.test_client().post("/", json=gateway.signed_picture(PICTURE))
+    response = gateway.open("/", method="POST", json=gateway.signed_picture(PICTURE))
     assert time.monotonic() - began < SECONDS
     assert (response.status_code, response.get_json()["RetCode"]) == (503, 130)
     assert response.headers["Retry-After"] == "2"
@@ -111,7 +111,7 @@ def test_submits_during_a_fault_and_after_it(gateway: Harness, fault: Fault) -> 
     assert set(fault.names()) <= set(names)
     assert gateway.store.waiting(gateway.lane) == 1
     assert gateway.hints == hints
-    assert gateway.app.test_client().post("/", json=gateway.signed_picture(PICTURE)).status_code == 200
+    assert gateway.open("/", method="POST", json=gateway.signed_picture(PICTURE)).status_code == 200
     assert gateway.store.waiting(gateway.lane) == 2
     assert not store_is_missing(gateway)
     with closing(fault.blobs.open(gateway.finish_one(b"result").blob)) as file:
@@ -132,7 +132,7 @@ def test_readiness_follows_the_fault(gateway: Harness, fault: Fault) -> None:
 def test_a_full_disk_is_named_to_callers_in_the_log_and_by_readiness(gateway: Harness, full_disk: Fault) -> None:
     gateway = replace(gateway, blobs=full_disk.blobs, settings=SMALL_DISKS)
     gateway.offer()
-    caller = gateway.app.test_client()
+    caller = gateway.client()
     assert caller.get("/readyz").status_code == 200
 
     full_disk.begin()

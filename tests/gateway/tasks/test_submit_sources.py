@@ -1,11 +1,12 @@
-"""Sources that are not in the request: URLs, and pictures that are kept."""
+"""Tests of submissions whose picture is a URL or a kept one, and of pictures behind the subject."""
 
+import base64
 from dataclasses import replace
 
 import pytest
 
 from cutgate.gateway.accounts.accounts import Account
-from cutgate.gateway.tasks.drafts import Draft, SourceUrl
+from cutgate.gateway.tasks.drafts import Draft, Source, SourceUrl
 from cutgate.gateway.tasks.submit import DraftRejected, PictureGone
 from cutgate.gateway.web_url import MAX_URL_CHARACTERS
 from cutgate.jobs.errors import (
@@ -14,46 +15,25 @@ from cutgate.jobs.errors import (
     QueueFull,
     SourceTooLarge,
     SourceUnreachable,
+    SourceUnreadable,
 )
 from cutgate.jobs.ids import image_uuid
-from cutgate.jobs.record import ErrandKind, ItemState
+from cutgate.jobs.record import ItemState
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import there
-from tests.gateway.use_cases import INLINE, PNG, SPEC, House
-from tests.jobs.build import take_errand
+from tests.gateway.tasks.use_cases import INLINE, LANE, PNG, SPEC, UseCases
 from tests.ledgers import stored_item
 
 URL = "https://pictures.example/a.png?key=hidden"
 
 
-@pytest.fixture
-def house() -> House:
-    return House()
-
-
 class TestUrls:
-    def test_it_is_fetched_before_a_worker_hears_of_it(self, house: House) -> None:
-        task = house.submit(SourceUrl(URL), INLINE)
-        assert [item.state for item in task.items] == [ItemState.FETCHING, ItemState.QUEUED]
-        assert house.hints == ["m:exact"]
-        assert house.blobs.keys() == (stored_item(house.store, task.uid, 1).source,)
-        errand = take_errand(house.store)
-        assert (errand.kind, errand.task, errand.index, errand.url) == (ErrandKind.FETCH, task.uid, 0, URL)
-
-    def test_it_costs_and_counts_like_any_other(self) -> None:
-        house = House(cap=1)
-        house.store.accounts.grant("a", 5)
-        house.submit(SourceUrl(URL))
-        assert there(house.store.accounts.balance("a")).reserved == 1
-        with pytest.raises(QueueFull):
-            house.submit(SourceUrl(URL))
-
-    def test_a_repeat_is_known_by_the_text(self, house: House) -> None:
-        first = house.submit(SourceUrl(URL), key="key")
-        assert house.submit(SourceUrl(URL), key="key").uid == first.uid
+    def test_a_repeat_is_known_by_the_text(self, cases: UseCases) -> None:
+        first = cases.submit(SourceUrl(URL), key="key")
+        assert cases.submit(SourceUrl(URL), key="key").uid == first.uid
         for other in (SourceUrl(URL + "&b"), INLINE):
             with pytest.raises(IdempotencyConflict):
-                house.submit(other, key="key")
+                cases.submit(other, key="key")
 
     @pytest.mark.parametrize(
         "url",
@@ -64,25 +44,12 @@ class TestUrls:
             "https://" + "a" * MAX_URL_CHARACTERS,
         ],
     )
-    def test_a_url_of_another_form_is_refused(self, house: House, url: str) -> None:
+    def test_a_url_of_another_form_is_refused(self, cases: UseCases, url: str) -> None:
         with pytest.raises(DraftRejected) as caught:
-            house.submit(INLINE, SourceUrl(url), key="key")
+            cases.submit(INLINE, SourceUrl(url), key="key")
         assert caught.value.index == 1
         assert isinstance(caught.value.reason, SourceUnreachable)
-        assert house.blobs.keys() == ()
-
-    @pytest.mark.parametrize(
-        "url",
-        [
-            "http://a",
-            "HTTPS://Pictures.Example:8443/ä/ö.png?x=@y#z",
-            "https://[::1]/a",
-            "https://a?b",
-            "https://" + "a" * (MAX_URL_CHARACTERS - 8),
-        ],
-    )
-    def test_where_it_leads_is_the_couriers_affair(self, url: str) -> None:
-        assert House().submit(SourceUrl(url)).items[0].state is ItemState.FETCHING
+        assert cases.blobs.keys() == ()
 
     def test_it_takes_no_box_and_shows_nowhere(self) -> None:
         with pytest.raises(ValueError, match="size is not known"):
@@ -91,65 +58,117 @@ class TestUrls:
 
 
 class TestKeptPictures:
-    def test_an_upload_is_copied_so_that_neither_touches_the_other(self, house: House) -> None:
-        kept = house.pictures.keep(Account(name="a"), PNG)
-        source = stored_item(house.store, house.submit(kept.as_result()).uid).source
+    def test_an_upload_is_copied_so_that_neither_touches_the_other(self, cases: UseCases) -> None:
+        kept = cases.pictures.keep(Account(name="a"), PNG)
+        source = stored_item(cases.store, cases.submit(kept.as_result()).uid).source
         assert source != kept.blob
-        assert house.pictures.drop("a", image_uuid(kept.uid))
-        assert house.blobs.get(source) == PNG
-        assert house.hints == ["m:exact"]
+        assert cases.pictures.drop("a", image_uuid(kept.uid))
+        assert cases.blobs.get(source) == PNG
+        assert cases.hints == ["m:exact"]
 
-    def test_a_result_can_be_cut_out_again(self, house: House) -> None:
-        house.submit(INLINE)
-        found = there(house.pictures.find("a", house.finish_one(b"first result")))
-        again = house.submit(found)
-        assert house.blobs.get(stored_item(house.store, again.uid).source) == b"first result"
-        assert house.blobs.get(found.blob) == b"first result"
-
-    def test_a_box_is_cut_to_its_size(self, house: House) -> None:
-        kept = house.upload(pictures.png(20, 10))
-        task = house.submit(Draft(source=kept, spec=SPEC, corners=(5, 5, 99, 99)))
-        box = there(stored_item(house.store, task.uid).spec.box)
+    def test_a_box_is_cut_to_its_size(self, cases: UseCases) -> None:
+        kept = cases.upload(pictures.png(20, 10))
+        task = cases.submit(Draft(source=kept, spec=SPEC, corners=(5, 5, 99, 99)))
+        box = there(stored_item(cases.store, task.uid).spec.box)
         assert (box.left_px, box.top_px, box.right_px, box.bottom_px) == (5, 5, 20, 10)
         with pytest.raises(DraftRejected) as caught:
-            house.submit(Draft(source=kept, spec=SPEC, corners=(20, 0, 30, 10)))
+            cases.submit(Draft(source=kept, spec=SPEC, corners=(20, 0, 30, 10)))
         assert isinstance(caught.value.reason, BoxOutsidePicture)
 
-    def test_a_repeat_is_known_by_the_picture(self, house: House) -> None:
-        kept, same_bytes = house.upload(), house.upload()
-        first = house.submit(kept, key="key")
-        assert house.submit(kept, key="key").uid == first.uid
+    def test_a_repeat_is_known_by_the_picture(self, cases: UseCases) -> None:
+        kept, same_bytes = cases.upload(), cases.upload()
+        first = cases.submit(kept, key="key")
+        assert cases.submit(kept, key="key").uid == first.uid
         with pytest.raises(IdempotencyConflict):
-            house.submit(same_bytes, key="key")
-        assert len(house.blobs.keys()) == 3
+            cases.submit(same_bytes, key="key")
+        assert len(cases.blobs.keys()) == 3
 
     @pytest.mark.parametrize(
         ("size_bytes", "width_px", "height_px"), [(2**20 + 1, 8, 8), (1, 501, 1), (1, 101, 100)]
     )
     def test_one_that_has_grown_over_a_limit_is_refused(
-        self, house: House, size_bytes: int, width_px: int, height_px: int
+        self, cases: UseCases, size_bytes: int, width_px: int, height_px: int
     ) -> None:
-        grown = replace(house.upload(), size_bytes=size_bytes, width_px=width_px, height_px=height_px)
+        grown = replace(cases.upload(), size_bytes=size_bytes, width_px=width_px, height_px=height_px)
         with pytest.raises(DraftRejected) as caught:
-            house.submit(grown)
+            cases.submit(grown)
         assert isinstance(caught.value.reason, SourceTooLarge)
 
-    def test_one_that_vanished_meanwhile_leaves_nothing(self, house: House) -> None:
-        house.store.accounts.grant("a", 5)
-        kept = house.upload()
-        house.blobs.delete(kept.blob)
+    def test_one_that_vanished_meanwhile_leaves_nothing(self, cases: UseCases) -> None:
+        cases.store.accounts.grant("a", 5)
+        kept = cases.upload()
+        cases.blobs.delete(kept.blob)
         with pytest.raises(PictureGone) as caught:
-            house.submit(INLINE, SourceUrl(URL), kept, key="key")
+            cases.submit(INLINE, SourceUrl(URL), kept, key="key")
         assert caught.value.index == 2
-        assert house.blobs.keys() == ()
-        assert house.hints == []
-        assert there(house.store.accounts.balance("a")).reserved == 0
-        house.submit(INLINE, key="key")
+        assert cases.blobs.keys() == ()
+        assert cases.hints == []
+        assert there(cases.store.accounts.balance("a")).reserved == 0
+        cases.submit(INLINE, key="key")
 
     def test_a_refusal_deletes_the_copy_and_nothing_else(self) -> None:
-        house = House(cap=1)
-        kept = house.upload()
-        house.submit(SourceUrl(URL))
+        cases = UseCases(cap=1)
+        kept = cases.upload()
+        cases.submit(SourceUrl(URL))
         with pytest.raises(QueueFull):
-            house.submit(kept)
-        assert house.blobs.keys() == (kept.blob,)
+            cases.submit(kept)
+        assert cases.blobs.keys() == (kept.blob,)
+
+
+BEACH = pictures.png(16, 9)
+BEACH_TEXT = base64.b64encode(BEACH).decode()
+
+
+def draft(background: Source) -> Draft:
+    return Draft(source=INLINE, spec=SPEC, background=background)
+
+
+def blobs_of_next(cases: UseCases) -> tuple[bytes, bytes]:
+    claim = there(cases.store.claims.take([LANE], "worker", "token-of-a-claim"))
+    return cases.blobs.get(claim.source), cases.blobs.get(there(claim.background))
+
+
+def test_a_background_lies_beside_the_source_and_a_kept_one_is_copied(cases: UseCases) -> None:
+    cases.submit(draft(BEACH_TEXT))
+    kept = cases.upload(BEACH)
+    cases.submit(draft(kept))
+    cases.blobs.delete(kept.blob)
+    assert [blobs_of_next(cases) for _ in range(2)] == [(PNG, BEACH)] * 2
+
+
+def test_a_background_at_a_url_is_fetched_first(cases: UseCases) -> None:
+    task = cases.submit(draft(SourceUrl(URL)))
+    assert task.items[0].state is ItemState.FETCHING
+    assert "hidden" not in repr(draft(SourceUrl(URL)))
+
+
+@pytest.mark.parametrize("background", [base64.b64encode(b"<html>").decode(), SourceUrl("file:///etc/passwd")])
+def test_a_bad_background_is_refused_as_such_and_leaves_nothing(cases: UseCases, background: Source) -> None:
+    with pytest.raises(DraftRejected) as caught:
+        cases.submit(draft(background))
+    reason = caught.value.reason
+    assert (reason.details["part"], reason.message.startswith("the background: ")) == ("background", True)
+    assert cases.blobs.keys() == ()
+
+
+def test_the_pictures_own_fault_comes_first(cases: UseCases) -> None:
+    with pytest.raises(DraftRejected) as caught:
+        cases.submit(Draft(source="AAAA", spec=SPEC, background="AAAA"))
+    assert isinstance(caught.value.reason, SourceUnreadable)
+    assert "part" not in caught.value.reason.details
+
+
+def test_a_background_that_is_gone_leaves_nothing(cases: UseCases) -> None:
+    kept = cases.upload(BEACH)
+    cases.blobs.delete(kept.blob)
+    with pytest.raises(PictureGone):
+        cases.submit(draft(kept))
+    assert cases.blobs.keys() == ()
+
+
+def test_another_background_makes_another_request(cases: UseCases) -> None:
+    first = cases.submit(draft(BEACH_TEXT), key="key")
+    assert cases.submit(draft(BEACH_TEXT), key="key").uid == first.uid
+    for other in (draft(SourceUrl(URL)), INLINE):
+        with pytest.raises(IdempotencyConflict):
+            cases.submit(other, key="key")

@@ -1,4 +1,4 @@
-"""Calls that wait for a task's end, and the places that they take."""
+"""Tests of calls that wait for a task's end, and of the places that they take."""
 
 import time
 from collections.abc import Callable, Iterator

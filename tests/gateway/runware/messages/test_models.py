@@ -1,4 +1,4 @@
-"""What computes a picture, by the id that the request names."""
+"""Tests of Runware: which network computes a picture, by the id that the request names."""
 
 import pytest
 from pydantic import ValidationError
@@ -78,4 +78,4 @@ def test_wrong_settings_of_models_are_refused(models: str) -> None:
 
 def test_a_model_that_the_protocol_does_not_have_is_refused() -> None:
     with pytest.raises(ValueError, match="runware:112@4"):
-        make_service(runware_models="runware:112@4=birefnet")
+        make_service(runware_models="runware:112@4=birefnet").result(removal())

@@ -1,10 +1,10 @@
-"""Every setting on pixels: the real gateway and pipeline, a network that finds what is dark."""
+"""Tests of Runware's settings on pixels: the real gateway and pipeline, and a network that finds what is dark."""
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.gateway.runware.service import Service, dark, make_service
+from tests.gateway.runware.service import Service, dark
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -12,9 +12,9 @@ WHITE = (255, 255, 255)
 SIDE_PX = 64
 
 
-@pytest.fixture(scope="module")
-def service() -> Service:
-    return make_service(runware_sync_seconds=20)
+@pytest.fixture
+def service(patient_service: Service) -> Service:
+    return patient_service
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +25,6 @@ def picture() -> Bytes:
     pixels = np.asarray(np.rint(share * (40, 0, 0) + (1 - share) * WHITE), np.uint8)
     pixels[3, 3] = 0
     return pixels
-
-
-def test_without_matting_alpha_is_the_map_as_it_is(service: Service, picture: Bytes) -> None:
-    cut, _ = service.cut(picture, outputFormat="PNG")
-    np.testing.assert_array_equal(cut[..., 3], dark(picture))
-    np.testing.assert_array_equal(cut[..., :3][cut[..., 3] > 0], picture[cut[..., 3] > 0])
 
 
 def matted(service: Service, picture: Bytes, **numbers: int) -> Bytes:
@@ -63,13 +57,6 @@ def test_thresholds_are_strict_as_rembg_reads_them(
     assert not np.array_equal(at_level, past_level)
 
 
-def test_erosion_by_a_square_widens_what_is_uncertain(service: Service, picture: Bytes) -> None:
-    narrow, wide = (matted(service, picture, alphaMattingErodeSize=size_px) for size_px in (1, 15))
-    changed = np.argwhere(narrow != wide)
-    assert changed.size
-    assert (wide[30:34, 30:34] == 255).all()
-
-
 def test_rgba_fills_what_is_removed(service: Service, picture: Bytes) -> None:
     cut, _ = service.cut(picture, outputFormat="PNG", rgba=[0, 128, 255, 255])
     opaque = cut[..., 3] if cut.shape[2] == 4 else np.full(cut.shape[:2], 255)
@@ -80,19 +67,6 @@ def test_rgba_fills_what_is_removed(service: Service, picture: Bytes) -> None:
     np.testing.assert_allclose(cut[32, 12, :3], expected, atol=1)
 
 
-def test_rgba_fills_with_its_own_alpha(service: Service, picture: Bytes) -> None:
-    cut, _ = service.cut(picture, outputFormat="PNG", rgba=[0, 128, 255, 100])
-    assert cut[0, 0].tolist() == [0, 128, 255, 100]
-    assert cut[32, 32].tolist() == pytest.approx([40, 0, 0, 245], abs=12)
-
-
-@pytest.mark.parametrize("output_format", ["PNG", "WEBP"])
-def test_an_alpha_of_zero_keeps_it_transparent(service: Service, picture: Bytes, output_format: str) -> None:
-    cut, _ = service.cut(picture, outputFormat=output_format, rgba=[255, 0, 0, 0])
-    assert cut[0, 0, 3] == 0
-    assert cut[32, 32, 3] > 200
-
-
 @pytest.mark.parametrize(("rgba", "expected"), [(None, WHITE), ([255, 0, 0, 0], (255, 0, 0))])
 def test_jpg_lies_over_the_colour_and_is_never_black(
     service: Service, picture: Bytes, rgba: list[int] | None, expected: tuple[int, int, int]
@@ -100,13 +74,6 @@ def test_jpg_lies_over_the_colour_and_is_never_black(
     cut, _ = service.cut(picture, rgba=rgba)
     assert cut.shape == (SIDE_PX, SIDE_PX, 3)
     assert cut[0, SIDE_PX - 1].tolist() == pytest.approx(expected, abs=6)
-
-
-def test_post_processing_takes_specks_away_and_smooths(service: Service, picture: Bytes) -> None:
-    plain, _ = service.cut(picture, returnOnlyMask=True, outputFormat="PNG")
-    tidy, _ = service.cut(picture, returnOnlyMask=True, outputFormat="PNG", postProcessMask=True)
-    assert (plain[3, 3], tidy[3, 3]) == (255, 0)
-    assert tidy[32, 32] > 200
 
 
 @pytest.mark.parametrize("output_format", ["PNG", "WEBP", "JPG"])

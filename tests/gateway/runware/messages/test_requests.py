@@ -1,4 +1,4 @@
-"""From task objects to specs: both generations and what mixes them."""
+"""Tests of Runware: what a task object of either generation asks of a worker."""
 
 import pytest
 

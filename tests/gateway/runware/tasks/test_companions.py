@@ -1,11 +1,10 @@
-"""The tasks beside the removal."""
+"""Tests of Runware: the tasks beside the removal (uploads, stored media, the account, details)."""
 
 import base64
 import uuid
 
 import pytest
 
-from cutgate.gateway.accounts.credentials import Credentials
 from tests.gateway import picture_files as pictures
 from tests.gateway.runware.service import (
     ACCOUNT,
@@ -65,7 +64,7 @@ def test_media_that_is_stored_is_a_picture_until_it_is_deleted(patient_service: 
 
 def test_uploads_are_their_accounts_own(service: Service) -> None:
     kept = service.result(upload())
-    other = Credentials(service.accounts).add_api_key("other")
+    other = service.harness.add_api_key("other")
     assert service.error(removal(kept["imageUUID"]), api_key=other)["code"] == "invalidInputImage"
     assert service.error(storage("delete", kept["imageUUID"]), api_key=other)["code"] == "invalidMedia"
 

@@ -1,4 +1,4 @@
-"""Each task of a message is counted once, by its type and code, and has its own ids in the log."""
+"""Tests of Runware: each task of a message is counted once, and has its own ids in the log."""
 
 from typing import Any
 
@@ -70,7 +70,7 @@ def test_a_message_that_is_refused_as_a_whole(service: Service) -> None:
     service.post("{")
     service.post([removal()], api_key="nobody's")
     service.post([], api_key=None)
-    service.app.test_client().get("/v1")
+    service.harness.open("/v1")
     assert since(before) == {("other", "invalidRequest"): 3, ("authentication", "invalidApiKey"): 1}
 
 

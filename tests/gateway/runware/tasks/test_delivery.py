@@ -1,12 +1,9 @@
-"""How results come back: at once, by polls, as URLs or inline, by callbacks and uploads."""
+"""Tests of Runware: how results come back (at once, by polls, as URLs or inline, by callbacks and uploads)."""
 
 import base64
-import re
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +12,6 @@ import pytest
 from cutgate.jobs.errors import SourceUnreachable
 from cutgate.jobs.record import ErrandKind
 from tests.gateway.runware.service import (
-    ACCOUNT,
     Item,
     Service,
     details,
@@ -28,7 +24,6 @@ from tests.gateway.runware.service import (
 )
 from tests.jobs.build import take_errand
 from tests.ledgers import noted_calls
-from tests.waiting import eventually
 
 KINDS = {"JPG": ("image/jpeg", ".jpg"), "PNG": ("image/png", ".png"), "WEBP": ("image/webp", ".webp")}
 HOOK = "https://host.example/hook?token=secret"
@@ -104,22 +99,6 @@ def test_all_tasks_of_a_request_wait_together(patient_service: Service) -> None:
     assert [item["code"] for item in answer["errors"]] == ["invalidInputImage"]
 
 
-def test_where_no_place_to_wait_is_free_nothing_is_accepted() -> None:
-    service = make_service(request_threads=2, runware_sync_seconds=20)
-    with ThreadPoolExecutor() as callers:
-        first = callers.submit(service.result, removal())
-        eventually(lambda: service.store.waiting(service.lane) == 1)
-        answer = service.post([removal()])
-        assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (503, "serviceUnavailable")
-        assert answer.headers["Retry-After"]
-        assert len(service.store.tasks.unfinished(ACCOUNT)) == len(service.harness.stored()) == 1
-        assert service.work_once()
-        assert first.result(20)["status"] == "success"
-    task = removal(deliveryMethod="async")
-    service.result(task)
-    assert service.result(poll(task))["status"] == "processing"
-
-
 def test_a_poll_is_held_until_the_task_ends(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     task = removal(deliveryMethod="async")
     service.result(task)
@@ -182,39 +161,7 @@ def test_the_result_is_also_brought_elsewhere(patient_service: Service, fields: 
     assert (errand.kind, errand.url) == (kind, HOOK)
 
 
-def test_a_callback_of_the_account_is_rendered_as_a_webhook_is(service: Service) -> None:
-    service.accounts.set_callback(ACCOUNT, "https://host.example/account")
-    task = removal(deliveryMethod="async")
-    service.result(task)
-    service.work_once()
-    assert service.callback(task)["data"][0]["imageUUID"] == service.result(poll(task))["imageUUID"]
-
-
 def test_addresses_begin_with_the_public_url() -> None:
     service = make_service(public_url="https://cut.example")
     kept = service.result(upload())
     assert kept["imageURL"].startswith("https://cut.example/r/")
-
-
-PAGE = Path(__file__).parents[4] / "docs" / "reference-runware.md"
-EVERYTHING: dict[str, Any] = {"outputType": ["URL", "base64Data", "dataURI"], "includeCost": True}
-
-
-def members(*, of_new_form: bool) -> set[str]:
-    """Names that begin the lines of the list of results."""
-    _, _, rest = PAGE.read_text(encoding="utf-8").partition("### The result of a removal")
-    shown, _, _ = rest.partition("\n## ")
-    rows = re.findall(r"^- ([`\w, ]+)(?: \((.*)\))?: ", shown, re.MULTILINE)
-    return {
-        name
-        for names, there in rows
-        if of_new_form or "removeBackground" not in there
-        for name in re.findall(r"`(\w+)`", names)
-    }
-
-
-@pytest.mark.parametrize("of_new_form", [False, True])
-def test_a_result_has_what_the_page_lists(patient_service: Service, of_new_form: bool) -> None:
-    with patient_service.working():
-        item = patient_service.result((new_removal if of_new_form else removal)(**EVERYTHING))
-    assert set(item) == members(of_new_form=of_new_form)

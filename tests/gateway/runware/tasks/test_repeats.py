@@ -1,16 +1,13 @@
-"""A `taskUUID` that comes again."""
+"""Tests of Runware: a `taskUUID` that comes again, with the same content or with another."""
 
 import pytest
 
-from cutgate.gateway.accounts.credentials import Credentials
-from cutgate.jobs.errors import SourceUndecodable
 from tests.gateway import picture_files as pictures
 from tests.gateway.runware.service import (
     ACCOUNT,
     TINY_PICTURE,
     Item,
     Service,
-    new_removal,
     new_uuid,
     poll,
     removal,
@@ -18,29 +15,6 @@ from tests.gateway.runware.service import (
     upload,
 )
 from tests.jobs.build import run_at_once
-
-
-def test_the_same_content_while_it_runs_attaches(service: Service) -> None:
-    task = removal(deliveryMethod="async")
-    assert service.result(task) == service.result(task)
-    assert len(service.store.tasks.unfinished(ACCOUNT)) == 1
-    assert len(service.harness.hints) == 1
-
-
-def test_the_same_content_once_finished_gives_the_stored_result(patient_service: Service) -> None:
-    task = removal()
-    with patient_service.working():
-        first = patient_service.result(task)
-    assert patient_service.result(task) == first
-    assert patient_service.store.booked(ACCOUNT) == 1
-
-
-def test_the_same_content_once_failed_gives_the_stored_error(patient_service: Service) -> None:
-    task = removal()
-    patient_service.result(task | {"deliveryMethod": "async"})
-    patient_service.harness.fail_one(SourceUndecodable("the picture is damaged").facts())
-    first = patient_service.error(poll(task))
-    assert patient_service.error(poll(task)) == first
 
 
 @pytest.mark.parametrize(
@@ -70,21 +44,6 @@ def test_a_task_that_failed_validation_does_not_burn_its_uuid(service: Service) 
     for fault in ({"outputFormat": "GIF"}, {"inputImage": "%%"}, {"inputImage": new_uuid()}):
         service.error(task | fault)
     service.result(task)
-
-
-def test_a_uuid_is_its_accounts_own(service: Service) -> None:
-    task = removal(deliveryMethod="async")
-    service.result(task)
-    other = Credentials(service.accounts).add_api_key("other")
-    assert service.error(poll(task), status=404, api_key=other)["code"] == "taskNotFound"
-    service.result(task | {"outputFormat": "PNG"}, api_key=other)
-
-
-def test_two_keys_of_an_account_share_its_tasks(service: Service) -> None:
-    task = new_removal(deliveryMethod="async")
-    service.result(task)
-    second = Credentials(service.accounts).add_api_key(ACCOUNT)
-    assert service.result(poll(task), api_key=second)["status"] == "processing"
 
 
 def test_the_letter_case_of_a_uuid_does_not_tell_tasks_apart(service: Service) -> None:

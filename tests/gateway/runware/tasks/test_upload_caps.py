@@ -1,4 +1,4 @@
-"""How much an account may keep: what is over it is refused before anything is written."""
+"""Tests of Runware: how much an account may keep; what is over it is refused before anything is written."""
 
 import base64
 

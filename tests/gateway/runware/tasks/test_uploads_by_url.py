@@ -1,4 +1,4 @@
-"""Uploads of pictures that have a URL: the courier fetches them, and no thread that answers requests does."""
+"""Tests of Runware: uploads of pictures that have a URL, which the courier fetches."""
 
 import time
 from collections.abc import Iterator

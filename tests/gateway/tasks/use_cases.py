@@ -6,20 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from typing_extensions import override
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.pictures.kept import Pictures
 from cutgate.gateway.tasks.drafts import Draft, Source
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.submit import Submission, Submissions
-from cutgate.jobs.answers import Created
 from cutgate.jobs.errors import LedgerUnavailable, SubmissionRefused
-from cutgate.jobs.ids import BlobKey, image_uuid, result_key
-from cutgate.jobs.ledger.database import Database
-from cutgate.jobs.ledger.tasks import Tasks
+from cutgate.jobs.ids import image_uuid, result_key
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
-from cutgate.jobs.record import NewTask, Result, Task
+from cutgate.jobs.record import Result, Task
 from cutgate.jobs.spec import CutoutSpec, Lane, ModelChoice
 from cutgate.jobs.urls import ResultPaths
 from tests.fakes import MemoryBlobStore
@@ -52,43 +48,14 @@ def _refusals() -> int:
     return sum(issubclass(type(thing), SubmissionRefused) for thing in gc.get_objects())
 
 
-class WatchedBlobs(MemoryBlobStore):
-    """Notes what is written."""
-
-    def __init__(self, events: list[str]) -> None:
-        super().__init__()
-        self._events = events
-
-    @override
-    def put(self, key: BlobKey, data: bytes) -> None:
-        self._events.append("blob")
-        super().put(key, data)
-
-
-class WatchedTasks(Tasks):
-    """Notes CREATE, and may lose the reply to it."""
-
-    def __init__(self, database: Database, events: list[str], *, loses_reply: bool) -> None:
-        super().__init__(database)
-        self._events, self._loses_reply = events, loses_reply
-
-    @override
-    def create(self, task: NewTask) -> Created:
-        self._events.append("create")
-        created = super().create(task)
-        if self._loses_reply:
-            raise LedgerUnavailable("no answer in time")
-        return created
-
-
-class House:
-    """The use cases on parts in memory, which note in which order they are used."""
+class UseCases:
+    """The use cases on a real ledger, with blobs in memory; `events` tells in which order they are written to."""
 
     def __init__(self, *, cap: int = 10, loses_reply: bool = False) -> None:
         self.events: list[str] = []
-        self.store = FreshLedger(LedgerLimits(account_queue_cap=cap))
-        self.store.tasks = WatchedTasks(self.store.database, self.events, loses_reply=loses_reply)
-        self.blobs = WatchedBlobs(self.events)
+        self.store, self.blobs = FreshLedger(LedgerLimits(account_queue_cap=cap)), MemoryBlobStore()
+        self._note(self.blobs, "put")
+        self._note(self.store.tasks, "create", LedgerUnavailable("no answer in time") if loses_reply else None)
         self.part = Submissions(
             store=self.store,
             blobs=self.blobs,
@@ -99,6 +66,18 @@ class House:
         self.pictures = Pictures(
             store=self.store, blobs=self.blobs, paths=ResultPaths([bytes(32)]), limits=LIMITS, retention_seconds=60
         )
+
+    def _note(self, part: object, name: str, fault: Exception | None = None) -> None:
+        call = getattr(part, name)
+
+        def noted(*arguments: Any) -> Any:
+            self.events.append(name)
+            done = call(*arguments)
+            if fault is not None:
+                raise fault
+            return done
+
+        setattr(part, name, noted)
 
     @property
     def hints(self) -> list[Lane]:

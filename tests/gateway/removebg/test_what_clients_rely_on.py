@@ -1,0 +1,113 @@
+"""Tests of remove.bg: what known clients rely on, each named after what the client does."""
+
+import base64
+import io
+import json
+from typing import Any
+
+import pytest
+
+from tests.gateway import picture_files as pictures
+from tests.gateway.removebg.service import (
+    FORMS,
+    PATH,
+    TINY,
+    TINY_B64,
+    RemoveBg,
+    code_of,
+    error_of,
+    patient,
+)
+
+PARTS = (
+    b"--frontier\r\n"
+    b'Content-Disposition: form-data; name="image_file"%s\r\n'
+    b"Content-Type: application/octet-stream\r\n\r\n" + TINY + b"\r\n--frontier--\r\n"
+)
+
+
+def test_a_python_client_knows_no_401(quick: RemoveBg) -> None:
+    for headers in ({}, {"X-Api-Key": "wrong"}, {"Authorization": f"Bearer {quick.api_key}"}):
+        for path, method in ((PATH, "POST"), ("/v1.0/account", "GET"), ("/v1.0/improve", "POST")):
+            answer = quick.harness.open(path, method=method, headers=headers)
+            assert error_of(answer, 403)["code"] == "auth_failed"
+
+
+def test_npm_sends_booleans_as_json_and_forms_send_words(quick: RemoveBg) -> None:
+    assert quick.spec("json", crop=True) == quick.spec(crop="true", image_file=pictures.png(41, 30))
+    assert quick.spec("json", crop=False, add_shadow=False) == quick.spec(image_file=pictures.png(43, 30))
+
+
+def test_clients_pass_on_old_and_unknown_options(quick: RemoveBg) -> None:
+    assert code_of(quick.send(shadow_method="legacy", verbose="1", test="x" * 10_000)) == "result_not_ready"
+
+
+@pytest.mark.parametrize("rest", [b'; filename="image.png"', b"", b'; filename=""'])
+def test_nodes_sample_sends_no_file_name_and_octet_stream(quick: RemoveBg, rest: bytes) -> None:
+    content_type = "multipart/form-data; boundary=frontier"
+    answer = quick.open(PATH, method="POST", data=PARTS % rest, content_type=content_type)
+    assert code_of(answer) == "result_not_ready"
+    assert quick.stored_pictures() == [TINY]
+
+
+def test_php_switches_decoding_off(service: RemoveBg) -> None:
+    with service.answering(b"a" * 100_000):
+        answer = service.send(headers={"Accept-Encoding": "gzip, deflate, br"})
+    assert answer.data == b"a" * 100_000
+    assert "Content-Encoding" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1.0", 404),
+        ("GET", "/v1.0/", 404),
+        ("POST", "/v1.0/removebg/x", 404),
+        ("POST", "/v1.0/account/x", 404),
+        ("DELETE", "/v1.0/nothing", 404),
+        ("GET", "/v1.0/removebg", 405),
+        ("GET", "/v1.0/removebg/", 405),
+        ("POST", "/v1.0/account", 405),
+        ("PROPFIND", "/v1.0/improve", 405),
+    ],
+)
+def test_go_parses_json_of_every_answer(quick: RemoveBg, method: str, path: str, status: int) -> None:
+    answer = quick.open(path, method=method)
+    assert error_of(answer, status)["code"] == {404: "not_found", 405: "method_not_allowed"}[status]
+    assert ("Allow" in answer.headers) == (status == 405)
+
+
+def test_a_path_may_end_in_a_slash(service: RemoveBg) -> None:
+    with service.answering():
+        assert service.send(path="/v1.0/removebg/").status_code == 200
+    assert service.open("/v1.0/account/").status_code == 200
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_base64_of_several_megabytes_is_one_form_field(form: str) -> None:
+    service = patient()
+    picture = pictures.bmp(1_500, 1_000)  # 4.5 MB
+    with service.answering():
+        answer = service.send(form, image_file_b64=base64.b64encode(picture).decode())
+    assert answer.status_code == 200, answer.data
+
+
+def test_removd_streams_json_without_a_length(quick: RemoveBg) -> None:
+    body = json.dumps({"image_file_b64": TINY_B64}).encode()
+    overrides: dict[str, Any] = {
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.input_terminated": True,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+    }
+    answer = quick.open(PATH, method="POST", content_type="application/json", environ_overrides=overrides)
+    assert code_of(answer) == "result_not_ready"
+    assert quick.stored_pictures() == [TINY]
+
+
+def test_a_browser_may_call_and_read_the_headers(quick: RemoveBg) -> None:
+    for path in (PATH, "/v1.0/account", "/v1.0/improve"):
+        answer = quick.harness.open(path, method="OPTIONS", headers={"Origin": "https://page.example"})
+        assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, "*")
+        assert "X-Api-Key" in answer.headers["Access-Control-Allow-Headers"]
+        assert "X-Credits-Charged" in answer.headers["Access-Control-Expose-Headers"]
+    assert quick.send(size="huge").headers["Access-Control-Allow-Origin"] == "*"
