@@ -22,7 +22,7 @@ from cutgate.jobs.record import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
+class RunwareParts:
     """What handlers work with."""
 
     submissions: Submissions
@@ -111,7 +111,7 @@ class TaskContext:
     task_uuid: str
     """As it was sent."""
     caller: Caller
-    services: Services
+    services: RunwareParts
     entry: Entry
     """The task as one that counts."""
 
