@@ -103,9 +103,8 @@ class RequestLimits:
             find: finds who asks; from memory, if it is told that the ledger confirms the credential.
             answer: is called again, with what is stored, where the ledger found that a credential has changed.
         """
-        with suppress(
-            KeyChanged
-        ):  # not handled: what is raised later would keep the first call's request in memory
+        # Not handled: what is raised later would keep the first call's request in memory.
+        with suppress(KeyChanged):
             return answer(find(True))
         return answer(find(False))
 

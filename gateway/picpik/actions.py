@@ -6,7 +6,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from cutgate.gateway.accounts.rates import Rate
 from cutgate.gateway.picpik import answers, querying, requests, submitting
-from cutgate.gateway.picpik.services import Caller, Services
+from cutgate.gateway.picpik.services import Caller, PicpikParts
 
 R = TypeVar("R", bound=requests.Request)
 A = TypeVar("A", bound=answers.Answer)
@@ -18,29 +18,33 @@ class Action(Generic[R, A]):
 
     request: type[R]
     answer: type[A]
-    handle: Callable[[R, Caller, Services], A]
+    handle: Callable[[R, Caller, PicpikParts], A]
     rate: Rate = Rate.POLL
     """What a request is counted as."""
-    counts: bool = False
-    """Whether it has the request counted with what it asks the ledger first."""
+    by_ledger: bool = False
+    """Whether the ledger counts it with the first thing that it is asked; else it is counted before that."""
     large: bool = False
     """Whether its body may be as large as a batch's."""
 
 
 ACTIONS: Final[Mapping[str, Action[Any, Any]]] = {
     "RemoveBackground": Action(
-        requests.RemoveBackground, answers.TaskCreated, submitting.remove_background, Rate.SUBMIT, counts=True
+        requests.RemoveBackground,
+        answers.TaskCreated,
+        submitting.remove_background,
+        Rate.SUBMIT,
+        by_ledger=True,
     ),
     "RemoveBackgroundsInBatch": Action(
         requests.RemoveBackgroundsInBatch,
         answers.TaskCreated,
         submitting.remove_backgrounds_in_batch,
         Rate.SUBMIT,
-        counts=True,
+        by_ledger=True,
         large=True,
     ),
     "ListTasksDetails": Action(
-        requests.ListTasksDetails, answers.TaskDetails, querying.list_tasks_details, counts=True
+        requests.ListTasksDetails, answers.TaskDetails, querying.list_tasks_details, by_ledger=True
     ),
     "ListRunningTasks": Action(requests.Plain, answers.TaskIds, querying.list_running_tasks),
     "TerminateTask": Action(requests.OneTask, answers.Answer, querying.terminate_task),
@@ -48,10 +52,13 @@ ACTIONS: Final[Mapping[str, Action[Any, Any]]] = {
     "ListModels": Action(requests.Plain, answers.ModelLists, querying.list_models),
     # No longer maintained by the protocol's owner, and still met in old clients.
     "ListGenerateTaskDetail": Action(
-        requests.ListGenerateTaskDetail, answers.GenerateTasks, querying.list_generate_task_detail, counts=True
+        requests.ListGenerateTaskDetail,
+        answers.GenerateTasks,
+        querying.list_generate_task_detail,
+        by_ledger=True,
     ),
     "GetGenerateTaskDetail": Action(
-        requests.OneTask, answers.GenerateTask, querying.get_generate_task_detail, counts=True
+        requests.OneTask, answers.GenerateTask, querying.get_generate_task_detail, by_ledger=True
     ),
     "ListRunningTask": Action(requests.Plain, answers.TaskIds, querying.list_running_tasks),
 }

@@ -17,7 +17,7 @@ from cutgate.gateway.picpik.answers import (
 from cutgate.gateway.picpik.errors import Refused
 from cutgate.gateway.picpik.rendering import detail_of, generate_task, listed_generate_task
 from cutgate.gateway.picpik.requests import ListGenerateTaskDetail, ListTasksDetails, OneTask, Plain
-from cutgate.gateway.picpik.services import Caller, Services
+from cutgate.gateway.picpik.services import Caller, PicpikParts
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.observe import logs
 from cutgate.jobs.record import Task
@@ -26,19 +26,19 @@ _NAMED: Final = 16
 """The tasks of a request that its lines name."""
 
 
-def list_tasks_details(request: ListTasksDetails, caller: Caller, services: Services) -> TaskDetails:
+def list_tasks_details(request: ListTasksDetails, caller: Caller, services: PicpikParts) -> TaskDetails:
     """Show tasks in the order of the request, at once or when one of them has ended."""
     _bind(request.uids)
     found = services.waits.find(caller.account.name, request.uids, request.wait_seconds, caller.entry)
     return TaskDetails(task_detail_list=_details(request.uids, found, caller, services))
 
 
-def list_running_tasks(_: Plain, caller: Caller, services: Services) -> TaskIds:
+def list_running_tasks(_: Plain, caller: Caller, services: PicpikParts) -> TaskIds:
     """List the account's tasks that have not ended, oldest first."""
     return TaskIds(task_uid_list=list(services.store.tasks.unfinished(caller.account.name)))
 
 
-def terminate_task(request: OneTask, caller: Caller, services: Services) -> Answer:
+def terminate_task(request: OneTask, caller: Caller, services: PicpikParts) -> Answer:
     """End a task."""
     logs.bind(task_uid=request.uid)
     if not services.store.tasks.terminate(request.uid, caller.account.name):
@@ -46,7 +46,7 @@ def terminate_task(request: OneTask, caller: Caller, services: Services) -> Answ
     return Answer()
 
 
-def get_generate_task_detail(request: OneTask, caller: Caller, services: Services) -> GenerateTask:
+def get_generate_task_detail(request: OneTask, caller: Caller, services: PicpikParts) -> GenerateTask:
     """Show one task with the names of the older interface."""
     logs.bind(task_uid=request.uid)
     [task] = services.tasks.find(caller.account.name, [request.uid], caller.entry)
@@ -56,7 +56,7 @@ def get_generate_task_detail(request: OneTask, caller: Caller, services: Service
 
 
 def list_generate_task_detail(
-    request: ListGenerateTaskDetail, caller: Caller, services: Services
+    request: ListGenerateTaskDetail, caller: Caller, services: PicpikParts
 ) -> GenerateTasks:
     """Show tasks with the names of the older interface."""
     _bind(request.uids)
@@ -65,7 +65,7 @@ def list_generate_task_detail(
     return GenerateTasks(task_detail_list=[listed_generate_task(detail) for detail in details])
 
 
-def get_credit_balance(_: Plain, caller: Caller, services: Services) -> CreditBalance:
+def get_credit_balance(_: Plain, caller: Caller, services: PicpikParts) -> CreditBalance:
     """Show the account's credits."""
     [(balance, booked)] = services.store.accounts.credits([caller.account.name])
     if balance is None:
@@ -73,7 +73,7 @@ def get_credit_balance(_: Plain, caller: Caller, services: Services) -> CreditBa
     return CreditBalance(total_credits=balance.granted, used_credits=balance.used)
 
 
-def list_models(_request: Plain, _caller: Caller, _services: Services) -> ModelLists:
+def list_models(_request: Plain, _caller: Caller, _services: PicpikParts) -> ModelLists:
     """Show that there are no models for generating images."""
     return ModelLists()
 
@@ -87,7 +87,7 @@ def _bind(uids: Sequence[TaskUid]) -> None:
 
 
 def _details(
-    uids: Sequence[TaskUid], found: Sequence[Task | None], caller: Caller, services: Services
+    uids: Sequence[TaskUid], found: Sequence[Task | None], caller: Caller, services: PicpikParts
 ) -> list[TaskDetail]:
     return [detail_of(uid, task, services.tasks, caller.base_url) for uid, task in zip(uids, found, strict=True)]
 

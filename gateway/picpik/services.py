@@ -13,7 +13,7 @@ from cutgate.jobs.spec import ModelChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
+class PicpikParts:
     """What handlers work with."""
 
     submissions: Submissions

@@ -10,7 +10,7 @@ from cutgate.gateway.picpik.answers import TaskCreated
 from cutgate.gateway.picpik.errors import Refused
 from cutgate.gateway.picpik.rendering import BATCH, SINGLE
 from cutgate.gateway.picpik.requests import Cutting, RemoveBackground, RemoveBackgroundsInBatch, Request
-from cutgate.gateway.picpik.services import Caller, Services
+from cutgate.gateway.picpik.services import Caller, PicpikParts
 from cutgate.gateway.tasks.drafts import Corners, Draft
 from cutgate.gateway.tasks.submit import DraftRejected, Submission
 from cutgate.jobs.errors import BoxOutsidePicture
@@ -21,14 +21,14 @@ _spec_of: Final = lru_cache(256)(CutoutSpec)
 """A spec that was made is known: most requests ask for one of few."""
 
 
-def remove_background(request: RemoveBackground, caller: Caller, services: Services) -> TaskCreated:
+def remove_background(request: RemoveBackground, caller: Caller, services: PicpikParts) -> TaskCreated:
     """Accept one picture."""
     draft = Draft(source=request.raw_image, spec=_spec(request, caller, services), corners=_corners(request.box))
     return _submit(SINGLE, [draft], request, caller, services, lambda _: "RawImage")
 
 
 def remove_backgrounds_in_batch(
-    request: RemoveBackgroundsInBatch, caller: Caller, services: Services
+    request: RemoveBackgroundsInBatch, caller: Caller, services: PicpikParts
 ) -> TaskCreated:
     """Accept several pictures as one task; one that is bad refuses them all."""
     spec = _spec(request, caller, services)
@@ -41,7 +41,7 @@ def _submit(
     drafts: Sequence[Draft],
     request: Request,
     caller: Caller,
-    services: Services,
+    services: PicpikParts,
     name_of: Callable[[int], str],
 ) -> TaskCreated:
     """Submit pictures; `name_of` says what the one at an index is called."""
@@ -62,7 +62,7 @@ def _submit(
     return TaskCreated(task_uid=uid)
 
 
-def _spec(request: Cutting, caller: Caller, services: Services) -> CutoutSpec:
+def _spec(request: Cutting, caller: Caller, services: PicpikParts) -> CutoutSpec:
     choice = caller.account.terms.choice(services.choice)
     foreground, background = request.thresholds
     if background > foreground:

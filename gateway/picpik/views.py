@@ -20,7 +20,7 @@ from cutgate.gateway.observe.metrics import count_as
 from cutgate.gateway.picpik.actions import ACTIONS, Action
 from cutgate.gateway.picpik.errors import SHOWN_CHARACTERS, Refused, refused
 from cutgate.gateway.picpik.requests import ReadingRules, read_request
-from cutgate.gateway.picpik.services import Caller, Services
+from cutgate.gateway.picpik.services import Caller, PicpikParts
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.web_url import base_url
 from cutgate.jobs.observe import logs
@@ -66,7 +66,7 @@ class PicpikApi:
     credentials: Credentials
     limits: RequestLimits
     addresses: ClientAddresses
-    services: Services
+    services: PicpikParts
     bodies: Bodies
 
     def blueprint(self) -> Blueprint:
@@ -114,7 +114,7 @@ class PicpikApi:
             g.entry = entry
             fields = read_request(action.request, params, self._reading_rules)
             entry.weigh(fields.weight)
-            if not action.counts:
+            if not action.by_ledger:
                 self.limits.count(entry)
             caller = Caller(
                 credential=credential,

@@ -19,7 +19,7 @@ from cutgate.gateway.openapi.parts import ApiSection
 from cutgate.gateway.openapi.service import service_section
 from cutgate.gateway.openapi.views import ApiPages
 from cutgate.gateway.picpik.openapi import picpik_section
-from cutgate.gateway.picpik.services import Services
+from cutgate.gateway.picpik.services import PicpikParts
 from cutgate.gateway.picpik.views import PicpikApi
 from cutgate.gateway.playground.views import PlaygroundPages
 from cutgate.gateway.removebg.openapi import removebg_section
@@ -31,7 +31,7 @@ from cutgate.gateway.runware.http.views import RunwareApi
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.runware.sockets.views import RunwareSockets
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
-from cutgate.gateway.runware.tasks.services import Services as RunwareServices
+from cutgate.gateway.runware.tasks.services import RunwareParts
 from cutgate.gateway.serving.health import HealthPages, Readiness, check_reading, check_room
 from cutgate.gateway.serving.proxies import TrustedProxies
 from cutgate.gateway.serving.results import ResultPages
@@ -100,7 +100,7 @@ def create_app(
         credentials=credentials,
         limits=limits,
         addresses=addresses,
-        services=Services(
+        services=PicpikParts(
             submissions=submissions,
             tasks=tasks,
             waits=waits,
@@ -112,7 +112,7 @@ def create_app(
         settings=settings,
         bodies=bodies,
         authenticator=authenticator,
-        tasks=RunwareTasks(services=RunwareServices.of(settings, submissions, tasks), limits=limits),
+        tasks=RunwareTasks(services=RunwareParts.of(settings, submissions, tasks), limits=limits),
         waits=waits,
     )
     sockets = Sockets(settings)

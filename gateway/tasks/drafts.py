@@ -1,9 +1,9 @@
 """Pictures as callers send them, and what their bytes and headers show before anything is stored."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final, Self, TypeAlias
 
 from cutgate.gateway.pictures.base64 import decode_source
@@ -68,7 +68,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class CheckedPicture:
     """What was found out about a draft."""
 
     digest: bytes
@@ -78,40 +78,35 @@ class Look:
     """The picture, where it came in the request."""
     fault: SourceRejected | None = None
     """Why the picture, or its background, cannot be accepted."""
-    background: "Look | None" = None
-    """The same of the background, where there is one."""
+    background: "CheckedPicture | None" = None
 
     @classmethod
-    def at(cls, draft: Draft, limits: SourceLimits, *, digests: bool = True) -> Self:
-        """Look at a picture as far as it is here; what is wrong with it is kept, not raised.
+    def of(cls, draft: Draft, limits: SourceLimits, *, digests: bool = True) -> Self:
+        """Check a picture as far as it is here; what is wrong with it is kept, not raised.
 
         Without `digests` that of a picture in the request is empty.
         """
-        look = cls._at_source(draft, limits, digests=digests)
+        checked = cls._of_source(draft, limits, digests=digests)
         if draft.background is None:
-            return look
-        behind = cls._at_source(Draft(source=draft.background, spec=draft.spec), limits, digests=digests)
-        fault = look.fault or (behind.fault and behind.fault.of_background())
-        return replace(look, background=behind, fault=fault)
+            return checked
+        behind = cls._of_source(Draft(source=draft.background, spec=draft.spec), limits, digests=digests)
+        fault = checked.fault or (behind.fault and behind.fault.of_background())
+        return replace(checked, background=behind, fault=fault)
 
     @classmethod
-    def _at_source(cls, draft: Draft, limits: SourceLimits, *, digests: bool) -> Self:
+    def _of_source(cls, draft: Draft, limits: SourceLimits, *, digests: bool) -> Self:
         source = draft.source
         if isinstance(source, SourceUrl):
-            return cls._at_url(source, draft.spec)
-        if isinstance(source, Result):
-            return cls._at_kept(source, draft, limits)
+            unreachable = None if is_web_url(source.url) else SourceUnreachable(WEB_URL_FORM)
+            return cls(_name_digest("url", source.url), draft.spec, fault=unreachable)
+        if isinstance(source, str):
+            try:
+                data = decode_source(source, limits.max_bytes)
+            except SourceRejected as fault:
+                return cls(_name_digest("text", source), draft.spec, fault=fault)
+            return cls._of_bytes(data, partial(inspect, data, limits), draft, digests=digests)
         if isinstance(source, InspectedPicture):
-            return cls._at_bytes(source, draft, digests=digests)
-        return cls._at_text(source, draft, limits, digests=digests)
-
-    @classmethod
-    def _at_url(cls, source: SourceUrl, spec: CutoutSpec) -> Self:
-        fault = None if is_web_url(source.url) else SourceUnreachable(WEB_URL_FORM)
-        return cls(_name_digest("url", source.url), spec, fault=fault)
-
-    @classmethod
-    def _at_kept(cls, source: Result, draft: Draft, limits: SourceLimits) -> Self:
+            return cls._of_bytes(source.data, lambda: source.header, draft, digests=digests)
         digest = _name_digest("kept", str(source.blob))
         try:
             # It was within the limits when it came, but as a result it may have grown.
@@ -121,22 +116,12 @@ class Look:
             return cls(digest, draft.spec, fault=fault)
 
     @classmethod
-    def _at_bytes(cls, source: InspectedPicture, draft: Draft, *, digests: bool) -> Self:
-        digest = hashlib.sha256(source.data).digest() if digests else b""
-        try:
-            return cls(digest, _boxed(draft, source.header.width_px, source.header.height_px), source.data)
-        except SourceRejected as fault:
-            return cls(digest, draft.spec, fault=fault)
-
-    @classmethod
-    def _at_text(cls, source: str, draft: Draft, limits: SourceLimits, *, digests: bool) -> Self:
-        try:
-            data = decode_source(source, limits.max_bytes)
-        except SourceRejected as fault:
-            return cls(_name_digest("text", source), draft.spec, fault=fault)
+    def _of_bytes(
+        cls, data: bytes, header_of: Callable[[], PictureHeader], draft: Draft, *, digests: bool
+    ) -> Self:
         digest = hashlib.sha256(data).digest() if digests else b""
         try:
-            header = inspect(data, limits)
+            header = header_of()
             return cls(digest, _boxed(draft, header.width_px, header.height_px), header.picture_of(data))
         except SourceRejected as fault:
             return cls(digest, draft.spec, fault=fault)
@@ -166,17 +151,17 @@ def clamp(corners: Corners, width_px: int, height_px: int) -> Box:
 def content_digest(
     origin: str,
     drafts: Sequence[Draft],
-    looks: Sequence[Look],
+    checked: Sequence[CheckedPicture],
     asked: str = "",
     deliveries: Sequence[Delivery] = (),
 ) -> str:
     """A digest of what the caller asked for, once decoded: a repeat has the same, another request has not."""
     state = hashlib.sha256(origin.encode())
-    for draft, look in zip(drafts, looks, strict=True):
+    for draft, picture in zip(drafts, checked, strict=True):
         state.update(f"\0{_asked_of(draft.spec)}\0{draft.corners}\0".encode())
-        state.update(look.digest)
-        if look.background is not None:
-            state.update(b"\0background\0" + look.background.digest)
+        state.update(picture.digest)
+        if picture.background is not None:
+            state.update(b"\0background\0" + picture.background.digest)
     # Written only where there is any, each under a name that begins no spec.
     for name, value in (("asked", asked), *((delivery.kind.value, delivery.url) for delivery in deliveries)):
         if value:

@@ -8,7 +8,7 @@ import structlog
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.rates import Entry
-from cutgate.gateway.tasks.drafts import Draft, Look, Source, SourceUrl, content_digest
+from cutgate.gateway.tasks.drafts import CheckedPicture, Draft, Source, SourceUrl, content_digest
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
 from cutgate.jobs.answers import Outlook
@@ -103,16 +103,16 @@ class Submission:
         own = () if url is None else (Delivery(kind=DeliveryKind.CALLBACK, url=url),)
         return tuple(dict.fromkeys((*self.deliveries, *own)))
 
-    def repeats(self, looks: Sequence[Look]) -> Repeats | None:
+    def repeats(self, checked: Sequence[CheckedPicture]) -> Repeats | None:
         """What makes another request a repeat of this one: its name, else its content."""
         if self.name is not None:
-            return Idempotency(key=self.name, content_digest=self._digest(looks))
+            return Idempotency(key=self.name, content_digest=self._digest(checked))
         if self.joins_seconds is not None:
-            return Joining(content_digest=self._digest(looks), seconds=self.joins_seconds)
+            return Joining(content_digest=self._digest(checked), seconds=self.joins_seconds)
         return None
 
-    def _digest(self, looks: Sequence[Look]) -> str:
-        return content_digest(self.origin, self.drafts, looks, self.asked, self.deliveries)
+    def _digest(self, checked: Sequence[CheckedPicture]) -> str:
+        return content_digest(self.origin, self.drafts, checked, self.asked, self.deliveries)
 
     @property
     def can_repeat(self) -> bool:
@@ -153,12 +153,14 @@ class Submissions:
         """
         _require_deliverable(submission.deliveries)
         with traces.span("submit", account=submission.account.name, items=len(submission.drafts)):
-            looks = [Look.at(draft, self.limits, digests=submission.can_repeat) for draft in submission.drafts]
-            uid = self._submit(submission, looks)
+            checked = [
+                CheckedPicture.of(draft, self.limits, digests=submission.can_repeat) for draft in submission.drafts
+            ]
+            uid = self._submit(submission, checked)
             traces.say(task_uid=uid)
             return uid
 
-    def _submit(self, submission: Submission, looks: Sequence[Look]) -> TaskUid:
+    def _submit(self, submission: Submission, checked: Sequence[CheckedPicture]) -> TaskUid:
         price = (
             0
             if submission.only_keeps
@@ -166,15 +168,15 @@ class Submissions:
             if submission.price is None
             else submission.price
         )
-        repeats = submission.repeats(looks)
-        outlook = self._look(submission, price, repeats)
+        repeats = submission.repeats(checked)
+        outlook = self._asked(submission, price, repeats)
         if outlook.first is not None:
             return outlook.first
         _refuse(outlook, IdempotencyConflict)
         self.offers.require(draft.spec for draft in submission.drafts if not _is_only_kept(draft.source))
         # An account that cannot pay learns that before its pictures' faults, and these before what may pass.
         _refuse(outlook, InsufficientCredits)
-        _refuse_faults(looks)
+        _refuse_faults(checked)
         _refuse(outlook, SubmissionRefused)
         self.store.server.require_room()
         uid = new_task_uid()
@@ -183,8 +185,8 @@ class Submissions:
             account=submission.account.name,
             origin=submission.origin,
             items=tuple(
-                _item(source_key(uid, index), draft, look.spec, price=price, urgent=submission.urgent)
-                for index, (draft, look) in enumerate(zip(submission.drafts, looks, strict=True))
+                _item(source_key(uid, index), draft, picture.spec, price=price, urgent=submission.urgent)
+                for index, (draft, picture) in enumerate(zip(submission.drafts, checked, strict=True))
             ),
             idempotency=repeats,
             caps=submission.account.terms.caps,
@@ -192,10 +194,10 @@ class Submissions:
             request=Request(uuid=logs.bound("request_uuid"), traceparent=traces.traceparent()),
             deliveries=submission.all_deliveries(),
         )
-        self._store(task.items, submission.drafts, looks)
+        self._store(task.items, submission.drafts, checked)
         return self._create(task)
 
-    def _look(self, submission: Submission, price: int, repeats: Repeats | None) -> Outlook:
+    def _asked(self, submission: Submission, price: int, repeats: Repeats | None) -> Outlook:
         entry = submission.entry
         outlook = self.store.tasks.look(
             submission.account.name,
@@ -211,20 +213,20 @@ class Submissions:
             entry.answered(outlook)
         return outlook
 
-    def _store(self, items: Sequence[NewItem], drafts: Sequence[Draft], looks: Sequence[Look]) -> None:
+    def _store(self, items: Sequence[NewItem], drafts: Sequence[Draft], checked: Sequence[CheckedPicture]) -> None:
         """Write the pictures as blobs, but for those that are still to be fetched."""
-        for index, (item, draft, look) in enumerate(zip(items, drafts, looks, strict=True)):
+        for index, (item, draft, picture) in enumerate(zip(items, drafts, checked, strict=True)):
             try:
-                self._store_one(item.source, draft.source, look)
-                if item.background is not None and look.background is not None:
-                    self._store_one(item.background, draft.background, look.background)
+                self._store_one(item.source, draft.source, picture)
+                if item.background is not None and picture.background is not None:
+                    self._store_one(item.background, draft.background, picture.background)
             except BlobMissing:
                 self._delete(items[: index + 1])
                 raise PictureGone(index) from None
 
-    def _store_one(self, key: BlobKey, source: Source | None, look: Look) -> None:
-        if look.data is not None:
-            self.blobs.put(key, look.data)
+    def _store_one(self, key: BlobKey, source: Source | None, picture: CheckedPicture) -> None:
+        if picture.data is not None:
+            self.blobs.put(key, picture.data)
         elif isinstance(source, Result):
             self.blobs.copy(source.blob, key)
 
@@ -263,11 +265,11 @@ def _refuse(outlook: Outlook, kind: type[SubmissionRefused]) -> None:
         raise outlook.refusal()
 
 
-def _refuse_faults(looks: Sequence[Look]) -> None:
+def _refuse_faults(checked: Sequence[CheckedPicture]) -> None:
     """Raise for the first bad picture."""
-    for index, look in enumerate(looks):
-        if look.fault is not None:
-            raise DraftRejected(index, look.fault)
+    for index, picture in enumerate(checked):
+        if picture.fault is not None:
+            raise DraftRejected(index, picture.fault)
 
 
 def _is_only_kept(source: Source) -> bool:

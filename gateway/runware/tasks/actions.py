@@ -22,7 +22,7 @@ from cutgate.gateway.runware.messages.requests import (
     TaskType,
 )
 from cutgate.gateway.runware.tasks.querying import account_management, get_response, get_task_details
-from cutgate.gateway.runware.tasks.services import Caller, Services, TaskContext
+from cutgate.gateway.runware.tasks.services import Caller, RunwareParts, TaskContext
 from cutgate.gateway.runware.tasks.storing import image_upload, media_storage
 from cutgate.gateway.runware.tasks.submitting import remove_background
 from cutgate.gateway.tasks.wait import NoPlaceToWait
@@ -46,17 +46,17 @@ class Action(Generic[F]):
     form: type[F]
     handle: Callable[[F, JsonObject, TaskContext], Outcome | Pending]
     rate: Rate = Rate.POLL
-    counts: bool = False
-    """Whether it has the task counted with what it asks the ledger first."""
+    by_ledger: bool = False
+    """Whether the ledger counts it with the first thing that it is asked; else it is counted before that."""
 
 
 ACTIONS: Final[Mapping[str, Action[Any]]] = {
-    TaskType.IMAGE_BACKGROUND_REMOVAL: Action(Removal, remove_background, Rate.SUBMIT, counts=True),
-    TaskType.REMOVE_BACKGROUND: Action(Removal, remove_background, Rate.SUBMIT, counts=True),
+    TaskType.IMAGE_BACKGROUND_REMOVAL: Action(Removal, remove_background, Rate.SUBMIT, by_ledger=True),
+    TaskType.REMOVE_BACKGROUND: Action(Removal, remove_background, Rate.SUBMIT, by_ledger=True),
     TaskType.IMAGE_UPLOAD: Action(ImageUpload, image_upload, Rate.SUBMIT),
     TaskType.MEDIA_STORAGE: Action(MediaStorage, media_storage, Rate.SUBMIT),
-    TaskType.GET_RESPONSE: Action(Plain, get_response, counts=True),
-    TaskType.GET_TASK_DETAILS: Action(Plain, get_task_details, counts=True),
+    TaskType.GET_RESPONSE: Action(Plain, get_response, by_ledger=True),
+    TaskType.GET_TASK_DETAILS: Action(Plain, get_task_details, by_ledger=True),
     TaskType.ACCOUNT_MANAGEMENT: Action(AccountManagement, account_management),
 }
 """Beside `authentication` and `ping`, which need no caller."""
@@ -66,7 +66,7 @@ ACTIONS: Final[Mapping[str, Action[Any]]] = {
 class RunwareTasks:
     """Begins tasks of authenticated callers."""
 
-    services: Services
+    services: RunwareParts
     limits: RequestLimits
 
     def begin_first(self, task: JsonObject, find: Callable[[bool], Caller]) -> tuple[Caller, Outcome | Pending]:
@@ -122,7 +122,7 @@ class RunwareTasks:
                 services=self.services,
                 entry=entry,
             )
-            if not action.counts:
+            if not action.by_ledger:
                 self.limits.count(entry)
             return action.handle(read_fields(action.form, task), task, context)
 

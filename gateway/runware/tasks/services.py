@@ -21,7 +21,7 @@ from cutgate.jobs.spec import ModelChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
+class RunwareParts:
     """What handlers work with."""
 
     submissions: Submissions
@@ -110,7 +110,7 @@ class TaskContext:
     task_uuid: str
     """As it was sent."""
     caller: Caller
-    services: Services
+    services: RunwareParts
     entry: Entry
     """The task as one that counts."""
 

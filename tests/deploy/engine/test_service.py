@@ -116,7 +116,7 @@ SECRETS = {
     "courier": {"cutgate_master_key", "cutgate_redis_url"},
     "worker": {"cutgate_redis_url"},
 }
-TABLES = ("accounts", "api_keys", "key_pairs")
+TABLES = ("accounts", "credentials")
 LOOK = """
 import os, redis, sys
 print(*os.listdir("/run/secrets"))

@@ -8,26 +8,16 @@ from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits
-from tests.fakes import failing
+from tests.fakes import ManualClock, failing
 from tests.gateway.harness import make_settings
 from tests.ledgers import FreshLedger
 
 HERE, THERE = "192.0.2.7", "192.0.2.8"
 
 
-class Clock:
-    """Seconds that pass when they are told to."""
-
-    def __init__(self) -> None:
-        self.seconds = 1_000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-def addresses_of(ledger: Ledger, clock: Clock | None = None, *, failures: int = 1) -> ClientAddresses:
+def addresses_of(ledger: Ledger, clock: ManualClock | None = None, *, failures: int = 1) -> ClientAddresses:
     settings = make_settings(failed_signatures_per_minute=failures)
-    return ClientAddresses(ledger, settings, clock or Clock())
+    return ClientAddresses(ledger, settings, clock or ManualClock())
 
 
 def shut_out(addresses: ClientAddresses, address: str | None, public_key: str | None = None) -> bool:
@@ -81,24 +71,22 @@ def test_who_is_shut_out_costs_the_server_nothing(ledger: FreshLedger) -> None:
         addresses.fail(THERE)
 
 
-def test_it_ends_with_its_time(ledger: FreshLedger) -> None:
-    clock = Clock()
+def test_it_ends_with_its_time(ledger: FreshLedger, clock: ManualClock) -> None:
     addresses = addresses_of(ledger, clock)
     assert [shut_out(addresses, HERE) for _ in range(2)] == [False, True]
-    clock.seconds += 59
+    clock.advance(59)
     assert not passes(addresses, HERE)
-    clock.seconds += 1.1
+    clock.advance(1.1)
     assert passes(addresses, HERE)
 
 
-def test_a_right_key_opens_its_address_for_a_while(ledger: FreshLedger) -> None:
-    clock = Clock()
+def test_a_right_key_opens_its_address_for_a_while(ledger: FreshLedger, clock: ManualClock) -> None:
     addresses = addresses_of(ledger, clock)
     assert [shut_out(addresses, HERE) for _ in range(2)] == [False, True]
     addresses.prove(HERE)
     assert passes(addresses, HERE)
     assert shut_out(addresses, HERE), "wrong ones are told all the same"
-    clock.seconds += 3_601
+    clock.advance(3_601)
     assert passes(addresses, HERE), "the shutting out is over, too"
     assert shut_out(addresses, HERE)
     assert not passes(addresses, HERE)

@@ -45,11 +45,6 @@ def take(
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def ledger(clock: ManualClock) -> FreshLedger:
     return FreshLedger(clock=clock)
 
