@@ -50,7 +50,7 @@ class TestRepeats:
     def test_repeats_at_the_same_moment_are_one_job(self, facade: Facade) -> None:
         facade.gateway.store.grant(ACCOUNT, 1)
         name = facade.fresh_name()
-        replies = run_at_once(20, lambda _: facade.submit(job=name))
+        replies = run_at_once(8, lambda _: facade.submit(job=name))
         assert len({str(reply.job) for reply in replies}) == 1
         assert there(facade.gateway.store.balance(ACCOUNT)).reserved == facade.waiting() == 1
         assert (len(facade.gateway.stored()), len(facade.gateway.hints)) == (1, 1)
