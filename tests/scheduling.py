@@ -23,7 +23,6 @@ FIRST: Final = (
     "tests/chaos/",
     "tests/hostile/",
     *ON_THE_STACK,
-    "tests/worker/process/test_stop",
     "tests/worker/process/",
     "tests/clients/",
     "tests/deploy/test_compose_run",

@@ -1,4 +1,4 @@
-"""Cutgate beside rembg: what a run compares and keeps, and goals that can be missed."""
+"""Cutgate beside rembg: scores and their intervals, goals that can be missed, constants chosen by folds."""
 
 import json
 from dataclasses import replace
@@ -8,13 +8,28 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.bounds import at_least, at_most
 from benchmarks.quality import methods
 from benchmarks.quality.__main__ import main
+from benchmarks.quality.choose import CONSTANTS, Trial
 from benchmarks.quality.maps import keep_maps
 from benchmarks.quality.methods import BEFORE, CUTGATE, MATTING, PLAIN
 from benchmarks.quality.pairs import SMALL, read_pairs
 from benchmarks.quality.report import SetReport, whole_report
-from benchmarks.quality.scores import MEASURES, PRODUCT, THIN, Scored
+from benchmarks.quality.scores import (
+    ALL,
+    MEASURES,
+    PRODUCT,
+    THIN,
+    Scored,
+    bootstrap,
+    carrier_of,
+    geometric_mean_ratio,
+    ratio_of_means,
+    ratio_of_medians,
+    share_lower,
+    worst_photo,
+)
 from benchmarks.rembg_peer import isnet_weights
 from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.runtime import load_segmenter
@@ -167,3 +182,146 @@ def test_a_map_is_kept_and_taken_again(
     assert np.abs(first.astype(int) - plain).max() <= 1
     with pytest.raises(ModelUnavailable, match="run"):
         segmenter(image[::-1])
+
+
+THEIRS = np.array([10.0, 20.0, 30.0, 40.0, 50.0])
+
+
+def rows(categories: list[str], value: float) -> list[dict[str, object]]:
+    return [
+        {"name": str(place), "category": category, **dict.fromkeys(MEASURES, value)}
+        for place, category in enumerate(categories)
+    ]
+
+
+def test_one_ratio_for_all_photos_leaves_no_doubt() -> None:
+    estimate = bootstrap(0.8 * THEIRS, THEIRS, geometric_mean_ratio)
+    assert [estimate.value, estimate.low, estimate.high] == pytest.approx([0.8, 0.8, 0.8])
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(2)
+    covered = 0
+    for _ in range(200):
+        theirs = rng.uniform(20, 40, 40)
+        ours = theirs * np.exp(rng.normal(np.log(0.9), 0.3, 40))
+        estimate = bootstrap(ours, theirs, geometric_mean_ratio, draws=400)
+        covered += estimate.low <= 0.9 <= estimate.high
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+def test_pairs_stay_together() -> None:
+    # Unpaired, photos as different as these would give a wide interval.
+    theirs = np.array([1.0, 1000.0, 3.0, 700.0])
+    estimate = bootstrap(theirs / 2, theirs, ratio_of_means)
+    assert [estimate.low, estimate.high] == pytest.approx([0.5, 0.5])
+
+
+def test_equal_is_not_lower_and_a_perfect_photo_has_a_finite_ratio() -> None:
+    lower = bootstrap(np.array([1.0, 2.0, 3.0, 3.0]), np.array([2.0, 2.0, 4.0, 1.0]), share_lower)
+    assert lower.value == 0.5
+    assert np.isfinite(bootstrap(np.array([0.0, 1.0]), np.array([1.0, 1.0]), geometric_mean_ratio).low)
+
+
+def test_many_photos_of_one_subject_are_no_many_subjects() -> None:
+    rng = np.random.default_rng(0)
+    theirs = rng.uniform(20, 40, 60)
+    ours = theirs * np.repeat(np.exp(rng.normal(0, 0.3, 6)), 10)
+    alone = bootstrap(ours, theirs, geometric_mean_ratio)
+    by_subject = bootstrap(ours, theirs, geometric_mean_ratio, np.repeat(list("abcdef"), 10))
+    assert by_subject.value == alone.value
+    assert by_subject.high - by_subject.low > 2 * (alone.high - alone.low)
+
+
+@pytest.mark.parametrize("count", [5, 6])
+def test_medians_are_the_usual_ones(count: int) -> None:
+    ours, theirs = np.random.default_rng(count).uniform(1, 9, (2, count))
+    assert bootstrap(ours, theirs, ratio_of_medians).value == pytest.approx(np.median(ours) / np.median(theirs))
+    first_twice = np.array([[2.0] + [1.0] * (count - 1)])
+    expected = np.median([*ours, ours[0]]) / np.median([*theirs, theirs[0]])
+    assert ratio_of_medians(ours, theirs, first_twice)[0] == pytest.approx(expected)
+
+
+def test_the_photo_that_carries_a_mean_is_found() -> None:
+    ours, theirs = (Scored.of(rows(["a"] * 4, value)) for value in (9.0, 10.0))
+    theirs.values["SAD"][2] = 100.0
+    assert carrier_of(ours, theirs) == 2
+
+
+def test_the_worst_photo_is_named_and_next_to_nothing_is_no_harm() -> None:
+    before, after = (Scored.of(rows(["a"] * 3, 10.0)) for _ in range(2))
+    after.values["SAD"][1] = 11.5
+    before.values["SAD"][2], after.values["SAD"][2] = 0.01, 0.04
+    name, ratio = worst_photo(after, before, "SAD")
+    assert (name, round(ratio, 9)) == ("1", 1.15)
+
+
+def test_methods_meet_on_the_photos_of_both() -> None:
+    ours, theirs = Scored.of(rows(["a", "b", "a"], 5.0)), Scored.of(rows(["a", "b", "a"], 6.0)[1:])
+    assert ours.among(theirs).names == theirs.names == ("1", "2")
+    assert ours.among(theirs).values["SAD"].size == 2
+
+
+@pytest.mark.parametrize("other", [np.array([]), np.array([1.0]), THEIRS[None]])
+def test_scores_of_other_photos_are_refused(other: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="same photos"):
+        bootstrap(other, THEIRS if other.size else other, ratio_of_means)
+
+
+def test_groups_are_all_photos_and_each_category() -> None:
+    groups = Scored.of(rows(["b", "a", "b"], 1.0)).groups()
+    assert {name: photos.tolist() for name, photos in groups.items()} == {
+        ALL: [True, True, True],
+        "a": [False, True, False],
+        "b": [True, False, True],
+    }
+
+
+def test_bounds_have_a_side() -> None:
+    assert [at_most(0.7).met(value) for value in (0.6, 0.7, 0.8)] == [True, True, False]
+    assert [at_least(0.7).met(value) for value in (0.6, 0.7, 0.8)] == [False, True, True]
+    assert (at_most(0.7).text(".0%"), at_least(0).text("+.4f")) == ("≤ 70%", "≥ +0.0000")
+
+
+FOLDS = np.repeat(np.arange(5), 8)
+SUBJECTS = tuple(f"{number // 4}" for number in range(40))
+IN_USE = np.random.default_rng(0).uniform(5, 50, 40)
+
+
+def trial(ratios: np.ndarray) -> Trial:
+    """Of a candidate 2 beside the 1 in use."""
+    return Trial(FOLDS, SUBJECTS, 1.0, {1.0: IN_USE, 2.0: IN_USE * ratios})
+
+
+def test_what_every_fold_chooses_and_none_regrets_is_chosen() -> None:
+    better = trial(np.full(40, 0.9))
+    assert set(better.chosen().values()) == {2.0}
+    assert better.held_out().value == pytest.approx(0.9)
+    assert better.verdict() == 2.0
+
+
+def test_what_one_fold_alone_gains_by_is_not_chosen() -> None:
+    """The others would not choose it, and that one, which would, is not asked."""
+    flattered = trial(np.where(FOLDS == 3, 0.5, 1.05))
+    assert flattered.chosen()[3] == 1.0
+    assert flattered.verdict() is None
+    assert "it stays" in flattered.markdown()
+
+
+def test_equals_leave_what_is_in_use() -> None:
+    assert set(trial(np.ones(40)).chosen().values()) == {1.0}
+
+
+def test_noise_is_no_gain() -> None:
+    assert trial(0.99 * np.exp(np.random.default_rng(1).normal(0, 0.4, 40))).verdict() is None
+
+
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_a_constant_is_set_for_a_while(name: str) -> None:
+    constant, in_use = CONSTANTS[name]
+    before = getattr(constant.module, constant.name)
+    np.testing.assert_array_equal(constant.made(in_use), before)
+    for candidate in constant.candidates:
+        with constant.set_to(candidate):
+            np.testing.assert_array_equal(getattr(constant.module, constant.name), constant.made(candidate))
+    assert getattr(constant.module, constant.name) is before

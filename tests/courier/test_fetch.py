@@ -41,7 +41,7 @@ def endless(head: bytes, piece: bytes, *, pause_seconds: float = 0) -> Script:
 
 
 def silent(visit: Visit) -> None:
-    visit.stopping.wait(10)
+    visit.stopping.wait(60)
 
 
 def fetch_from(script: Script, **limits: Any) -> bytes:

@@ -86,7 +86,7 @@ class HeldUp:
 
 
 def test_errands_run_side_by_side_and_no_more_than_allowed(parts: CourierParts, presence: CourierPresence) -> None:
-    at_once = threading.Barrier(4, timeout=10)
+    at_once = threading.Barrier(4, timeout=60)
     now, most = 0, 0
     lock = threading.Lock()
 
@@ -155,7 +155,7 @@ def test_what_is_under_way_is_finished_before_the_end(parts: CourierParts, prese
     held_up = HeldUp()
     uid = parts.source_from(held_up)
     with running(parts, presence):
-        assert held_up.asked.wait(10)
+        assert held_up.asked.wait(60)
         threading.Timer(0.2, held_up.answer.set).start()
     assert parts.item(uid).state is ItemState.QUEUED
 
@@ -164,7 +164,7 @@ def test_what_takes_too_long_is_given_back_at_once(parts: CourierParts, presence
     held_up = HeldUp()
     uid = parts.source_from(held_up)
     with running(parts, presence, stop_seconds=0.1) as (courier, _):
-        assert held_up.asked.wait(10)
+        assert held_up.asked.wait(60)
     errand = parts.store.next_errand()
     assert (errand.task, errand.attempt) == (uid, 2)
     held_up.answer.set()

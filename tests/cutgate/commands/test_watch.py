@@ -18,7 +18,7 @@ from tests.cutgate.conftest import Service, run
 from tests.gateway.harness import ACCOUNT
 from tests.gateway.picture_files import png
 from tests.servers.flaky import Fault, flaky
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def test_files_that_are_there_appear_and_move_are_cut_out_once(worked_service: S
         eventually(lambda: len(results(folder)) == 3)
         time.sleep(1.5)  # what it wrote itself would be taken by now
         process.send_signal(signal.SIGINT)
-        printed, said = process.communicate(timeout=10)
+        printed, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert (process.returncode, said) == (130, "")
     assert results(folder) == {"there.png", "download.png", "summer/moved.png"}
     assert [json.loads(line)["state"] for line in printed.splitlines()] == ["saved"] * 3
@@ -111,7 +111,7 @@ def test_pictures_that_differ_in_their_suffix_keep_both_results(worked_service: 
         (folder / "a.png").write_bytes(png(9, 9))
         eventually(lambda: results(folder) == names)
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 130
+        assert process.wait(PATIENCE_SECONDS) == 130
     result = worked_service.run("watch", folder, "-o", folder / "out", "--once", "--json")
     lines = map(json.loads, result.stdout.splitlines())
     assert {(Path(line["target"]).name, line["state"]) for line in lines} == {(name, "kept") for name in names}
@@ -126,7 +126,7 @@ def test_ctrl_c_waits_for_what_runs(service: Service, folder: Path) -> None:
         time.sleep(0.3)
         assert process.poll() is None
         service.gateway.finish_one(b"done")
-        printed, _ = process.communicate(timeout=10)
+        printed, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert (process.returncode, json.loads(printed)["state"], results(folder)) == (130, "saved", {"a.png"})
 
 

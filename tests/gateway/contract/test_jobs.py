@@ -53,6 +53,7 @@ class TestRepeats:
         replies = run_at_once(8, lambda _: facade.submit(job=name))
         assert len({str(reply.job) for reply in replies}) == 1
         assert there(facade.gateway.store.accounts.balance(ACCOUNT)).reserved == facade.waiting() == 1
+        assert (len(facade.gateway.stored()), len(facade.gateway.hints)) == (1, 1)
 
     @only(Runware, RemoveBg)
     @pytest.mark.parametrize("change", ["picture", "fields"])

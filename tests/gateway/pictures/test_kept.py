@@ -174,7 +174,7 @@ class TestRefusals:
         if not deletes:
             failing(blobs, delete=BlobStoreUnavailable("away"))
         with pytest.raises(type(error)):
-            make_pictures(failing(FreshLedger(), keep_upload=error), blobs).keep(ANNA, PNG)
+            make_pictures(failing(FreshLedger(), uploads__keep=error), blobs).keep(ANNA, PNG)
         assert len(blobs.keys()) == left
 
 

@@ -130,7 +130,7 @@ def test_no_fork_falls_into_a_call() -> None:
 
     thread = threading.Thread(target=HeldDuringFork(call))
     thread.start()
-    assert under_way.wait(5)
+    assert under_way.wait(60)
     child = os.fork()
     if child == 0:
         os._exit(int(inside.is_set()))
@@ -160,7 +160,7 @@ def test_a_child_that_has_nothing_to_do_and_does_not_end_is_ended(monkeypatch: p
     kill = killed(monkeypatch)
     stage = Stage()
     stage.parent.stopping()
-    assert kill.wait(10)
+    assert kill.wait(60)
     eventually(lambda: stage.item().state is ItemState.QUEUED)
     assert stage.item().attempts == 0
 
@@ -173,7 +173,7 @@ def test_a_child_that_works_has_its_grace(monkeypatch: pytest.MonkeyPatch) -> No
         stage.parent.stopping()
         assert not kill.wait(1)
         stage.deadlines.clear(0)
-        assert kill.wait(10)
+        assert kill.wait(60)
 
 
 def test_who_ends_in_time_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
