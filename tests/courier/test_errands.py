@@ -268,7 +268,7 @@ def test_a_fetch(parts: CourierParts, script: Script | None, outcome: str) -> No
     uid = parts.source_from(script or picture(png()))
     errand, before = parts.store.next_errand(), errands("fetch")
     if script is None:
-        parts.store.terminate(uid, ACCOUNT)
+        parts.store.tasks.terminate(uid, ACCOUNT)
     parts.run(errand)
     assert counted("fetch", before) == {outcome: 1}
 
