@@ -29,6 +29,7 @@ def app() -> Flask:
     logs.configure(settings.log_format, settings.log_level)
     traces.start(settings, Part.GATEWAY, of_callers=True)
     client = connect_ledger(settings)
+    atexit.register(client.close)  # a socket left open would be told of in the log
     store = Ledger(client, settings.ledger_limits())
     blobs = open_blob_store(settings)
     keep_in_order(settings, store, blobs)

@@ -70,11 +70,7 @@ class ServerFacts:
 
     @classmethod
     def of(cls, client: Redis) -> "ServerFacts":
-        """Ask a server.
-
-        Raises:
-            LedgerUnavailable: it does not answer.
-        """
+        """Ask a server."""
         with ledger_errors():
             try:
                 # Unlike CONFIG, INFO is allowed on most managed servers.
