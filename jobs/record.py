@@ -40,11 +40,6 @@ class ItemState(StrEnum):
     DONE = "done"
     FAILED = "failed"
 
-    @property
-    def final(self) -> bool:
-        """Whether nothing can change any more."""
-        return self in {ItemState.DONE, ItemState.FAILED}
-
 
 class TaskStatus(StrEnum):
     """Where a whole task stands."""

@@ -32,7 +32,7 @@ class Claims:
         self._db = database
 
     def take(self, lanes: Sequence[Lane], owner: str, token: str) -> Claim | None:
-        """Take the next item of one of the lanes, in turn between the accounts that wait there; None if none waits.
+        """Take the next item of one of the lanes, in turn between the accounts that wait; None if none does.
 
         The lanes stand in order of preference. A second call with the same token, a fresh one for each claim,
         answers with the same item while the claim holds.
