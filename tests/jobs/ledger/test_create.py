@@ -63,15 +63,6 @@ class TestCredits:
         ledger.submit(price=1_000_000)
         assert ledger.accounts.balance("alice") is None
 
-    def test_the_price_is_reserved(self, ledger: Ledger) -> None:
-        assert ledger.accounts.grant("alice", 8) == Balance(granted=8, used=0, reserved=0)
-        assert ledger.accounts.grant("alice", 2) == Balance(granted=10, used=0, reserved=0)
-        ledger.submit(item_count=3, price=2)
-        balance = ledger.accounts.balance("alice")
-        assert balance == Balance(granted=10, used=0, reserved=6)
-        assert balance.available == 4
-        assert ledger.accounts.balance("bob") is None
-
     def test_a_task_that_costs_too_much_is_refused_whole(self, ledger: Ledger) -> None:
         ledger.accounts.grant("alice", 2)
         task = new_task(item_count=3)
@@ -200,11 +191,6 @@ class TestJoining:
         first = ledger.submit(idempotency=named)
         ledger.claims.fail(ledger.next_claim(), ERROR)
         assert ledger.recall("alice", named) == first.uid
-
-    def test_twenty_at_once_make_one_task(self, ledger: Ledger) -> None:
-        answers = run_at_once(20, lambda _: ledger.tasks.create(new_task(idempotency=self.SAME)))
-        assert len({answer.uid for answer in answers}) == 1
-        assert ledger.waiting(LANE) == 1
 
 
 class TestQueueCaps:
