@@ -56,6 +56,24 @@ def test_a_repeat_answers_as_the_first_time(ledger: Ledger, errand: Errand) -> N
     assert not ledger.errands.fetch_failed(errand, ERROR)
 
 
+def test_only_one_of_two_couriers_counts(ledger: Ledger, errand: Errand) -> None:
+    late_upload, upload = new_upload(), new_upload()
+    ledger.clock.advance(seconds=91)
+    second = ledger.next_errand()
+    assert not ledger.errands.kept(errand, late_upload)
+    assert ledger.errands.kept(second, upload)
+    assert not ledger.errands.kept(errand, late_upload)
+    assert ledger.uploads.use(late_upload.uid, "alice") is None
+    assert ledger.item(errand).result == upload.as_result()
+
+
+def test_terminated_it_is_no_upload(ledger: Ledger, errand: Errand) -> None:
+    upload = new_upload()
+    assert ledger.tasks.terminate(errand.task, "alice")
+    assert not ledger.errands.kept(errand, upload)
+    assert ledger.uploads.use(upload.uid, "alice") is None
+
+
 def test_a_price_is_booked_and_a_place_given_back(ledger: Ledger) -> None:
     ledger.accounts.grant("alice", 5)
     for _ in range(3):
