@@ -241,11 +241,7 @@ def composition_of(
 
 
 def _named(name: str, read: Callable[[Any], T], value: Any) -> T:
-    """What is read of an option.
-
-    Raises:
-        ValueError: it is wrong; the text begins with its name.
-    """
+    """What is read of an option."""
     try:
         return read(value)
     except ValueError as error:

@@ -24,11 +24,7 @@ _UUID_MIDDLE: Final = b"\x40\x00\x80\x00"
 
 
 def new_task_uid(now_seconds: float | None = None) -> TaskUid:
-    """Make an id that sorts by time, is unique over all processes, and cannot be guessed.
-
-    Args:
-        now_seconds: Unix time; the system's clock when absent.
-    """
+    """Make an id that sorts by its Unix time, is unique over all processes, and cannot be guessed."""
     seconds = int(time.time() if now_seconds is None else now_seconds)
     return _uid(seconds.to_bytes(_TIME_BYTES, "big") + secrets.token_bytes(_RANDOM_BYTES))
 

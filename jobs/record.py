@@ -40,11 +40,6 @@ class ItemState(StrEnum):
     DONE = "done"
     FAILED = "failed"
 
-    @property
-    def final(self) -> bool:
-        """Whether nothing can change any more."""
-        return self in {ItemState.DONE, ItemState.FAILED}
-
 
 class TaskStatus(StrEnum):
     """Where a whole task stands."""
@@ -56,13 +51,7 @@ class TaskStatus(StrEnum):
 
 
 def status_of(*, started: bool, open_count: int, done_count: int) -> TaskStatus:
-    """A task's status from its counters.
-
-    Args:
-        started: whether one of its items was ever claimed.
-        open_count: items that have not ended.
-        done_count: items that are done.
-    """
+    """A task's status from its counters."""
     if open_count:
         return TaskStatus.RUNNING if started else TaskStatus.QUEUING
     return TaskStatus.FINISHED if done_count else TaskStatus.ERROR

@@ -30,11 +30,7 @@ RETRY_WITHIN_SECONDS: Final = 0.5
 
 
 def connect(settings: BlobSettings) -> S3Client:
-    """A client, safe to share between threads but not with a forked child. No request is made.
-
-    Args:
-        settings: address, keys and time-out.
-    """
+    """A client, safe to share between threads but not with a forked child. No request is made."""
     client: S3Client = Session().client(
         "s3",
         endpoint_url=settings.s3_endpoint_url,

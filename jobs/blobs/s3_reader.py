@@ -26,14 +26,7 @@ class ObjectReader(io.RawIOBase):
         fetch_from: Callable[[int], StreamingBody],
         retry_within_seconds: float,
     ) -> None:
-        """Begin with the answer to a request for the whole object.
-
-        Args:
-            body: that answer, not yet read.
-            size_bytes: what it holds.
-            fetch_from: asks for the same object from an offset in bytes to its end.
-            retry_within_seconds: how soon a read must have failed to be worth another try.
-        """
+        """Begin with the answer to a request for the whole object."""
         self._size_bytes = size_bytes
         self._fetch_from = fetch_from
         self._retry_within_seconds = retry_within_seconds

@@ -41,12 +41,7 @@ class S3BlobStore(BlobStore):
     """
 
     def __init__(self, settings: BlobSettings, *, retry_within_seconds: float = RETRY_WITHIN_SECONDS) -> None:
-        """Use a bucket; nothing is asked of the server yet.
-
-        Args:
-            settings: address, keys and names.
-            retry_within_seconds: how soon a request must have failed to be worth another try.
-        """
+        """Use a bucket; nothing is asked of the server yet."""
         self._retry_within_seconds = retry_within_seconds
         self._client = connect(settings)
         self._bucket = settings.s3_bucket
@@ -153,11 +148,7 @@ class S3BlobStore(BlobStore):
             return body.read()
 
     def _fetch(self, key: BlobKey) -> GetObjectOutputTypeDef:
-        """Ask for an object whose bytes are still to be read.
-
-        Raises:
-            BlobMissing: it is not there.
-        """
+        """Ask for an object whose bytes are still to be read."""
         with self._missing(key):
             found = self._client.get_object(Bucket=self._bucket, Key=self._name(str(key)))
         require(found, "ContentLength")

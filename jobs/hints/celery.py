@@ -19,13 +19,7 @@ def celery_settings(
     connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
     socket_timeout_seconds: float = SOCKET_TIMEOUT_SECONDS,
 ) -> dict[str, Any]:
-    """Settings of the Celery application.
-
-    Args:
-        redis_url: as for `cutgate.jobs.ledger.client.connect`.
-        connect_timeout_seconds: for one attempt to connect.
-        socket_timeout_seconds: for one reply.
-    """
+    """Settings of the Celery application."""
     to_sentinels: dict[str, Any] = {}
     # Of rediss:// the URL says it itself.
     tls: dict[str, Any] = {}

@@ -45,12 +45,9 @@ class Accounts:
             return [_credits_of(fields) for fields in pipeline.execute()]
 
     def usage(self, first: date, last: date, account: str | None = None) -> dict[str, dict[date, Usage]]:
-        """Who used how much, by account and day in UTC, each in order. Days without an end are left out.
+        """Who used how much from one day to another, which is included, by account and day in UTC, each in order.
 
-        Args:
-            first: day.
-            last: day, which is included.
-            account: whose; everybody's when absent.
+        Days without an end are left out.
         """
         begin, end = ((day - _EPOCH).days // USAGE_DAYS for day in (first, last))
         with ledger_errors():

@@ -32,17 +32,10 @@ class Claims:
         self._db = database
 
     def take(self, lanes: Sequence[Lane], owner: str, token: str) -> Claim | None:
-        """Take the next item of one of the lanes, in turn between the accounts that wait there.
+        """Take the next item of one of the lanes, in turn between the accounts that wait; None if none does.
 
-        A second call with the same token answers with the same item while the claim holds.
-
-        Args:
-            lanes: where to look, in order of preference.
-            owner: the worker process.
-            token: fresh for this claim, from `cutgate.jobs.ids.new_token`.
-
-        Returns:
-            The claim, or None when nothing waits.
+        The lanes stand in order of preference. A second call with the same token, a fresh one for each claim,
+        answers with the same item while the claim holds.
         """
         answer = self._db.run(
             "claim",
@@ -110,12 +103,9 @@ class Claims:
     def give_back_owned(self, owner: str, *, died: bool) -> int:
         """Take everything from a worker that has gone, put it back to its old place, and say how much it was.
 
-        What the worker held on to until the hard deadline fails as `TimedOut`: it hung, and would hang again.
-
-        Args:
-            owner: the worker process.
-            died: whether the attempts count: an item whose workers died `max_attempts` times fails as
-                `WorkerLost`. Without it a picture that kills its worker would go round for ever.
+        What it held on to until the hard deadline fails as `TimedOut`: it hung, and would hang again. `died`: its
+        attempts count, and an item whose workers died `max_attempts` times fails as `WorkerLost`. Without it a
+        picture that kills its worker would go round for ever.
         """
         count: int = self._db.run_once("give_back_owned", owner=owner, died=died, **self._db.endings())
         return count

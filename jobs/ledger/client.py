@@ -158,9 +158,6 @@ def ledger_errors(what: str = "a command") -> Iterator[None]:
 
     Messages name the kind of error, and of a fault what the server says; never redis-py's own texts, which can
     hold parts of the URL. Those are in the cause.
-
-    Args:
-        what: was asked for.
     """
     try:
         yield
@@ -222,13 +219,7 @@ class Scripts:
     """Runs the files of `lua/`, each one atomic step on the server's clock."""
 
     def __init__(self, client: Redis, key_prefix: str, clock_offset_ms: Callable[[], int]) -> None:
-        """Keep the parts that every call needs.
-
-        Args:
-            client: from `connect`.
-            key_prefix: of every key; holds a hash tag, so that all keys are in one slot.
-            clock_offset_ms: added to the server's clock; 0 outside tests.
-        """
+        """Keep the parts that every call needs."""
         self._prefix = key_prefix
         self._clock_offset_ms = clock_offset_ms
         self._texts = script_texts()

@@ -36,19 +36,11 @@ class Errands:
         self._db = database
 
     def take(self, owner: str, token: str, kinds: Sequence[ErrandKind] = EVERY_KIND) -> Errand | None:
-        """Take an errand, in turn between the accounts and kinds of which some are due.
+        """Take an errand, in turn between the accounts and kinds of which some are due; None when there is none.
 
         Within an account and kind it is the errand that has been due for longest. Accounts of which
-        `LedgerLimits.account_errand_cap` are under way are passed over. A second call with the same token answers
-        with the same errand while the token holds.
-
-        Args:
-            owner: the courier's process.
-            token: fresh for this taking, from `cutgate.jobs.ids.new_token`.
-            kinds: what may be taken.
-
-        Returns:
-            The errand, or None when none is to be had.
+        `LedgerLimits.account_errand_cap` are under way are passed over. A second call with the same token, a fresh
+        one for each taking, answers with the same errand while the token holds.
         """
         answer = self._db.run(
             "take_errand",

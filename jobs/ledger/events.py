@@ -57,16 +57,7 @@ class Channels:
     """
 
     def __init__(self, url: str, pattern: str, *, name: str) -> None:
-        """Prepare; it connects with the first that listens.
-
-        Args:
-            url: of the ledger's server.
-            pattern: of the channels.
-            name: the thread's.
-
-        Raises:
-            ValueError: the URL is not one of a Redis server.
-        """
+        """Prepare; it connects with the first that listens."""
         # Without retries: each loss of the connection must be seen here, for the subscription is lost with it.
         self._client = connect(url, retries=0)
         self._pattern, self._name = pattern, name
@@ -146,11 +137,7 @@ class Channels:
             pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
 
     def _pass_on(self) -> None:
-        """Pass on the news until it is over.
-
-        Raises:
-            RedisError: the connection is lost.
-        """
+        """Pass on the news until it is over."""
         with PubSub(self._client.connection_pool) as events:
             events.psubscribe(self._pattern)
             heard_at = pinged_at = time.monotonic()

@@ -27,35 +27,6 @@ class ServerUnfit(Exception):
     """The server cannot hold the ledger; the text says why, and what to do."""
 
 
-class ServerTooOld(ServerUnfit):
-    """The server lacks what the ledger's scripts need."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"{name} is too old for the ledger; use {GOOD_SERVERS}")
-        self.name = name
-
-
-class EvictingServer(ServerUnfit):
-    """The server throws keys away when its memory is full; with them go tasks, claims and credits."""
-
-    def __init__(self, policy: str) -> None:
-        super().__init__(
-            f"the Redis server's maxmemory-policy is {policy}, so it may throw tasks away; start it with "
-            "`--maxmemory-policy noeviction`, or run `CONFIG SET maxmemory-policy noeviction`"
-        )
-        self.policy = policy
-
-
-class ClusteredServer(ServerUnfit):
-    """The server is a node of a Redis Cluster."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the Redis server is a node of a cluster, over which hints cannot be sent; use a single server, or "
-            "sentinels in front of one and its replicas"
-        )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFacts:
     """What a server says of itself; None where it may not be asked."""
@@ -70,11 +41,7 @@ class ServerFacts:
 
     @classmethod
     def of(cls, client: Redis) -> "ServerFacts":
-        """Ask a server.
-
-        Raises:
-            LedgerUnavailable: it does not answer.
-        """
+        """Ask a server."""
         with ledger_errors():
             try:
                 # Unlike CONFIG, INFO is allowed on most managed servers.
@@ -98,11 +65,17 @@ class ServerFacts:
             ServerUnfit: it cannot.
         """
         if self.is_old:
-            raise ServerTooOld(self.name or "")
+            raise ServerUnfit(f"{self.name} is too old for the ledger; use {GOOD_SERVERS}")
         if self.is_cluster:
-            raise ClusteredServer
+            raise ServerUnfit(
+                "the Redis server is a node of a cluster, over which hints cannot be sent; use a single server, "
+                "or sentinels in front of one and its replicas"
+            )
         if self.eviction_policy not in {None, KEEP_ALL}:
-            raise EvictingServer(str(self.eviction_policy))
+            raise ServerUnfit(
+                f"the Redis server's maxmemory-policy is {self.eviction_policy}, so it may throw tasks away; "
+                "start it with `--maxmemory-policy noeviction`, or run `CONFIG SET maxmemory-policy noeviction`"
+            )
 
     def warn(self) -> None:
         """Say in the log what is risky about the server, or not known."""

@@ -131,12 +131,6 @@ class Tasks:
     ) -> tuple[Outlook, tuple[Task | None, ...]]:
         """As `get_many`, for a request that is counted in the same step.
 
-        Args:
-            uids: of the tasks.
-            account: who asks.
-            use: of the request's rate, unless it was counted before.
-            key: of the account, to be confirmed with the use.
-
         Returns:
             What is said of the request, and the tasks; none if it is refused.
         """

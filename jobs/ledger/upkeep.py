@@ -24,10 +24,7 @@ class Upkeep:
     def lead(self, sweep: str, holder: str, hold_seconds: float) -> float:
         """Lead a sweep, which then no other process does, until `hold_seconds` after the last call.
 
-        Args:
-            sweep: its name.
-            holder: this process's own token.
-            hold_seconds: how long a leader that has fallen silent keeps the others away.
+        `holder` is this process's own token.
 
         Returns:
             0 to the leader; to the others the seconds until they may ask again.

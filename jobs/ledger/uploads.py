@@ -31,11 +31,6 @@ class Uploads:
     ) -> Created:
         """Record a picture whose blob is written already. A second call changes nothing but its last use.
 
-        Args:
-            upload: the picture.
-            caps: of its account.
-            idempotency: names the request; a repeat answers with the first upload.
-
         Raises:
             SubmissionRefused: a subclass says why; nothing is stored.
         """
@@ -59,10 +54,7 @@ class Uploads:
     def drop(self, uid: TaskUid, account: str, key: str | None = None) -> Upload | None:
         """Delete the record, and then the caller the blob; None as for `use`.
 
-        Args:
-            uid: the upload.
-            account: whose it is.
-            key: names the request: a repeat answers as the first for `DELETION_SECONDS`.
+        A key names the request: a repeat answers as the first for `DELETION_SECONDS`.
         """
         seconds = CALL_MEMORY_SECONDS if key is None else DELETION_SECONDS
         picture = self._db.run(

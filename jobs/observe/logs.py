@@ -27,12 +27,7 @@ forget them: ten times the work."""
 
 
 def configure(log_format: LogFormat, level: str) -> None:
-    """Send every log line of the process to standard error, and what else would be printed there, as lines.
-
-    Args:
-        log_format: `json` for machines, `console` for people.
-        level: the least severe lines that are written.
-    """
+    """Send every log line of the process to standard error, and what else would be printed there, as lines."""
     logging.config.dictConfig(logging_config(log_format, level))
     [handler] = logging.getLogger().handlers
     structlog.configure(

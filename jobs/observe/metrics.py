@@ -53,13 +53,7 @@ class PortUnavailable(Exception):
 
 
 def count(metric: Metric, amount: float = 1, **labels: object) -> None:
-    """Add to a counter.
-
-    Args:
-        metric: the row.
-        amount: how much, not negative.
-        labels: the row's labels.
-    """
+    """Add to a counter."""
     _at(metric, labels, Counter).inc(amount)
 
 

@@ -50,14 +50,7 @@ class OtlpTracer:
     """Records spans and sends them from a thread of its own; a collector that is away costs spans, never time."""
 
     def __init__(self, url: str, share: float, part: str, *, own_share: bool) -> None:
-        """Begin.
-
-        Args:
-            url: of the collector, path included.
-            share: of the traces that begin here, how many are recorded: 0 to 1.
-            part: of the service.
-            own_share: take no caller's word for it that its trace is to be recorded: the share counts for it, too.
-        """
+        """Begin."""
         ratio = TraceIdRatioBased(share)
         resource = Resource.create(
             {

@@ -90,11 +90,7 @@ def inspect(data: bytes, limits: SourceLimits) -> PictureHeader:
 
 
 def _require_price(pixels: int, walk: Walk, limits: SourceLimits) -> None:
-    """Check what decoding costs, as far as it follows from what the file states.
-
-    Raises:
-        SourceTooCostly: it is too much.
-    """
+    """Check what decoding costs, as far as it follows from what the file states."""
     most_stored = max(_MAX_STORED_SHARE * pixels, _LEAST_STORED_PIXELS)
     if walk.pixels > most_stored:
         raise SourceTooCostly("pixels in its tiles or frames", walk.pixels, most_stored)

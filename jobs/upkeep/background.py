@@ -43,11 +43,7 @@ def upkeep_threads(
 ) -> Iterator[None]:
     """Keep ledger and storage in order as long as the block lasts. Of all processes one does each sweep.
 
-    Args:
-        settings: how often, and how old an orphan is.
-        store: the ledger.
-        blobs: where pictures lie.
-        wrap: put around what each thread calls.
+    `wrap` is put around what each thread calls.
     """
     sweeper = Sweeper(store, blobs, orphan_grace_seconds=settings.orphan_grace_seconds)
     installation = Installation(store, blobs)
@@ -76,11 +72,7 @@ def upkeep_threads(
 
 
 def watch_server(store: Ledger) -> None:
-    """Say in the log when another server has come that cannot hold the ledger: by a restart, or a failover.
-
-    Raises:
-        LedgerUnavailable: it does not answer.
-    """
+    """Say in the log when another server has come that cannot hold the ledger: by a restart, or a failover."""
     try:
         store.server.require_fit()
     except ServerUnfit as error:
@@ -88,11 +80,7 @@ def watch_server(store: Ledger) -> None:
 
 
 def belong_together(installation: Installation) -> bool:
-    """Whether sweeps may delete; where they may not, the log says why.
-
-    Raises:
-        ServiceUnavailable: ledger or storage does not answer.
-    """
+    """Whether sweeps may delete; where they may not, the log says why."""
     try:
         installation.require()
     except WrongInstallation as error:

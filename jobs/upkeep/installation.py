@@ -64,11 +64,7 @@ class Installation:
         )
 
     def adopt(self) -> None:
-        """Take an operator's word that they belong together.
-
-        Raises:
-            ServiceUnavailable: one of them does not answer.
-        """
+        """Take an operator's word that they belong together."""
         own = self._store.server.installation() or self._blobs.installation() or new_token()
         self._store.server.install(own)
         self._blobs.install(own, replace=True)

@@ -15,23 +15,13 @@ class Leadership:
     """This process's part in who does a sweep."""
 
     def __init__(self, store: Ledger, sweep: str, hold_seconds: float) -> None:
-        """Prepare to ask.
-
-        Args:
-            store: the ledger, which says who leads.
-            sweep: its name.
-            hold_seconds: how long a leader that has fallen silent keeps the others away.
-        """
+        """Prepare to ask."""
         self._store, self._sweep, self._hold_seconds = store, sweep, hold_seconds
         self._holder = new_token()
         self._ask_at_seconds = -1.0
 
     def holds(self) -> bool:
-        """Whether this process leads now.
-
-        Raises:
-            LedgerUnavailable: nobody can say.
-        """
+        """Whether this process leads now."""
         if time.monotonic() < self._ask_at_seconds:
             return False
         wait_seconds = self._store.upkeep.lead(self._sweep, self._holder, self._hold_seconds)

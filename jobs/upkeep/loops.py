@@ -25,14 +25,7 @@ class Every(AbstractContextManager["Every"]):
     """
 
     def __init__(self, seconds: float, call: Callable[[], object], name: str, *, at_once: bool = False) -> None:
-        """Prepare the thread.
-
-        Args:
-            seconds: pause between two calls.
-            call: what to do; what it raises is logged.
-            name: of the thread, and in the log.
-            at_once: begin with a call instead of a pause.
-        """
+        """Prepare the thread."""
         self._seconds, self._call, self._name, self._at_once = seconds, call, name, at_once
         self._away = False
         self._closed = threading.Event()

@@ -37,9 +37,6 @@ class Reaper:
 
         Returns:
             What the first call did; None when another process is at it.
-
-        Raises:
-            LedgerUnavailable: the ledger does not answer.
         """
         if not self._leadership.holds():
             return None

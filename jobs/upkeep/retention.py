@@ -29,23 +29,15 @@ class Sweeper:
     """Removes what nobody may see any more."""
 
     def __init__(self, store: Ledger, blobs: BlobStore, *, orphan_grace_seconds: float) -> None:
-        """Keep the parts.
+        """Keep the parts. A blob without a record goes at the age of `orphan_grace_seconds`.
 
-        Args:
-            store: the ledger; it says what is past its retention.
-            blobs: where the bytes lie.
-            orphan_grace_seconds: age from which a blob without a record goes. The ledger refuses those half as
-                old, so nothing can appear whose blobs are taken.
+        The ledger refuses those half as old, so nothing can appear whose blobs are taken.
         """
         self._store, self._blobs = store, blobs
         self._orphan_grace_seconds = orphan_grace_seconds
 
     def sweep(self) -> int:
-        """Remove the tasks and uploads past their retention, and say how many they were.
-
-        Raises:
-            LedgerUnavailable: the ledger does not answer; what was not removed is found again.
-        """
+        """Remove the tasks and uploads past their retention, and say how many they were."""
         total = 0
         while uids := self._store.upkeep.hide_expired():
             emptied = [uid for uid in uids if self._empties(uid)]
@@ -60,11 +52,7 @@ class Sweeper:
         return total
 
     def sweep_sources(self) -> int:
-        """Delete the sources of items that have ended for good, and say how many they were.
-
-        Raises:
-            LedgerUnavailable: the ledger does not answer; what was not forgotten is found again.
-        """
+        """Delete the sources of items that have ended for good, and say how many they were."""
         total = 0
         while sources := self._store.upkeep.spent():
             deleted = []
@@ -84,13 +72,8 @@ class Sweeper:
     def sweep_orphans(self, *, however_many: bool = False) -> int:
         """Remove blobs without a record and what dead writers left, and say of how many records there were blobs.
 
-        It reads every folder of the storage, so it is for rarer use than `sweep`.
-
-        Args:
-            however_many: an operator's word that they go, even if they are most of what is stored.
-
-        Raises:
-            ServiceUnavailable: the ledger or the blob store does not answer; what was not removed is found again.
+        It reads every folder of the storage, so it is for rarer use than `sweep`. `however_many` is an operator's
+        word that they go, even if they are most of what is stored.
         """
         orphans: list[TaskUid] = []
         stored = 0
@@ -113,20 +96,12 @@ class Sweeper:
         return total
 
     def count_uploads(self) -> None:
-        """Mend the counts that accounts' caps on uploads are held to.
-
-        Raises:
-            LedgerUnavailable: the ledger does not answer.
-        """
+        """Mend the counts that accounts' caps on uploads are held to."""
         if accounts := self._store.upkeep.count_uploads():
             log.warning("upload_counts_mended", accounts=accounts)
 
     def sweep_usage(self) -> None:
-        """Delete accounts' usage that is past its retention.
-
-        Raises:
-            LedgerUnavailable: the ledger does not answer; the next sweep goes on.
-        """
+        """Delete accounts' usage that is past its retention."""
         while self._store.upkeep.forget_usage():
             pass
 

@@ -38,6 +38,7 @@ LANE = lane_of(SPEC)
 OTHER_SPEC = CutoutSpec(model="u2netp")
 OTHER_LANE = lane_of(OTHER_SPEC)
 LIMITS = LedgerLimits()
+ENDED = frozenset({ItemState.DONE, ItemState.FAILED})
 ERROR = ErrorFacts(kind="processing_failed", message="the picture is damaged", details={"side": 7, "part": "Ä"})
 URL = "https://pictures.example/ä.png?key=secret"
 DELIVERIES = (

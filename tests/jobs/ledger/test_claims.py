@@ -7,8 +7,10 @@ import pytest
 from cutgate.jobs.answers import Balance
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.ports import BlobStore
+from cutgate.jobs.ports import BlobStore, Presence
 from cutgate.jobs.record import Claim, ItemState, Request, TaskStatus
+from tests.fakes import ManualClock
+from tests.jobs import every_script
 from tests.jobs.build import (
     DELIVERIES,
     ERROR,
@@ -36,10 +38,6 @@ class TestClaim:
         item = ledger.item(claim)
         assert (item.state, item.attempts) == (ItemState.RUNNING, 1)
 
-    def test_nothing_waits(self, ledger: Ledger) -> None:
-        assert ledger.no_claim()
-        assert ledger.claims.take([], "worker-1", new_token()) is None
-
     def test_only_its_lanes_in_order_of_preference(self, ledger: Ledger) -> None:
         others = [ledger.submit(spec=OTHER_SPEC).uid for _ in range(2)]
         assert ledger.no_claim()
@@ -63,30 +61,11 @@ class TestClaim:
         claims = run_at_once(20, lambda _: ledger.claims.take([LANE], "worker-1", new_token()))
         assert sorted(claim.index for claim in claims if claim is not None) == list(range(12))
 
-    def test_a_lapsed_lease_is_the_reapers(self, ledger: Ledger) -> None:
-        ledger.claimed()
-        ledger.clock.advance(seconds=1_000)
-        assert ledger.no_claim()
-
 
 class TestRenew:
     @pytest.fixture
     def limits(self) -> LedgerLimits:
         return LedgerLimits(lease_seconds=15, job_timeout_seconds=60)
-
-    def test_after_its_lease_lapsed(self, ledger: Ledger) -> None:
-        claim = ledger.claimed()
-        ledger.clock.advance(seconds=40)
-        assert ledger.claims.renew(claim)
-        assert ledger.done(claim)
-
-    def test_not_past_the_hard_deadline(self, ledger: Ledger) -> None:
-        claim = ledger.claimed()
-        for _ in range(5):
-            ledger.clock.advance(seconds=10)
-            assert ledger.claims.renew(claim)
-        ledger.clock.advance(seconds=10)
-        assert not ledger.claims.renew(claim)
 
     def test_a_repeated_claim_says_what_is_left(self, ledger: Ledger) -> None:
         ledger.submit()
@@ -129,14 +108,6 @@ class TestEnd:
         ledger.done(again)
         assert (ledger.booked("alice"), ledger.booked("bob")) == (6, 0)
 
-    def test_repeats_answer_as_the_first_time_and_book_once(self, ledger: Ledger) -> None:
-        ledger.accounts.grant("alice", 10)
-        done, failed = ledger.claimed_items(item_count=2)
-        assert [ledger.done(done) for _ in range(3)] == [True] * 3
-        assert [ledger.claims.fail(failed, ERROR) for _ in range(3)] == [True] * 3
-        assert ledger.accounts.balance("alice") == Balance(granted=10, used=1, reserved=0)
-        assert ledger.task(done.task).status is TaskStatus.FINISHED
-
     def test_an_end_is_final(self, ledger: Ledger) -> None:
         done, failed = ledger.claimed_items(item_count=2)
         ledger.done(done)
@@ -164,12 +135,6 @@ class TestEnd:
             assert not ledger.claims.fail(foreign, ERROR)
         assert ledger.item(claim).state is ledger.item(other).state is ItemState.RUNNING
         assert ledger.accounts.balance("alice") == Balance(granted=2, used=0, reserved=2)
-
-    def test_only_one_of_two_ends_counts(self, ledger: Ledger) -> None:
-        ledger.accounts.grant("alice", 1)
-        claim = ledger.claimed()
-        ends = run_at_once(2, lambda n: ledger.done(claim) if n else ledger.claims.fail(claim, ERROR))
-        assert ends.count(True) == 1
 
 
 def test_the_status_follows_the_items(ledger: Ledger) -> None:
@@ -245,13 +210,6 @@ def test_errands_say_it_too(ledger: Ledger) -> None:
     assert [ledger.next_errand().request for _ in DELIVERIES] == [REQUEST] * len(DELIVERIES)
 
 
-def test_nothing_known_is_nothing(ledger: Ledger) -> None:
-    errand = ledger.fetching()
-    assert errand.request == Request()
-    assert ledger.errands.fetched(errand)
-    assert ledger.next_claim().request == Request()
-
-
 @pytest.mark.parametrize("late_is_first", [True, False])
 def test_a_late_finisher_overwrites_nothing(ledger: Ledger, file_blobs: BlobStore, late_is_first: bool) -> None:
     """A worker that lost its claim and does not know it yet disturbs nobody with what it writes."""
@@ -274,3 +232,69 @@ def test_a_late_finisher_overwrites_nothing(ledger: Ledger, file_blobs: BlobStor
     assert (item.state, item.result) == (ItemState.DONE, result_of(winner))
     assert file_blobs.get(result_of(winner).blob) == winner.token.encode()
     assert file_blobs.get(winner.source) == b"source"
+
+
+# Who is alive.
+
+
+WORKER = replace(every_script.WORKER, owner="host-1:4711")
+
+
+def test_who_announces_itself_is_alive_by_owner(presence: Presence) -> None:
+    assert presence.alive() == ()
+    other = replace(WORKER, owner="a-host:1")
+    presence.announce(WORKER, ttl_seconds=10)
+    presence.announce(other, ttl_seconds=10)
+    assert presence.alive() == (other, WORKER)
+
+
+def test_announcing_again_prolongs_and_replaces(presence: Presence, clock: ManualClock) -> None:
+    presence.announce(WORKER, ttl_seconds=10)
+    clock.advance(seconds=6)
+    presence.announce(replace(WORKER, threads=8), ttl_seconds=10)
+    clock.advance(seconds=6)
+    assert presence.alive() == (replace(WORKER, threads=8),)
+    clock.advance(seconds=5)
+    assert presence.alive() == ()
+
+
+def test_one_silent_worker_takes_no_other_along(presence: Presence, clock: ManualClock) -> None:
+    presence.announce(WORKER, ttl_seconds=5)
+    other = replace(WORKER, owner="a-host:1")
+    presence.announce(other, ttl_seconds=50)
+    clock.advance(seconds=20)
+    assert presence.alive() == (other,)
+
+
+def test_a_worker_of_several_lanes_is_alive_in_each(presence: Presence, clock: ManualClock) -> None:
+    other = replace(WORKER, lane=OTHER_LANE, model="u2netp")
+    neighbour = replace(WORKER, owner="host-1:47112")
+    for worker in (neighbour, other, WORKER):
+        presence.announce(worker, ttl_seconds=10)
+    assert presence.alive() == (WORKER, other, neighbour)
+    clock.advance(seconds=6)
+    presence.announce(other, ttl_seconds=10)
+    clock.advance(seconds=6)
+    assert presence.alive() == (other,)
+
+
+def test_who_leaves_is_gone_from_every_lane(presence: Presence) -> None:
+    neighbour = replace(WORKER, owner="host-1:47112")
+    for worker in (WORKER, replace(WORKER, lane=OTHER_LANE), neighbour):
+        presence.announce(worker, ttl_seconds=10)
+    presence.leave(WORKER.owner)
+    presence.leave("nobody")
+    assert presence.alive() == (neighbour,)
+
+
+def test_a_lane_counts_as_offered_for_a_while(presence: Presence, clock: ManualClock) -> None:
+    assert presence.offered(within_seconds=60) == frozenset()
+    presence.announce(WORKER, ttl_seconds=10)
+    presence.announce(replace(WORKER, lane=OTHER_LANE), ttl_seconds=10)
+    presence.leave(WORKER.owner)
+    clock.advance(seconds=50)
+    presence.announce(WORKER, ttl_seconds=10)
+    assert presence.offered(within_seconds=60) == {LANE, OTHER_LANE}
+    clock.advance(seconds=20)
+    assert presence.offered(within_seconds=60) == {LANE}
+    assert presence.offered(within_seconds=1) == frozenset()

@@ -2,20 +2,25 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from threading import Event
 from types import FrameType
+from typing import TypeAlias
 
 import pytest
 from redis import Redis
 
-from cutgate.jobs.ids import new_task_uid
+from cutgate.jobs.answers import Balance, Created, Reaped, Usage
+from cutgate.jobs.ids import new_task_uid, new_token
 from cutgate.jobs.ledger import client as connections
 from cutgate.jobs.ledger.client import connect
-from tests.jobs.build import Ledger
-from tests.servers.relay import lossy_relay
+from cutgate.jobs.record import Claim, Errand, Joining
+from tests.jobs.build import DELIVERIES, ENDED, ERROR, LANE, URL, Ledger, new_task, new_upload
+from tests.jobs.every_script import go_through_every_script
+from tests.ledgers import fresh_prefix
+from tests.servers.relay import LossyRelay, lossy_relay
 
 CALLS = 300
 
@@ -122,3 +127,169 @@ def test_all_who_run_scripts_by_a_client_share_its_connections(
         for _ in range(20):
             assert is_answered(Ledger(own, key_prefix=key_prefix))
         assert len(client.client_list()) - before == 1
+
+
+# A reply is lost after the script took effect: the client sends it again and must get the first answer.
+
+
+ReplyLost: TypeAlias = Callable[..., AbstractContextManager[None]]
+
+
+@pytest.fixture
+def proxy(redis_url: str) -> Iterator[LossyRelay]:
+    with lossy_relay(redis_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def ledger(proxy: LossyRelay, key_prefix: str) -> Iterator[Ledger]:
+    """Each script ran once elsewhere, so that the server knows it and the next call is one round trip."""
+    with connect(proxy.url) as through_proxy:
+        elsewhere = fresh_prefix()
+        go_through_every_script(Ledger(through_proxy, key_prefix=elsewhere))
+        ledger = Ledger(through_proxy, key_prefix=key_prefix)
+        ledger.accounts.grant("alice", 10)
+        through_proxy.ping()  # commands have a connection of their own beside that of scripts
+        yield ledger
+
+
+@pytest.fixture
+def reply_lost(proxy: LossyRelay, client: Redis) -> ReplyLost:
+    """A block in which one reply is lost and its script therefore runs twice."""
+
+    def script_count() -> int:
+        return int(client.info("commandstats")["cmdstat_evalsha"]["calls"])
+
+    @contextmanager
+    def lose(after: int = 0) -> Iterator[None]:
+        before, lost_before = script_count(), proxy.lost_count
+        proxy.lose_next_reply(after)
+        yield
+        assert proxy.lost_count - lost_before == 1
+        assert script_count() - before == 2
+
+    return lose
+
+
+def test_create(ledger: Ledger, reply_lost: ReplyLost) -> None:
+    task = new_task(item_count=2)
+    with reply_lost():
+        assert ledger.tasks.create(task) == Created(uid=task.uid, repeated=False)
+    assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=2)
+    assert ledger.waiting(LANE) == 2
+
+
+def test_claim(ledger: Ledger, reply_lost: ReplyLost) -> None:
+    ledger.submit(item_count=2)
+    with reply_lost():
+        claim = ledger.claims.take([LANE], "worker-1", new_token())
+    assert claim is not None
+    assert (claim.index, claim.attempt) == (0, 1)
+    assert ledger.waiting(LANE) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "after"),
+    [
+        (lambda ledger, claim: ledger.claims.renew(claim), (0, 4, 0, 1)),
+        (lambda ledger, claim: ledger.done(claim), (4, 0, 0, 1)),
+        (lambda ledger, claim: ledger.claims.fail(claim, ERROR), (0, 0, 0, 1)),
+        (lambda ledger, claim: ledger.tasks.terminate(claim.task, "alice"), (0, 0, 0, 1)),
+        (lambda ledger, claim: ledger.claims.give_back(claim), (0, 4, 1, 0)),
+        (lambda ledger, claim: ledger.claims.give_back_owned(claim.owner, died=True) == 1, (0, 4, 1, 1)),
+    ],
+    ids=["renew", "finish", "fail", "terminate", "give back", "give back by owner"],
+)
+def test_what_ends_a_claim_or_prolongs_it(
+    ledger: Ledger, reply_lost: ReplyLost, call: Callable[[Ledger, Claim], bool], after: tuple[int, ...]
+) -> None:
+    claim = ledger.claimed(price=4)
+    with reply_lost():
+        assert call(ledger, claim)
+    balance = ledger.accounts.balance("alice")
+    assert balance is not None
+    assert (balance.used, balance.reserved, ledger.waiting(LANE), ledger.item(claim).attempts) == after
+    ends = int(ledger.item(claim).state in ENDED)
+    usage = ledger.used()
+    assert (usage.done + usage.failed, usage.credits) == (ends, balance.used)
+
+
+def test_reap(ledger: Ledger, reply_lost: ReplyLost) -> None:
+    ledger.claimed(price=4)
+    ledger.clock.advance(seconds=16)
+    with reply_lost(after=1):  # the first reply is the server's run_id
+        assert ledger.upkeep.reap() == Reaped(requeued=1)
+    assert ledger.waiting(LANE) == 1
+
+
+def test_grant(ledger: Ledger, reply_lost: ReplyLost) -> None:
+    with reply_lost():
+        assert ledger.accounts.grant("alice", 5) == Balance(granted=15, used=0, reserved=0)
+
+
+def test_leave(ledger: Ledger, reply_lost: ReplyLost) -> None:
+    """Of two that wait for a task one leaves."""
+    same = Joining(content_digest="aa", seconds=600)
+    uid = ledger.submit(idempotency=same).uid
+    assert ledger.recall("alice", same) == uid
+    with reply_lost():
+        assert not ledger.tasks.leave(uid, "alice")
+    assert ledger.tasks.leave(uid, "alice")
+
+
+def test_take_errand(ledger: Ledger, reply_lost: ReplyLost) -> None:
+    task = ledger.submit(item_count=2, source_url=URL)
+    with reply_lost():
+        errand = ledger.next_errand()
+    assert (errand.task, errand.index, errand.attempt) == (task.uid, 0, 1)
+    assert ledger.errands.due() == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "after"),
+    [
+        (lambda ledger, errand: ledger.errands.fetched(errand), (0, 2, 1, 1)),
+        (lambda ledger, errand: ledger.errands.fetch_failed(errand, ERROR), (0, 1, 0, 1)),
+        (lambda ledger, errand: ledger.errands.postpone(errand, seconds=60), (0, 2, 0, 1)),
+    ],
+    ids=["fetched", "fetch failed", "postpone"],
+)
+def test_what_ends_a_fetch_or_puts_it_off(
+    ledger: Ledger, reply_lost: ReplyLost, call: Callable[[Ledger, Errand], bool], after: tuple[int, ...]
+) -> None:
+    errand = ledger.fetching(item_count=2)
+    with reply_lost():
+        assert call(ledger, errand)
+    balance = ledger.accounts.balance("alice")
+    assert balance is not None
+    assert (balance.used, balance.reserved, ledger.waiting(LANE), ledger.errands.due()) == after
+    assert ledger.used() == Usage(failed=int(ledger.item(errand).state in ENDED))
+    assert ledger.next_errand().index == 1
+
+
+def test_kept(ledger: Ledger, reply_lost: ReplyLost) -> None:
+    errand, upload = ledger.fetching(price=3, keep=True), new_upload()
+    with reply_lost():
+        assert ledger.errands.kept(errand, upload)
+    assert ledger.accounts.balance("alice") == Balance(granted=10, used=3, reserved=0)
+    assert ledger.used() == Usage(done=1, credits=3)
+    assert ledger.uploads.drop(upload.uid, "alice") == upload
+
+
+def test_errand_done(ledger: Ledger, reply_lost: ReplyLost) -> None:
+    ledger.ended_task(deliveries=DELIVERIES)
+    errand = ledger.next_errand()
+    with reply_lost():
+        assert ledger.errands.done(errand)
+    assert ledger.errands.due() == 1
+
+
+def test_uploads(ledger: Ledger, reply_lost: ReplyLost) -> None:
+    upload = new_upload()
+    with reply_lost():
+        ledger.uploads.keep(upload)
+    with reply_lost():
+        assert ledger.uploads.use(upload.uid, "alice") == upload
+    with reply_lost():
+        assert ledger.uploads.drop(upload.uid, "alice") == upload
+    assert ledger.uploads.drop(upload.uid, "alice") is None

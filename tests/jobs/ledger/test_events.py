@@ -16,7 +16,7 @@ from cutgate.jobs.ledger.keys import KEY_PREFIX, event_channel
 from cutgate.jobs.record import ItemState
 from tests.jobs.build import DELIVERIES, ERROR, URL, Ledger, new_task, run_at_once
 from tests.servers.redis_server import restart
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 NO_NEWS_SECONDS = 0.1
 WAITERS = 20
@@ -41,10 +41,10 @@ def test_each_end_of_an_item_is_heard_and_nothing_else(ledger: Ledger, events: T
         ledger.claims.renew(done)
         assert not waiter.wait(NO_NEWS_SECONDS)
         ledger.done(done)
-        assert waiter.wait(5)
+        assert waiter.wait(PATIENCE_SECONDS)
         assert ledger.item(done).state is ItemState.DONE
         ledger.claims.fail(failed, ERROR)
-        assert waiter.wait(5)
+        assert waiter.wait(PATIENCE_SECONDS)
         assert not waiter.wait(NO_NEWS_SECONDS)
         assert not stranger.wait(0)
     with events.listen([task.uid]) as late:
@@ -57,7 +57,7 @@ def test_all_waiters_of_a_task_hear_whatever_else_they_wait_for(ledger: Ledger, 
     def wait(_: int) -> bool:
         with events.listen([other.uid, task.uid]) as waiter:
             all_listen.wait()
-            return waiter.wait(10)
+            return waiter.wait(PATIENCE_SECONDS)
 
     with ThreadPoolExecutor(WAITERS) as pool:
         waits = pool.map(wait, range(WAITERS))
@@ -90,14 +90,14 @@ def test_errands_that_fall_due_are_heard(ledger: Ledger, errands: ErrandEvents) 
     task = ledger.submit(deliveries=DELIVERIES)
     with errands.listen() as waiter:
         ledger.submit(item_count=3, source_url=URL)
-        assert waiter.wait(5)
+        assert waiter.wait(PATIENCE_SECONDS)
         assert not waiter.wait(NO_NEWS_SECONDS)
         assert ledger.errands.due() == 3
         assert ledger.tasks.terminate(task.uid, "alice")
-        assert waiter.wait(5)
+        assert waiter.wait(PATIENCE_SECONDS)
         assert ledger.errands.due() == 3 + len(DELIVERIES)
         assert ledger.errands.postpone(ledger.next_errand(), 0)
-        assert waiter.wait(5)
+        assert waiter.wait(PATIENCE_SECONDS)
 
 
 def test_what_gives_couriers_nothing_to_do_is_no_news(ledger: Ledger, errands: ErrandEvents) -> None:
@@ -112,8 +112,8 @@ def test_what_gives_couriers_nothing_to_do_is_no_news(ledger: Ledger, errands: E
 def test_the_processes_own_waiters_can_be_woken(errands: ErrandEvents) -> None:
     with errands.listen() as waiter, errands.listen() as another:
         errands.tell()
-        assert waiter.wait(5)
-        assert another.wait(5)
+        assert waiter.wait(PATIENCE_SECONDS)
+        assert another.wait(PATIENCE_SECONDS)
 
 
 # The connection, which can be lost, and its thread

@@ -5,7 +5,6 @@ Items that hang or harm their workers count against their account: it then waits
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from itertools import product
 from typing import cast
 
 import pytest
@@ -70,12 +69,6 @@ def line(request: pytest.FixtureRequest, ledger: Ledger) -> Line:
     return cast("Line", request.param(ledger))
 
 
-def test_two_batches_alternate(line: Line) -> None:
-    line.submit("a", 3)
-    line.submit("b", 3)
-    assert line.served(6) == "ababab"
-
-
 def test_a_single_picture_does_not_wait_for_a_batch(line: Line) -> None:
     line.submit("a", 200)
     assert line.served(3) == "aaa"
@@ -96,30 +89,8 @@ def test_many_tasks_give_no_second_place(line: Line) -> None:
     assert line.served(4) == "abab"
 
 
-def test_who_comes_back_stands_behind_who_waits(line: Line) -> None:
-    for account in "abc":
-        line.submit(account, 1 if account == "a" else 2)
-    assert line.served(1) == "a"
-    line.submit("a", 2)
-    assert line.served(6) == "bcabca"
-
-
-def test_a_stream_of_single_pictures_starves_nobody(line: Line) -> None:
-    line.submit("b", 4)
-    served = ""
-    for _ in range(8):
-        line.submit("a", 1)
-        served += line.served(1)
-    assert served.count("b") == 4
-
-
 class TestUrgency:
     """What somebody waits for comes before the rest of its account, and nobody else's."""
-
-    def test_it_comes_before_what_its_account_has_waiting(self, ledger: Ledger) -> None:
-        ledger.submit(item_count=3)
-        urgent = [ledger.submit(urgent=True).uid for _ in range(2)]
-        assert [ledger.next_claim().task for _ in range(3)][:2] == urgent
 
     def test_other_accounts_keep_their_turns(self, ledger: Ledger) -> None:
         line = Claims(ledger)
@@ -127,13 +98,6 @@ class TestUrgency:
         line.submit("b", 3)
         ledger.submit(account="b", item_count=3, urgent=True)
         assert line.served(9) == "abababbbb"
-
-    def test_it_keeps_its_place_when_its_worker_dies(self, ledger: Ledger) -> None:
-        ledger.submit(item_count=2)
-        urgent = ledger.submit(urgent=True)
-        claim = ledger.next_claim()
-        assert ledger.claims.give_back_owned(claim.owner, died=True) == 1
-        assert ledger.next_claim().task == urgent.uid
 
     def test_it_keeps_its_place_when_it_has_to_be_fetched(self, ledger: Ledger) -> None:
         urgent = ledger.submit(urgent=True, source_url=URL)
@@ -163,14 +127,6 @@ def test_who_comes_while_an_item_is_worked_on_is_served_before_the_next(ledger: 
     }
     assert ends[end]()
     assert ledger.next_claim().account == "b"
-
-
-def test_within_an_account_by_acceptance(ledger: Ledger) -> None:
-    tasks = [ledger.submit(item_count=12) for _ in range(2)]
-    claims = [ledger.next_claim() for _ in range(24)]
-    assert [(claim.task, claim.index) for claim in claims] == list(
-        product([task.uid for task in tasks], range(12))
-    )
 
 
 def test_each_lane_has_its_own_line(ledger: Ledger) -> None:

@@ -3,46 +3,12 @@
 import pytest
 
 from cutgate.jobs.answers import Balance
-from cutgate.jobs.record import ItemState, TaskStatus
+from cutgate.jobs.record import ItemState
 from tests.jobs.build import ERROR, LANE, Ledger
 from tests.ledgers import spent_sources
 
 
 class TestByTheWorker:
-    def test_the_item_waits_again_and_the_attempt_is_not_counted(self, ledger: Ledger) -> None:
-        claim = ledger.claimed()
-        assert ledger.claims.give_back(claim)
-        assert ledger.waiting(LANE) == 1
-        item = ledger.item(claim)
-        assert (item.state, item.attempts) == (ItemState.QUEUED, 0)
-        assert ledger.next_claim().attempt == 1
-
-    def test_any_number_of_times_and_the_price_stays_reserved(self, ledger: Ledger) -> None:
-        ledger = ledger.limited(max_attempts=1)
-        ledger.accounts.grant("alice", 10)
-        claim = ledger.claimed(price=4)
-        assert ledger.claims.give_back(claim)
-        for _ in range(5):
-            assert ledger.claims.give_back(ledger.next_claim())
-        assert ledger.waiting(LANE) == 1
-        assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=4)
-        assert ledger.task(claim.task).status is TaskStatus.RUNNING
-
-    def test_the_old_place(self, ledger: Ledger) -> None:
-        ledger.submit(item_count=12)
-        first, second = ledger.next_claim(), ledger.next_claim()
-        ledger.claims.give_back(second)
-        ledger.claims.give_back(first)
-        assert [ledger.next_claim().index for _ in range(12)] == list(range(12))
-
-    def test_nobody_is_overtaken(self, ledger: Ledger) -> None:
-        """The account that was served stands behind those that wait, and its item in front of its others."""
-        mine, others = ledger.submit(item_count=3), ledger.submit(account="bob", item_count=3)
-        ledger.claims.give_back(ledger.next_claim())
-        claims = [ledger.next_claim() for _ in range(6)]
-        assert [claim.index for claim in claims if claim.task == mine.uid] == [0, 1, 2]
-        assert [claim.task for claim in claims] == [others.uid, mine.uid] * 3
-
     def test_a_repeat_answers_as_the_first_time(self, ledger: Ledger) -> None:
         claim = ledger.claimed()
         assert ledger.claims.give_back(claim)
@@ -51,14 +17,6 @@ class TestByTheWorker:
         again = ledger.next_claim()
         assert ledger.claims.give_back(claim)
         assert ledger.claims.renew(again)
-
-    def test_the_old_token_has_lost_the_item(self, ledger: Ledger) -> None:
-        claim = ledger.claimed()
-        ledger.claims.give_back(claim)
-        assert not ledger.claims.renew(claim)
-        assert not ledger.done(claim)
-        assert not ledger.claims.fail(claim, ERROR)
-        assert ledger.waiting(LANE) == 1
 
 
 class TestByItsOwner:
@@ -72,14 +30,6 @@ class TestByItsOwner:
         assert [(item.state, item.attempts) for item in items] == [(ItemState.QUEUED, attempts)] * 2
         assert ledger.claims.renew(other)
         assert [ledger.next_claim().index for _ in range(3)] == [0, 1, 3]
-
-    def test_what_has_ended_is_not_given_back(self, ledger: Ledger) -> None:
-        done, failed, back = ledger.claimed_items(item_count=3)
-        ledger.done(done)
-        ledger.claims.fail(failed, ERROR)
-        ledger.claims.give_back(back)
-        assert ledger.claims.give_back_owned(done.owner, died=True) == 0
-        assert ledger.waiting(LANE) == 1
 
     def test_a_picture_that_kills_its_workers_fails_at_last(self, ledger: Ledger) -> None:
         ledger = ledger.limited(max_attempts=3)
@@ -95,14 +45,6 @@ class TestByItsOwner:
         assert "died in each of 3 attempts" in ledger.error(claim).message
         assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=0)
         assert not ledger.claims.fail(claim, ERROR)
-
-    def test_orderly_stops_do_not_use_up_attempts(self, ledger: Ledger) -> None:
-        ledger = ledger.limited(max_attempts=1)
-        ledger.submit()
-        for _ in range(3):
-            ledger.next_claim(owner="gone")
-            ledger.claims.give_back_owned("gone", died=False)
-        assert ledger.waiting(LANE) == 1
 
     @pytest.mark.parametrize("died", [False, True])
     def test_what_was_held_until_the_hard_deadline_fails(self, ledger: Ledger, died: bool) -> None:

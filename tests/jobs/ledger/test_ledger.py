@@ -3,23 +3,23 @@
 import re
 import socket
 from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
 
 import pytest
 from redis import Redis
-from redis.client import PubSub
 from redis.exceptions import ResponseError
 
+from cutgate.jobs import ledger
 from cutgate.jobs.errors import LedgerUnavailable, TaskTooLarge
-from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger import keys
-from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.ledger.client import connect, named_parts, script_texts
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, Idempotency
 from cutgate.jobs.upkeep.installation import Installation
 from tests.fakes import MemoryBlobStore
-from tests.jobs.build import ERROR, LANE, Ledger, new_task, run_at_once
+from tests.jobs.build import Ledger, new_task, run_at_once
 from tests.jobs.every_script import (
-    WORKER,
     go_through_every_errand,
     go_through_every_script,
     go_through_every_upload,
@@ -104,68 +104,28 @@ class TestKeys:
 
 
 class TestTimes:
-    def test_a_renewed_lease_never_passes_the_hard_deadline(
-        self, ledger: Ledger, client: Redis, key_prefix: str
-    ) -> None:
-        ledger = ledger.limited(lease_seconds=15, job_timeout_seconds=20)
-        claim = ledger.claimed()
-        item = keys.item_name(claim.task, claim.index)
-        deadline = float(client.hget(f"{key_prefix}item:{item}", "hard_deadline_ms") or 0)
-        first = client.zscore(f"{key_prefix}leases", item)
-        assert first == deadline - 5_000
-        ledger.clock.advance(seconds=10)
-        assert ledger.claims.renew(claim)
-        assert client.zscore(f"{key_prefix}leases", item) == deadline
-
     def test_the_clock_is_the_servers(self, ledger: Ledger, client: Redis) -> None:
         stored = ledger.task(ledger.submit().uid)
         seconds, microseconds = client.time()
         assert stored.created_at_ms == pytest.approx(seconds * 1000 + microseconds / 1000, abs=5_000)
 
 
-def test_the_end_of_an_item_is_an_event(ledger: Ledger, client: Redis) -> None:
-    first, second = ledger.claimed_items(item_count=2)
-    with PubSub(client.connection_pool, ignore_subscribe_messages=True) as events:
-        events.subscribe(keys.event_channel(ledger.key_prefix, first.task))
-        events.get_message(timeout=1)
-        ledger.claims.fail(second, ERROR)
-        ledger.done(first)
-        ledger.done(first)
-        heard = [events.get_message(timeout=1) for _ in range(3)]
-    assert [message and message["data"] for message in heard] == ["1 failed", "0 done", None]
-
-
-def test_another_process_sees_the_same(redis_url: str, key_prefix: str) -> None:
-    with connect(redis_url) as one, connect(redis_url) as two:
-        task = Ledger(one, key_prefix=key_prefix).submit()
-        assert Ledger(two, key_prefix=key_prefix).next_claim().task == task.uid
-
-
 CALLS: tuple[Callable[[Ledger, Claim], object], ...] = (
     lambda ledger, claim: ledger.tasks.create(new_task()),
-    lambda ledger, claim: ledger.claims.take([LANE], "w", new_token()),
-    lambda ledger, claim: ledger.claims.renew(claim),
     lambda ledger, claim: ledger.done(claim),
-    lambda ledger, claim: ledger.claims.fail(claim, ERROR),
-    lambda ledger, claim: ledger.tasks.get(claim.task, "alice"),
-    lambda ledger, claim: ledger.tasks.get_many([claim.task], "alice"),
-    lambda ledger, claim: ledger.recall("alice", Idempotency(key="k", content_digest="d")),
     lambda ledger, claim: ledger.tasks.unfinished("alice"),
-    lambda ledger, claim: ledger.claims.give_back(claim),
-    lambda ledger, claim: ledger.claims.give_back_owned("w", died=True),
-    lambda ledger, claim: ledger.lanes(),
     lambda ledger, claim: ledger.upkeep.reap(),
-    lambda ledger, claim: ledger.upkeep.hide_expired(),
-    lambda ledger, claim: ledger.upkeep.forget(claim.task),
-    lambda ledger, claim: ledger.upkeep.unrecorded([claim.task], 0),
-    lambda ledger, claim: ledger.tasks.terminate(claim.task, "alice"),
-    lambda ledger, claim: ledger.accounts.grant("alice", 1),
+    lambda ledger, claim: ledger.upkeep.count_uploads(),
     lambda ledger, claim: ledger.accounts.balance("alice"),
+    lambda ledger, claim: ledger.accounts.usage(date.min, date.max),
+    lambda ledger, claim: ledger.presence.alive(),
     lambda ledger, claim: ledger.server.ping(),
-    lambda ledger, claim: ledger.named("alice", "k"),
-    lambda ledger, claim: ledger.booked("alice"),
-    lambda ledger, claim: ledger.figures(),
+    lambda ledger, claim: ledger.server.memory(),
+    lambda ledger, claim: ledger.server.clock_offset_seconds(),
+    lambda ledger, claim: ledger.server.installation(),
+    lambda ledger, claim: ledger.server.install("new"),
 )
+"""Each way to the server that there is: scripts, and commands."""
 
 
 class TestServerAway:
@@ -177,10 +137,6 @@ class TestServerAway:
                 with pytest.raises(LedgerUnavailable) as error:
                     call(away, claim)
                 assert "p4ssw0rd" not in str(error.value)
-            presence = away.presence
-            for announce in (presence.alive, lambda: presence.leave("w"), lambda: presence.announce(WORKER, 1)):
-                with pytest.raises(LedgerUnavailable):
-                    announce()
 
     def test_a_server_that_does_not_answer(self, hung_url: str) -> None:
         with (
@@ -223,3 +179,54 @@ def test_a_bad_url_is_refused_and_not_repeated(url: str) -> None:
 def test_every_scheme_is_known(url: str) -> None:
     with connect(url) as client:
         assert client.get_connection_kwargs()["db"] == 2
+
+
+# The scripts' texts: each names the shared parts that it uses, no more and no fewer.
+
+
+LUA = Path(ledger.__file__).parent / "lua"
+PARTS = {path.stem: path.read_text() for path in (LUA / "shared").iterdir() if path.stem != "start"}
+
+
+def code_of(text: str) -> str:
+    """A script without its comments and texts."""
+    return re.sub(r"'[^']*'|--[^\n]*", "", text)
+
+
+def defined_in(text: str) -> set[str]:
+    """What a part gives to those that name it."""
+    listed = re.findall(r"^local (?:function )?([a-z_, ]+)", code_of(text), re.MULTILINE)
+    return {name.strip() for names in listed for name in names.split(",")}
+
+
+def used_by(text: str) -> set[str]:
+    """The parts of which a script or a part uses something."""
+    names = set(re.findall(r"(?<![.\w])[a-z_]+", code_of(text))) - defined_in(text)
+    return {part for part, definition in PARTS.items() if defined_in(definition) & names}
+
+
+def wrongly_named(texts: dict[str, str]) -> dict[str, set[str]]:
+    """By script, the parts that it lacks or names for nothing."""
+    wrong = {name: used_by(text) ^ set(named_parts(text)) for name, text in texts.items()}
+    return {name: parts for name, parts in wrong.items() if parts}
+
+
+def test_each_names_exactly_the_parts_that_it_uses() -> None:
+    scripts = {path.relative_to(LUA).as_posix(): path.read_text() for path in LUA.glob("*/*.lua")}
+    assert len(scripts) == len(script_texts()) + len(PARTS) + 1, "two scripts of one name"
+    assert wrongly_named(scripts) == {}
+    claim = scripts["items/claim.lua"]
+    assert wrongly_named(
+        {"claim": claim.replace("-- needs: claims, hints, queue, ", "-- needs: claims, hints, pace, ")}
+    ) == {"claim": {"pace", "queue"}}
+
+
+def test_a_part_stands_once_and_behind_what_it_needs() -> None:
+    text = script_texts()["reap"]
+    places = [
+        text.index(f"local function {name}(")
+        for name in ("key", "next_turn", "enter_queue", "requeue", "fail_item")
+    ]
+    assert places == sorted(places)
+    assert text.count("local function next_turn(") == 1
+    assert "local function remembered(" not in text

@@ -23,7 +23,7 @@ from cutgate.jobs.answers import Balance, Usage
 from cutgate.jobs.ids import TaskUid, new_token
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, Errand, ErrandKind, Item, ItemState, NewTask, Task, Upload
-from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, Ledger, new_task, new_upload
+from tests.jobs.build import DELIVERIES, ENDED, ERROR, LANE, URL, Ledger, new_task, new_upload
 from tests.ledgers import fresh_prefix, hints_of, lose_hints, server, stored_item
 
 GRANTED = 1_000
@@ -149,7 +149,7 @@ class Model:
         self.drop(items)
         for item in hung + poison:
             item.end(ItemState.FAILED)
-        self.requeue([item for item in items if not item.state.final], counts=counts)
+        self.requeue([item for item in items if item.state not in ENDED], counts=counts)
 
     def reap(self) -> None:
         self.take_back([item for item in self.running() if item.lease_until <= self.now], counts=True)
@@ -160,7 +160,7 @@ class Model:
         self.leave()
 
     def terminate(self, task: NewTask) -> None:
-        items = [item for (uid, _), item in self.items.items() if uid == task.uid and not item.state.final]
+        items = [item for (uid, _), item in self.items.items() if uid == task.uid and item.state not in ENDED]
         self.drop(items)
         for item in items:
             item.end(ItemState.FAILED)
@@ -342,12 +342,14 @@ class LedgerMachine(RuleBasedStateMachine):
             tasks = [task for task in self.tasks if task.account == account]
             items = [item for task in tasks for item in self._items_of(task)]
             used = sum(item.price for item in items if item.state is ItemState.DONE)
-            reserved = sum(item.price for item in items if not item.state.final)
+            reserved = sum(item.price for item in items if item.state not in ENDED)
             assert self.ledger.accounts.balance(account) == Balance(granted=GRANTED, used=used, reserved=reserved)
             ends = Counter(item.state for item in items)
             usage = Usage(done=ends[ItemState.DONE], failed=ends[ItemState.FAILED], credits=used)
             assert self.ledger.used(account) == usage
-            still_open = [task.uid for task in tasks if not all(item.state.final for item in self._items_of(task))]
+            still_open = [
+                task.uid for task in tasks if not all(item.state in ENDED for item in self._items_of(task))
+            ]
             assert self.ledger.tasks.unfinished(account) == tuple(still_open)
             waiting += sum(item.state is ItemState.QUEUED for item in items)
         assert self.ledger.waiting(LANE) == waiting
@@ -356,10 +358,10 @@ class LedgerMachine(RuleBasedStateMachine):
         for (uid, index), errand in self.fetches.items():
             item = self.stored[uid].items[index]
             if errand.keep:
-                assert item.state.final
+                assert item.state in ENDED
                 assert (item.state is ItemState.DONE) == ((uid, index) in self.kept)
             else:
-                assert item.state.final or stored_item(self.ledger, TaskUid(uid), index).source == errand.source
+                assert item.state in ENDED or stored_item(self.ledger, TaskUid(uid), index).source == errand.source
 
     def what_was_kept_is_an_upload(self) -> None:
         for (uid, index), upload in self.kept.items():
@@ -375,7 +377,7 @@ class LedgerMachine(RuleBasedStateMachine):
         while (claim := self.ledger.claims.take([LANE], OWNERS[0], new_token())) is not None:
             assert self.ledger.done(claim)
         self._read()
-        assert all(item.state.final for task in self.tasks for item in self._items_of(task))
+        assert all(item.state in ENDED for task in self.tasks for item in self._items_of(task))
         self.everything_balances()
         self._run_errands()
         deliveries = sum(len(task.deliveries) for task in self.tasks)

@@ -1,5 +1,6 @@
 """REAP: lost workers, times that are over, hints that are missing."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,11 @@ from cutgate.jobs.answers import Balance, Reaped
 from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.database import BATCH
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import ItemState
-from tests.jobs.build import ERROR, LANE, OTHER_LANE, OTHER_SPEC, Ledger, run_at_once
+from cutgate.jobs.record import Claim, ItemState
+from tests.jobs.build import LANE, OTHER_LANE, OTHER_SPEC, Ledger
 from tests.jobs.every_script import WORKER
 from tests.ledgers import fresh_presence, hints_of, lose_hints, spent_sources
-from tests.servers.redis_server import redis_server
+from tests.servers.redis_server import redis_server, restart
 
 
 @pytest.fixture
@@ -21,31 +22,6 @@ def limits() -> LedgerLimits:
 
 
 class TestLapsedLeases:
-    def test_the_item_waits_again_and_the_attempt_is_counted(self, ledger: Ledger) -> None:
-        claim = ledger.claimed()
-        ledger.clock.advance(seconds=16)
-        assert ledger.upkeep.reap() == Reaped(requeued=1)
-        item = ledger.item(claim)
-        assert (item.state, item.attempts) == (ItemState.QUEUED, 1)
-        assert ledger.next_claim().attempt == 2
-
-    def test_a_live_claim_stays(self, ledger: Ledger) -> None:
-        claim = ledger.claimed()
-        for _ in range(4):
-            ledger.clock.advance(seconds=10)
-            assert ledger.upkeep.reap() == Reaped()
-            assert ledger.claims.renew(claim)
-
-    def test_who_comes_late_is_refused(self, ledger: Ledger) -> None:
-        late, other = ledger.claimed_items(item_count=2)
-        ledger.clock.advance(seconds=16)
-        ledger.upkeep.reap()
-        assert not ledger.claims.renew(late)
-        assert not ledger.done(late)
-        assert not ledger.claims.fail(other, ERROR)
-        assert not ledger.claims.give_back(other)
-        assert ledger.waiting(LANE) == 2
-
     def test_a_picture_whose_workers_die_fails_at_last(self, ledger: Ledger) -> None:
         ledger.accounts.grant("alice", 10)
         ledger.submit(price=4)
@@ -154,28 +130,6 @@ class TestMissingHints:
         assert ledger.upkeep.reap() == Reaped()
 
 
-def test_of_many_at_once_one_takes_all_back(ledger: Ledger) -> None:
-    ledger.claimed_items(item_count=3)
-    ledger.clock.advance(seconds=16)
-    answers = run_at_once(8, lambda _: ledger.upkeep.reap())
-    assert sorted(answer.requeued for answer in answers) == [0] * 7 + [3]
-
-
-@pytest.mark.parametrize("_", range(5))
-def test_a_finish_at_the_same_moment(ledger: Ledger, _: int) -> None:
-    """Either the item is done, or it waits again and the old result is refused."""
-    claim = ledger.claimed()
-    ledger.clock.advance(seconds=16)
-    finished, reaped = run_at_once(2, lambda n: ledger.upkeep.reap() if n else ledger.done(claim))
-    assert reaped == (Reaped() if finished else Reaped(requeued=1))
-    assert ledger.waiting(LANE) == (0 if finished else 1)
-
-
-def test_nothing_to_do(ledger: Ledger) -> None:
-    assert ledger.lanes() == ()
-    assert ledger.upkeep.reap() == Reaped()
-
-
 class TestNeedlessHints:
     """Items that end while they wait leave their hints behind."""
 
@@ -211,3 +165,56 @@ def test_a_server_that_may_not_be_asked_about_itself_is_reaped_all_the_same(bina
         ledger.clock.advance(seconds=16)
         assert ledger.upkeep.reap() == Reaped(requeued=1)
         ledger.server.require_room()
+
+
+# What only the Redis ledger's upkeep has: a server that restarts.
+
+
+@pytest.fixture
+def restarted(own_url: str) -> Iterator[Ledger]:
+    with connect(own_url) as client:
+        yield Ledger(client, LedgerLimits(max_attempts=1))
+
+
+class TestRestart:
+    @pytest.fixture
+    def claim(self, restarted: Ledger, own_url: str) -> Claim:
+        """One from before the server stopped."""
+        restarted.upkeep.reap()
+        claim = restarted.claimed()
+        restart(own_url)
+        return claim
+
+    def test_what_lapsed_meanwhile_is_renewed(self, restarted: Ledger, claim: Claim) -> None:
+        restarted.clock.advance(seconds=16)
+        assert restarted.upkeep.reap() == Reaped(renewed=1)
+        assert restarted.item(claim).attempts == 1
+        assert restarted.done(claim)
+
+    def test_within_one_lease_only(self, restarted: Ledger, claim: Claim) -> None:
+        """Who is silent for a whole lease after the server came back is dead."""
+        restarted.clock.advance(seconds=16)
+        assert restarted.upkeep.reap() == Reaped(renewed=1)
+        restarted.clock.advance(seconds=14)
+        assert restarted.upkeep.reap() == Reaped()
+        restarted.clock.advance(seconds=2)
+        assert restarted.upkeep.reap() == Reaped(worker_lost=1)
+
+    def test_what_has_no_time_left_starts_anew(self, restarted: Ledger, claim: Claim) -> None:
+        restarted.clock.advance(seconds=500)
+        assert restarted.upkeep.reap() == Reaped(requeued=1)
+        item = restarted.item(claim)
+        assert (item.state, item.attempts) == (ItemState.QUEUED, 0)
+
+    def test_the_first_reaper_ever_has_seen_no_restart(self, restarted: Ledger) -> None:
+        restarted.claimed()
+        restarted.clock.advance(seconds=16)
+        assert restarted.upkeep.reap() == Reaped(worker_lost=1)
+
+
+def test_what_is_remembered_for_a_repeat_is_small(restarted: Ledger) -> None:
+    restarted.submit(item_count=100)
+    restarted.upkeep.reap()
+    (name,) = restarted.client.scan_iter(match="*:answer:*")
+    assert 0 < restarted.client.pttl(name) <= 60_000
+    assert restarted.client.strlen(name) < 100

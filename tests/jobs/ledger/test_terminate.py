@@ -1,12 +1,10 @@
 """TERMINATE: everything that has not ended ends before the answer, and nothing that comes later counts."""
 
-import pytest
-
 from cutgate.jobs.answers import Balance
 from cutgate.jobs.errors import Terminated
 from cutgate.jobs.ids import new_task_uid, new_token
 from cutgate.jobs.record import Idempotency, ItemState, Joining, Task, TaskStatus
-from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, Ledger, new_task, run_at_once
+from tests.jobs.build import DELIVERIES, LANE, URL, Ledger, new_task
 from tests.ledgers import spent_sources
 
 
@@ -41,20 +39,6 @@ def test_nothing_waits_any_more_and_the_caps_have_room_again(ledger: Ledger) -> 
     ledger.submit(item_count=4)
 
 
-def test_error_when_nothing_was_done(ledger: Ledger) -> None:
-    assert ledger.task(ledger.ended_task(item_count=2).uid).status is TaskStatus.ERROR
-
-
-def test_a_late_worker_is_refused(ledger: Ledger) -> None:
-    one, other = ledger.claimed_items(item_count=2)
-    assert ledger.tasks.terminate(one.task, "alice")
-    assert not ledger.claims.renew(one)
-    assert not ledger.done(one)
-    assert not ledger.claims.fail(other, ERROR)
-    task = ledger.task(one.task)
-    assert [item.error and item.error.kind for item in task.items] == ["terminated"] * 2
-
-
 def test_a_claims_token_is_not_used_again(ledger: Ledger) -> None:
     claim = ledger.claimed()
     ledger.submit()
@@ -71,30 +55,10 @@ def test_a_repeat_changes_nothing(ledger: Ledger) -> None:
     assert ledger.accounts.balance("alice") == Balance(granted=10, used=2, reserved=0)
 
 
-def test_a_finished_task_stays_as_it_is(ledger: Ledger) -> None:
-    claim = ledger.claimed()
-    ledger.done(claim)
-    before = ledger.tasks.get(claim.task, "alice")
-    assert ledger.tasks.terminate(claim.task, "alice")
-    assert ledger.tasks.get(claim.task, "alice") == before
-
-
 def test_another_accounts_task_and_an_unknown_one(ledger: Ledger) -> None:
     assert not ledger.tasks.terminate(ledger.submit().uid, "bob")
     assert not ledger.tasks.terminate(new_task_uid(), "alice")
     assert ledger.waiting(LANE) == 1
-
-
-@pytest.mark.parametrize("_", range(5))
-def test_a_finish_at_the_same_moment(ledger: Ledger, _: int) -> None:
-    """Either the item is done and booked, or it is terminated and released."""
-    ledger.accounts.grant("alice", 10)
-    claim = ledger.claimed(price=4)
-    finished, ended = run_at_once(
-        2, lambda n: ledger.tasks.terminate(claim.task, "alice") if n else ledger.done(claim)
-    )
-    assert ended
-    assert ledger.accounts.balance("alice") == Balance(granted=10, used=4 if finished else 0, reserved=0)
 
 
 class TestWhatNeverRan:
@@ -154,13 +118,6 @@ class TestWhatNeverRan:
         ledger.clock.advance(86_000)
         assert ledger.tasks.get(begun.task, "alice") is not None
         assert ledger.tasks.get(told.uid, "alice") is not None
-
-    def test_a_late_courier_is_refused(self, ledger: Ledger) -> None:
-        errand = ledger.fetching()
-        ledger.tasks.terminate(errand.task, "alice")
-        assert not ledger.errands.fetched(errand)
-        assert not ledger.errands.fetch_failed(errand, ERROR)
-        assert ledger.error(errand).kind == "terminated"
 
 
 class TestLeaving:

@@ -4,15 +4,19 @@ import io
 import struct
 import time
 from collections.abc import Callable
+from typing import Any
 
 import imagesize
+import pillow_heif
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageOps, ImageSequence
 
 from cutgate.jobs.errors import SourceRejected, SourceTooLarge, SourceUnreadable
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.pictures.headers import inspect
+from cutgate.worker.pictures.images import read_image
 from tests.gateway import picture_files as pictures
 
 LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10_000, max_side_px=500)
@@ -186,3 +190,149 @@ def _inspect_or_reject(data: bytes, limits: SourceLimits = LIMITS) -> None:
         return
     assert 1 <= header.width_px <= limits.max_side_px
     assert 1 <= header.height_px <= limits.max_side_px
+
+
+# Headers of files that a real encoder wrote, held to what its decoder says of them.
+
+
+LARGE_LIMITS = SourceLimits(max_bytes=2**22, max_pixels=10**6, max_side_px=2_000)
+
+MODES = {
+    "JPEG": ("RGB", "L", "CMYK"),
+    "PNG": ("RGBA", "P", "I;16"),
+    "WEBP": ("RGB", "RGBA"),
+    "BMP": ("RGB", "P", "1"),
+    "GIF": ("P",),
+    "TIFF": ("RGB",),
+    "AVIF": ("RGB", "RGBA"),
+}
+FILES: list[tuple[str, str, dict[str, Any]]] = [
+    *((form, mode, {}) for form, modes in MODES.items() for mode in modes),
+    ("JPEG", "RGB", {"progressive": True, "optimize": True}),
+    ("JPEG", "RGB", {"icc_profile": bytes(200_000)}),
+    ("WEBP", "RGBA", {"lossless": True}),
+    ("TIFF", "RGB", {"compression": "tiff_lzw"}),
+    ("TIFF", "RGB", {"compression": "jpeg"}),
+]
+WITHOUT_EXIF = {"BMP", "GIF"}
+
+
+def encode(form: str, mode: str, options: dict[str, Any], orientation: int | None) -> bytes:
+    if orientation is not None:
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        options = {**options, "exif": exif}
+    picture = Image.effect_noise((301, 200), 80)
+    buffer = io.BytesIO()
+    picture.convert("L").convert(mode).save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("form", "mode", "options"), FILES, ids=lambda value: str(value)[:40])
+def test_size_is_the_decoders(form: str, mode: str, options: dict[str, Any]) -> None:
+    for orientation in (None, *(() if form in WITHOUT_EXIF else range(1, 9))):
+        data = encode(form, mode, options, orientation)
+        with Image.open(io.BytesIO(data)) as opened:
+            expected = ImageOps.exif_transpose(opened).size
+        header = inspect(data, LARGE_LIMITS)
+        assert (header.width_px, header.height_px) == expected, orientation
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_heic_is_turned_by_its_own_property_and_not_by_exif(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = pillow_heif.from_pillow(Image.new("RGB", (300, 200)))
+    buffer = io.BytesIO()
+    picture.save(buffer, exif=exif.tobytes())
+    opened = pillow_heif.open_heif(io.BytesIO(buffer.getvalue()))
+    header = inspect(buffer.getvalue(), LARGE_LIMITS)
+    assert header.media_type == "image/heic"
+    assert (header.width_px, header.height_px) == opened.size
+
+
+def test_an_animation_is_taken_by_its_first_frame() -> None:
+    frames = [Image.effect_noise((30, 20), 80) for _ in range(3)]
+    for form in ("GIF", "WEBP", "PNG", "AVIF"):
+        buffer = io.BytesIO()
+        frames[0].save(buffer, form, save_all=True, append_images=frames[1:])
+        header = inspect(buffer.getvalue(), LARGE_LIMITS)
+        assert (header.width_px, header.height_px) == (30, 20)
+
+
+# A camera's RAW files that are TIFFs: what stands in front is a thumbnail, and nobody wants that one cut out.
+
+
+NEW_SUBFILE_TYPE, TILE_WIDTH, TILE_HEIGHT, SUB_DIRECTORIES, DNG_VERSION = 254, 322, 323, 330, 50706
+THUMBNAIL, PAGE = 1, 2
+"""Bits of a directory's type."""
+
+
+def saved(width_px: int, height_px: int, tags: dict[int, Any], *further: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture = Image.effect_noise((width_px, height_px), 80)
+    picture.save(file, "TIFF", tiffinfo=tags, save_all=bool(further), append_images=further)
+    return file.getvalue()
+
+
+def directory(kind: int) -> Image.Image:
+    """A further one of a file, of that type."""
+    picture = Image.new("L", (40, 30))
+    picture.encoderinfo = {"tiffinfo": {NEW_SUBFILE_TYPE: kind}}
+    return picture
+
+
+def types_of(data: bytes) -> list[int]:
+    """The types of a file's directories, as Pillow reads them."""
+    with Image.open(io.BytesIO(data)) as picture:
+        return [page.tag_v2.get(NEW_SUBFILE_TYPE, 0) for page in ImageSequence.Iterator(picture)]  # type: ignore[attr-defined]
+
+
+RAW = {
+    "nef": saved(160, 106, {NEW_SUBFILE_TYPE: THUMBNAIL, SUB_DIRECTORIES: 8}),
+    "nef, big endian": pictures.tiff(160, 106, order=">", further=((NEW_SUBFILE_TYPE, 4, 1, THUMBNAIL),)),
+    "a thumbnail that is a page": saved(160, 106, {NEW_SUBFILE_TYPE: THUMBNAIL | PAGE}),
+    "dng": saved(160, 106, {NEW_SUBFILE_TYPE: THUMBNAIL, DNG_VERSION: b"\1\4\0\0"}),
+    "dng, full size in front": saved(600, 400, {NEW_SUBFILE_TYPE: 0, DNG_VERSION: b"\1\4\0\0"}),
+    "cr2": b"II*\0\x10\0\0\0CR\2\0" + bytes(99),
+}
+ORDINARY = {
+    "plain": saved(600, 400, {}),
+    "its type stated": saved(600, 400, {NEW_SUBFILE_TYPE: 0}),
+    "its type stated in 16 bits, big endian": pictures.tiff(
+        600, 400, order=">", further=((NEW_SUBFILE_TYPE, 3, 1, PAGE),)
+    ),
+    "several pages": saved(600, 400, {NEW_SUBFILE_TYPE: PAGE}, directory(PAGE), directory(PAGE)),
+    "a thumbnail behind": saved(600, 400, {NEW_SUBFILE_TYPE: 0}, directory(THUMBNAIL)),
+}
+
+
+@pytest.mark.parametrize("name", RAW)
+@pytest.mark.parametrize("check", [inspect, read_image], ids=["gateway", "worker"])
+def test_a_raw_file_is_refused_in_the_words_for_what_is_no_picture(
+    name: str, check: Callable[..., object]
+) -> None:
+    with pytest.raises(SourceUnreadable) as caught:
+        check(RAW[name], LARGE_LIMITS)
+    assert caught.value.message == "the bytes are not a JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF picture"
+    assert caught.value.details == {"wrong": "format"}
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_an_ordinary_tiff_is_read(name: str) -> None:
+    header = inspect(ORDINARY[name], LARGE_LIMITS)
+    assert (header.width_px, header.height_px) == (600, 400)
+    assert read_image(ORDINARY[name], LARGE_LIMITS).rgb.shape == (400, 600, 3)
+
+
+def test_the_types_are_those_that_pillow_reads() -> None:
+    assert types_of(RAW["nef"]) == [THUMBNAIL]
+    assert types_of(ORDINARY["several pages"]) == [PAGE, PAGE, PAGE]
+    assert types_of(ORDINARY["a thumbnail behind"]) == [0, THUMBNAIL]
+
+
+def test_a_tiled_tiff_is_read() -> None:
+    """Its fields may be followed by any others."""
+    tiles = ((NEW_SUBFILE_TYPE, 4, 1, 0), (TILE_WIDTH, 4, 1, 256), (TILE_HEIGHT, 4, 1, 256))
+    header = inspect(pictures.tiff(600, 400, further=tiles), LARGE_LIMITS)
+    assert (header.width_px, header.height_px) == (600, 400)

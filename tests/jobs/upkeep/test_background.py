@@ -1,14 +1,31 @@
 """All of the upkeep in its threads, as every worker's parent and every gateway has it."""
 
-import pytest
+import threading
+from pathlib import Path
 
-from cutgate.jobs.ids import new_task_uid, source_key
+import pytest
+from redis import Redis
+from structlog.testing import capture_logs
+
+from cutgate.jobs.answers import Reaped
+from cutgate.jobs.blobs.file import FileBlobStore
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ids import new_task_uid, new_token, source_key
+from cutgate.jobs.ledger.database import BATCH
 from cutgate.jobs.ports import BlobStore
+from cutgate.jobs.record import TaskStatus
 from cutgate.jobs.settings import JobSettings
 from cutgate.jobs.upkeep import background
-from cutgate.jobs.upkeep.background import upkeep_threads
-from tests.jobs.build import LANE, Ledger
-from tests.waiting import eventually
+from cutgate.jobs.upkeep.background import belong_together, upkeep_threads
+from cutgate.jobs.upkeep.installation import Installation, WrongInstallation
+from cutgate.jobs.upkeep.leadership import Leadership
+from cutgate.jobs.upkeep.loops import Every
+from cutgate.jobs.upkeep.reaper import Reaper
+from cutgate.jobs.upkeep.retention import FEW, Sweeper
+from tests.fakes import MemoryBlobStore
+from tests.jobs.build import LANE, Ledger, new_task
+from tests.ledgers import fresh_prefix, hints_of, lose_hints
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 
 def test_it_takes_items_back_and_removes_what_is_past_its_time(
@@ -38,3 +55,203 @@ def test_it_takes_items_back_and_removes_what_is_past_its_time(
         eventually(lambda: ledger.client.zscore(f"{ledger.key_prefix}usages", "alice/1") is None)
     assert ledger.used().done == 1
     assert ledger.server.installation() == memory_blobs.installation() is not None
+
+
+# One process at a time does a sweep, and another one soon after it has gone.
+
+
+def test_the_first_leads_and_goes_on_leading(ledger: Ledger) -> None:
+    first, second = (Leadership(ledger, "sweep", 30) for _ in range(2))
+    assert [first.holds(), second.holds(), first.holds()] == [True, False, True]
+    assert Leadership(ledger, "another", 30).holds()
+
+
+def test_who_does_not_lead_asks_no_more_until_it_may(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_seconds = 0.0
+    monkeypatch.setattr("cutgate.jobs.upkeep.leadership.time.monotonic", lambda: now_seconds)
+    asked: list[float] = []
+    lead = ledger.upkeep.lead
+
+    def counted(sweep: str, holder: str, hold_seconds: float) -> float:
+        asked.append(now_seconds)
+        return lead(sweep, holder, hold_seconds)
+
+    monkeypatch.setattr(ledger.upkeep, "lead", counted)
+    assert Leadership(ledger, "sweep", 30).holds()
+    follower = Leadership(ledger, "sweep", 30)
+    for now_seconds in range(100):  # noqa: B007 — the clock reads it
+        assert not follower.holds()
+    assert len(asked) - 1 <= 4
+
+
+def test_a_silent_leader_is_followed(ledger: Ledger) -> None:
+    assert ledger.upkeep.lead("sweep", "first", 60) == 0
+    assert 0 < ledger.upkeep.lead("sweep", "second", 60) <= 60
+    assert ledger.upkeep.lead("sweep", "first", 0.05) == 0
+    eventually(lambda: ledger.upkeep.lead("sweep", "second", 60) == 0)
+
+
+# Threads that outlive what goes wrong.
+
+
+ENOUGH = 6
+
+
+def run_until_called(outcomes: dict[int, Exception]) -> list[str]:
+    """Call a function a few times that fails at some of them, and return the log's events."""
+    calls, enough = iter(range(1, 10_000)), threading.Event()
+
+    def call() -> None:
+        number = next(calls)
+        if number > ENOUGH:
+            enough.set()
+        if number in outcomes:
+            raise outcomes[number]
+
+    with capture_logs() as logs, Every(0.001, call, "test"):
+        assert enough.wait(PATIENCE_SECONDS)
+    return [entry["event"] for entry in logs]
+
+
+def test_an_outage_is_logged_once_and_its_end_too() -> None:
+    away = LedgerUnavailable("restarting")
+    assert run_until_called({2: away, 3: away, 4: away}) == ["service_away", "service_back"]
+
+
+def test_the_next_outage_is_another() -> None:
+    away = LedgerUnavailable("restarting")
+    assert run_until_called({1: away, 3: away, 4: away}) == ["service_away", "service_back"] * 2
+
+
+def test_no_fault_ends_the_loop() -> None:
+    assert run_until_called({1: ZeroDivisionError()}) == ["loop_failed"]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_the_first_call_comes_after_a_pause_or_at_once(at_once: bool) -> None:
+    called = threading.Event()
+    with Every(60, called.set, "test", at_once=at_once):
+        assert called.wait(PATIENCE_SECONDS if at_once else 0.05) is at_once
+
+
+def test_closing_wakes_the_thread() -> None:
+    loop = Every(60, lambda: None, "sleeper")
+    with loop:
+        assert "sleeper" in {thread.name for thread in threading.enumerate()}
+    assert "sleeper" not in {thread.name for thread in threading.enumerate()}
+
+
+# The reaper's loop.
+
+
+def test_a_lost_workers_item_is_done_by_another(ledger: Ledger) -> None:
+    task = ledger.submit(item_count=3)
+    ledger.next_claim()
+    lose_hints(ledger)
+    ledger.clock.advance(seconds=16)
+    assert Reaper(ledger).sweep() == Reaped(requeued=1)
+    while lose_hints(ledger, 1):
+        claim = ledger.claims.take([LANE], "worker-1", new_token())
+        assert claim is None or ledger.done(claim)
+    assert ledger.task(task.uid).status is TaskStatus.FINISHED
+
+
+def test_only_one_of_two_reapers_sends_hints(ledger: Ledger) -> None:
+    ledger.submit()
+    lose_hints(ledger)
+    ledger.clock.advance(seconds=6)
+    one, two = Reaper(ledger), Reaper(ledger)
+    assert one.sweep() == Reaped(hints={LANE: 1})
+    assert two.sweep() is None
+    assert hints_of(ledger) == [LANE]
+
+
+def test_a_backlog_comes_back_within_one_sweep(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A zone is lost with a thousand leases: full batches follow one another."""
+    monkeypatch.setattr("cutgate.jobs.upkeep.reaper.BACKLOG_SECONDS", 60)
+    ledger = ledger.limited(account_queue_cap=5 * BATCH)
+    for _ in range(5):
+        ledger.claimed_items(item_count=BATCH)
+    ledger.clock.advance(seconds=16)
+    Reaper(ledger).sweep()
+    assert ledger.waiting(LANE) == 5 * BATCH
+    assert set(hints_of(ledger)) == {LANE}
+
+
+# Ledger and storage belong together, or nothing starts and nothing is swept.
+
+
+@pytest.fixture
+def installed(client: Redis, blobs: BlobStore, key_prefix: str) -> Installation:
+    """A ledger and a storage that belong together."""
+    installation = Installation(Ledger(client, key_prefix=key_prefix), blobs)
+    installation.require()
+    return installation
+
+
+def test_both_get_one_id_and_keep_it(installed: Installation, client: Redis, blobs: BlobStore) -> None:
+    stored = blobs.installation()
+    assert stored
+    installed.require()
+    assert blobs.installation() == stored
+    assert blobs.install("another") == stored
+    assert list(blobs.tasks()) == []
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_empty_ledger_is_not_the_storages(client: Redis, blobs: BlobStore) -> None:
+    with pytest.raises(WrongInstallation, match=r"right server and database.*storage adopt"):
+        Installation(Ledger(client, key_prefix=fresh_prefix()), blobs).require()
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_folder_that_is_not_mounted_is_not_the_ledgers(client: Redis, tmp_path: Path, key_prefix: str) -> None:
+    unmounted = FileBlobStore(tmp_path / "unmounted")
+    with pytest.raises(WrongInstallation, match=r"volume mounted.*storage adopt"):
+        Installation(Ledger(client, key_prefix=key_prefix), unmounted).require()
+
+
+@pytest.mark.usefixtures("installed")
+def test_two_installations_are_not_mixed(client: Redis, blobs: BlobStore) -> None:
+    other = Installation(Ledger(client, key_prefix=fresh_prefix()), MemoryBlobStore())
+    other.require()
+    ledger = Ledger(client, key_prefix=fresh_prefix())
+    assert ledger.server.install("another") == ledger.server.install("third") == "another"
+    mixed = Installation(ledger, blobs)
+    with pytest.raises(WrongInstallation, match="two installations"):
+        mixed.require()
+    with capture_logs() as logs:
+        assert not belong_together(mixed)
+    assert [(line["event"], line["log_level"]) for line in logs] == [("sweep_refused", "error")]
+    mixed.adopt()
+    mixed.require()
+
+
+def test_most_of_what_is_stored_is_not_swept_without_an_operators_word(
+    ledger: Ledger, memory_blobs: BlobStore
+) -> None:
+    """As with a ledger that came up empty: its pictures are all orphans."""
+    sweeper = Sweeper(ledger, memory_blobs, orphan_grace_seconds=3_600)
+    lost = [new_task() for _ in range(FEW + 1)]
+    for task in lost:
+        memory_blobs.put(source_key(task.uid, 0), b"picture")
+    ledger.clock.advance(3_601)
+    with capture_logs() as logs:
+        assert sweeper.sweep_orphans() == 0
+    [said] = logs
+    assert (said["event"], said["log_level"], said["records"]) == ("orphans_kept", "error", len(lost))
+    assert "storage sweep" in said["remedy"]
+    assert len(list(memory_blobs.tasks())) == len(lost)
+    assert sweeper.sweep_orphans(however_many=True) == len(lost)
+    assert list(memory_blobs.tasks()) == []
+
+
+def test_orphans_go_where_most_of_what_is_stored_has_its_record(ledger: Ledger, memory_blobs: BlobStore) -> None:
+    sweeper = Sweeper(ledger, memory_blobs, orphan_grace_seconds=3_600)
+    for number in range(6 * FEW):
+        task = new_task()
+        if number % 3:
+            ledger.tasks.create(task)
+        memory_blobs.put(task.items[0].source, b"picture")
+    ledger.clock.advance(3_601)
+    assert sweeper.sweep_orphans() == 2 * FEW  # more than go in any case

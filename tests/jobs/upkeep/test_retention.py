@@ -13,11 +13,9 @@ from cutgate.jobs.ledger.database import BATCH
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import ItemState, NewTask
-from cutgate.jobs.upkeep.loops import Every
 from cutgate.jobs.upkeep.retention import DEFER_SECONDS, Sweeper
 from tests.fakes import MemoryBlobStore, failing
-from tests.jobs.build import Ledger, new_task, result_of, run_at_once
-from tests.waiting import eventually
+from tests.jobs.build import Ledger, new_task, result_of
 
 GRACE_SECONDS = 400
 every_store = pytest.mark.parametrize(
@@ -94,15 +92,6 @@ class TestExpiredTasks:
             ledger.done(ledger.claimed())
         ledger.clock.advance(seconds=1_001)
         assert sweeper.sweep() == BATCH + 5
-
-    @every_store
-    def test_several_sweepers_at_once(self, ledger: Ledger, blobs: BlobStore, sweeper: Sweeper) -> None:
-        for _ in range(10):
-            ended(ledger, blobs)
-        ledger.clock.advance(seconds=1_001)
-        run_at_once(4, lambda _: sweeper.sweep())
-        assert list(blobs.tasks()) == []
-        assert ledger.upkeep.hide_expired() == ()
 
 
 class TestStoppedInBetween:
@@ -256,16 +245,3 @@ def test_a_poisoned_picture_can_be_kept(ledger: Ledger, stays: bool) -> None:
     ledger.upkeep.reap()
     ledger.clock.advance(seconds=61)
     assert ledger.upkeep.spent() == (() if stays else (claim.source,))
-
-
-def test_loops_outlive_every_fault(ledger: Ledger) -> None:
-    blobs = Faulty()
-    ended(ledger, blobs)
-    ledger.clock.advance(seconds=1_001)
-    blobs.put(source_key(new_task_uid(), 0), b"orphan")
-    blobs.faults = [ZeroDivisionError("a bug"), BlobStoreUnavailable("away")]
-    sweeper = Sweeper(ledger, blobs, orphan_grace_seconds=0.04)
-    with Every(0.01, sweeper.sweep, "retention"), Every(0.01, sweeper.sweep_orphans, "orphans"):
-        eventually(lambda: len(list(blobs.tasks())) <= 1)  # left may be what is put off for an hour
-        ledger.clock.advance(seconds=DEFER_SECONDS + 1)
-        eventually(lambda: not list(blobs.tasks()))

@@ -7,6 +7,7 @@ import pytest
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.record import ItemState, Task
 from tests.constants import environment_of
+from tests.jobs.build import ENDED
 from tests.jobs.pictures.test_price import progressive
 from tests.waiting import eventually
 from tests.worker.process.crew import FINE_PX, Crew, picture, team
@@ -32,7 +33,7 @@ def bomb() -> bytes:
 
 def ended(team: Crew, uid: TaskUid, account: str) -> Task:
     """The task, once it has ended."""
-    eventually(lambda: all(item.state.final for item in team.items(uid, account)), seconds=120)
+    eventually(lambda: all(item.state in ENDED for item in team.items(uid, account)), seconds=120)
     task = team.ledger.tasks.get(uid, account)
     assert task is not None
     return task

@@ -24,6 +24,7 @@ from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.record import Item, ItemState, NewItem, NewTask
 from cutgate.jobs.spec import CutoutSpec, Refinement
 from cutgate.worker.settings import WorkerSettings
+from tests.jobs.build import ENDED
 from tests.pictures.tiny_network import tiny_environment
 from tests.waiting import eventually
 
@@ -145,7 +146,7 @@ class Crew:
         return {item.state for item in self.items(uid)} == {ItemState.RUNNING}
 
     def ended(self, uid: TaskUid) -> bool:
-        return all(item.state.final for item in self.items(uid))
+        return all(item.state in ENDED for item in self.items(uid))
 
 
 @contextmanager

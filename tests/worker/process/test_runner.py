@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from operator import attrgetter
 
 import numpy as np
 import pytest
@@ -168,14 +169,14 @@ def failing_first(times: int, error: Exception, call: Callable[..., object]) -> 
     [
         ("blobs", "get", DISK_AWAY),
         ("blobs", "put", DISK_AWAY),
-        ("store", "finish", LedgerUnavailable("restarting")),
+        ("store.claims", "finish", LedgerUnavailable("restarting")),
     ],
 )
 def test_an_absent_service_is_waited_for(
     bench: Bench, part: str, method: str, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uid = bench.submit(picture())
-    target = getattr(bench, part)
+    target = attrgetter(part)(bench)
     monkeypatch.setattr(target, method, failing_first(2, error, getattr(target, method)))
     bench.run()
     assert bench.item(uid).state is ItemState.DONE

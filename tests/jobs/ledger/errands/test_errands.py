@@ -1,14 +1,19 @@
 """Errands: taken in turn, under a lease that nobody watches, and ended once."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from cutgate.jobs.ids import new_task_uid, new_token
+from cutgate.jobs.answers import Reaped
+from cutgate.jobs.ids import TaskUid, new_task_uid, new_token
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import ErrandKind
-from tests.jobs.build import DELIVERIES, ERROR, URL, Ledger, run_at_once
+from cutgate.jobs.record import ErrandKind, NewTask
+from cutgate.jobs.upkeep.retention import Sweeper
+from tests.fakes import MemoryBlobStore
+from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, Ledger
+from tests.ledgers import spent_sources
 
 LEASE_SECONDS = LedgerLimits().errand_lease_seconds
 NOBODYS = new_task_uid()
@@ -51,12 +56,6 @@ class TestTaking:
         assert first is not None
         assert ledger.errands.take("courier-1", token) == first
         assert ledger.errands.due() == 1
-
-    def test_couriers_at_once_share_no_errand(self, ledger: Ledger) -> None:
-        ledger = ledger.limited(account_errand_cap=8)
-        ledger.submit(item_count=6, source_url=URL)
-        taken = run_at_once(8, lambda _: ledger.errands.take("courier-1", new_token()))
-        assert sorted(errand.index for errand in taken if errand) == list(range(6))
 
     def test_a_secret_in_an_address_is_not_in_the_repr(self, ledger: Ledger) -> None:
         assert "secret" not in f"{ledger.submit(source_url=URL, deliveries=DELIVERIES)} {ledger.next_errand()}"
@@ -108,14 +107,6 @@ class TestPostponing:
         ledger.clock.advance(seconds=6)
         again = ledger.next_errand()
         assert (again.id, again.attempt, again.first_due_at_ms) == (first.id, 2, first.first_due_at_ms)
-
-    def test_the_courier_has_let_go(self, ledger: Ledger) -> None:
-        errand = ledger.fetching()
-        assert ledger.errands.postpone(errand, seconds=0.5)
-        assert not ledger.errands.fetched(errand)
-        assert not ledger.errands.fetch_failed(errand, ERROR)
-        ledger.clock.advance(seconds=1)
-        assert ledger.errands.fetched(ledger.next_errand())
 
     def test_a_repeat_changes_nothing(self, ledger: Ledger) -> None:
         errand = ledger.fetching()
@@ -189,3 +180,123 @@ def test_an_index_that_names_what_is_not_there_is_mended(ledger: Ledger) -> None
     ledger.client.zadd(f"{ledger.key_prefix}errands", {"gone:upload:0": 1})
     assert ledger.no_errand()  # this call mends, and the next finds what is behind
     assert ledger.next_errand().account == "alice"
+
+
+# What a task's end makes due: in the same step, however it ends, once.
+
+
+@pytest.fixture
+def limits() -> LedgerLimits:
+    return LedgerLimits(
+        lease_seconds=15,
+        job_timeout_seconds=120,
+        queue_timeout_seconds=600,
+        max_attempts=1,
+        retention_seconds=1_000,
+    )
+
+
+def finish(ledger: Ledger, task: NewTask) -> None:
+    claim = ledger.next_claim()
+    assert ledger.done(claim)
+    assert ledger.done(claim)
+
+
+def fail(ledger: Ledger, task: NewTask) -> None:
+    assert ledger.claims.fail(ledger.next_claim(), ERROR)
+
+
+def fail_to_fetch(ledger: Ledger, task: NewTask) -> None:
+    assert ledger.errands.fetch_failed(ledger.next_errand(), ERROR)
+
+
+def terminate_waiting(ledger: Ledger, task: NewTask) -> None:
+    assert ledger.tasks.terminate(task.uid, "alice")
+    assert ledger.tasks.terminate(task.uid, "alice")
+
+
+def terminate_running(ledger: Ledger, task: NewTask) -> None:
+    ledger.next_claim()
+    assert ledger.tasks.terminate(task.uid, "alice")
+
+
+def wait_too_long(ledger: Ledger, task: NewTask) -> None:
+    ledger.clock.advance(seconds=601)
+    assert ledger.upkeep.reap() == Reaped(too_late=1)
+    assert spent_sources(ledger) == {item.source for item in task.items if item.source_url is None}
+
+
+def lose_every_worker(ledger: Ledger, task: NewTask) -> None:
+    ledger.next_claim()
+    ledger.clock.advance(seconds=16)
+    assert ledger.upkeep.reap() == Reaped(worker_lost=1)
+
+
+def lose_the_owner(ledger: Ledger, task: NewTask) -> None:
+    assert ledger.claims.give_back_owned(ledger.next_claim().owner, died=True) == 1
+
+
+End = Callable[[Ledger, NewTask], None]
+ENDS: list[End] = [
+    finish, fail, terminate_waiting, terminate_running, wait_too_long, lose_every_worker, lose_the_owner
+]  # fmt: skip
+BOTH = [ErrandKind.CALLBACK, ErrandKind.UPLOAD]
+
+
+def kinds_due(ledger: Ledger, uid: TaskUid) -> list[ErrandKind]:
+    errands = [ledger.next_errand() for _ in range(ledger.errands.due())]
+    assert {errand.task for errand in errands} <= {uid}
+    return sorted(errand.kind for errand in errands)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_they_fall_due_however_the_task_ends(ledger: Ledger, end: End) -> None:
+    task = ledger.submit(deliveries=DELIVERIES)
+    assert ledger.errands.due() == 0
+    end(ledger, task)
+    assert kinds_due(ledger, task.uid) == BOTH
+    assert ledger.no_errand()
+
+
+@pytest.mark.parametrize("end", [terminate_waiting, wait_too_long, fail_to_fetch])
+def test_they_fall_due_when_nothing_was_fetched(ledger: Ledger, end: End) -> None:
+    task = ledger.submit(source_url=URL, deliveries=DELIVERIES)
+    end(ledger, task)
+    assert kinds_due(ledger, task.uid) == BOTH
+
+
+def test_they_fall_due_with_the_last_item(ledger: Ledger) -> None:
+    first, last = ledger.claimed_items(item_count=2, deliveries=DELIVERIES)
+    assert ledger.done(first)
+    assert ledger.errands.due() == 0
+    assert ledger.claims.fail(last, ERROR)
+    assert kinds_due(ledger, last.task) == BOTH
+
+
+def test_two_of_a_kind_are_two_errands(ledger: Ledger) -> None:
+    ledger.ended_task(deliveries=DELIVERIES + DELIVERIES)
+    assert len({ledger.next_errand().id for _ in range(4)}) == 4
+
+
+def test_a_task_without_any_makes_nothing_due(ledger: Ledger) -> None:
+    ledger.ended_task()
+    assert ledger.errands.due() == 0
+
+
+def test_a_repeat_of_create_adds_none(ledger: Ledger) -> None:
+    task = ledger.submit(deliveries=DELIVERIES)
+    ledger.tasks.create(task)
+    assert ledger.tasks.terminate(task.uid, "alice")
+    assert ledger.errands.due() == len(DELIVERIES)
+
+
+def test_retention_removes_what_is_left_of_them(ledger: Ledger) -> None:
+    ledger.ended_task(deliveries=DELIVERIES)
+    held = ledger.next_errand()
+    ledger.clock.advance(seconds=1_001)
+    assert Sweeper(ledger, MemoryBlobStore(), orphan_grace_seconds=3_600).sweep() == 1
+    assert ledger.errands.due() == 0
+    assert not ledger.errands.postpone(held, seconds=0)
+    assert ledger.errands.done(held)
+    assert ledger.no_errand()
+    assert ledger.waiting(LANE) == 0

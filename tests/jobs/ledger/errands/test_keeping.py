@@ -11,7 +11,7 @@ from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import AccountCaps, Errand, ItemState, NewItem, TaskStatus
 from cutgate.jobs.upkeep.retention import Sweeper
-from tests.jobs.build import DELIVERIES, ERROR, LANE, SPEC, URL, Ledger, new_task, new_upload, run_at_once
+from tests.jobs.build import DELIVERIES, ERROR, SPEC, URL, Ledger, new_task, new_upload
 
 
 @pytest.fixture
@@ -47,12 +47,6 @@ def test_kept_it_is_done_and_an_upload(ledger: Ledger, errand: Errand) -> None:
     assert uid_of_image(image_uuid(upload.as_result().blob.task)) == upload.uid
 
 
-def test_no_worker_sees_it(ledger: Ledger, errand: Errand) -> None:
-    ledger.errands.kept(errand, new_upload())
-    assert (ledger.waiting(LANE), ledger.no_claim()) == (0, True)
-    assert (ledger.errands.due(), ledger.tasks.unfinished("alice")) == (0, ())
-
-
 def test_a_repeat_answers_as_the_first_time(ledger: Ledger, errand: Errand) -> None:
     upload = new_upload()
     assert ledger.errands.kept(errand, upload)
@@ -73,14 +67,11 @@ def test_only_one_of_two_couriers_counts(ledger: Ledger, errand: Errand) -> None
     assert ledger.item(errand).result == upload.as_result()
 
 
-def test_only_one_of_two_ends_counts(ledger: Ledger, errand: Errand) -> None:
+def test_terminated_it_is_no_upload(ledger: Ledger, errand: Errand) -> None:
     upload = new_upload()
-    answers = run_at_once(
-        4, lambda n: ledger.errands.kept(errand, upload) if n % 2 else ledger.errands.fetch_failed(errand, ERROR)
-    )
-    done = ledger.item(errand).state is ItemState.DONE
-    assert answers == [not done, done] * 2
-    assert (ledger.uploads.use(upload.uid, "alice") is not None) == done
+    assert ledger.tasks.terminate(errand.task, "alice")
+    assert not ledger.errands.kept(errand, upload)
+    assert ledger.uploads.use(upload.uid, "alice") is None
 
 
 def test_a_price_is_booked_and_a_place_given_back(ledger: Ledger) -> None:
@@ -90,18 +81,6 @@ def test_a_price_is_booked_and_a_place_given_back(ledger: Ledger) -> None:
         assert ledger.errands.fetch_failed(ledger.next_errand(), ERROR)
     assert ledger.accounts.balance("alice") == Balance(granted=5, used=3, reserved=0)
     assert ledger.booked("alice") == 3
-
-
-def test_its_end_makes_deliveries_due(ledger: Ledger) -> None:
-    assert ledger.errands.kept(ledger.fetching(keep=True, deliveries=DELIVERIES), new_upload())
-    assert ledger.errands.due() == len(DELIVERIES)
-
-
-def test_terminated_it_is_no_upload(ledger: Ledger, errand: Errand) -> None:
-    upload = new_upload()
-    assert ledger.tasks.terminate(errand.task, "alice")
-    assert not ledger.errands.kept(errand, upload)
-    assert ledger.uploads.use(upload.uid, "alice") is None
 
 
 def test_kept_it_is_never_too_late(ledger: Ledger, errand: Errand) -> None:

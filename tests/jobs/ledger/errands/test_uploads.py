@@ -13,7 +13,7 @@ from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import AccountCaps, Idempotency
 from cutgate.jobs.upkeep.retention import Sweeper
-from tests.jobs.build import Ledger, new_upload, run_at_once
+from tests.jobs.build import Ledger, new_upload
 
 GRACE_SECONDS = 400
 
@@ -53,11 +53,6 @@ class TestRecords:
         assert ledger.uploads.drop(upload.uid, "alice") is None
         assert ledger.uploads.use(upload.uid, "alice") is None
         assert ledger.uploads.use(other.uid, "alice") == other
-
-    def test_only_one_of_two_drops_it(self, ledger: Ledger) -> None:
-        upload = ledger.upload()
-        answers = run_at_once(4, lambda _: ledger.uploads.drop(upload.uid, "alice"))
-        assert [answer is not None for answer in answers].count(True) == 1
 
     def test_its_blob_is_its_own(self) -> None:
         with pytest.raises(ValueError, match="one upload"):
@@ -105,16 +100,6 @@ class TestCaps:
         upload = ledger.upload()
         for _ in range(3):
             assert ledger.uploads.keep(upload, caps=AccountCaps(uploads=1)).uid == upload.uid
-
-    def test_many_at_the_same_moment_do_not_pass_it(self, ledger: Ledger) -> None:
-        def keep(_: int) -> bool:
-            try:
-                ledger.uploads.keep(new_upload(), caps=self.CAPS)
-            except UploadsFull:
-                return False
-            return True
-
-        assert run_at_once(6, keep).count(True) == 2
 
     def test_what_is_deleted_makes_room_at_once(self, ledger: Ledger) -> None:
         ledger = ledger.limited(account_upload_cap=1, account_upload_bytes=12_345)

@@ -1,6 +1,5 @@
 """Who used how much on which day: counted in the step that ends an item, each item once, on the server's days."""
 
-from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,7 +12,7 @@ from cutgate.jobs.ledger.accounts import USAGE_AT_ONCE
 from cutgate.jobs.ledger.database import BATCH
 from cutgate.jobs.ledger.keys import USAGE_DAYS
 from cutgate.jobs.limits import LedgerLimits
-from tests.jobs.build import ERROR, Ledger, new_upload
+from tests.jobs.build import Ledger
 
 DAY = timedelta(days=1)
 EPOCH = date(1970, 1, 1)
@@ -23,64 +22,6 @@ EPOCH = date(1970, 1, 1)
 def limits() -> LedgerLimits:
     """The clock runs ahead of the tasks' ids by months."""
     return LedgerLimits(source_max_age_seconds=1e9)
-
-
-def give_up(ledger: Ledger) -> None:
-    """A worker dies of a picture as often as is allowed."""
-    ledger.submit(price=3)
-    for _ in range(ledger.limits.max_attempts):
-        ledger.next_claim()
-        assert ledger.claims.give_back_owned("worker-1", died=True) == 1
-
-
-def lapse(ledger: Ledger) -> None:
-    ledger.submit(price=3)
-    ledger.clock.advance(ledger.limits.queue_timeout_seconds + 1)
-    assert ledger.upkeep.reap().too_late == 1
-
-
-ENDS: dict[str, tuple[Callable[[Ledger], object], Usage]] = {
-    "done": (lambda ledger: ledger.done(ledger.claimed(price=3)), Usage(done=1, credits=3)),
-    "done for nothing": (lambda ledger: ledger.done(ledger.claimed(price=0)), Usage(done=1)),
-    "kept": (
-        lambda ledger: ledger.errands.kept(ledger.fetching(price=3, keep=True), new_upload()),
-        Usage(done=1, credits=3),
-    ),
-    "failed": (lambda ledger: ledger.claims.fail(ledger.claimed(price=3), ERROR), Usage(failed=1)),
-    "not fetched": (lambda ledger: ledger.errands.fetch_failed(ledger.fetching(price=3), ERROR), Usage(failed=1)),
-    "terminated": (lambda ledger: ledger.ended_task(item_count=2, price=3), Usage(failed=2)),
-    "poison": (give_up, Usage(failed=1)),
-    "too late": (lapse, Usage(failed=1)),
-}
-
-
-@pytest.mark.parametrize(("end", "usage"), ENDS.values(), ids=ENDS)
-@pytest.mark.parametrize("metered", [True, False], ids=["metered", "unmetered"])
-def test_every_end_is_counted(
-    ledger: Ledger, end: Callable[[Ledger], object], usage: Usage, metered: bool
-) -> None:
-    ledger.wait_for_noon()
-    if metered:
-        ledger.accounts.grant("alice", 100)
-    end(ledger)
-    assert ledger.used() == usage
-    assert ledger.used().credits == ledger.booked("alice")
-
-
-def test_what_has_not_ended_counts_nothing(ledger: Ledger) -> None:
-    ledger.submit(price=3)
-    claim = ledger.next_claim()
-    ledger.claims.give_back(claim)
-    assert ledger.accounts.usage(ledger.today() - DAY, ledger.today() + DAY) == {}
-
-
-def test_a_repeat_counts_once(ledger: Ledger) -> None:
-    claim = ledger.claimed(price=3)
-    for _ in range(3):
-        assert ledger.done(claim)
-    assert not ledger.claims.fail(claim, ERROR)
-    assert ledger.tasks.terminate(claim.task, "alice")
-    assert ledger.used() == Usage(done=1, credits=3)
 
 
 def test_what_harms_may_be_charged(ledger: Ledger) -> None:
