@@ -6,7 +6,7 @@ from cutgate.gateway.accounts.key_pairs import Signer
 from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.gateway.tasks.submit import Submissions
-from cutgate.gateway.tasks.wait import Waits
+from cutgate.gateway.waiting.callers import WaitingCallers
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.presets import Choice
 
@@ -17,7 +17,7 @@ class Services:
 
     submissions: Submissions
     tasks: Tasks
-    waits: Waits
+    waiting: WaitingCallers
     store: RedisLedger
     choice: Choice
     """What new pictures ask for, unless their account asks for another."""

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, cast
 
 import structlog
 from flask import Blueprint, Response, g, request
@@ -20,7 +21,7 @@ from cutgate.gateway.removebg.responses import Rendering, preflight, wants_json
 from cutgate.gateway.removebg.sources import MAX_BODY_BYTES
 from cutgate.gateway.removebg.submitting import Accepted, Removals
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.gateway.sockets.holding import Holds
+from cutgate.gateway.waiting.callers import WaitingCallers
 from cutgate.jobs.ledger.answers import Allowance
 from cutgate.jobs.observe import logs
 
@@ -28,6 +29,8 @@ PREFIX: Final = "/v1.0"
 KEY_HEADER: Final = "X-Api-Key"
 
 _NAME_HEADER: Final = "Idempotency-Key"
+_LET_IN: Final = "cutgate.removebg.let-in"
+"""Name in a request's environment of its account and rate, once it was counted."""
 _NAME_CHARACTERS: Final = 255
 _LOG: Final = structlog.get_logger(__name__)
 
@@ -44,7 +47,7 @@ class RemoveBgApi:
     settings: GatewaySettings
     authenticator: Authenticator
     bodies: Bodies
-    holds: Holds
+    waiting: WaitingCallers
     removals: Removals
 
     def blueprint(self) -> Blueprint:
@@ -64,11 +67,13 @@ class RemoveBgApi:
     def remove_background(self) -> Response:
         """Answer with a picture without its background, or with what is in the way of that."""
         account = self._let_in(self.removals.counted)
-        with self.holds.require_place(account.name) as place:
-            with self._fields() as given:
-                accepted = self.removals.accept(account, given, self._name())
-            logs.bind(task_uid=accepted.uid)
-            return place.hold(accepted.uid, self.settings.removebg_sync_seconds, self._rendering(accepted))
+        self.waiting.require_place(account.name)
+        with self._fields() as given:
+            accepted = self.removals.accept(account, given, self._name())
+        logs.bind(task_uid=accepted.uid)
+        seconds = self.settings.removebg_sync_seconds
+        find = partial(self.removals.submissions.store.get, accepted.uid, account.name)
+        return self.waiting.hold(account.name, accepted.uid, seconds, self._rendering(accepted), find)
 
     def account(self) -> Response:
         """Answer with the account's credits."""
@@ -118,6 +123,9 @@ class RemoveBgApi:
             RateExceeded: the request is one too many.
             LedgerUnavailable: the accounts are away.
         """
+        if (known := request.environ.get(_LET_IN)) is not None:  # before its body had come
+            account, g.allowance = known
+            return cast("Account", account)
 
         def counted(known: bool) -> Account:
             api_key, address = request.headers.get(KEY_HEADER), request.remote_addr
@@ -125,7 +133,9 @@ class RemoveBgApi:
             g.allowance = count(account)
             return account.confirmed()
 
-        return with_known_key(counted)
+        account = with_known_key(counted)
+        request.environ[_LET_IN] = account, g.allowance
+        return account
 
     def _polled(self, account: Account) -> None:
         self.removals.limits.count(self.removals.limits.entry(account, Rate.POLL))
@@ -144,5 +154,5 @@ class RemoveBgApi:
             raise Refused("invalid_request", "Send the body without Content-Encoding.")
         request.max_content_length = MAX_BODY_BYTES
         is_text = request.mimetype != MULTIPART
-        with self.bodies.received(request.stream, request.content_length, is_text=is_text) as body:
+        with self.bodies.received(request, is_text=is_text) as body:
             yield read_fields(body.file, request.content_type)

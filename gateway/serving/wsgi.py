@@ -1,7 +1,7 @@
-"""The WSGI entry point: settings from the environment, and the real parts."""
+"""The application on the real parts."""
 
-import atexit
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from flask import Flask
@@ -14,7 +14,6 @@ from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.serving.health import Readiness, check_room, operators_page
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.choose import open_blob_store
-from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.ledger.redis.client import connect_ledger
 from cutgate.jobs.ledger.redis.events import RedisTaskEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
@@ -24,37 +23,33 @@ from cutgate.jobs.observe.metric_names import Part
 from cutgate.jobs.upkeep.background import upkeep_threads
 
 
-def app() -> Flask:
-    """The gateway on the real parts."""
-    settings = GatewaySettings()
+@contextmanager
+def app(settings: GatewaySettings) -> Iterator[Flask]:
+    """The gateway on the real parts, whose connections and threads end with the block."""
     logs.configure(settings.log_format, settings.log_level)
     traces.start(settings, Part.GATEWAY, of_callers=True)
-    client = connect_ledger(settings)
-    store = RedisLedger(client, settings.ledger_limits())
-    blobs = open_blob_store(settings)
-    keep_in_order(settings, store, blobs)
-    presence = RedisPresence(client)
-    made = create_app(
-        settings,
-        accounts=Accounts(KeyTable(client), settings.master_keys()),
-        store=store,
-        events=RedisTaskEvents(settings.redis_url.get_secret_value()),
-        presence=presence,
-        blobs=blobs,
-        sessions=Sessions(client),
-    )
-    if settings.metrics_port is not None:
-        figures = LedgerCollector(store=store, presence=presence)
-        has_room = partial(check_room, blobs, settings.least_free_bytes)
-        readiness = Readiness(store, presence, blobs.check, has_room)
-        made.wsgi_app = MetricsPort(  # type: ignore[method-assign]
-            made.wsgi_app, settings.metrics_port, figures, {"/readyz": partial(operators_page, readiness)}
+    with ExitStack() as parts:
+        parts.callback(traces.stop)
+        client = parts.enter_context(connect_ledger(settings))
+        store = RedisLedger(client, settings.ledger_limits())
+        blobs = open_blob_store(settings)
+        # There may be no worker that does the upkeep.
+        parts.enter_context(upkeep_threads(settings, store, blobs))
+        presence = RedisPresence(client)
+        made = create_app(
+            settings,
+            accounts=Accounts(KeyTable(client), settings.master_keys()),
+            store=store,
+            events=parts.enter_context(RedisTaskEvents(settings.redis_url.get_secret_value())),
+            presence=presence,
+            blobs=blobs,
+            sessions=Sessions(client),
         )
-    return made
-
-
-def keep_in_order(settings: GatewaySettings, store: RedisLedger, blobs: BlobStore) -> None:
-    """Do the upkeep for as long as this process lives: there may be no worker that does it."""
-    threads = ExitStack()
-    threads.enter_context(upkeep_threads(settings, store, blobs))
-    atexit.register(threads.close)
+        if settings.metrics_port is not None:
+            figures = LedgerCollector(store=store, presence=presence)
+            has_room = partial(check_room, blobs, settings.least_free_bytes)
+            readiness = Readiness(store, presence, blobs.check, has_room)
+            made.wsgi_app = MetricsPort(  # type: ignore[method-assign]
+                made.wsgi_app, settings.metrics_port, figures, {"/readyz": partial(operators_page, readiness)}
+            )
+        yield made

@@ -35,7 +35,7 @@ def refusal(reason: str) -> bytes:
 
 
 class MessageHandler(Protocol):
-    """Takes the messages of a connection. Everything is called in the sockets' thread and must not block."""
+    """Takes the messages of a connection. Everything is called on the event loop and must not block."""
 
     @property
     def busy(self) -> bool:

@@ -14,13 +14,12 @@ from werkzeug.wsgi import wrap_file
 
 from cutgate.gateway.__main__ import main
 from cutgate.gateway.serving import wsgi
-from cutgate.gateway.serving.app import HOLDS, create_app
+from cutgate.gateway.serving.app import WAITING, create_app
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.gateway.sockets.holding import Holds
 from cutgate.gateway.tasks.drafts import Draft
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.submit import DraftRejected, Submissions
-from cutgate.gateway.tasks.wait import NoPlaceToWait
+from cutgate.gateway.waiting.callers import NoPlaceToWait, WaitingCallers
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.record import ItemState, Task
 from cutgate.jobs.spec import CutoutSpec
@@ -41,23 +40,26 @@ def waiting_app(settings: GatewaySettings, **parts: Any) -> Flask:
         offers=Offers(presence=parts["presence"], own=settings.choice),
     )
     waiting = Blueprint("waiting", __name__)
-    view = partial(wait, app.extensions[HOLDS], submissions, parts["blobs"], settings)
+    view = partial(wait, app.extensions[WAITING], submissions, parts["blobs"], settings)
     waiting.add_url_rule(WAIT, "wait", view, methods=["POST"])
     app.register_blueprint(waiting)
     return app
 
 
-def wait(holds: Holds, submissions: Submissions, blobs: BlobStore, settings: GatewaySettings) -> Response:
+def wait(
+    waiting: WaitingCallers, submissions: Submissions, blobs: BlobStore, settings: GatewaySettings
+) -> Response:
     account, spec = request.args["account"], CutoutSpec(model=settings.model, precision=settings.precision)
     draft = Draft(source=request.get_data(as_text=True), spec=spec)
     try:
-        with holds.require_place(account) as place:
-            uid = submissions.submit(account, "Wait", [draft], joins_seconds=600, urgent=True)
-            return place.hold(uid, float(request.args["seconds"]), partial(render, blobs))
+        waiting.require_place(account)
+        uid = submissions.submit(account, "Wait", [draft], joins_seconds=600, urgent=True)
     except NoPlaceToWait:
         return Response("no place", 503)
     except DraftRejected:
         return Response("no picture", 400)
+    find = partial(submissions.store.get, uid, account)
+    return waiting.hold(account, uid, float(request.args["seconds"]), partial(render, blobs), find)
 
 
 def render(blobs: BlobStore, task: Task | None) -> Response:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import pytest
+from cutgate.gateway.tasks.async_wait import AsyncWaits
 
 from cutgate.gateway.tasks import async_wait
-from cutgate.gateway.tasks.async_wait import AsyncWaits
 from cutgate.jobs.ids import TaskUid, new_task_uid
 from cutgate.jobs.ledger.redis.events import RedisTaskEvents
 from cutgate.jobs.record import Task

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 import pytest
-
 from cutgate.gateway.tasks.wait import NoPlaceToWait, Waits
+
 from cutgate.jobs.ids import new_task_uid, parse_task_uid
 from cutgate.jobs.record import TaskStatus
 from tests.gateway.harness import ACCOUNT, Answer, Harness, there
