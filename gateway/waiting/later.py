@@ -43,6 +43,7 @@ class Undone(Response):
     @override
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ[UNDONE] = self
+        start_response(self.status, [])
         return ()
 
     async def go_on(self, peer: Peer) -> WSGIApplication | None:

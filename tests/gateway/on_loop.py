@@ -1,18 +1,21 @@
 """Flask's test client with what the server does beside: bodies that have come, and answers that come later."""
 
 import asyncio
+import math
 import threading
 from collections.abc import Iterable
 from contextlib import ExitStack
 from functools import cache
-from typing import Any
+from typing import IO, Any
 
 from flask.testing import FlaskClient
 from typing_extensions import override
+from werkzeug.datastructures import Headers
 from werkzeug.test import run_wsgi_app
 
-from cutgate.gateway.bodies import BODY, Inbox, Spool
+from cutgate.gateway.bodies import BODY, BodyWanted, Inbox, Spool, Unread
 from cutgate.gateway.waiting.later import AT_END, UNDONE
+from cutgate.jobs.errors import ServiceUnavailable
 
 
 @cache
@@ -36,26 +39,55 @@ class Peer:
         return None
 
 
-def spooled(body: bytes) -> Spool:
-    """A body that has come whole."""
-    spool = Spool(Inbox(2**40), None, len(body), lambda: None)
-    spool.add(body)
-    spool.is_whole = True
-    return spool
+def new_spool(told_bytes: int = 0) -> Spool:
+    """A body of which nothing has come."""
+    return Spool(Inbox(2**40), None, told_bytes, lambda: None)
+
+
+def receive(spool: Spool, stream: IO[bytes], most_bytes: float = math.inf) -> None:
+    """Receive a body as the server does."""
+    try:
+        while not spool.is_whole and spool.size_bytes <= most_bytes:
+            part = stream.read(2**16)
+            spool.add(part)
+            spool.is_whole = not part
+    except ServiceUnavailable as error:
+        spool.fault = error
 
 
 class LoopClient(FlaskClient):
-    """A client of an application that has its loop."""
+    """A client of an application that has its loop. Every view that reads a body is called again when it has come."""
 
     @override
-    def run_wsgi_app(self, environ: dict[str, Any], buffered: bool = False) -> tuple[Iterable[bytes], str, Any]:
+    def run_wsgi_app(
+        self, environ: dict[str, Any], buffered: bool = False
+    ) -> tuple[Iterable[bytes], str, Headers]:
+        stream = environ["wsgi.input"]
+        spool = new_spool(int(environ.get("CONTENT_LENGTH") or 0))
+        environ |= {BODY: spool, "wsgi.input": Unread(spool), "wsgi.input_terminated": True}
         with ExitStack() as at_end:
+            at_end.callback(spool.close)
             environ[AT_END] = at_end
-            if body := environ["wsgi.input"].read():
-                environ[BODY] = spooled(body)
-                environ["wsgi.input"] = environ[BODY].open()
-            answer = super().run_wsgi_app(environ, buffered=buffered)
-            if (undone := environ.pop(UNDONE, None)) is None:
-                return answer
-            app = asyncio.run_coroutine_threadsafe(undone.go_on(Peer()), loop()).result()
-            return run_wsgi_app(app, environ, buffered=buffered)
+            try:
+                return self._run(environ, buffered)
+            except BodyWanted as wanted:
+                receive(spool, stream, wanted.limit_bytes or math.inf)
+                environ["wsgi.input"] = spool.open() if spool.is_whole else Unread(spool)
+                return self._run(environ, buffered)
+
+    def _run(self, environ: dict[str, Any], buffered: bool) -> tuple[Iterable[bytes], str, Headers]:
+        seen = environ
+
+        def app(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+            nonlocal seen
+            seen = environ  # a copy
+            return self.application(environ, start)
+
+        try:
+            answer = run_wsgi_app(app, environ, buffered=buffered)
+        finally:
+            environ |= {name: value for name, value in seen.items() if name.startswith("cutgate.")}
+        if (undone := environ.pop(UNDONE, None)) is None:
+            return answer
+        made = asyncio.run_coroutine_threadsafe(undone.go_on(Peer()), loop()).result()
+        return run_wsgi_app(made, environ, buffered=buffered)
