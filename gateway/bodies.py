@@ -100,7 +100,9 @@ class Spool:
     def open(self) -> IO[bytes]:
         """The whole body, from its beginning."""
         if self._file is None:
-            return io.BytesIO(self._parts[0] if len(self._parts) == 1 else b"".join(self._parts))
+            if len(self._parts) != 1:
+                self._parts = [b"".join(self._parts)]
+            return io.BytesIO(self._parts[0])
         with _storage_errors(self._file):
             self._file.seek(0)
         return self._file

@@ -124,8 +124,9 @@ class RemoveBgApi:
             LedgerUnavailable: the accounts are away.
         """
         if (known := request.environ.get(_LET_IN)) is not None:  # before its body had come
-            account, g.allowance = known
-            return cast("Account", account)
+            account, g.allowance = cast("tuple[Account, Allowance | None]", known)
+            logs.bind(account=account.name)
+            return account
 
         def counted(known: bool) -> Account:
             api_key, address = request.headers.get(KEY_HEADER), request.remote_addr

@@ -56,7 +56,7 @@ def receive(spool: Spool, stream: IO[bytes], most_bytes: float = math.inf) -> No
 
 
 class LoopClient(FlaskClient):
-    """A client of an application that has its loop. Every view that reads a body is called again when it has come."""
+    """A client of an application that has its loop. A view that reads a body is called again when it has come."""
 
     @override
     def run_wsgi_app(

@@ -148,7 +148,7 @@ def test_a_full_queue_is_429_and_says_when() -> None:
 
 
 def test_more_callers_than_may_wait_are_refused_before_their_work_is_accepted() -> None:
-    service = make_removebg(removebg_sync_seconds=2, request_threads=2)
+    service = make_removebg(removebg_sync_seconds=2, held_callers=1)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(service.send)
         eventually(service.count)

@@ -105,7 +105,7 @@ def test_all_tasks_of_a_request_wait_together(patient_service: Service) -> None:
 
 
 def test_where_no_place_to_wait_is_free_nothing_is_accepted() -> None:
-    service = make_service(request_threads=2, runware_sync_seconds=20)
+    service = make_service(held_callers=1, runware_sync_seconds=20)
     with ThreadPoolExecutor() as callers:
         first = callers.submit(service.result, removal())
         eventually(lambda: service.store.waiting(service.lane) == 1)

@@ -32,7 +32,7 @@ from tests.gateway import picture_files as pictures
 from tests.gateway.harness import make_settings, there
 from tests.gateway.installation import Installation, LiveGateway
 from tests.gateway.serving.test_slow_peers import PATIENCE_SECONDS, everything, is_alive, received_bytes
-from tests.gateway.sockets.waiting_gateway import WAIT
+from tests.gateway.waiting.waiting_gateway import WAIT
 from tests.servers.ports import free_port
 from tests.servers.scrapes import scrape
 from tests.waiting import eventually
@@ -138,7 +138,7 @@ def housed(installation: Installation, **settings: str) -> Iterator[House]:
     hang_up = float(settings.pop("HANG_UP_SECONDS", HANG_UP_SECONDS))
     own = {"REQUEST_THREADS": str(THREADS), "METRICS_PORT": str(port)}
     values = {f"CUTGATE_{name}": value for name, value in (own | settings).items()}
-    program = ("-m", "tests.gateway.sockets.waiting_gateway")
+    program = ("-m", "tests.gateway.waiting.waiting_gateway")
     constants = environment_of({"cutgate.gateway.waiting.callers:HANG_UP_SECONDS": hang_up})
     with installation.serving(program=program, **constants, **values) as gateway:
         house = House(gateway, client, FileBlobStore(installation.blob_dir), port)

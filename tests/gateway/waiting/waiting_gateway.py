@@ -1,6 +1,6 @@
 """The gateway with a path where callers wait: a picture in Base64 in, the bytes of its result out.
 
-    python -m tests.gateway.sockets.waiting_gateway serve …
+    python -m tests.gateway.waiting.waiting_gateway serve …
 
 A façade has more to say; here is what it says of its callers' places and of their tasks.
 """
