@@ -38,6 +38,9 @@ _HEAD_BYTES: Final = 2**16
 """The longest head."""
 _PIPELINED: Final = 64
 """Requests of a connection that may wait for the answer to an earlier one."""
+_ENDED_AT_ONCE: Final = 100
+"""Peers that are ended in one look: views say so to those whose bodies are late, while others wait for threads."""
+_NEVER: Final = (lambda *_: False, lambda *_: None)
 _TELL_SECONDS: Final = 60.0
 """How often a line of the log tells of peers that were cut off for the same reason."""
 _LOG: Final = structlog.get_logger(__name__)
@@ -114,8 +117,11 @@ class Peers:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             now = time.monotonic()
+            ended = 0
             for peer in [peer for own in self._by_address.values() for peer in own]:
-                peer.look(now)
+                ended += peer.look(now)
+                if ended == _ENDED_AT_ONCE:
+                    break
 
     def tell(self, reason: CutOff, address: str | None) -> None:
         """Count a peer that is cut off; of a flood the log has one line a minute."""
@@ -290,48 +296,46 @@ class PeerProtocol(HttpToolsProtocol):
 
     # What ends a connection.
 
-    def look(self, now: float) -> None:
-        """End it if the time of what it is about is over, and say why where that can be said."""
-        look = self._looks.get(self.phase)
-        if look is not None:
-            look(self, now)
+    def look(self, now: float) -> bool:
+        """Whether the time of what it is about is over; it is then ended, and told why where that can be said."""
+        is_over, end = self._ends.get(self.phase, _NEVER)
+        if not is_over(self, now):
+            return False
+        end(self)
+        return True
 
-    def _look_at_closing(self, now: float) -> None:
+    def _is_closing_over(self, now: float) -> bool:
         more_seconds = min(self.moved_bytes / LEAST_BYTES_PER_SECOND, self._settings.transfer_seconds)
-        if now >= self.since_seconds + _CLOSING_SECONDS + more_seconds:
-            self.drop()
+        return now >= self.since_seconds + _CLOSING_SECONDS + more_seconds
 
-    def _look_at_idle(self, now: float) -> None:
+    def _is_idle_over(self, now: float) -> bool:
         # Between requests uvicorn ends it.
-        if not self._had_request and self._is_over(now, 0):
-            self.drop()
+        return not self._had_request and self._is_over(now, 0)
 
-    def _look_at_head(self, now: float) -> None:
-        if self._is_over(now, 0):
-            self._peers.tell(CutOff.HEAD, self.address)
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+    def _is_head_over(self, now: float) -> bool:
+        return self._is_over(now, 0)
 
-    def _look_at_body(self, now: float) -> None:
-        if not self.flow.read_paused and self._is_over(now, self.moved_bytes):
-            self._peers.tell(CutOff.BODY, self.address)
-            self.is_too_slow = True
-            self.cycle.message_event.set()
+    def _is_body_over(self, now: float) -> bool:
+        return not (self.is_too_slow or self.flow.read_paused) and self._is_over(now, self.moved_bytes)
 
-    def _look_at_answer(self, now: float) -> None:
+    def _is_answer_over(self, now: float) -> bool:
         left_bytes = self.transport.get_write_buffer_size()
-        if left_bytes and self._is_over(now, max(0, self.moved_bytes - left_bytes)):
-            self._peers.tell(CutOff.ANSWER, self.address)
-            self.drop()
-        elif not left_bytes and self.cycle.response_complete:
+        if not left_bytes and self.cycle.response_complete:
             self.begin(Phase.IDLE)
+        return left_bytes > 0 and self._is_over(now, max(0, self.moved_bytes - left_bytes))
 
-    _looks: ClassVar = {
-        Phase.CLOSING: _look_at_closing,
-        Phase.IDLE: _look_at_idle,
-        Phase.HEAD: _look_at_head,
-        Phase.BODY: _look_at_body,
-        Phase.ANSWER: _look_at_answer,
-    }
+    def _end_head(self) -> None:
+        self._peers.tell(CutOff.HEAD, self.address)
+        self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+
+    def _end_body(self) -> None:
+        self._peers.tell(CutOff.BODY, self.address)
+        self.is_too_slow = True
+        self.cycle.message_event.set()
+
+    def _end_answer(self) -> None:
+        self._peers.tell(CutOff.ANSWER, self.address)
+        self.drop()
 
     def _is_over(self, now: float, moved_bytes: int) -> bool:
         return now >= self.since_seconds + self._settings.allowed_seconds(moved_bytes)
@@ -392,3 +396,11 @@ class PeerProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.write(answer_outside(status))
             self.close_gently()
+
+    _ends: ClassVar = {
+        Phase.CLOSING: (_is_closing_over, drop),
+        Phase.IDLE: (_is_idle_over, drop),
+        Phase.HEAD: (_is_head_over, _end_head),
+        Phase.BODY: (_is_body_over, _end_body),
+        Phase.ANSWER: (_is_answer_over, _end_answer),
+    }

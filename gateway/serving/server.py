@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -37,6 +38,10 @@ _OTHER_FILES: Final = 512
 _BODIES: Final = 16
 """So many of the largest bodies may lie on disk while they arrive."""
 _BACKLOG: Final = 2_048
+_UNSENT_BYTES: Final = 2**17
+"""What the system takes of an answer ahead of what the peer is ready for."""
+_SWITCH_SECONDS: Final = 0.001
+"""After so long a thread lets others run Python: the event loop is one of them, and waits for each event."""
 _STAY_SECONDS: Final = 3.0
 _LET_LOOSE_SECONDS: Final = 0.5
 _LOG: Final = structlog.get_logger(__name__)
@@ -58,6 +63,7 @@ def serve_all(settings: GatewaySettings, addresses: Sequence[tuple[str, int]]) -
         OSError: an address is taken, or is not this machine's.
     """
     allow_open_files(settings)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     with ExitStack() as until_the_end:
         sockets = [until_the_end.enter_context(_listening(host, port)) for host, port in addresses]
 
@@ -75,6 +81,9 @@ def _listening(host: str, port: int) -> socket.socket:
     is_ipv6 = ":" in host
     family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        # Else the system copies megabytes of an answer for a peer that reads none of it. Connections inherit it.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
     _LOG.info(f"Listening at: http://{f'[{host}]' if is_ipv6 else host}:{listener.getsockname()[1]}")
     return listener
 
