@@ -75,6 +75,7 @@ THINGS: Final = {
     "promtool": Thing(reason="promtool is not on the path", is_here=_is_on_the_path("promtool")),
     "npm": Thing(reason="npm is not on the path", is_here=_is_on_the_path("npm")),
     "kubectl": Thing(reason="no kubectl with kustomize's components is here", is_here=_has_kustomize),
+    "uv": Thing(reason="uv is not on the path", is_here=_is_on_the_path("uv")),
     "curl": Thing(reason="curl is not installed", is_here=_is_on_the_path("curl")),
 }
 

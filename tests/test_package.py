@@ -225,3 +225,32 @@ def test_nothing_imports_a_part_at_the_top_level() -> None:
         if name.partition(".")[0] in {*PARTS, "courier"} - {"cutgate"}
     }
     assert not found
+
+
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+for name in sys.argv[1:]:
+    package = importlib.import_module(f"cutgate.{name}")
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not module.name.endswith(".__main__"):
+            importlib.import_module(module.name)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.needs("uv")
+@pytest.mark.parametrize(
+    ("extras", "parts"),
+    [
+        ("gateway,s3,tracing", ("signing", "jobs", "gateway", "courier")),
+        ("worker,cpu,s3,tracing", ("jobs", "worker")),
+    ],
+)
+def test_every_part_runs_with_the_lowest_versions_that_are_allowed(
+    wheel: Path, tmp_path: Path, extras: str, parts: tuple[str, ...]
+) -> None:
+    python = tmp_path / "bin" / "python"
+    subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, str(tmp_path)], check=True)
+    install = ["uv", "pip", "install", "--quiet", "--resolution", "lowest-direct", "--python", str(python)]
+    subprocess.run([*install, f"{NAME} [{extras}] @ {wheel.as_uri()}"], check=True)
+    subprocess.run([str(python), "-W", "ignore", "-c", IMPORT_ALL, *parts], check=True, cwd=tmp_path)
