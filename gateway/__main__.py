@@ -1,13 +1,15 @@
 """Operators' commands: `python -m cutgate.gateway serve`, `check`, and those under `keys` and `storage`."""
 
+from contextlib import ExitStack
+
 import click
 
 from cutgate.gateway import alive
 from cutgate.gateway.commands.keys import keys
 from cutgate.gateway.commands.storage import storage
-from cutgate.gateway.observe.metrics import gunicorn_metrics
+from cutgate.gateway.observe import metrics
 from cutgate.gateway.serving.malloc import give_back_large_blocks
-from cutgate.gateway.serving.server import GatewayServer, allow_open_files, gunicorn_options
+from cutgate.gateway.serving.server import serve_all
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.ledger.client import connect_ledger
 from cutgate.jobs.ledger.ledger import Ledger
@@ -32,14 +34,13 @@ def serve(host: str | None, port: int | None) -> None:
     with connect_ledger(settings) as client:
         logs.configure(settings.log_format, settings.log_level)
         require_whole(settings, Ledger(client, settings.ledger_limits()))
-    host = settings.host if host is None else host
-    port = settings.port if port is None else port
+    addresses = [(settings.host if host is None else host, settings.port if port is None else port)]
     give_back_large_blocks()
-    allow_open_files(settings)
-    options = gunicorn_options(settings, host, port)
-    if settings.metrics_port is not None:
-        options |= gunicorn_metrics()
-    GatewayServer(options, settings).run()
+    with ExitStack() as until_the_end:
+        if settings.metrics_port is not None:
+            addresses.append((settings.metrics_host, settings.metrics_port))
+            until_the_end.enter_context(metrics.shown(settings.processes))
+        serve_all(settings, addresses)
 
 
 @main.command()

@@ -1,29 +1,35 @@
-"""Requests' bodies, received without a bound on how many arrive and with one on what they take of the memory.
+"""Requests' bodies: the event loop receives them, within a budget of bytes, and a request thread reads them.
 
-A body goes to a temporary file once it is large, so that a slow upload costs no memory. It is read into memory
-when there is room for it among the large ones that are being worked on: who sent it is known only after that.
-A small one is received into the memory that it is parsed from.
+A body lies in memory while it is small and memory is left, and in a temporary file otherwise: a slow upload costs
+no thread and little memory. It is read into memory when there is room for it among the large ones that are being
+worked on, since who sent it is known only after that.
 """
 
+import asyncio
 import io
 import re
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from typing import IO, Final, Protocol, cast
+from typing import IO, Final
 
-from werkzeug.exceptions import HTTPException, RequestTimeout
+from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
 
+from cutgate.gateway.settings import per_address
 from cutgate.jobs.errors import ServiceUnavailable
 
 MEMORY_BYTES: Final = 2 * 2**20
 """A larger body goes to a temporary file; what may become larger than that takes room."""
+ARRIVING_BYTES: Final = 64 * 2**20
+"""Memory for all bodies that arrive; what finds none left goes to a file, however small it is."""
 ROOM_SECONDS: Final = 30.0
 """How long a body may wait for room; a client that waits longer has often given up."""
-_CHUNK_BYTES: Final = 2**18
+BODY: Final = "cutgate.body"
+"""Name of the request's `Spool` in its environment; absent where there is no body."""
 _WIDEST_CHARACTER_BYTES: Final = 4
 """What every character of a text takes in memory where one of them is beyond the Basic Multilingual Plane."""
 _WIDE_ESCAPE: Final = re.compile(rb"%[89A-Fa-f]")
@@ -35,8 +41,163 @@ def is_small(told_bytes: int | None) -> bool:
     return told_bytes is not None and told_bytes <= MEMORY_BYTES
 
 
-class TransferBroken(Exception):
-    """The caller did not send the body that it began."""
+class BodyWanted(BaseException):
+    """A view asks for a body that has not come: it is called again when it has.
+
+    No façade takes it for an error of the request, as it is no `Exception`.
+    """
+
+    def __init__(self, limit_bytes: int | None = None) -> None:
+        """Keep the size above which the view will refuse the body."""
+        super().__init__()
+        self.limit_bytes = limit_bytes
+
+
+class Spool:
+    """A body that arrives. Used by the loop's thread until it is whole."""
+
+    def __init__(self, inbox: "Inbox", client: str | None, told_bytes: int, drop: Callable[[], None]) -> None:
+        """Begin with nothing.
+
+        Args:
+            inbox: what it shares with the others.
+            client: who it is counted for.
+            told_bytes: its size as the caller tells it; 0 where it does not.
+            drop: ends its connection, if the inbox needs its bytes.
+        """
+        self._inbox, self.client, self.drop = inbox, client, drop
+        self._is_told_large = told_bytes > MEMORY_BYTES
+        self._parts: list[bytes] = []
+        self._file: IO[bytes] | None = None
+        self._last = b""
+        self.size_bytes = 0
+        #: Whether each of its characters takes one byte in memory: it is ASCII, without escapes for more.
+        self.is_plain = True
+        #: Whether all of it has come.
+        self.is_whole = False
+        #: What is in the way of that, for the view to raise.
+        self.fault: Exception | None = None
+
+    @property
+    def is_in_file(self) -> bool:
+        """Whether it takes space on disk."""
+        return self._file is not None
+
+    def add(self, part: bytes) -> None:
+        """Take in what has come.
+
+        Raises:
+            ServiceUnavailable: there is no space for it.
+        """
+        self.is_plain = self.is_plain and _is_plain(self._last + part[:1]) and _is_plain(part)
+        self._last = part[-1:]
+        if self._file is None and self._stays_in_memory(len(part)):
+            self._parts.append(part)
+        else:
+            self._write(part)
+        self.size_bytes += len(part)
+
+    def open(self) -> IO[bytes]:
+        """The whole body, from its beginning."""
+        if self._file is None:
+            if len(self._parts) != 1:
+                self._parts = [b"".join(self._parts)]
+            return io.BytesIO(self._parts[0])
+        with _storage_errors(self._file):
+            self._file.seek(0)
+        return self._file
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._parts.clear()
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+        self._inbox.leave(self)
+
+    def _stays_in_memory(self, more_bytes: int) -> bool:
+        is_large = self._is_told_large or self.size_bytes + more_bytes > MEMORY_BYTES
+        return not is_large and self._inbox.take_memory(self, more_bytes)
+
+    def _write(self, part: bytes) -> None:
+        if self._file is None:
+            self._inbox.take_disk(self, self.size_bytes)
+            try:
+                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 — closed with the spool
+            except OSError as error:
+                raise _not_stored(error) from error
+            for earlier in self._parts:
+                self._append(self._file, earlier)
+            self._parts.clear()
+        self._inbox.take_disk(self, len(part))
+        self._append(self._file, part)
+
+    @staticmethod
+    def _append(file: IO[bytes], part: bytes) -> None:
+        view = memoryview(part)
+        with _storage_errors(file):
+            while view:
+                view = view[file.write(view) :]
+
+
+class Inbox:
+    """What arriving bodies may take together, and each client of it. Used by the loop's thread."""
+
+    def __init__(self, disk_bytes: int) -> None:
+        """Begin empty."""
+        self._disk_bytes = disk_bytes
+        self._share_bytes = per_address(disk_bytes)
+        self._memory: dict[Spool, int] = {}
+        self._disk: dict[str | None, dict[Spool, int]] = {}
+        self._memory_left_bytes, self._disk_left_bytes = ARRIVING_BYTES, disk_bytes
+        self._left = asyncio.Event()
+
+    def take_memory(self, spool: Spool, size_bytes: int) -> bool:
+        """Take memory if there is some."""
+        if size_bytes > self._memory_left_bytes:
+            return False
+        self._memory_left_bytes -= size_bytes
+        self._memory[spool] = self._memory.get(spool, 0) + size_bytes
+        return True
+
+    def take_disk(self, spool: Spool, size_bytes: int) -> None:
+        """Take space on disk, from the client that has most of it where none is left.
+
+        Raises:
+            ServiceUnavailable: that client is the spool's own.
+        """
+        while size_bytes > self._disk_left_bytes:
+            most = max(self._disk.values(), key=lambda spools: sum(spools.values()), default={})
+            last = next((one for one in reversed(most) if not one.is_whole), spool)
+            if last.client == spool.client:
+                raise ServiceUnavailable("too many request bodies arrive at a time")
+            last.drop()
+            self.leave(last)
+        own = self._disk.setdefault(spool.client, {})
+        own[spool] = own.get(spool, 0) + size_bytes
+        self._disk_left_bytes -= size_bytes
+        self._memory_left_bytes += self._memory.pop(spool, 0)
+
+    def leave(self, spool: Spool) -> None:
+        """Give back what a spool has."""
+        self._memory_left_bytes += self._memory.pop(spool, 0)
+        own = self._disk.get(spool.client, {})
+        if spool in own:
+            self._disk_left_bytes += own.pop(spool)
+            if not own:
+                del self._disk[spool.client]
+            self._left.set()
+            self._left = asyncio.Event()
+
+    def may_go_on(self, spool: Spool) -> bool:
+        """Whether a spool may take more: of a client that has its share, only the oldest one."""
+        own = self._disk.get(spool.client)
+        return own is None or spool is next(iter(own)) or sum(own.values()) < self._share_bytes
+
+    async def turn(self, spool: Spool) -> None:
+        """Wait until it may."""
+        while not self.may_go_on(spool):
+            await self._left.wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,94 +250,60 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Bodies:
-    """Receives the bodies of requests."""
+    """Opens the bodies of requests."""
 
     room: Room
     """For the large ones: while one is parsed it takes twice its size."""
 
     @contextmanager
-    def received(self, stream: IO[bytes], told_bytes: int | None, *, is_text: bool = True) -> Iterator[Body]:
-        """Receive a body, and keep its room for as long as the block works on what it says.
+    def received(self, request: Request, *, is_text: bool = True) -> Iterator[Body]:
+        """The body of a request, and room for it for as long as the block works on what it says.
 
         Args:
-            stream: ends where the body does.
-            told_bytes: its size as the caller tells it; None or 0 where it does not.
-            is_text: whether it is read as one text; else each of its bytes takes one in memory.
+            request: the present one; its `max_content_length` counts.
+            is_text: whether the body is read as one text; else each of its bytes takes one in memory.
 
         Raises:
-            TransferBroken: the stream ends before the body does, or is no HTTP.
-            HTTPException: the body is too long or too slow, or the caller is gone.
+            BodyWanted: it has not come.
+            HTTPException: it is too long or too slow.
             ServiceUnavailable: there was no space for it on disk, or no room in memory in time.
         """
-        source = cast("_Source", stream)
-        if told_bytes and is_small(told_bytes):
-            received = _in_memory(source, told_bytes)
-        else:
-            received = self._in_file(source, told_bytes)
-        with received as body:
-            is_wide = is_text and not body.is_plain
-            cost_bytes = body.size_bytes * _WIDEST_CHARACTER_BYTES if is_wide else body.size_bytes
-            with self.room.taken(cost_bytes) if cost_bytes > MEMORY_BYTES else nullcontext():
-                yield body
-
-    @contextmanager
-    def _in_file(self, source: "_Source", told_bytes: int | None) -> Iterator[Body]:
-        is_plain, last = True, b""
-        buffer = bytearray(_CHUNK_BYTES)
-        with self._new_file(told_bytes) as file, memoryview(buffer) as place:
-            while size_bytes := _read_into(source, place):
-                part = bytes(place[:size_bytes])
-                is_plain = is_plain and _is_plain(last + part[:1]) and _is_plain(part)
-                last = part[-1:]
-                with _storage_errors(file):
-                    file.write(part)
-            size_bytes = file.tell()
-            with _storage_errors(file):
-                file.seek(0)
-            yield Body(file, size_bytes, is_plain)
-
-    def _new_file(self, told_bytes: int | None) -> IO[bytes]:
-        """Where a body arrives; a large one at once on disk, without having been in memory."""
-        if not told_bytes:
-            return tempfile.SpooledTemporaryFile(MEMORY_BYTES)
-        try:
-            return tempfile.TemporaryFile()
-        except OSError as error:
-            raise _not_stored(error) from error
+        spool, limit_bytes = request.environ.get(BODY), request.max_content_length
+        if spool is None:
+            yield Body(io.BytesIO(), 0, True)
+            return
+        if limit_bytes is not None and max(spool.size_bytes, request.content_length or 0) > limit_bytes:
+            raise RequestEntityTooLarge
+        if spool.fault is not None:
+            raise spool.fault
+        if not spool.is_whole:
+            raise BodyWanted(limit_bytes)
+        is_wide = is_text and not spool.is_plain
+        cost_bytes = spool.size_bytes * _WIDEST_CHARACTER_BYTES if is_wide else spool.size_bytes
+        with self.room.taken(cost_bytes) if cost_bytes > MEMORY_BYTES else nullcontext():
+            yield Body(spool.open(), spool.size_bytes, spool.is_plain)
 
 
-class _Source(Protocol):
-    def readinto(self, place: memoryview, /) -> int | None:
-        """Fill a place from its beginning; 0 at the end."""
+class Unread(io.RawIOBase):
+    """The stream of a body that has not come, for whoever reads it otherwise than by `Bodies`."""
 
+    def __init__(self, spool: Spool) -> None:
+        """Keep the body."""
+        self._spool = spool
 
-@contextmanager
-def _in_memory(source: _Source, told_bytes: int) -> Iterator[Body]:
-    """A body that is received where it stays: the system hands out the pages as bytes come."""
-    file = io.BytesIO(bytes(told_bytes))
-    size_bytes = 0
-    with file.getbuffer() as place:
-        while size_bytes < told_bytes and (came_bytes := _read_into(source, place[size_bytes:])):
-            size_bytes += came_bytes
-    file.truncate(size_bytes)
-    yield Body(file, size_bytes, _is_plain(file.getvalue()))
+    def readable(self) -> bool:
+        """Whether it can be read: yes."""
+        return True
+
+    def readinto(self, _: object) -> int:
+        """Ask for the body."""
+        raise self._spool.fault or BodyWanted
 
 
 def _is_plain(part: bytes) -> bool:
     # One byte is found many times as fast as two, or as a pattern.
     has_wide = (b"\\" in part and b"\\u" in part) or (b"%" in part and _WIDE_ESCAPE.search(part))
     return part.isascii() and not has_wide
-
-
-def _read_into(source: _Source, place: memoryview) -> int:
-    try:
-        return source.readinto(place) or 0
-    except HTTPException as error:
-        if isinstance(error.__context__, TimeoutError):  # for werkzeug the caller is gone
-            raise RequestTimeout from None
-        raise
-    except Exception as error:  # each server has its own errors for a body whose chunks are broken
-        raise TransferBroken("the transfer of the body is broken") from error
 
 
 @contextmanager

@@ -110,7 +110,7 @@ class GatewaySettings(ServiceSettings):
     processes: PositiveInt = 1
     """Gateway processes."""
     request_threads: Annotated[int, Field(ge=2)] = 16
-    """Request threads; at most half wait for results."""
+    """Request threads. Nobody waits in one."""
     shutdown_seconds: PositiveInt = 30
     """How long requests may continue after the stop signal."""
     connections: Annotated[int, Field(ge=8, le=100_000)] = 1_000
@@ -120,8 +120,6 @@ class GatewaySettings(ServiceSettings):
     """Timeout of a request's head, else 408. Bodies and answers get as much to begin with."""
     transfer_seconds: PositiveFloat = 300
     """Timeout of a body or an answer, which also has to move 16 KiB a second on average."""
-    receiving_threads: PositiveInt = 16
-    """Threads that receive large bodies. An address has an eighth, at least 8, unless it is a trusted proxy."""
 
     playground: bool = True
     """Serve `/docs` and `/playground`, to which browsers are redirected from `/`."""
@@ -172,7 +170,7 @@ class GatewaySettings(ServiceSettings):
     sockets: Annotated[int, Field(ge=1, le=10_000)] = 500
     """Maximum WebSockets, half of them of one account or without a key; further ones are closed with code 1013."""
     held_callers: Annotated[int, Field(ge=1, le=10_000)] = 500
-    """HTTP callers that wait for results without a request thread, half of them of one account."""
+    """HTTP callers that wait for results, half of them of one account."""
 
     @model_validator(mode="after")
     def _metrics_have_a_port_of_their_own(self) -> Self:

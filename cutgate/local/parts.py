@@ -20,11 +20,11 @@ MODULES: Final = {
         "celery",
         "cryptography",
         "flask",
-        "gunicorn",
         "httpx",
         "prometheus_client",
         "pydantic_settings",
         "standardwebhooks",
+        "uvicorn",
     ),
     "worker": (
         "celery",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -117,15 +117,14 @@ class MetricsPort:
         return (self._scrapes if page is None else page())(environ, start_response)
 
 
-def gunicorn_metrics() -> dict[str, Any]:
-    """Have the processes of a server count together, and what gunicorn does about it: options by its names.
+@contextmanager
+def shown(processes: int) -> Iterator[None]:
+    """Count as long as the block lasts: in this process, or in all that it forks meanwhile together.
 
-    To be called in the server's main process, before anything is counted. Its folder goes with that process.
+    To be called in the server's first process, before anything is counted.
     """
-    undo = ExitStack()
-    metrics.share_between_processes(undo.enter_context(scratch_folder(metrics.folder_parent())))
-    metrics.begin(names.Part.GATEWAY)
-    return {
-        "child_exit": lambda _, worker: metrics.process_gone(worker.pid),
-        "on_exit": lambda _: undo.close(),
-    }
+    with ExitStack() as undo:
+        if processes > 1:
+            metrics.share_between_processes(undo.enter_context(scratch_folder(metrics.folder_parent())))
+        metrics.begin(names.Part.GATEWAY)
+        yield

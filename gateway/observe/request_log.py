@@ -20,6 +20,7 @@ from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.traces import Kind
 
 _LOG: Final = structlog.get_logger(__name__)
+_STARTED: Final = "cutgate.started"
 _UNTOLD: Final = "health"
 """The blueprint whose requests come every few seconds and say nothing."""
 
@@ -49,11 +50,15 @@ class PostponedRequest:
         g.is_kept = True
         return kept
 
+    def bind(self) -> None:
+        """Have the lines of the present thread, or task of a loop, belong to it."""
+        logs.begin(**self.bound)
+
     def go_on(self) -> None:
         """Go on with it in the present request context, which tells of it at its end."""
         for name, value in self.facts.items():
             setattr(g, name, value)
-        logs.begin(**self.bound)
+        self.bind()
         g.lasting = ExitStack()
         g.lasting.enter_context(self.span())
 
@@ -61,7 +66,8 @@ class PostponedRequest:
 def _begin() -> None:
     # A façade whose protocol gives requests an id binds that one instead. It is no secret.
     logs.begin(request_uuid=str(uuid.UUID(int=random.getrandbits(128), version=4)))
-    g.started_at_seconds = time.monotonic()
+    # A request whose body comes later begins twice.
+    g.started_at_seconds = request.environ.setdefault(_STARTED, time.monotonic())
     if traces.are_recorded() and request.blueprint != _UNTOLD:
         parent = request.headers.get("traceparent", "")
         g.lasting = ExitStack()

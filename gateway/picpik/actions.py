@@ -7,6 +7,7 @@ from typing import Any, Final, Generic, TypeVar
 from cutgate.gateway.accounts.rates import Rate
 from cutgate.gateway.picpik import answers, querying, requests, submitting
 from cutgate.gateway.picpik.services import Caller, PicpikParts
+from cutgate.gateway.waiting.callers import Wait
 
 R = TypeVar("R", bound=requests.Request)
 A = TypeVar("A", bound=answers.Answer)
@@ -18,7 +19,7 @@ class Action(Generic[R, A]):
 
     request: type[R]
     answer: type[A]
-    handle: Callable[[R, Caller, PicpikParts], A]
+    handle: Callable[[R, Caller, PicpikParts], A | Wait[A]]
     rate: Rate = Rate.POLL
     """What a request is counted as."""
     by_ledger: bool = False

@@ -21,7 +21,6 @@ from werkzeug.exceptions import (
 
 from cutgate import signing
 from cutgate.gateway.accounts.rates import TooOften, known_retry_seconds
-from cutgate.gateway.bodies import TransferBroken
 from cutgate.gateway.error_rows import class_of, row_of
 from cutgate.jobs import errors as jobs
 
@@ -76,7 +75,6 @@ ROWS: Final[Mapping[str, Row]] = {
 
 RAISED: Final[Mapping[type[Exception], str]] = {
     signing.SigningError: "no_action",
-    TransferBroken: "no_action",
     HTTPException: "unknown_path",
     BadRequest: "no_action",
     BadHost: "unknown_path",

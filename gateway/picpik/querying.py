@@ -18,6 +18,7 @@ from cutgate.gateway.picpik.errors import Refused
 from cutgate.gateway.picpik.rendering import detail_of, generate_task, listed_generate_task
 from cutgate.gateway.picpik.requests import ListGenerateTaskDetail, ListTasksDetails, OneTask, Plain
 from cutgate.gateway.picpik.services import Caller, PicpikParts
+from cutgate.gateway.waiting.callers import Wait
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.observe import logs
 from cutgate.jobs.record import Task
@@ -26,11 +27,22 @@ _NAMED: Final = 16
 """The tasks of a request that its lines name."""
 
 
-def list_tasks_details(request: ListTasksDetails, caller: Caller, services: PicpikParts) -> TaskDetails:
+def list_tasks_details(
+    request: ListTasksDetails, caller: Caller, services: PicpikParts
+) -> TaskDetails | Wait[TaskDetails]:
     """Show tasks in the order of the request, at once or when one of them has ended."""
     _bind(request.uids)
-    found = services.waits.find(caller.account.name, request.uids, request.wait_seconds, caller.entry)
-    return TaskDetails(task_detail_list=_details(request.uids, found, caller, services))
+
+    def show(found: Sequence[Task | None]) -> TaskDetails:
+        return TaskDetails(task_detail_list=_details(request.uids, found, caller, services))
+
+    found = services.tasks.find(caller.account.name, request.uids, caller.entry)
+    has_news = any(task is None or task.ended_at_ms is not None for task in found)
+    if has_news or not request.wait_seconds or not services.waiting.has_place(caller.account.name):
+        return show(found)
+    return Wait(
+        request.uids, request.wait_seconds, lambda: show(services.tasks.find(caller.account.name, request.uids))
+    )
 
 
 def list_running_tasks(_: Plain, caller: Caller, services: PicpikParts) -> TaskIds:

@@ -7,7 +7,7 @@ from cutgate.gateway.accounts.credentials import Credential
 from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.gateway.tasks.submit import Submissions
-from cutgate.gateway.tasks.wait import Waits
+from cutgate.gateway.waiting.callers import WaitingCallers
 from cutgate.jobs.ports import Ledger
 from cutgate.jobs.spec import ModelChoice
 
@@ -18,7 +18,7 @@ class PicpikParts:
 
     submissions: Submissions
     tasks: Tasks
-    waits: Waits
+    waiting: WaitingCallers
     store: Ledger
     choice: ModelChoice
     """What new pictures ask for, unless their account asks for another."""

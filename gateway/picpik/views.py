@@ -18,10 +18,12 @@ from cutgate.gateway.error_rows import is_passing
 from cutgate.gateway.observe.counts import OTHER
 from cutgate.gateway.observe.metrics import count_as
 from cutgate.gateway.picpik.actions import ACTIONS, Action
+from cutgate.gateway.picpik.answers import Answer
 from cutgate.gateway.picpik.errors import SHOWN_CHARACTERS, Refused, refused
 from cutgate.gateway.picpik.requests import ReadingRules, read_request
 from cutgate.gateway.picpik.services import Caller, PicpikParts
 from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.waiting.callers import Wait
 from cutgate.gateway.web_url import base_url
 from cutgate.jobs.observe import logs
 from cutgate.signing import JsonValue, NumberText, parse_body, parse_form, take_signature, verify
@@ -83,7 +85,7 @@ class PicpikApi:
         # A small body is always read: a right signature in it is to pass.
         if not is_small(told_bytes):
             self.addresses.check(request.remote_addr)
-        with self.bodies.received(request.stream, told_bytes) as body:
+        with self.bodies.received(request) as body:
             return self._answer_to(self._parsed(body), body.size_bytes)
 
     def _parsed(self, body: Body) -> Params:
@@ -123,7 +125,10 @@ class PicpikApi:
                 entry=entry,
             )
             answer = action.handle(fields, caller, self.services)
-        return _answer(0, "", answer.model_dump(by_alias=True, exclude_none=True))
+        if isinstance(answer, Wait):
+            name = credential.account.name
+            return self.services.waiting.until_one_ends(name, answer, lambda: _success(answer.answer()))
+        return _success(answer)
 
     def _most_bytes(self, action: Action[Any, Any]) -> int:
         """The largest body of an action. What may wait for results takes no room among the large ones."""
@@ -194,6 +199,10 @@ def _action_of(params: Params) -> Action[Any, Any]:
 def _text(value: JsonValue) -> str:
     """A string as it is; anything else as empty."""
     return value if isinstance(value, str) and not isinstance(value, NumberText) else ""
+
+
+def _success(answer: Answer) -> Response:
+    return _answer(0, "", answer.model_dump(by_alias=True, exclude_none=True))
 
 
 def _answer(ret_code: int, message: str, members: dict[str, Any]) -> Response:

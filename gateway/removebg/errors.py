@@ -17,10 +17,9 @@ from werkzeug.exceptions import (
 
 from cutgate.gateway.accounts.authentication import KeyMissing, KeyRefused
 from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS, TooOften, known_retry_seconds, rate_headers
-from cutgate.gateway.bodies import TransferBroken
 from cutgate.gateway.error_rows import class_of, is_passing, row_of
 from cutgate.gateway.tasks.submit import DraftRejected
-from cutgate.gateway.tasks.wait import NoPlaceToWait
+from cutgate.gateway.waiting.callers import NoPlaceToWait
 from cutgate.jobs import errors as jobs
 from cutgate.jobs.answers import Allowance
 from cutgate.jobs.record import ErrorFacts
@@ -103,7 +102,6 @@ RAISED: Final[Mapping[type[Exception], str]] = {
     KeyRefused: "auth_failed",
     TooOften: "rate_limit_exceeded",
     NoPlaceToWait: "rate_limit_exceeded",
-    TransferBroken: "invalid_request",
     HTTPException: "invalid_request",
     NotFound: "not_found",
     MethodNotAllowed: "method_not_allowed",

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, cast
 
 import structlog
 from flask import Blueprint, Response, g, request
@@ -21,13 +22,16 @@ from cutgate.gateway.removebg.responses import Rendering, preflight, wants_json
 from cutgate.gateway.removebg.sources import MAX_BODY_BYTES
 from cutgate.gateway.removebg.submitting import Accepted, Removals
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.gateway.sockets.holding import Holds
+from cutgate.gateway.waiting.callers import WaitingCallers
+from cutgate.jobs.answers import Allowance
 from cutgate.jobs.observe import logs
 
 PREFIX: Final = "/v1.0"
 KEY_HEADER: Final = "X-Api-Key"
 
 _NAME_HEADER: Final = "Idempotency-Key"
+_LET_IN: Final = "cutgate.removebg.let-in"
+"""Name in a request's environment of its account and rate, once it was counted."""
 _NAME_CHARACTERS: Final = 255
 _LOG: Final = structlog.get_logger(__name__)
 
@@ -44,7 +48,7 @@ class RemoveBgApi:
     settings: GatewaySettings
     authenticator: Authenticator
     bodies: Bodies
-    holds: Holds
+    waiting: WaitingCallers
     removals: Removals
 
     def blueprint(self) -> Blueprint:
@@ -64,11 +68,13 @@ class RemoveBgApi:
     def remove_background(self) -> Response:
         """Answer with a picture without its background, or with what is in the way of that."""
         account = self._admitted(self._removal)
-        with self.holds.require_place(account.name) as place:
-            with self._fields() as given:
-                accepted = self.removals.accept(account, given, self._name())
-            logs.bind(task_uid=accepted.uid)
-            return place.hold(accepted.uid, self.settings.removebg_sync_seconds, self._rendering(accepted))
+        self.waiting.require_place(account.name)
+        with self._fields() as given:
+            accepted = self.removals.accept(account, given, self._name())
+        logs.bind(task_uid=accepted.uid)
+        seconds = self.settings.removebg_sync_seconds
+        find = partial(self.removals.submissions.store.tasks.get, accepted.uid, account.name)
+        return self.waiting.hold(account.name, accepted.uid, seconds, self._rendering(accepted), find)
 
     def account(self) -> Response:
         """Answer with the account's credits."""
@@ -108,6 +114,10 @@ class RemoveBgApi:
 
     def _admitted(self, entry_of: Callable[[Credential], Entry]) -> Account:
         """The caller's account, once the request is counted and before anything of the body is read."""
+        if (known := request.environ.get(_LET_IN)) is not None:  # before its body had come
+            account, g.allowance = cast("tuple[Account, Allowance | None]", known)
+            logs.bind(account=account.name)
+            return account
         limits, api_key = self.removals.limits, request.headers.get(KEY_HEADER)
 
         def find(known: bool) -> Credential:
@@ -119,7 +129,9 @@ class RemoveBgApi:
             g.allowance = entry.allowance
             return credential.account
 
-        return limits.admitted(find, counted)
+        account = limits.admitted(find, counted)
+        request.environ[_LET_IN] = account, g.allowance
+        return account
 
     def _removal(self, credential: Credential) -> Entry:
         return self.removals.entry(credential.account, key=credential.known_key)
@@ -141,5 +153,5 @@ class RemoveBgApi:
             raise Refused("invalid_request", "Send the body without Content-Encoding.")
         request.max_content_length = MAX_BODY_BYTES
         is_text = request.mimetype != MULTIPART
-        with self.bodies.received(request.stream, request.content_length, is_text=is_text) as body:
+        with self.bodies.received(request, is_text=is_text) as body:
             yield read_fields(body.file, request.content_type)

@@ -36,19 +36,17 @@ from cutgate.gateway.serving.health import HealthPages, Readiness, check_reading
 from cutgate.gateway.serving.proxies import TrustedProxies
 from cutgate.gateway.serving.results import ResultPages
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.gateway.sockets.endings import Endings
-from cutgate.gateway.sockets.holding import ThreadHolds
 from cutgate.gateway.sockets.hub import Sockets
-from cutgate.gateway.sockets.socket_holds import SocketHolds
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.gateway.tasks.submit import Submissions
-from cutgate.gateway.tasks.wait import Waits
+from cutgate.gateway.waiting.callers import WaitingCallers
+from cutgate.gateway.waiting.ends import TaskEnds
 from cutgate.jobs.ports import BlobStore, Ledger, Presence, TaskEvents
 from cutgate.jobs.urls import ResultPaths
 
-HOLDS: Final = "cutgate-holds"
-"""Name of the application's extension that holds callers."""
+WAITING: Final = "cutgate-waiting"
+"""Name of the application's extension that keeps callers waiting."""
 SOCKETS: Final = "cutgate-sockets"
 """Name of the application's extension that holds its WebSockets."""
 
@@ -88,8 +86,9 @@ def create_app(
         price=settings.image_price_credits,
         offers=Offers(presence=presence, own=settings.choice),
     )
-    # Half of the threads: whoever waits must not keep those out who bring work.
-    waits = Waits(tasks, events, at_once=settings.request_threads // 2)
+    sockets = Sockets(settings)
+    ends = TaskEnds(lambda account, uids: sockets.in_thread(tasks.find_ended, account, uids), events)
+    waiting = WaitingCallers(ends, store, sockets.in_thread, settings)
     limits, addresses = RequestLimits(store, settings), ClientAddresses(store, settings)
     credentials = Credentials(accounts)
     authenticator = Authenticator(credentials=credentials, addresses=addresses)
@@ -103,7 +102,7 @@ def create_app(
         services=PicpikParts(
             submissions=submissions,
             tasks=tasks,
-            waits=waits,
+            waiting=waiting,
             store=store,
             choice=settings.choice,
         ),
@@ -113,16 +112,13 @@ def create_app(
         bodies=bodies,
         authenticator=authenticator,
         tasks=RunwareTasks(services=RunwareParts.of(settings, submissions, tasks), limits=limits),
-        waits=waits,
+        waiting=waiting,
     )
-    sockets = Sockets(settings)
-    endings = Endings(sockets=sockets, tasks=tasks, events=events)
-    holds = SocketHolds(endings, store, ThreadHolds(waits), settings)
     removebg = RemoveBgApi(
         settings=settings,
         bodies=bodies,
         authenticator=authenticator,
-        holds=holds,
+        waiting=waiting,
         removals=Removals(
             settings=settings,
             submissions=submissions,
@@ -136,7 +132,7 @@ def create_app(
         authenticator=authenticator,
         tasks=runware.tasks,
         sessions=sessions,
-        endings=endings,
+        ends=ends,
         sockets=sockets,
     )
     app = _App("gateway", static_folder=None)
@@ -146,7 +142,7 @@ def create_app(
     app.register_blueprint(picpik.blueprint())
     app.register_blueprint(runware.blueprint())
     app.register_blueprint(removebg.blueprint())
-    app.extensions[HOLDS] = holds
+    app.extensions[WAITING] = waiting
     app.extensions[SOCKETS] = sockets  # whoever serves the application stops them, too
     app.register_blueprint(ResultPages(paths=paths, blobs=blobs).blueprint())
     readiness = Readiness(

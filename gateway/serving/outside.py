@@ -1,7 +1,6 @@
 """Answers to what never reaches the application."""
 
 import json
-import socket
 import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -36,13 +35,3 @@ def answer_outside(status: HTTPStatus) -> bytes:
         *retry,
     )
     return "\r\n".join([*head, "", body]).encode("ascii")
-
-
-def refuse_at_once(accepted: socket.socket) -> None:
-    """Answer a connection that there is no place for."""
-    with accepted:
-        accepted.setblocking(False)
-        try:
-            accepted.send(answer_outside(HTTPStatus.SERVICE_UNAVAILABLE))
-        except OSError:
-            return  # it is gone

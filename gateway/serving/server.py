@@ -1,176 +1,235 @@
-"""gunicorn with request threads, set up from the settings.
+"""uvicorn, set up from the settings: one process that serves, or several under one that starts them again."""
 
-What is not even HTTP never reaches the application; it is answered in JSON all the same.
-"""
-
+import asyncio
+import os
 import resource
 import signal
-from http import HTTPStatus
-from socket import socket
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
+import structlog
+import uvicorn
 from flask import Flask
-from gunicorn import util
-from gunicorn.app.base import BaseApplication
-from gunicorn.arbiter import Arbiter
-from gunicorn.glogging import Logger
-from gunicorn.http.errors import (
-    InvalidResponseHeader,
-    InvalidResponseHeaderName,
-    LimitRequestHeaders,
-    LimitRequestLine,
-    ParseException,
-)
 from typing_extensions import override
 
+from cutgate.gateway.bodies import Inbox
 from cutgate.gateway.serving import wsgi
-from cutgate.gateway.serving.app import SOCKETS
-from cutgate.gateway.serving.outside import answer_outside
-from cutgate.gateway.serving.worker import PolledWorker
+from cutgate.gateway.serving.app import SOCKETS, WAITING
+from cutgate.gateway.serving.bridge import Bridge
+from cutgate.gateway.serving.peers import PeerProtocol, Peers
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.jobs.observe import logs
+from cutgate.gateway.sockets.hub import Sockets
+from cutgate.gateway.waiting.callers import WaitingCallers
+from cutgate.jobs.observe.metrics import process_gone
 
-_CLOSE_SECONDS: Final = 2
-"""Of the time to stop, what WebSockets that are still busy have for being closed."""
-_OTHER_FILES: Final = 512
-"""Files that are open beside connections, generously: pictures, the log, connections to the ledger."""
 KEEP_ALIVE_SECONDS: Final = 30
 """An idle connection costs no thread, and a poller's next call finds it open."""
-
-
-def gunicorn_options(settings: GatewaySettings, host: str, port: int) -> dict[str, Any]:
-    """Settings as gunicorn names them."""
-    addresses = [(host, port)]
-    if settings.metrics_port is not None:
-        addresses.append((settings.metrics_host, settings.metrics_port))
-    return {
-        "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses],
-        "worker_class": JsonErrorWorker,
-        "workers": settings.processes,
-        # Those that receive bodies take none from other requests.
-        "threads": settings.request_threads + settings.receiving_threads,
-        "worker_connections": settings.connections,
-        "graceful_timeout": settings.shutdown_seconds,
-        "keepalive": KEEP_ALIVE_SECONDS,
-        # The control socket would lie in the user's home, which need not be writable.
-        "control_socket_disable": True,
-        # Whose forwarded headers count is this package's setting: see gateway/serving/proxies.py.
-        "forwarded_allow_ips": "",
-        "secure_scheme_headers": {},
-        "logger_class": _Log,
-        "logconfig_dict": {
-            **logs.logging_config(settings.log_format, settings.log_level),
-            "loggers": {"gunicorn.error": {"propagate": True}},
-        },
-        "proc_name": "cutgate-gateway",
-    }
+_CLOSE_SECONDS: Final = 2
+"""Of the time to stop, what WebSockets and callers that are still there have for their end."""
+_OTHER_FILES: Final = 512
+"""Files that are open beside connections, generously: pictures, the log, connections to the ledger."""
+_BODIES: Final = 16
+"""So many of the largest bodies may lie on disk while they arrive."""
+_BACKLOG: Final = 2_048
+_UNSENT_BYTES: Final = 2**17
+"""What the system takes of an answer ahead of what the peer is ready for."""
+_SWITCH_SECONDS: Final = 0.001
+"""After so long a thread lets others run Python: the event loop is one of them, and waits for each event."""
+_STAY_SECONDS: Final = 3.0
+_LET_LOOSE_SECONDS: Final = 0.5
+_LOG: Final = structlog.get_logger(__name__)
 
 
 def allow_open_files(settings: GatewaySettings) -> None:
-    """Let a process open a file for each connection and for its answer, up to the hard limit of the system."""
+    """Let a process open a file for each connection and for its body, up to the hard limit of the system."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 2 * (settings.connections + settings.held_callers) + settings.sockets + _OTHER_FILES
+    wanted = 2 * settings.connections + settings.held_callers + settings.sockets + _OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-class _Log(Logger):  # type: ignore[misc]  # gunicorn publishes no types
-    """gunicorn's log without its lines of requests: the application has its own.
+def serve_all(settings: GatewaySettings, addresses: Sequence[tuple[str, int]]) -> None:
+    """Serve at some addresses until a signal says to stop, with so many processes as the settings say.
 
-    With a `logconfig_dict` gunicorn would put each line together, for no handler.
+    Raises:
+        OSError: an address is taken, or is not this machine's.
     """
+    allow_open_files(settings)
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    with ExitStack() as until_the_end:
+        sockets = [until_the_end.enter_context(_listening(host, port)) for host, port in addresses]
 
-    access_log_enabled = False
+        def serve(number: int) -> None:
+            with wsgi.app(settings) as app:
+                GatewayServer(app, settings, number).run(sockets)
 
-
-class JsonErrorWorker(PolledWorker):
-    """The worker, without gunicorn's pages in HTML, and with WebSockets."""
-
-    wsgi: Flask | None = None
-    """The application; a signal may come before it is loaded."""
-
-    @override
-    def init_signals(self) -> None:
-        super().init_signals()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
-
-    @override
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop, WebSockets at the same time as requests."""
-        super().handle_exit(sig, frame)
-        self._stop_sockets()
-
-    @override
-    def run(self) -> None:
-        """Serve until a signal says to stop; then until requests and WebSockets are over."""
-        super().run()
-        self._stop_sockets()  # not every end begins with a signal
-        if self.wsgi is not None:
-            self.wsgi.extensions[SOCKETS].close(self.cfg.graceful_timeout)
-
-    @override
-    def handle_error(self, req: object, client: socket, addr: tuple[str, int] | None, exc: Exception) -> None:
-        """Answer what went wrong outside of the application: a broken request, mostly."""
-        if isinstance(exc, ParseException) and not isinstance(exc, _OURS):
-            status = _STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST)
-            self.log.warning("broken request: %s", type(exc).__name__)
-            answer = answer_outside(status)
+        if settings.processes == 1:
+            serve(0)
         else:
-            self.log.exception("a request was not answered")
-            answer = answer_outside(HTTPStatus.INTERNAL_SERVER_ERROR)
-        try:
-            util.write_nonblock(client, answer)
-        except OSError:
-            self.log.debug("the caller of a broken request is gone")
+            Siblings(settings.processes, serve, process_gone).run()
 
-    def _stop_sockets(self) -> None:
-        if self.wsgi is not None:
-            self.wsgi.extensions[SOCKETS].stop(max(0.0, self.cfg.graceful_timeout - _CLOSE_SECONDS))
+
+def _listening(host: str, port: int) -> socket.socket:
+    is_ipv6 = ":" in host
+    family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        # Else the system copies megabytes of an answer for a peer that reads none of it. Connections inherit it.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
+    _LOG.info(f"Listening at: http://{f'[{host}]' if is_ipv6 else host}:{listener.getsockname()[1]}")
+    return listener
+
+
+class GatewayServer(uvicorn.Server):
+    """One process that serves."""
+
+    def __init__(self, app: Flask, settings: GatewaySettings, number: int | None = None) -> None:
+        """Prepare to serve an application; `number` tells the process, which has no other work, from siblings."""
+        self._settings, self._number = settings, number
+        self._sockets: Sockets = app.extensions[SOCKETS]
+        self._waiting: WaitingCallers = app.extensions[WAITING]
+        self._peers = Peers(settings)
+        inbox = Inbox(_BODIES * settings.max_body_bytes)
+        self._bridge = Bridge(
+            app, inbox, threads=settings.request_threads, most_body_bytes=settings.max_batch_body_bytes
+        )
+        super().__init__(
+            uvicorn.Config(
+                self._bridge,
+                http=partial(PeerProtocol, self._peers),  # type: ignore[arg-type]
+                ws="none",  # an upgrade is a request like any other until its answer
+                interface="asgi3",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                # Whose forwarded headers count is this package's setting: see gateway/serving/proxies.py.
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=settings.shutdown_seconds,
+            )
+        )
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._watchers = [asyncio.create_task(self._peers.watch())]
+        if self._number is not None:
+            staying = stay_on_a_processor(self._number, self._settings.processes)
+            self._watchers.append(asyncio.create_task(staying))
+
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, and answer what there is; WebSockets and callers that wait have until shortly before."""
+        stop_at = asyncio.get_running_loop().time() + max(0, self._settings.shutdown_seconds - _CLOSE_SECONDS)
+        self._waiting.stop(stop_at)
+        closing = asyncio.create_task(self._sockets.close(stop_at))
+        await super().shutdown(sockets)
+        await closing
+        for watcher in self._watchers:
+            watcher.cancel()
+        self._bridge.close()
+        self._sockets.end()
+
+    @override
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on a signal, and do not raise it anew: a process that stops in order has not failed."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        for stop in _STOPS:
+            signal.signal(stop, self.handle_exit)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+        yield
 
 
 _STOPS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-_OURS: Final = (InvalidResponseHeader, InvalidResponseHeaderName)
-"""Among gunicorn's errors of parsing, those that are about the answer."""
-_STATUSES: Final = {
-    LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
-    LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-}
 
 
-class GatewayServer(BaseApplication):  # type: ignore[misc]  # gunicorn publishes no types
-    """One gunicorn master; each of its workers builds the application for itself."""
+class Siblings:
+    """Processes that serve the same addresses; one that ends is followed by another."""
 
-    def __init__(self, options: dict[str, Any], settings: GatewaySettings) -> None:
-        """Keep gunicorn's options, by gunicorn's names, and what its worker has no options for."""
-        self._options = options
-        self.settings = settings
-        super().__init__()
+    def __init__(self, count: int, serve: Callable[[int], None], gone: Callable[[int], None]) -> None:
+        """Prepare.
 
-    @override
-    def load_config(self) -> None:
-        for name, value in self._options.items():
-            self.cfg.set(name, value)
+        Args:
+            count: how many.
+            serve: what each does, with its number.
+            gone: takes the id of one that has ended.
+        """
+        self._count, self._serve, self._gone = count, serve, gone
+        self._numbers: dict[int, int] = {}
+        self._is_stopping = False
 
-    @override
-    def load(self) -> Flask:
-        return wsgi.app()
-
-    @override
     def run(self) -> None:
-        _Arbiter(self).run()
+        """Have them serve until a signal says to stop, and all have stopped."""
+        for stop in _STOPS:
+            signal.signal(stop, self._stop)
+        for number in range(self._count):
+            self._start(number)
+        while self._numbers:
+            pid, status = os.wait()
+            number = self._numbers.pop(pid)
+            self._gone(pid)
+            if not self._is_stopping:
+                _LOG.error("a gateway process has ended", pid=pid, status=status)
+                self._start(number)
 
-
-class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn publishes no types
-    """gunicorn's master, whose workers do not lose a signal to stop that comes before they handle it."""
-
-    @override
-    def spawn_worker(self) -> int:
-        # Between its fork and `init_signals` a worker has the master's handlers, which only note a signal.
+    def _start(self, number: int) -> None:
+        # Until a child handles signals itself it would only note them for its parent.
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
         try:
-            pid: int = super().spawn_worker()
+            pid = os.fork()
+            if not pid:
+                self._be_child(number)
+            self._numbers[pid] = number
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
-        return pid
+
+    def _be_child(self, number: int) -> None:
+        status = 1
+        try:
+            self._serve(number)
+            status = 0
+        except BaseException:
+            _LOG.exception("a gateway process fails")
+        finally:
+            os._exit(status)
+
+    def _stop(self, number: int, _: FrameType | None) -> None:
+        self._is_stopping = True
+        for pid in self._numbers:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM if number == signal.SIGQUIT else number)
+
+
+async def stay_on_a_processor(number: int, count: int) -> None:
+    """Keep the threads of this process on one processor: only one at a time runs Python, in warm caches there.
+
+    Which one, the system decides: now and then the loop's thread may run on all that this process has, and the
+    others follow it. Processes of one gateway have different ones, as long as there are enough.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return
+    every = sorted(os.sched_getaffinity(0))
+    own = every[number::count] or [every[number % len(every)]]
+    while len(every) > 1:
+        with suppress(OSError):  # the system forbids it, or a thread has ended
+            os.sched_setaffinity(0, own)
+            await asyncio.sleep(_LET_LOOSE_SECONDS)
+            _, _, fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")
+            here = {int(fields.split()[36])}  # field 39 of proc_pid_stat(5)
+            for thread in threading.enumerate():
+                # What large bodies need most runs without the interpreter.
+                if thread.native_id is not None and not thread.name.startswith("large"):
+                    os.sched_setaffinity(thread.native_id, here)
+        await asyncio.sleep(_STAY_SECONDS)

@@ -1,7 +1,7 @@
-"""The WSGI entry point: settings from the environment, and the real parts."""
+"""The application on the real parts."""
 
-import atexit
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from flask import Flask
@@ -22,32 +22,32 @@ from cutgate.jobs.observe.metric_names import Part
 from cutgate.jobs.upkeep.background import upkeep_threads
 
 
-def app() -> Flask:
-    """The gateway on the real parts."""
-    settings = GatewaySettings()
+@contextmanager
+def app(settings: GatewaySettings) -> Iterator[Flask]:
+    """The gateway on the real parts, whose connections and threads end with the block."""
     logs.configure(settings.log_format, settings.log_level)
     traces.start(settings, Part.GATEWAY, of_callers=True)
-    process = ExitStack()
-    atexit.register(process.close)
-    client = process.enter_context(connect_ledger(settings))
-    store = Ledger(client, settings.ledger_limits())
-    blobs = open_blob_store(settings)
-    # There may be no worker that does the upkeep.
-    process.enter_context(upkeep_threads(settings, store, blobs))
-    made = create_app(
-        settings,
-        accounts=Accounts(KeyTable(client), settings.master_keys()),
-        store=store,
-        events=process.enter_context(TaskEvents(settings.redis_url.get_secret_value())),
-        presence=store.presence,
-        blobs=blobs,
-        sessions=Sessions(client),
-    )
-    if settings.metrics_port is not None:
-        figures = LedgerCollector(store=store, presence=store.presence)
-        has_room = partial(check_room, blobs, settings.least_free_bytes)
-        readiness = Readiness(store, store.presence, blobs.check, has_room)
-        made.wsgi_app = MetricsPort(  # type: ignore[method-assign]
-            made.wsgi_app, settings.metrics_port, figures, {"/readyz": partial(operators_page, readiness)}
+    with ExitStack() as parts:
+        parts.callback(traces.stop)
+        client = parts.enter_context(connect_ledger(settings))
+        store = Ledger(client, settings.ledger_limits())
+        blobs = open_blob_store(settings)
+        # There may be no worker that does the upkeep.
+        parts.enter_context(upkeep_threads(settings, store, blobs))
+        made = create_app(
+            settings,
+            accounts=Accounts(KeyTable(client), settings.master_keys()),
+            store=store,
+            events=parts.enter_context(TaskEvents(settings.redis_url.get_secret_value())),
+            presence=store.presence,
+            blobs=blobs,
+            sessions=Sessions(client),
         )
-    return made
+        if settings.metrics_port is not None:
+            figures = LedgerCollector(store=store, presence=store.presence)
+            has_room = partial(check_room, blobs, settings.least_free_bytes)
+            readiness = Readiness(store, store.presence, blobs.check, has_room)
+            made.wsgi_app = MetricsPort(  # type: ignore[method-assign]
+                made.wsgi_app, settings.metrics_port, figures, {"/readyz": partial(operators_page, readiness)}
+            )
+        yield made

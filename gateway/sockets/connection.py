@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from typing_extensions import override
 from websockets.frames import CloseCode, Frame, Opcode
@@ -35,7 +35,7 @@ def refusal(reason: str) -> bytes:
 
 
 class MessageHandler(Protocol):
-    """Takes the messages of a connection. Everything is called in the sockets' thread and must not block."""
+    """Takes the messages of a connection. Everything is called on the event loop and must not block."""
 
     @property
     def busy(self) -> bool:
@@ -127,9 +127,8 @@ class Connection(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.write(self._head)
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.write(self._head)
         self.handler = self._begin(self)
 
     @override

@@ -1,13 +1,9 @@
-"""All WebSockets of a process, in one thread of their own; what blocks runs in a few others."""
+"""All WebSockets of a process, on its event loop; what blocks runs in a few threads."""
 
 import asyncio
-import socket
-import threading
-import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -41,14 +37,11 @@ T = TypeVar("T")
 
 
 class Sockets:
-    """Takes connections over and keeps them. The thread starts with the first one."""
+    """Takes connections over and keeps them. Used on the event loop."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        """Prepare; nothing is started before a connection is there."""
+        """Prepare; it looks connections over from the first one on."""
         self._settings = settings
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="socket-work")
         self._connections: set[Connection] = set()
         strangers = half(settings.sockets)
@@ -62,10 +55,6 @@ class Sockets:
         self._lasting: set[asyncio.Task[None]] = set()
         #: When those that are busy are given up, on the loop's clock; None while nobody has asked to stop.
         self.stop_at: float | None = None
-        self._on_stop: list[Callable[[float], None]] = []
-        self._beginning = 0
-        self._is_stopping = False
-        self._stopped = threading.Event()
 
     def __len__(self) -> int:
         """How many connections there are."""
@@ -78,41 +67,36 @@ class Sockets:
 
     def take(
         self,
-        connection: socket.socket,
+        transport: asyncio.Transport,
         head: bytes,
         begin: Callable[[Connection], MessageHandler],
         address: str | None = None,
     ) -> None:
-        """Take a connection over, from any thread.
+        """Take a connection over.
 
         Args:
-            connection: its socket, which nobody else uses from now on.
+            transport: it, which has no other protocol from now on.
             head: the answer to the handshake, which is sent first.
-            begin: makes the handler of its messages, in the sockets' thread.
+            begin: makes the handler of its messages.
             address: of the client.
         """
-        connection.setblocking(False)
-        self.begin(self._adopt(connection, head, begin, address))
-
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start something from any thread; nothing of that thread's request is bound for it."""
-        loop = self._started()
-        with self._lock:
-            self._beginning += 1
-            self._stopped.clear()
-        loop.call_soon_threadsafe(self._begin, work, context=Context())
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        self.start(work)
-        with self._lock:
-            self._beginning -= 1
-
-    def on_stop(self, call: Callable[[float], None]) -> None:
-        """Have something called in the sockets' thread with `stop_at`, once that is known."""
-        self._on_stop.append(call)
+        name = subscriber(address)
+        is_full = self.stop_at is not None or len(self._connections) >= self._settings.sockets
+        if is_full or not self._places.take(name):
+            transport.write(head + refusal("no place for another connection"))
+            transport.close()
+            return
+        if not self._lasting:
+            self.start(self._look_on(), lasting=True)
+        connection = Connection(head, begin, self, self._settings)
+        self._strangers[connection] = name
+        self._connections.add(connection)
+        change(SOCKETS_OPEN, 1)
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
 
     def admitted(self, connection: Connection) -> None:
-        """Give a stranger a caller's place, if its account may have another, in the sockets' thread."""
+        """Give a stranger a caller's place, if its account may have another."""
         if connection in self._strangers:
             self._leave_strangers(connection)
             if self._callers.take(connection.owner):
@@ -153,7 +137,6 @@ class Sockets:
         if connection in self._connections:
             self._connections.remove(connection)
             change(SOCKETS_OPEN, -1)
-        self._tell_stopped()
 
     async def in_thread(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of a call that may block. It logs as what calls it does."""
@@ -161,7 +144,7 @@ class Sockets:
         return await asyncio.get_running_loop().run_in_executor(self._pool, within)
 
     def start(self, work: Coroutine[Any, Any, None], *, lasting: bool = False) -> asyncio.Task[None]:
-        """Run something beside the rest, in the sockets' thread; a fault of it is logged.
+        """Run something beside the rest; a fault of it is logged.
 
         Args:
             work: what to run.
@@ -172,81 +155,31 @@ class Sockets:
         task.add_done_callback(self._done)
         return task
 
-    def stop(self, grace_seconds: float) -> None:
-        """Begin to stop, also from a signal's handler.
+    async def close(self, stop_at: float = 0) -> None:
+        """Close all connections, and wait until they are over.
 
-        Idle connections are closed with code 1000 and busy ones once they have their answers; what is busy after
-        the grace is closed with 1012, so that its peer tries again elsewhere.
+        Idle connections are closed with code 1000 and busy ones once they have their answers; what is busy at
+        `stop_at`, on the loop's clock, is closed with 1012, so that its peer tries again elsewhere.
         """
-        if self.stop_at is None:
-            self.stop_at = time.monotonic() + grace_seconds
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._begin_to_stop)
-
-    def wait_until_stopped(self, wait_seconds: float) -> bool:
-        """Whether every connection is over, and what its end led to; waits at most so long for that."""
-        return self._loop is None or self._stopped.wait(wait_seconds)
-
-    def close(self, grace_seconds: float = 0) -> None:
-        """Stop, wait for it, and end the thread."""
-        self.stop(grace_seconds)
-        self.wait_until_stopped(grace_seconds + CLOSING_SECONDS + 1)
-        if self._loop is not None and self._thread is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _started(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._run, args=[self._loop], name="sockets", daemon=True)
-                self._thread.start()
-                if self.stop_at is not None:
-                    self._loop.call_soon_threadsafe(self._begin_to_stop)
-            return self._loop
-
-    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        asyncio.set_event_loop(loop)
-        loop.call_soon(lambda: self.start(self._look_on(), lasting=True))
-        loop.run_forever()
-        for task in asyncio.all_tasks(loop):
+        loop = asyncio.get_running_loop()
+        self.stop_at = max(stop_at, loop.time())
+        for connection in self._connections:
+            connection.handler.stop()
+        while (self._connections or self._running) and loop.time() < self.stop_at + CLOSING_SECONDS + 1:
+            self._look_over()
+            await asyncio.sleep(TICK_SECONDS / 5)
+        for task in self._running | self._lasting:
             task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.close()
+
+    def end(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         self._lasting.discard(task)
-        self._tell_stopped()
         if not task.cancelled() and (error := task.exception()) is not None:
             _LOG.error("a fault on a socket", exc_info=error)
-
-    async def _adopt(
-        self,
-        taken: socket.socket,
-        head: bytes,
-        begin: Callable[[Connection], MessageHandler],
-        address: str | None,
-    ) -> None:
-        name = subscriber(address)
-        is_full = self.stop_at is not None or len(self._connections) >= self._settings.sockets
-        if is_full or not self._places.take(name):
-            with suppress(OSError), taken:
-                taken.send(head + refusal("no place for another connection"))
-            return
-        connection = Connection(head, begin, self, self._settings)
-        self._strangers[connection] = name
-        try:
-            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, taken)
-        except OSError as error:
-            taken.close()
-            self.over(connection)
-            _LOG.info("socket_not_taken", reason=type(error).__name__)
-            return
-        if not connection.transport.is_closing():
-            self._connections.add(connection)
-            change(SOCKETS_OPEN, 1)
 
     async def _look_on(self) -> None:
         while True:
@@ -262,12 +195,6 @@ class Sockets:
                 connection.close(CloseCode.NORMAL_CLOSURE, "the server stops")
             elif now >= self.stop_at:
                 connection.close(CloseCode.SERVICE_RESTART, "the server stops")
-        self._tell_stopped()
-
-    def _tell_stopped(self) -> None:
-        with self._lock:
-            if self.stop_at is not None and not (self._connections or self._running or self._beginning):
-                self._stopped.set()
 
     def _look_at(self, connection: Connection, now: float) -> None:
         if connection.has_life():
@@ -282,12 +209,3 @@ class Sockets:
             connection.close(CloseCode.NORMAL_CLOSURE, "idle")
         elif now - connection.pinged_at > PING_SECONDS:
             connection.ping()
-
-    def _begin_to_stop(self) -> None:
-        if not self._is_stopping and self.stop_at is not None:
-            self._is_stopping = True
-            for connection in self._connections:
-                connection.handler.stop()
-            for call in self._on_stop:
-                call(self.stop_at)
-        self._look_over()

@@ -59,8 +59,8 @@ def logging_config(log_format: LogFormat, level: str) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": max(own, logging.WARNING)},
         "loggers": {
             **{name: {"level": own} for name in _OURS},
-            # It says where it listens and that it stops; at `debug` it would say the paths of results.
-            "gunicorn.error": {"level": max(own, logging.INFO), "propagate": True},
+            # Below errors it tells of every broken request, which anybody can send.
+            "uvicorn.error": {"level": max(own, logging.ERROR)},
             # Of Celery's pool; it hands nothing on, and would print plain text.
             "multiprocessing": {"handlers": ["stderr"], "level": max(own, logging.WARNING), "propagate": False},
             # It tells of every span that it cannot send; `cutgate.jobs.observe.otlp` does once.

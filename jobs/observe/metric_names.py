@@ -84,7 +84,7 @@ PEERS_CUT_OFF: Final = Metric(
     name="cutgate_peers_cut_off_total",
     kind=Kind.COUNTER,
     parts=(Part.GATEWAY,),
-    help="Connections that were cut off: too slow a head, body or answer, no free thread for a large body, or "
+    help="Connections that were cut off: too slow a head, body or answer, no space left for a large body, or "
     "too many connections.",
     unit="connections",
     labels={"reason": ("head", "body", "answer", "turn", "connections")},

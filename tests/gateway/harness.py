@@ -31,6 +31,7 @@ from cutgate.jobs.urls import ResultPaths
 from cutgate.signing import parse_body, sign_params
 from tests.fakes import MemoryBlobStore
 from tests.gateway import picture_files as pictures
+from tests.gateway.on_loop import LoopClient
 from tests.ledgers import FreshLedger, ReadableLedger, fresh_key_table, fresh_presence, fresh_sessions, hints_of
 
 PUBLIC_KEY, PRIVATE_KEY = "abcdefg", "123456"
@@ -88,7 +89,7 @@ class Harness:
 
     def make_app(self, settings: GatewaySettings, **parts: Any) -> Flask:
         """The application, with other settings or parts."""
-        return create_app(
+        app = create_app(
             settings,
             **{
                 "accounts": self.accounts,
@@ -100,6 +101,9 @@ class Harness:
                 **parts,
             },
         )
+        app.test_client_class = LoopClient
+        app.config["SETTINGS"] = settings
+        return app
 
     def with_settings(self, **changes: Any) -> Self:
         """The same gateway with other settings."""

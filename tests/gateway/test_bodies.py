@@ -1,20 +1,22 @@
 """Tests of bodies as they arrive, and of the memory that large ones share."""
 
+import asyncio
 import base64
 import io
 import json
 import threading
 import tracemalloc
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from unittest.mock import Mock
 
 import pytest
+from flask import Request
 from typing_extensions import override
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from cutgate.gateway import bodies as bodies_module
-from cutgate.gateway.bodies import Bodies, Body, Room, TransferBroken
+from cutgate.gateway.bodies import BODY, Bodies, Body, BodyWanted, Inbox, Room, Spool
 from cutgate.gateway.picpik.views import WORDS_BYTES
 from cutgate.jobs.errors import ServiceUnavailable
 from cutgate.jobs.ids import BlobKey, new_task_uid
@@ -22,6 +24,7 @@ from cutgate.signing import parse_body, verify
 from tests.fakes import MemoryBlobStore
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import PUBLIC_KEY, Harness, signed
+from tests.gateway.on_loop import new_spool, receive
 
 MIB = 2**20
 
@@ -30,8 +33,27 @@ def bodies(room_bytes: int = 2**30) -> Bodies:
     return Bodies(Room(room_bytes))
 
 
+SPOOLS = list[Spool]()
+"""Bodies of the present test."""
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    while SPOOLS:
+        SPOOLS.pop().close()
+
+
+def arrived(sent: bytes, told_bytes: int | None = None) -> Request:
+    """A request whose body has come, as far as there is space for it."""
+    spool = new_spool(told_bytes or 0)
+    SPOOLS.append(spool)
+    receive(spool, io.BytesIO(sent))
+    return Request({BODY: spool, "CONTENT_LENGTH": str(told_bytes or "")})
+
+
 def read(sent: bytes, told_bytes: int | None = None) -> tuple[Body, bytes]:
-    with bodies().received(io.BytesIO(sent), told_bytes) as body:
+    with bodies().received(arrived(sent, told_bytes)) as body:
         return body, body.file.read()
 
 
@@ -61,20 +83,12 @@ def test_characters_that_may_take_more_than_a_byte_are_noticed(sent: bytes) -> N
     assert read(b"a=%2B%3d%zz&b=%")[0].is_plain
 
 
-@pytest.mark.parametrize(
-    ("error", "raised"), [(OSError("chunk"), TransferBroken), (RequestEntityTooLarge(), RequestEntityTooLarge)]
-)
-def test_a_transfer_that_breaks_is_no_body(error: Exception, raised: type[Exception]) -> None:
-    with pytest.raises(raised), bodies().received(Mock(readinto=Mock(side_effect=[1, error])), None):
-        pytest.fail("it has not arrived")
-
-
 @pytest.mark.constants(bodies_module, MEMORY_BYTES=10)
 @pytest.mark.parametrize("size_bytes", [100, 3 * MIB])
 def test_a_full_disk_is_a_passing_error(monkeypatch: pytest.MonkeyPatch, size_bytes: int) -> None:
-    monkeypatch.setattr("tempfile.TemporaryFile", lambda *_, **__: io.BufferedRandom(io.FileIO("/dev/full", "r+")))
-    stream = io.BytesIO(bytes(size_bytes))
-    with pytest.raises(ServiceUnavailable, match="No space left"), bodies().received(stream, None):
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda *_, **__: io.FileIO("/dev/full", "r+"))
+    request = arrived(bytes(size_bytes))
+    with pytest.raises(ServiceUnavailable, match="No space left"), bodies().received(request):
         pytest.fail("it is not stored")
 
 
@@ -83,15 +97,15 @@ class TestRoom:
     def test_large_bodies_share_it_and_give_it_back(self) -> None:
         some = bodies(room_bytes=300)
         for _ in range(3):
-            with some.received(io.BytesIO(bytes(100)), 100), some.room.taken(200):
+            with some.received(arrived(bytes(100), 100)), some.room.taken(200):
                 with pytest.raises(ServiceUnavailable), some.room.taken(1):
                     pytest.fail("there is none left")
-                with some.received(io.BytesIO(b"small"), 5) as small:
+                with some.received(arrived(b"small", 5)) as small:
                     assert small.size_bytes == 5
 
     def test_what_may_be_wide_takes_four_times_its_size(self) -> None:
         some = bodies(room_bytes=300)
-        with some.received(io.BytesIO("ü".encode() * 30), None):
+        with some.received(arrived("ü".encode() * 30, None)):
             with some.room.taken(60):
                 pass
             with pytest.raises(ServiceUnavailable), some.room.taken(61):
@@ -100,7 +114,7 @@ class TestRoom:
     @pytest.mark.constants(bodies_module, MEMORY_BYTES=100)
     def test_a_small_body_that_may_become_large_takes_room_as_well(self) -> None:
         some = bodies(room_bytes=300)
-        with some.received(io.BytesIO("ü".encode() * 40), 80):
+        with some.received(arrived("ü".encode() * 40, 80)):
             with some.room.taken(0):
                 pass
             with pytest.raises(ServiceUnavailable), some.room.taken(1):
@@ -140,7 +154,7 @@ def test_a_body_in_memory_takes_twice_its_size() -> None:
     sent = json.dumps({"P": [picture] * 6}).encode()
     tracemalloc.start()
     try:
-        with bodies().received(io.BytesIO(sent), len(sent)) as body:
+        with bodies().received(arrived(sent, len(sent))) as body:
             before_bytes, _ = tracemalloc.get_traced_memory()
             tracemalloc.reset_peak()
             # Not within an assert, since pytest would keep what that reads.
@@ -152,22 +166,68 @@ def test_a_body_in_memory_takes_twice_its_size() -> None:
     assert peak_bytes - before_bytes < 2.2 * len(sent)
 
 
-def test_a_small_body_is_received_where_it_is_read() -> None:
-    sent = b"x" * (MIB + 1)
-    tracemalloc.start()
-    try:
-        with bodies().received(io.BytesIO(sent), len(sent)) as body:
-            assert len(body.file.read()) == len(sent)
-        _, peak_bytes = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak_bytes < 1.1 * len(sent)
+def test_a_body_that_has_not_come_is_wanted() -> None:
+    request = Request({BODY: new_spool(), "CONTENT_LENGTH": "9"})
+    request.max_content_length = 9
+    with pytest.raises(BodyWanted) as wanted, bodies().received(request):
+        pytest.fail("it has not arrived")
+    assert wanted.value.limit_bytes == 9
+    request.max_content_length = 8
+    with pytest.raises(RequestEntityTooLarge), bodies().received(request):
+        pytest.fail("it is too long")
 
 
-@pytest.mark.parametrize("sent", [b"", b"short"])
-def test_a_body_that_ends_early_is_as_long_as_it_is(sent: bytes) -> None:
-    with bodies().received(io.BytesIO(sent), 50) as body:
-        assert (body.size_bytes, body.file.read()) == (len(sent), sent)
+class TestInbox:
+    """Budgets of 800 bytes on disk, of which a client has a hundred, and of ten in memory."""
+
+    @pytest.fixture(autouse=True)
+    def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(bodies_module, "ARRIVING_BYTES", 10)
+        self.inbox, self.dropped = Inbox(800), list[str]()
+
+    def spool(self, client: str, size_bytes: int = 0) -> Spool:
+        spool = Spool(self.inbox, client, 0, lambda: self.dropped.append(client))
+        SPOOLS.append(spool)
+        if size_bytes:
+            spool.add(bytes(size_bytes))
+        return spool
+
+    def test_what_finds_no_memory_goes_to_a_file(self) -> None:
+        first, second = self.spool("a", 8), self.spool("b", 8)
+        assert (first.is_in_file, second.is_in_file) == (False, True)
+        assert second.open().read() == bytes(8)
+        first.close()
+        assert not self.spool("c", 8).is_in_file
+
+    def test_of_a_client_with_its_share_only_the_oldest_body_goes_on(self) -> None:
+        first, second, other = self.spool("a", 60), self.spool("a", 60), self.spool("b", 60)
+        may = [self.inbox.may_go_on(spool) for spool in (first, second, other, self.spool("a"))]
+        assert may == [True, False, True, False]
+        first.close()
+        assert self.inbox.may_go_on(second)
+
+    def test_who_waits_goes_on_when_there_is_room(self) -> None:
+        async def waiting() -> None:
+            first, second = self.spool("a", 60), self.spool("a", 60)
+            turn = asyncio.ensure_future(self.inbox.turn(second))
+            await asyncio.sleep(0)
+            assert not turn.done()
+            first.close()
+            async with asyncio.timeout(5):
+                await turn
+
+        asyncio.run(waiting())
+
+    def test_where_none_is_left_whoever_has_most_gives_way(self) -> None:
+        self.spool("a", 400)
+        done = self.spool("a", 200)
+        done.is_whole = True
+        self.spool("b", 150)
+        self.spool("c", 100)
+        assert self.dropped == ["a"], "its youngest that is still coming"
+        with pytest.raises(ServiceUnavailable):
+            self.spool("d", 900)
+        assert not done.open().closed
 
 
 @pytest.mark.constants(bodies_module, MEMORY_BYTES=1_000)

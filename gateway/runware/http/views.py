@@ -1,10 +1,10 @@
 """The protocol over HTTP: `POST /v1`, one JSON object for all tasks of a request."""
 
-import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -31,10 +31,12 @@ from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.tasks.actions import RunwareTasks, authenticated, pong
 from cutgate.gateway.runware.tasks.services import Caller
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.gateway.tasks.wait import NoPlaceToWait, Place, Waits
+from cutgate.gateway.waiting.callers import WaitingCallers
 from cutgate.gateway.web_url import base_url
 from cutgate.jobs.errors import LedgerUnavailable, ServiceUnavailable
+from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.observe import logs
+from cutgate.jobs.record import Task
 
 PATH: Final = "/v1"
 
@@ -48,7 +50,7 @@ class RunwareApi:
     settings: GatewaySettings
     authenticator: Authenticator
     tasks: RunwareTasks
-    waits: Waits
+    waiting: WaitingCallers
     bodies: Bodies
 
     def blueprint(self) -> Blueprint:
@@ -80,17 +82,19 @@ class RunwareApi:
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Refused("encoded")
         self._check_address()
-        with ExitStack() as places:
-            place = _LazyPlace(self.waits, places)
-            with self._received() as elements:
-                if all(task.get("taskType") == TaskType.PING for task in elements):
-                    return self._answer([pong() for _ in elements])
-                try:
-                    begun = self._begun(elements, place)
-                except (KeyRefused, AddressShutOut, ServiceUnavailable) as error:
-                    outcome, body = key_refusal(error)
-                    return self._answer([outcome], body)
-            return self._answer(_settled(begun, place))
+        with self._received() as elements:
+            if all(task.get("taskType") == TaskType.PING for task in elements):
+                return self._answer([pong() for _ in elements])
+            try:
+                begun = self._begun(elements)
+            except (KeyRefused, AddressShutOut, ServiceUnavailable) as error:
+                outcome, body = key_refusal(error)
+                return self._answer([outcome], body)
+        pending = [answer for answer in begun if isinstance(answer, Pending)]
+        if not pending:
+            return self._answer(self._settled(begun))
+        waits = [(answer.uid, answer.wait_seconds) for answer in pending]
+        return self.waiting.until_all_end(pending[0].account, waits, lambda: self._answer(self._settled(begun)))
 
     def refuse(self, error: Exception) -> Response:
         """An answer to a request that is wrong as a whole."""
@@ -118,10 +122,10 @@ class RunwareApi:
     def _received(self) -> Iterator[list[JsonObject]]:
         """The tasks of the request. A large body waits on disk until there is memory for it and its pictures."""
         request.max_content_length = self.settings.max_runware_body_bytes
-        with self.bodies.received(request.stream, request.content_length) as body:
+        with self.bodies.received(request) as body:
             yield read_message(body.file.read(), self.settings.max_runware_tasks)
 
-    def _begun(self, elements: list[JsonObject], place: "_LazyPlace") -> list[Outcome | Pending]:
+    def _begun(self, elements: list[JsonObject]) -> list[Outcome | Pending]:
         """What became of each task of a caller with a key; one in the first element counts before the header's."""
         api_key: object = key_in_header(request.headers.get("Authorization"))
         if elements[0].get("taskType") == TaskType.AUTHENTICATION:
@@ -129,7 +133,8 @@ class RunwareApi:
 
         def find(known: bool) -> Caller:
             credential = self.authenticator.credential_of(api_key, request.remote_addr, known=known)
-            return Caller(credential=credential, base_url=self._base_url(), take_place=place.take)
+            take_place = partial(self.waiting.has_place, credential.account.name)
+            return Caller(credential=credential, base_url=self._base_url(), take_place=take_place)
 
         if not elements:
             find(False)
@@ -141,6 +146,25 @@ class RunwareApi:
 
     def _base_url(self) -> str:
         return self.settings.public_url or base_url(request.scheme, request.host)
+
+    def _settled(self, begun: Sequence[Outcome | Pending]) -> list[Outcome]:
+        """Every outcome in the order of the request, as the tasks stand that were waited for."""
+        accounts = {answer.uid: answer.account for answer in begun if isinstance(answer, Pending)}
+        found: dict[TaskUid, Task | None] = {}
+        away: LedgerUnavailable | None = None
+        if accounts:
+            [account] = set(accounts.values())
+            try:
+                found = dict(zip(accounts, self.tasks.services.tasks.find(account, list(accounts)), strict=True))
+            except LedgerUnavailable as error:
+                away = error
+
+        def settle(pending: Pending) -> Outcome:
+            if away is not None:
+                return replace(refusal(away, pending.echo), uid=pending.uid)
+            return pending.settle(found[pending.uid]) or pending.give_up()
+
+        return [answer if isinstance(answer, Outcome) else settle(answer) for answer in begun]
 
     def _answer(self, outcomes: Sequence[Outcome], body: Any = None) -> Response:
         log = AnswerLog(g.started_at_seconds)
@@ -154,45 +178,3 @@ class RunwareApi:
             seconds = max(outcome.retry_after_seconds or RETRY_AFTER_SECONDS for outcome in passing)
             answer.headers["Retry-After"] = str(seconds)
         return answer
-
-
-class _LazyPlace:
-    """A place to wait, taken when the first task asks for it, and left with the block that `places` is of."""
-
-    def __init__(self, waits: Waits, places: ExitStack) -> None:
-        self._waits, self._places = waits, places
-        self.place: Place | None = None
-
-    def take(self) -> bool:
-        """Whether there is a place."""
-        if self.place is None:
-            try:
-                self.place = self._places.enter_context(self._waits.place())
-            except NoPlaceToWait:
-                return False
-        return True
-
-
-def _settled(begun: Sequence[Outcome | Pending], places: _LazyPlace) -> list[Outcome]:
-    """Every outcome in the order of the request, once what is waited for is there, or its time is over."""
-    begun_at_seconds = time.monotonic()
-    settled: list[Outcome] = []
-    away: LedgerUnavailable | None = None
-    for answer in begun:
-        if isinstance(answer, Outcome):
-            settled.append(answer)
-            continue
-        if places.place is None:
-            raise ValueError("nothing is waited for without a place")
-        left_seconds = max(0.0, begun_at_seconds + answer.wait_seconds - time.monotonic())
-        try:
-            if away is None:  # else each task would wait for the ledger anew
-                [task] = places.place.find(answer.account, [answer.uid], left_seconds)
-        except LedgerUnavailable as error:
-            away = error
-        settled.append(
-            (answer.settle(task) or answer.give_up())
-            if away is None
-            else replace(refusal(away, answer.echo), uid=answer.uid)
-        )
-    return settled

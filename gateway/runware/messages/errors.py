@@ -12,11 +12,10 @@ from werkzeug.exceptions import RequestTimeout
 
 from cutgate.gateway.accounts.authentication import KeyMissing, KeyUnknown
 from cutgate.gateway.accounts.rates import TooOften, known_retry_seconds
-from cutgate.gateway.bodies import TransferBroken
 from cutgate.gateway.error_rows import class_of, row_of
 from cutgate.gateway.runware.messages.outcomes import SHOWN_CHARACTERS, JsonObject, Outcome
 from cutgate.gateway.runware.messages.requests import TaskType
-from cutgate.gateway.tasks.wait import NoPlaceToWait
+from cutgate.gateway.waiting.callers import NoPlaceToWait
 from cutgate.jobs import errors as jobs
 from cutgate.jobs.record import ErrorFacts
 
@@ -103,7 +102,6 @@ RAISED: Final[Mapping[type[Exception], str]] = {
     KeyMissing: "no_key",
     KeyUnknown: "wrong_key",
     NoPlaceToWait: "no_place",
-    TransferBroken: "unreadable",
     RequestTimeout: "too_slow",
     TooOften: "too_often",
     jobs.SubmissionRefused: "not_now",

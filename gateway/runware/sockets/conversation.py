@@ -33,8 +33,8 @@ from cutgate.gateway.runware.tasks.actions import RunwareTasks, authenticated, g
 from cutgate.gateway.runware.tasks.services import Caller
 from cutgate.gateway.sockets.connection import LARGE_BYTES, Connection, Hold, MessageHandler
 from cutgate.gateway.sockets.hub import Sockets
-from cutgate.gateway.tasks.async_wait import AsyncWaits
 from cutgate.gateway.tasks.query import Tasks
+from cutgate.gateway.waiting.ends import TaskEnds
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.observe import logs
@@ -57,10 +57,10 @@ Guard = AbstractAsyncContextManager[None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketServices:
-    """What the conversations of a process work with; made in the sockets' thread."""
+    """What the conversations of a process work with on its event loop."""
 
     sockets: Sockets
-    waits: AsyncWaits
+    ends: TaskEnds
     authenticator: Authenticator
     runware: RunwareTasks
     sessions: Sessions
@@ -303,7 +303,7 @@ class Conversation(MessageHandler):
         owed = pending.uid if pending.is_result else None
         self._waiting += 1
         try:
-            task = await self._services.waits.wait(pending.account, pending.uid, pending.wait_seconds)
+            task = await self._services.ends.wait(pending.account, [pending.uid], pending.wait_seconds)
             is_over = True
         except TimeoutError:
             task, is_over = None, False

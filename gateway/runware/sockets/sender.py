@@ -56,7 +56,7 @@ class Frame:
 
 
 class Sender:
-    """The outgoing half of a conversation. Used in the sockets' thread only."""
+    """The outgoing half of a conversation. Used on the event loop only."""
 
     def __init__(self, connection: Connection, sockets: Sockets, sessions: Sessions) -> None:
         self._connection = connection

@@ -17,9 +17,9 @@ from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.sockets.connection import Connection
-from cutgate.gateway.sockets.endings import Endings
-from cutgate.gateway.sockets.handover import Handover
 from cutgate.gateway.sockets.hub import Sockets
+from cutgate.gateway.sockets.upgrade import upgrade
+from cutgate.gateway.waiting.ends import TaskEnds
 from cutgate.jobs.errors import LedgerUnavailable
 
 _PATHS: Final = (PATH, f"{PATH}/", "/")
@@ -36,7 +36,7 @@ class RunwareSockets:
     authenticator: Authenticator
     tasks: RunwareTasks
     sessions: Sessions
-    endings: Endings
+    ends: TaskEnds
     sockets: Sockets
     _services: SocketServices | None = field(default=None, init=False)
     _conversations: set[Conversation] = field(default_factory=set, init=False)
@@ -54,10 +54,10 @@ class RunwareSockets:
         base_url = self.settings.public_url or request.host_url.rstrip("/")
         begin = partial(self._begin, address=request.remote_addr, base_url=base_url)
         take = partial(self.sockets.take, begin=begin, address=request.remote_addr)
-        return Handover(request.environ, take)
+        return upgrade(request.environ, take)
 
     def _begin(self, connection: Connection, *, address: str | None, base_url: str) -> Conversation:
-        """A conversation, in the sockets' thread."""
+        """A conversation, on the event loop."""
         if self._services is None:
             self._services = self._new_services()
             self.sockets.start(self._renew_on(), lasting=True)
@@ -70,11 +70,11 @@ class RunwareSockets:
     def _new_services(self) -> SocketServices:
         return SocketServices(
             sockets=self.sockets,
-            waits=self.endings.waits,
+            ends=self.ends,
             authenticator=self.authenticator,
             runware=self.tasks,
             sessions=self.sessions,
-            tasks=self.endings.tasks,
+            tasks=self.tasks.services.tasks,
             large=asyncio.Semaphore(_LARGE_AT_ONCE),
             max_tasks=self.settings.max_runware_tasks,
         )

@@ -25,7 +25,7 @@ from cutgate.gateway.runware.tasks.querying import account_management, get_respo
 from cutgate.gateway.runware.tasks.services import Caller, RunwareParts, TaskContext
 from cutgate.gateway.runware.tasks.storing import image_upload, media_storage
 from cutgate.gateway.runware.tasks.submitting import remove_background
-from cutgate.gateway.tasks.wait import NoPlaceToWait
+from cutgate.gateway.waiting.callers import NoPlaceToWait
 from cutgate.jobs.errors import CutoutError
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.record import Task

@@ -14,7 +14,7 @@ from cutgate.gateway.runware.messages.requests import Removal, Settings, TaskTyp
 from cutgate.gateway.runware.tasks.services import TaskContext
 from cutgate.gateway.tasks.drafts import Draft, SourceUrl
 from cutgate.gateway.tasks.submit import DraftRejected, PictureGone, Submission
-from cutgate.gateway.tasks.wait import NoPlaceToWait
+from cutgate.gateway.waiting.callers import NoPlaceToWait
 from cutgate.jobs.record import Delivery, DeliveryKind, Result
 from cutgate.jobs.spec import CutoutSpec, FileFormat, ModelChoice, Output, Refinement, Thresholds, thresholds_of
 

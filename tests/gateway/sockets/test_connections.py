@@ -1,6 +1,5 @@
 """How connections begin, last and end, and what one may hold."""
 
-import asyncio
 import json
 import socket
 import threading
@@ -15,17 +14,16 @@ from websockets.frames import CloseCode
 from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.runware.sockets import conversation
 from cutgate.gateway.sockets import hub
-from cutgate.gateway.sockets.hub import Sockets
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.observe.metric_names import SOCKETS_OPEN
 from tests.fakes import failing
-from tests.gateway.harness import make_settings
 from tests.gateway.runware.service import ACCOUNT, Service, authentication, poll, removal
 from tests.gateway.sockets.serving import (
     Caller,
     admitted,
     calling,
     served,
+    serving,
     sockets_of,
     wait_for_items,
     with_settings,
@@ -181,46 +179,31 @@ def test_a_result_that_takes_too_long_is_a_timeout_and_can_be_polled(service: Se
     assert caller.ask(poll(task))["status"] == "success"
 
 
-def test_a_stop_lets_calls_end_and_takes_on_nothing_new(
-    service: Service, caller: Caller, stranger: Caller
-) -> None:
+def test_a_stop_lets_calls_end_and_takes_on_nothing_new(service: Service) -> None:
     task, late = removal(), removal()
-    caller.send(task)
-    wait_for_items(service)
-    sockets_of(service.app).stop(20)
-    assert stranger.close_code() == CloseCode.NORMAL_CLOSURE
-    caller.send(late)
-    refused = caller.error()
-    assert (refused["code"], refused["taskUUID"]) == ("serviceUnavailable", late["taskUUID"])
-    assert service.work_once()
-    assert caller.data()["taskUUID"] == task["taskUUID"]
-    assert caller.close_code() == CloseCode.NORMAL_CLOSURE
-    assert sockets_of(service.app).wait_until_stopped(10)
+    with (
+        serving(service.app, shutdown_seconds=22) as (address, server),
+        calling(address) as stranger,
+        admitted(address, service) as caller,
+    ):
+        caller.send(task)
+        wait_for_items(service)
+        server.should_exit = True
+        assert stranger.close_code() == CloseCode.NORMAL_CLOSURE
+        caller.send(late)
+        refused = caller.error()
+        assert (refused["code"], refused["taskUUID"]) == ("serviceUnavailable", late["taskUUID"])
+        assert service.work_once()
+        assert caller.data()["taskUUID"] == task["taskUUID"]
+        assert caller.close_code() == CloseCode.NORMAL_CLOSURE
 
 
-@pytest.mark.parametrize("starts_before", [False, True])
-def test_what_begins_after_the_stop_has_its_time_as_well(*, starts_before: bool) -> None:
-    """A request may have been read before the stop, and its connection be given away after it."""
-    sockets, is_done = Sockets(make_settings()), threading.Event()
-
-    async def work() -> None:
-        await asyncio.sleep(0.2)
-        is_done.set()
-
-    if starts_before:
-        sockets.begin(asyncio.sleep(0))
-    sockets.stop(20)
-    assert sockets.wait_until_stopped(10)
-    sockets.begin(work())
-    sockets.close(20)
-    assert is_done.is_set()
-
-
-def test_a_stop_whose_time_is_over_closes_with_1012_what_is_busy(service: Service, caller: Caller) -> None:
-    caller.send(removal())
-    wait_for_items(service)
-    sockets_of(service.app).stop(0.2)
-    assert caller.close_code() == CloseCode.SERVICE_RESTART
+def test_a_stop_whose_time_is_over_closes_with_1012_what_is_busy(service: Service) -> None:
+    with serving(service.app) as (address, server), admitted(address, service) as caller:
+        caller.send(removal())
+        wait_for_items(service)
+        server.should_exit = True
+        assert caller.close_code() == CloseCode.SERVICE_RESTART
 
 
 @with_settings(failed_signatures_per_minute=2)

@@ -90,10 +90,9 @@ def test_an_upload_that_was_answered_is_not_told_again(service: Service, address
 def test_an_upload_is_told_again_before_its_connection_is_known_to_be_lost(
     service: Service, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with admitted(address, service) as first:
-        with monkeypatch.context() as patched:
-            patched.setattr(Sender, "delivered", lambda *_: None)  # its caller acknowledges nothing
-            told = first.ask(upload())
+    with admitted(address, service) as first, monkeypatch.context() as patched:
+        patched.setattr(Sender, "delivered", lambda *_: None)  # its caller acknowledges nothing
+        told = first.ask(upload())
         with admitted(address, service, first.session) as again:
             assert again.data() == told
 

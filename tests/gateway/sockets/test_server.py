@@ -1,4 +1,4 @@
-"""WebSockets on the real server: gunicorn, Redis, files."""
+"""WebSockets on the real server: uvicorn, Redis, files."""
 
 import signal
 from contextlib import ExitStack

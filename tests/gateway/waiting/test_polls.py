@@ -1,18 +1,15 @@
-"""Tests of calls that wait for a task's end, and of the places that they take."""
+"""Calls that wait for a task's end, and the places that they take."""
 
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import pytest
 
-from cutgate.gateway.tasks.wait import NoPlaceToWait, Waits
-from cutgate.jobs.ids import new_task_uid, parse_task_uid
-from cutgate.jobs.record import TaskStatus
-from tests.gateway.harness import ACCOUNT, Answer, Harness, there
+from cutgate.jobs.ids import new_task_uid
+from tests.gateway.harness import Answer, Harness
 from tests.ledgers import FreshLedger, noted_calls
 from tests.waiting import eventually
 
@@ -98,8 +95,8 @@ def test_without_news_the_record_is_read_each_second(gateway: Harness, threads: 
     assert statuses(future.result(SOON_SECONDS)) == ["Finished"]
 
 
-def test_half_of_the_request_threads_may_wait(gateway: Harness, threads: ThreadPoolExecutor) -> None:
-    gateway = gateway.with_settings(request_threads=4)
+def test_half_of_the_places_are_there_for_an_account(gateway: Harness, threads: ThreadPoolExecutor) -> None:
+    gateway = gateway.with_settings(held_callers=4)
     uid = gateway.submit()
     waits = [held(gateway, threads, uid) for _ in range(2)]
     answer, seconds = timed(lambda: waiting(gateway, uid))
@@ -134,7 +131,7 @@ def test_a_call_that_waits_reads_when_it_begins_and_ends(
     gateway.finish_one()
     assert statuses(future.result(SOON_SECONDS)) == ["Finished", "Queuing"]
     asked = [name for name in calls if name not in {"claim", "end"}]
-    assert (asked[0], asked[-1], set(asked[1:-1])) == ("poll", "read", {"ended"})
+    assert (asked[0], asked[-1], set(asked[1:-1])) == ("poll", "read", {"ended", "read"})
 
 
 @pytest.mark.parametrize(
@@ -158,16 +155,3 @@ def test_a_poll_asks_the_ledger_once(
     if action == "ListTasksDetails":
         assert statuses(waiting(gateway, uid)) == ["Finished"]
         assert calls == ["poll", "poll"]
-
-
-def test_places_are_shared_by_both_ways_of_waiting_and_free_after_an_error(gateway: Harness) -> None:
-    waits, uid = Waits(gateway.tasks, gateway.events, at_once=1), parse_task_uid(gateway.submit())
-    for _ in range(2):
-        with suppress(ZeroDivisionError), waits.place():
-            with pytest.raises(NoPlaceToWait), waits.place():
-                pytest.fail("there was a place")
-            started_at = time.monotonic()
-            [task] = waits.find(ACCOUNT, [uid], 20)
-            assert there(task).status is TaskStatus.QUEUING
-            assert time.monotonic() - started_at < SOON_SECONDS
-            raise ZeroDivisionError

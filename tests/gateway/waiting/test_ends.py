@@ -1,4 +1,4 @@
-"""Tests of waits in an event loop, and of records that cannot be read."""
+"""Waits in an event loop, and records that cannot be read."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -6,8 +6,8 @@ from typing import cast
 
 import pytest
 
-from cutgate.gateway.tasks import async_wait
-from cutgate.gateway.tasks.async_wait import AsyncWaits
+from cutgate.gateway.waiting import ends
+from cutgate.gateway.waiting.ends import TaskEnds
 from cutgate.jobs.ids import TaskUid, new_task_uid
 from cutgate.jobs.ledger.events import TaskEvents
 from cutgate.jobs.record import Task
@@ -24,7 +24,7 @@ class Silence:
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(async_wait, "STEP_SECONDS", 0.05)
+    monkeypatch.setattr(ends, "STEP_SECONDS", 0.05)
 
 
 def test_a_record_that_cannot_be_read_ends_no_other_wait() -> None:
@@ -36,12 +36,12 @@ def test_a_record_that_cannot_be_read_ends_no_other_wait() -> None:
         return dict.fromkeys(uids)
 
     async def waiting() -> tuple[object, ...]:
-        waits = AsyncWaits(find, cast("TaskEvents", Silence()))
+        waits = TaskEnds(find, cast("TaskEvents", Silence()))
         first = asyncio.gather(
-            waits.wait("ada", broken, 0.5), waits.wait("ada", good, PATIENCE_SECONDS), return_exceptions=True
+            waits.wait("ada", [broken], 0.5), waits.wait("ada", [good], PATIENCE_SECONDS), return_exceptions=True
         )
         results = await first
-        return *results, await waits.wait("ada", later, PATIENCE_SECONDS)
+        return *results, await waits.wait("ada", [later], PATIENCE_SECONDS)
 
     failed, *found = asyncio.run(waiting())
     assert isinstance(failed, TimeoutError)
@@ -57,9 +57,9 @@ def test_not_all_records_are_read_at_the_same_moment() -> None:
         return {}
 
     async def waiting() -> None:
-        waits = AsyncWaits(find, cast("TaskEvents", Silence()))
+        waits = TaskEnds(find, cast("TaskEvents", Silence()))
         async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
-            callers = [group.create_task(waits.wait("ada", uid)) for uid in many]
+            callers = [group.create_task(waits.wait("ada", [uid])) for uid in many]
             while not read:
                 await asyncio.sleep(0)
             read.clear()  # what is new is looked at at once
@@ -92,10 +92,10 @@ def test_however_much_news_there_is_all_records_are_read() -> None:
         return {quiet: None} if looks == 2 else {}
 
     async def waiting() -> object:
-        waits = AsyncWaits(find, cast("TaskEvents", chatter))
-        other = asyncio.create_task(waits.wait("ada", restless))
+        waits = TaskEnds(find, cast("TaskEvents", chatter))
+        other = asyncio.create_task(waits.wait("ada", [restless]))
         try:
-            return await waits.wait("ada", quiet, PATIENCE_SECONDS)
+            return await waits.wait("ada", [quiet], PATIENCE_SECONDS)
         finally:
             other.cancel()
 

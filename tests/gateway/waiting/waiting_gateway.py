@@ -1,6 +1,6 @@
 """The gateway with a path where callers wait: a picture in Base64 in, the bytes of its result out.
 
-    python -m tests.gateway.sockets.waiting_gateway serve …
+    python -m tests.gateway.waiting.waiting_gateway serve …
 
 A façade has more to say; here is what it says of its callers' places and of their tasks.
 """
@@ -15,13 +15,12 @@ from werkzeug.wsgi import wrap_file
 from cutgate.gateway.__main__ import main
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.serving import wsgi
-from cutgate.gateway.serving.app import HOLDS, create_app
+from cutgate.gateway.serving.app import WAITING, create_app
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.gateway.sockets.holding import Holds
 from cutgate.gateway.tasks.drafts import Draft
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.submit import DraftRejected, Submission, Submissions
-from cutgate.gateway.tasks.wait import NoPlaceToWait
+from cutgate.gateway.waiting.callers import NoPlaceToWait, WaitingCallers
 from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import ItemState, Task
 from cutgate.jobs.spec import CutoutSpec
@@ -42,31 +41,29 @@ def waiting_app(settings: GatewaySettings, **parts: Any) -> Flask:
         offers=Offers(presence=parts["presence"], own=settings.choice),
     )
     waiting = Blueprint("waiting", __name__)
-    view = partial(wait, app.extensions[HOLDS], submissions, parts["blobs"], settings)
+    view = partial(wait, app.extensions[WAITING], submissions, parts["blobs"], settings)
     waiting.add_url_rule(WAIT, "wait", view, methods=["POST"])
     app.register_blueprint(waiting)
     return app
 
 
-def wait(holds: Holds, submissions: Submissions, blobs: BlobStore, settings: GatewaySettings) -> Response:
+def wait(
+    waiting: WaitingCallers, submissions: Submissions, blobs: BlobStore, settings: GatewaySettings
+) -> Response:
     account, spec = request.args["account"], CutoutSpec(model=settings.model, precision=settings.precision)
-    draft = Draft(source=request.get_data(as_text=True), spec=spec)
+    drafts = [Draft(source=request.get_data(as_text=True), spec=spec)]
+    submission = Submission(
+        account=Account(name=account), origin="Wait", drafts=drafts, joins_seconds=600, urgent=True
+    )
     try:
-        with holds.require_place(account) as place:
-            uid = submissions.submit(
-                Submission(
-                    account=Account(name=account),
-                    origin="Wait",
-                    drafts=[draft],
-                    joins_seconds=600,
-                    urgent=True,
-                )
-            )
-            return place.hold(uid, float(request.args["seconds"]), partial(render, blobs))
+        waiting.require_place(account)
+        uid = submissions.submit(submission)
     except NoPlaceToWait:
         return Response("no place", 503)
     except DraftRejected:
         return Response("no picture", 400)
+    find = partial(submissions.store.tasks.get, uid, account)
+    return waiting.hold(account, uid, float(request.args["seconds"]), partial(render, blobs), find)
 
 
 def render(blobs: BlobStore, task: Task | None) -> Response:

@@ -1,0 +1,238 @@
+"""HTTP callers that wait for the ends of tasks: places for them, and how each is kept waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar
+
+import structlog
+from flask import Response, request
+
+from cutgate.gateway.addresses import Places
+from cutgate.gateway.settings import GatewaySettings, half
+from cutgate.gateway.waiting.ends import TaskEnds
+from cutgate.gateway.waiting.later import Later, Make, Peer, at_end
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.observe.metric_names import CALLERS_HELD
+from cutgate.jobs.observe.metrics import change
+from cutgate.jobs.ports import Ledger
+from cutgate.jobs.record import Task
+
+HUNG_UP: Final = 499
+"""The status under which the log has a caller that hung up before its answer was there; it is nginx's."""
+HANG_UP_SECONDS: Final = 5.0
+"""How long after its caller has hung up a task that was not begun is terminated: a repeat joins it before."""
+_PLACE: Final = "cutgate.waits"
+"""Name in a request's environment of the account of whose places it has one."""
+_LOG: Final = structlog.get_logger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+A = TypeVar("A")
+
+Render = Callable[[Task | None], Response]
+"""Makes the answer of a task as it then stands; None where it is not there any more."""
+
+
+class InThread(Protocol):
+    """Does in another thread what may block."""
+
+    async def __call__(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of a call."""
+
+
+class NoPlaceToWait(Exception):
+    """Too many callers are waiting, of the account or of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait(Generic[A]):
+    """What is answered once one of some tasks has ended, or the time is over."""
+
+    uids: Sequence[TaskUid]
+    wait_seconds: float
+    answer: Callable[[], A]
+    """Makes the answer in a request thread, as the tasks then stand."""
+
+
+class WaitingCallers:
+    """Keeps callers waiting, so many in all and half of them of one account."""
+
+    def __init__(self, ends: TaskEnds, store: Ledger, in_thread: InThread, settings: GatewaySettings) -> None:
+        """Put the parts together.
+
+        Args:
+            ends: says when tasks have ended.
+            store: is told of callers that have left.
+            in_thread: does what blocks.
+            settings: how many may wait.
+        """
+        self._ends, self._store, self._in_thread = ends, store, in_thread
+        self._places = Places(settings.held_callers, half(settings.held_callers))
+        self._lock = threading.Lock()
+        self._timeouts: set[asyncio.Timeout] = set()
+        #: When nobody is waited for any more, on the loop's clock; None while nobody has asked to stop.
+        self.stop_at: float | None = None
+
+    def require_place(self, account: str) -> None:
+        """Take a place for the present request: before its work is accepted, for it must have its answer at once.
+
+        The request has it until its end, however often it is asked for.
+
+        Raises:
+            NoPlaceToWait: all are taken.
+        """
+        environ = request.environ
+        if _PLACE in environ:
+            return
+        with self._lock:
+            if not self._places.take(account):
+                raise NoPlaceToWait
+        environ[_PLACE] = account
+        at_end().callback(self._leave, account, environ)
+
+    def has_place(self, account: str) -> bool:
+        """Whether there is a place for the present request, which then has it."""
+        try:
+            self.require_place(account)
+        except NoPlaceToWait:
+            return False
+        return True
+
+    def until_one_ends(self, account: str, wait: Wait[Any], make: Make) -> Later:
+        """The answer once one of an account's tasks has ended, or the time is over.
+
+        Args:
+            account: whose they are.
+            wait: for which, and for how long.
+            make: makes the answer.
+        """
+
+        async def waited(peer: Peer) -> Make:
+            await self._first(peer, self._ended(account, wait.uids, wait.wait_seconds))
+            return _hung_up if peer.is_lost else make
+
+        return Later(self._held(waited))
+
+    def until_all_end(self, account: str, waits: Sequence[tuple[TaskUid, float]], make: Make) -> Later:
+        """The answer once each of an account's tasks has ended, or its time is over.
+
+        Args:
+            account: whose they are.
+            waits: for which, and for how long.
+            make: makes the answer.
+        """
+
+        async def waited(peer: Peer) -> Make:
+            all_ended = asyncio.gather(*(self._ended(account, [uid], seconds) for uid, seconds in waits))
+            await self._first(peer, all_ended)
+            return _hung_up if peer.is_lost else make
+
+        return Later(self._held(waited))
+
+    def hold(
+        self, account: str, uid: TaskUid, wait_seconds: float, render: Render, find: Callable[[], Task | None]
+    ) -> Later:
+        """The answer of a task that exists for its caller alone: it is terminated if that one hangs up.
+
+        Args:
+            account: whose it is.
+            uid: of the task.
+            wait_seconds: how long at most.
+            render: makes the answer.
+            find: reads the task as it stands.
+        """
+        return Later(self._held(partial(self._hold, account, uid, wait_seconds, render, find)))
+
+    def stop(self, stop_at: float) -> None:
+        """Have nobody waited for longer than until then, on the loop's clock."""
+        self.stop_at = stop_at
+        for timeout in [timeout for timeout in self._timeouts if not timeout.expired()]:
+            timeout.reschedule(min(stop_at, timeout.when() or stop_at))
+
+    def __len__(self) -> int:
+        """How many places are taken."""
+        return self._places.taken
+
+    def _leave(self, account: str, environ: dict[str, Any]) -> None:
+        del environ[_PLACE]
+        with self._lock:
+            self._places.leave(account)
+
+    @staticmethod
+    def _held(wait: Callable[[Peer], Coroutine[Any, Any, Make]]) -> Callable[[Peer], Coroutine[Any, Any, Make]]:
+        async def counted(peer: Peer) -> Make:
+            change(CALLERS_HELD, 1)
+            try:
+                return await wait(peer)
+            finally:
+                change(CALLERS_HELD, -1)
+
+        return counted
+
+    async def _ended(self, account: str, uids: Sequence[TaskUid], wait_seconds: float) -> tuple[bool, Task | None]:
+        """Whether a task has ended in time, and the first one that has."""
+        until = asyncio.get_running_loop().time() + wait_seconds
+        try:
+            async with asyncio.timeout_at(min(until, self.stop_at or until)) as timeout:
+                self._timeouts.add(timeout)
+                try:
+                    return True, await self._ends.wait(account, uids)
+                finally:
+                    self._timeouts.discard(timeout)
+        except TimeoutError:
+            return False, None
+
+    @staticmethod
+    async def _first(peer: Peer, work: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> None:
+        """Wait for something unless the peer hangs up."""
+        waited, gone = asyncio.ensure_future(work), asyncio.ensure_future(peer.hung_up.wait())
+        try:
+            await asyncio.wait({waited, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waited.cancel()
+            gone.cancel()
+
+    async def _hold(
+        self,
+        account: str,
+        uid: TaskUid,
+        wait_seconds: float,
+        render: Render,
+        find: Callable[[], Task | None],
+        peer: Peer,
+    ) -> Make:
+        ended = asyncio.ensure_future(self._ended(account, [uid], wait_seconds))
+        left = asyncio.ensure_future(self._has_left(account, uid, peer))
+        try:
+            await asyncio.wait({ended, left}, return_when=asyncio.FIRST_COMPLETED)
+            if not (left.done() and left.result()):
+                is_over, task = await ended
+                # Nobody comes back for what a caller has asked for that is gone.
+                if peer.hung_up.is_set() and not is_over and self.stop_at is None:
+                    await left
+                if not peer.is_lost and not (left.done() and left.result()):
+                    return partial(render, task) if is_over else lambda: render(find())
+            return _hung_up
+        finally:
+            ended.cancel()
+            left.cancel()
+
+    async def _has_left(self, account: str, uid: TaskUid, peer: Peer) -> bool:
+        """Terminate the task of a caller once it has hung up, unless it was begun, or others wait for it."""
+        await peer.hung_up.wait()
+        await asyncio.sleep(HANG_UP_SECONDS)
+        try:
+            return await self._in_thread(self._store.tasks.leave, uid, account)
+        except LedgerUnavailable as error:
+            _LOG.warning("task_not_terminated", task_uid=uid, reason=str(error))
+            return False
+
+
+def _hung_up() -> Response:
+    return Response(status=HUNG_UP)

@@ -1,0 +1,160 @@
+"""Ends of tasks, for all callers of a process that wait for some."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.ports import TaskEvents
+from cutgate.jobs.record import Task
+
+STEP_SECONDS: Final = 1.0
+"""Every record is read this often at least, since news can be lost."""
+_SHARES: Final = 20
+"""They are not all read at the same moment: others wait for the interpreter and for the ledger meanwhile."""
+_AT_ONCE: Final = 100
+"""Records of one round trip."""
+_LOG: Final = structlog.get_logger(__name__)
+
+FindEnded = Callable[[str, Sequence[TaskUid]], Awaitable[Mapping[TaskUid, Task | None]]]
+_Key = tuple[str, TaskUid]
+_Future = asyncio.Future[Task | None]
+
+
+class TaskEnds:
+    """Says when tasks have ended. Used in the event loop's thread only."""
+
+    def __init__(self, find_ended: FindEnded, events: TaskEvents) -> None:
+        """Prepare; it listens from the first wait on.
+
+        Args:
+            find_ended: reads the records of those of an account's tasks that have ended; None where there is none.
+            events: says when to look.
+        """
+        self._find_ended, self._events = find_ended, events
+        self._waiting: dict[_Key, set[_Future]] = {}
+        self._accounts: defaultdict[TaskUid, set[str]] = defaultdict(set)
+        self._news: set[_Key] = set()
+        #: What is still to be read of those that were waited for when the present round began.
+        self._round: list[_Key] = []
+        self._looker: asyncio.Task[None] | None = None
+
+    async def wait(self, account: str, uids: Sequence[TaskUid], wait_seconds: float | None = None) -> Task | None:
+        """The first of some tasks that has ended; None when it is not there, for nothing will ever happen to it.
+
+        Args:
+            account: whose they are.
+            uids: of the tasks.
+            wait_seconds: how long at most; None for as long as it takes.
+
+        Raises:
+            TimeoutError: none has ended in time.
+        """
+        self._start()
+        keys = [(account, uid) for uid in uids]
+        future: _Future = asyncio.get_running_loop().create_future()
+        for key in keys:
+            self._waiting.setdefault(key, set()).add(future)
+            self._accounts[key[1]].add(account)
+        self._look_soon(keys)  # one may have ended before
+        try:
+            async with asyncio.timeout(wait_seconds):
+                return await future
+        finally:
+            for key in set(keys):
+                self._leave(key, future)
+
+    def close(self) -> None:
+        """Look no more."""
+        if self._looker is not None:
+            self._looker.cancel()
+
+    def __len__(self) -> int:
+        """How many tasks are waited for."""
+        return len(self._waiting)
+
+    def _start(self) -> None:
+        if self._looker is None:
+            loop = asyncio.get_running_loop()
+            self._has_news = asyncio.Event()
+            self._looker = loop.create_task(self._look_on())
+
+            def take_news(uid: TaskUid) -> None:
+                """Take a piece of news, in the thread of the news."""
+                if uid in self._accounts and not loop.is_closed():
+                    loop.call_soon_threadsafe(self._hear, uid)
+
+            self._events.follow(take_news)
+
+    def _leave(self, key: _Key, future: _Future) -> None:
+        self._waiting[key].discard(future)
+        if not self._waiting[key]:
+            account, uid = key
+            del self._waiting[key]
+            self._accounts[uid].discard(account)
+            if not self._accounts[uid]:
+                del self._accounts[uid]
+
+    def _hear(self, uid: TaskUid) -> None:
+        self._look_soon([(account, uid) for account in self._accounts.get(uid, ())])
+
+    def _look_soon(self, keys: Sequence[_Key]) -> None:
+        self._news.update(keys)
+        self._has_news.set()
+
+    async def _look_on(self) -> None:
+        loop = asyncio.get_running_loop()
+        share_at = loop.time()
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(share_at if self._waiting else None):
+                    await self._has_news.wait()
+            self._has_news.clear()
+            keys, self._news = self._news, set()
+            if loop.time() >= share_at:  # however much news there is
+                share_at = loop.time() + STEP_SECONDS / _SHARES
+                keys |= self._share()
+            await self._look(keys & self._waiting.keys())
+
+    def _share(self) -> set[_Key]:
+        """Those whose turn it is."""
+        if not self._round:
+            self._round = list(self._waiting)
+        size = -(-len(self._waiting) // _SHARES)
+        share, self._round = self._round[:size], self._round[size:]
+        return set(share)
+
+    async def _look(self, keys: AbstractSet[_Key]) -> None:
+        by_account: defaultdict[str, list[TaskUid]] = defaultdict(list)
+        for account, uid in keys:
+            by_account[account].append(uid)
+        for account, own in by_account.items():
+            for some in _batched(own, _AT_ONCE):
+                await self._look_at(account, some)
+
+    async def _look_at(self, account: str, uids: Sequence[TaskUid]) -> None:
+        """Read some records. Whatever is in the way of that, they are looked at again in a second."""
+        try:
+            for uid, task in (await self._find_ended(account, uids)).items():
+                for future in self._waiting.get((account, uid), ()):
+                    if not future.done():
+                        future.set_result(task)
+        except LedgerUnavailable as error:
+            _LOG.warning("endings_not_read", reason=str(error))
+        except Exception:
+            if len(uids) == 1:
+                _LOG.exception("ending_not_read", task_uid=uids[0])
+            else:  # one that cannot be read is in nobody else's way
+                for uid in uids:
+                    await self._look_at(account, [uid])
+
+
+def _batched(uids: Sequence[TaskUid], size: int) -> Iterator[Sequence[TaskUid]]:
+    """The ids in parts of at most `size`."""
+    return (uids[start : start + size] for start in range(0, len(uids), size))
