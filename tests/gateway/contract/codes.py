@@ -37,8 +37,6 @@ REFUSALS: Final[Mapping[str, Codes]] = {
     # The request
     "too long": Codes((413, "230"), (400, "maxMessageSizeExceeded"), (400, "file_too_large")),
     "compressed": Codes((415, "160"), (400, "invalidRequest"), (400, "invalid_request")),
-    # PICPIK says "Missing Action" of a body that breaks off, as of one that holds no object.
-    "broken off": Codes((200, "160"), (400, "invalidRequest"), (400, "invalid_request")),
     "unreadable": Codes((200, "160"), (400, "invalidRequest"), (400, "invalid_request")),
     "another method": Codes((405, "160"), (405, "invalidRequest"), (405, "method_not_allowed")),
     # The service

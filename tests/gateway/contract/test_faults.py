@@ -4,8 +4,6 @@ import errno
 import gzip
 import tempfile
 from collections import Counter
-from io import RawIOBase
-from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -13,7 +11,6 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import LogCapture, capture_logs
-from typing_extensions import override
 
 from cutgate.gateway import bodies
 from cutgate.gateway.removebg.sources import MAX_BODY_BYTES
@@ -25,25 +22,6 @@ from tests.gateway import picture_files as pictures
 from tests.gateway.contract.facades import ADDRESS, Facade, Maker, Picpik, RemoveBg
 from tests.gateway.harness import ACCOUNT
 from tests.servers.scrapes import here
-
-
-class BrokenChunks(RawIOBase):
-    """What a server makes of a body whose second chunk is none."""
-
-    def __init__(self, first: bytes, error: Exception) -> None:
-        self._first, self._error = first, error
-
-    @override
-    def readable(self) -> bool:
-        return True
-
-    @override
-    def readinto(self, buffer: Any, /) -> int:
-        if not self._first:
-            raise self._error
-        count = len(self._first)
-        buffer[:count], self._first = self._first, b""
-        return count
 
 
 class TestParts:
@@ -69,21 +47,6 @@ class TestBodies:
     def test_a_compressed_body_is_refused(self, facade: Facade) -> None:
         refused = facade.send(gzip.compress(facade.body()), headers={"Content-Encoding": "gzip"})
         assert "Content-Encoding" in facade.refused(refused, "compressed").text
-
-    def test_a_body_that_ends_too_soon_cannot_be_read(self, facade: Facade) -> None:
-        """Whole pictures come in bodies that are cut off, too."""
-        body = facade.body()
-        told = {"CONTENT_LENGTH": str(len(body) + 1)}
-        facade.refused(facade.send(body, environ_overrides=told), "broken off")
-        facade.gateway.assert_nothing_left()
-
-    @pytest.mark.parametrize("error", [OSError("invalid chunk header"), ValueError("invalid chunk header")])
-    def test_a_body_whose_chunks_are_broken_cannot_be_read(self, facade: Facade, error: Exception) -> None:
-        stream = BrokenChunks(facade.body()[:40], error)
-        overrides = {"wsgi.input": stream, "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
-        refused = facade.refused(facade.send(b"", environ_overrides=overrides), "broken off")
-        assert "JSON" not in refused.text, "what came is not taken for the whole"
-        facade.gateway.assert_nothing_left()
 
     @pytest.mark.parametrize("body", [b"nonsense", b"[1]", b"\xff\xfe", b"[" * 100_000, b'{"a":1,"a":2}'])
     def test_a_body_of_another_form_is_refused(self, facade: Facade, body: bytes) -> None:
