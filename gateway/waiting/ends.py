@@ -70,11 +70,6 @@ class TaskEnds:
             for key in set(keys):
                 self._leave(key, future)
 
-    def close(self) -> None:
-        """Look no more."""
-        if self._looker is not None:
-            self._looker.cancel()
-
     def __len__(self) -> int:
         """How many tasks are waited for."""
         return len(self._waiting)
