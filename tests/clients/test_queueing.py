@@ -17,8 +17,8 @@ from cutgate.gateway.accounts.credentials import Credentials
 from tests.clients.conftest import told_against
 from tests.clients.test_clients import done
 from tests.clients.test_removebg import assert_cut_out, told_by_js, told_by_python
+from tests.gateway.on_loop import served
 from tests.gateway.runware.service import Service, make_service, removal, repeating
-from tests.gateway.sockets.serving import served
 
 POLLS = {"runware": 2, "sdk_websocket": 5, "sdk_rest": 5, "sdk_js": 4}
 """How often each client polls before its jobs end. At their own pace that takes 6 to 9 seconds; `runware` sleeps

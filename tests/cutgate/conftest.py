@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
-from werkzeug.serving import make_server
 
 from cutgate import Client
 from cutgate.commands.cli import main
@@ -22,10 +21,10 @@ from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.jobs.ports import BlobStore
 from tests.fakes import MemoryBlobStore
+from tests.gateway import on_loop
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
 from tests.gateway.picture_files import png
 from tests.ledgers import FreshLedger, fresh_key_table, fresh_presence
-from tests.servers.relay import served as in_thread
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,8 @@ def served(blobs: BlobStore, **changes: Any) -> Iterator[Service]:
         blobs=blobs,
     )
     # Else the gateway's lines would stand among the command's, in one process.
-    with in_thread(make_server("127.0.0.1", 0, gateway.app, threaded=True)) as server, capture_logs():
-        yield Service(f"http://127.0.0.1:{server.server_port}", gateway)
+    with on_loop.served(gateway.app) as address, capture_logs():
+        yield Service(f"http://{address}", gateway)
 
 
 @pytest.fixture

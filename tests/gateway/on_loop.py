@@ -1,19 +1,22 @@
-"""Flask's test client with what the server does beside: bodies that have come, and answers that come later."""
+"""Two ways to drive the application: Flask's test client, and the server itself."""
 
 import asyncio
 import math
+import socket
 import threading
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import IO, Any
 
+from flask import Flask
 from flask.testing import FlaskClient
 from typing_extensions import override
 from werkzeug.datastructures import Headers
 from werkzeug.test import run_wsgi_app
 
 from cutgate.gateway.bodies import BODY, BodyWanted, Inbox, Spool, Unread
+from cutgate.gateway.serving.server import GatewayServer
 from cutgate.gateway.waiting.later import AT_END, UNDONE
 from cutgate.jobs.errors import ServiceUnavailable
 
@@ -91,3 +94,26 @@ class LoopClient(FlaskClient):
             return answer
         made = asyncio.run_coroutine_threadsafe(undone.go_on(Peer()), loop()).result()
         return run_wsgi_app(made, environ, buffered=buffered)
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[str]:
+    """Serve an application until the block ends; yields host and port."""
+    with serving(app) as (address, _):
+        yield address
+
+
+@contextmanager
+def serving(app: Flask, **changes: Any) -> Iterator[tuple[str, GatewayServer]]:
+    """Serve an application until the block ends; yields host and port, and the server."""
+    settings = app.config["SETTINGS"].model_copy(update={"shutdown_seconds": 2} | changes)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        server = GatewayServer(app, settings)
+        thread = threading.Thread(target=server.run, args=[[listener]])
+        thread.start()
+        try:
+            yield address, server
+        finally:
+            server.should_exit = True
+            thread.join()

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.gateway.on_loop import served
 from tests.gateway.runware.service import Service, make_service
-from tests.gateway.sockets.serving import Caller, admitted, calling, served
+from tests.gateway.sockets.serving import Caller, admitted, calling
 
 
 @pytest.fixture

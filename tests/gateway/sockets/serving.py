@@ -2,7 +2,6 @@
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,36 +13,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from cutgate.gateway.serving.app import SOCKETS
-from cutgate.gateway.serving.server import GatewayServer
 from cutgate.gateway.sockets.hub import Sockets
 from tests.gateway.runware.service import Item, Service, authentication
 from tests.waiting import eventually
 
 ANSWER_SECONDS = 30
 """Generous: machines that run tests are busy."""
-
-
-@contextmanager
-def served(app: Flask) -> Iterator[str]:
-    """Serve an application until the block ends; yields host and port."""
-    with serving(app) as (address, _):
-        yield address
-
-
-@contextmanager
-def serving(app: Flask, **changes: Any) -> Iterator[tuple[str, GatewayServer]]:
-    """Serve an application until the block ends; yields host and port, and the server."""
-    settings = app.config["SETTINGS"].model_copy(update={"shutdown_seconds": 2} | changes)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = f"127.0.0.1:{listener.getsockname()[1]}"
-        server = GatewayServer(app, settings)
-        thread = threading.Thread(target=server.run, args=[[listener]])
-        thread.start()
-        try:
-            yield address, server
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 def sockets_of(app: Flask) -> Sockets:

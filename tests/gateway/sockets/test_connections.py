@@ -17,17 +17,9 @@ from cutgate.gateway.sockets import hub
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.observe.metric_names import SOCKETS_OPEN
 from tests.fakes import failing
+from tests.gateway.on_loop import served, serving
 from tests.gateway.runware.service import ACCOUNT, Service, authentication, poll, removal
-from tests.gateway.sockets.serving import (
-    Caller,
-    admitted,
-    calling,
-    served,
-    serving,
-    sockets_of,
-    wait_for_items,
-    with_settings,
-)
+from tests.gateway.sockets.serving import Caller, admitted, calling, sockets_of, wait_for_items, with_settings
 from tests.ledgers import FreshLedger
 from tests.servers.scrapes import here
 from tests.waiting import eventually

@@ -9,8 +9,9 @@ from websockets.frames import CloseCode
 
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.jobs.errors import LedgerUnavailable
+from tests.gateway.on_loop import served
 from tests.gateway.runware.service import Service, authentication, removal, upload
-from tests.gateway.sockets.serving import admitted, calling, served, wait_for_items
+from tests.gateway.sockets.serving import admitted, calling, wait_for_items
 from tests.ledgers import fresh_prefix, server
 from tests.waiting import eventually
 

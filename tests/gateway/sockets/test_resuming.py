@@ -9,15 +9,9 @@ from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.runware.sockets.sender import Sender
 from cutgate.jobs.errors import BlobMissing
 from cutgate.jobs.ids import BlobKey
+from tests.gateway.on_loop import served
 from tests.gateway.runware.service import Service, authentication, poll, removal, upload
-from tests.gateway.sockets.serving import (
-    Caller,
-    admitted,
-    calling,
-    lost_session,
-    served,
-    wait_for_items,
-)
+from tests.gateway.sockets.serving import Caller, admitted, calling, lost_session, wait_for_items
 from tests.ledgers import fresh_sessions
 
 UNKNOWN = "c4f57a0e-1d53-4a3c-9f3b-0c7a2a0b9f11"

@@ -8,8 +8,9 @@ from structlog.testing import LogCapture
 
 from cutgate.jobs.observe import logs
 from cutgate.jobs.observe import metric_names as names
+from tests.gateway.on_loop import served
 from tests.gateway.runware.service import Item, Service, authentication, new_removal, new_uuid, poll, removal
-from tests.gateway.sockets.serving import calling, served
+from tests.gateway.sockets.serving import calling
 from tests.servers.scrapes import here
 
 Counts = dict[tuple[str, str], float]
