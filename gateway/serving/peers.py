@@ -219,6 +219,8 @@ class PeerProtocol(HttpToolsProtocol):
             self.begin(Phase.HEAD)
         body_bytes = self.moved_bytes
         super().data_received(data)
+        if self._drops:  # by what was in it
+            return
         self._head_bytes += len(data)
         if self.phase is Phase.BODY:
             self._head_bytes -= self.moved_bytes - body_bytes
@@ -353,7 +355,7 @@ class PeerProtocol(HttpToolsProtocol):
 
     def drop(self) -> None:
         """Break the connection off."""
-        self.phase = Phase.CLOSING
+        self.phase, self._drops = Phase.CLOSING, True
         self._peers.leave(self)
         self.transport.abort()
 
