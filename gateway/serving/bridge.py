@@ -71,9 +71,11 @@ class Bridge:
                 answer = await self._answered(peer, receive, environ, spool)
                 if answer is not None:
                     await self._send(peer, send, answer, is_last=spool is not None and not spool.is_whole)
-        except _PeerGone:
-            peer.drop()
-        except Exception:
+        except Exception as error:
+            # uvloop writes to nobody who has just gone; uvicorn hears of that on the loop's next turn.
+            if isinstance(error, _PeerGone) or (isinstance(error, RuntimeError) and peer.transport.is_closing()):
+                peer.drop()
+                return
             _LOG.exception("a request was not answered")
             peer.fail()
 

@@ -6,23 +6,21 @@ second. No connection costs a thread.
 
 import asyncio
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
-import structlog
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cutgate.gateway.addresses import subscriber
+from cutgate.gateway.serving.cut_off import CutOff, CutOffLog
 from cutgate.gateway.serving.outside import answer_outside
 from cutgate.gateway.serving.proxies import is_within
 from cutgate.gateway.settings import LEAST_BYTES_PER_SECOND, GatewaySettings, Network, per_address
-from cutgate.jobs.observe.metric_names import PEERS_CUT_OFF
-from cutgate.jobs.observe.metrics import count
 
 PEER: Final = "cutgate.peer"
 """Name of a request's connection in its ASGI scope."""
@@ -41,9 +39,6 @@ _PIPELINED: Final = 64
 _ENDED_AT_ONCE: Final = 100
 """Peers that are ended in one look: views say so to those whose bodies are late, while others wait for threads."""
 _NEVER: Final = (lambda *_: False, lambda *_: None)
-_TELL_SECONDS: Final = 60.0
-"""How often a line of the log tells of peers that were cut off for the same reason."""
-_LOG: Final = structlog.get_logger(__name__)
 
 
 class Phase(IntEnum):
@@ -60,16 +55,6 @@ class Phase(IntEnum):
     """A thread works on its request, or its caller waits for a result."""
 
 
-class CutOff(StrEnum):
-    """Why a peer was cut off; the values of `PEERS_CUT_OFF`'s label."""
-
-    HEAD = "head"
-    BODY = "body"
-    ANSWER = "answer"
-    TURN = "turn"
-    CONNECTIONS = "connections"
-
-
 class Peers:
     """All connections of a process. Used by the loop's thread."""
 
@@ -80,8 +65,7 @@ class Peers:
         self._kept = min(_KEPT_PLACES, settings.connections // 8)
         self._by_address: defaultdict[str | None, set[PeerProtocol]] = defaultdict(set)
         self._count = 0
-        self._untold: Counter[CutOff] = Counter()
-        self._told_at: dict[CutOff, float] = {}
+        self.cut_off = CutOffLog()
 
     def __len__(self) -> int:
         """How many connections there are."""
@@ -123,17 +107,6 @@ class Peers:
                 if ended == _ENDED_AT_ONCE:
                     break
 
-    def tell(self, reason: CutOff, address: str | None) -> None:
-        """Count a peer that is cut off; of a flood the log has one line a minute."""
-        count(PEERS_CUT_OFF, reason=reason.value)
-        self._untold[reason] += 1
-        now = time.monotonic()
-        if now - self._told_at.get(reason, -_TELL_SECONDS) >= _TELL_SECONDS:
-            self._told_at[reason] = now
-            _LOG.warning(
-                "peers_cut_off", reason=reason.value, count=self._untold.pop(reason), last_address=address
-            )
-
     def _make_room(self, own: "set[PeerProtocol]") -> bool:
         """Close a connection of the address that holds most: whatever it is about, unless work is done for it."""
         for others in sorted(self._by_address.values(), key=len, reverse=True):
@@ -151,7 +124,7 @@ class Peers:
         )
         if first is None:
             return False
-        self.tell(CutOff.CONNECTIONS, first.address)
+        self.cut_off.tell(CutOff.CONNECTIONS, first.address)
         first.drop()
         return True
 
@@ -198,7 +171,7 @@ class PeerProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.address = counted_as(self.client and self.client[0], self._settings.trusted_proxies)
         if not self._peers.seat(self):
-            self._peers.tell(CutOff.CONNECTIONS, self.address)
+            self._peers.cut_off.tell(CutOff.CONNECTIONS, self.address)
             self._drops = True
             transport.write(answer_outside(HTTPStatus.SERVICE_UNAVAILABLE))
             transport.close()
@@ -219,9 +192,13 @@ class PeerProtocol(HttpToolsProtocol):
             self.begin(Phase.HEAD)
         body_bytes = self.moved_bytes
         super().data_received(data)
-        if self._drops:  # by what was in it
+        self._measure_head(len(data), body_bytes)
+
+    def _measure_head(self, size_bytes: int, body_bytes: int) -> None:
+        """Refuse what is too much of a head, or around a body that had so many bytes before."""
+        if self._drops:  # it was refused
             return
-        self._head_bytes += len(data)
+        self._head_bytes += size_bytes
         if self.phase is Phase.BODY:
             self._head_bytes -= self.moved_bytes - body_bytes
         # Around a body there are the sizes of its chunks.
@@ -327,16 +304,16 @@ class PeerProtocol(HttpToolsProtocol):
         return left_bytes > 0 and self._is_over(now, max(0, self.moved_bytes - left_bytes))
 
     def _end_head(self) -> None:
-        self._peers.tell(CutOff.HEAD, self.address)
+        self._peers.cut_off.tell(CutOff.HEAD, self.address)
         self._refuse(HTTPStatus.REQUEST_TIMEOUT)
 
     def _end_body(self) -> None:
-        self._peers.tell(CutOff.BODY, self.address)
+        self._peers.cut_off.tell(CutOff.BODY, self.address)
         self.is_too_slow = True
         self.cycle.message_event.set()
 
     def _end_answer(self) -> None:
-        self._peers.tell(CutOff.ANSWER, self.address)
+        self._peers.cut_off.tell(CutOff.ANSWER, self.address)
         self.drop()
 
     def _is_over(self, now: float, moved_bytes: int) -> bool:
@@ -344,10 +321,7 @@ class PeerProtocol(HttpToolsProtocol):
 
     def close_gently(self) -> None:
         """Hang up, and throw away what comes: closed over unread bytes, a connection loses its answer."""
-        self._drops = True
-        if self._had_request:
-            self.cycle.disconnected = True  # nothing more is sent
-            self.cycle.message_event.set()
+        self._say_no_more()
         with suppress(OSError, RuntimeError):  # it may be gone
             self.flow.resume_reading()
             self.transport.write_eof()
@@ -355,13 +329,14 @@ class PeerProtocol(HttpToolsProtocol):
 
     def drop(self) -> None:
         """Break the connection off."""
-        self.phase, self._drops = Phase.CLOSING, True
+        self.phase = Phase.CLOSING
+        self._say_no_more()
         self._peers.leave(self)
         self.transport.abort()
 
     def drop_for_room(self) -> None:
         """Break it off, as the bytes that it has sent are too many beside those of others."""
-        self._peers.tell(CutOff.TURN, self.address)
+        self._peers.cut_off.tell(CutOff.TURN, self.address)
         self.drop()
 
     def fail(self) -> None:
@@ -380,6 +355,13 @@ class PeerProtocol(HttpToolsProtocol):
         self.cycle.disconnected = True
         self.flow.resume_reading()
         return self.transport
+
+    def _say_no_more(self) -> None:
+        """Neither take nor send anything: uvicorn itself hears of the end only on the loop's next turn."""
+        self._drops = True
+        if self._had_request:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
     def _require(self, is_right: bool, fault: HTTPStatus) -> None:
         """Have the parser stop unless something is right."""
