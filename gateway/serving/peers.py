@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from cutgate.gateway.addresses import subscriber
 from cutgate.gateway.serving.cut_off import CutOff, CutOffLog
@@ -158,7 +158,8 @@ class PeerProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._fault = HTTPStatus.BAD_REQUEST
         self._drops = False
-        self._had_request = False
+        #: The request that is answered; `cycle` is the last one that has come.
+        self._running: RequestResponseCycle | None = None
 
     def begin(self, phase: Phase) -> None:
         """Begin with something else."""
@@ -179,7 +180,8 @@ class PeerProtocol(HttpToolsProtocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.is_lost = self._drops = True
+        self.is_lost = True
+        self._say_no_more()
         self.hung_up.set()
         self._peers.leave(self)
 
@@ -243,7 +245,8 @@ class PeerProtocol(HttpToolsProtocol):
             self.cycle.keep_alive, self._drops = False, True
             return
         super().on_headers_complete()
-        self._had_request = True
+        if not self.pipeline:
+            self._running = self.cycle
         if self.phase is Phase.HEAD:
             self.begin(Phase.BODY)
 
@@ -261,6 +264,8 @@ class PeerProtocol(HttpToolsProtocol):
     @override
     def on_response_complete(self) -> None:
         has_next = bool(self.pipeline)
+        if has_next:
+            self._running, _ = self.pipeline[-1]
         super().on_response_complete()
         if self.phase is not Phase.CLOSING and not has_next:
             given_bytes, since_seconds = self.moved_bytes, self.since_seconds
@@ -289,7 +294,7 @@ class PeerProtocol(HttpToolsProtocol):
 
     def _is_idle_over(self, now: float) -> bool:
         # Between requests uvicorn ends it.
-        return not self._had_request and self._is_over(now, 0)
+        return self._running is None and self._is_over(now, 0)
 
     def _is_head_over(self, now: float) -> bool:
         return self._is_over(now, 0)
@@ -299,7 +304,7 @@ class PeerProtocol(HttpToolsProtocol):
 
     def _is_answer_over(self, now: float) -> bool:
         left_bytes = self.transport.get_write_buffer_size()
-        if not left_bytes and self.cycle.response_complete:
+        if not left_bytes and self._running is not None and self._running.response_complete:
             self.begin(Phase.IDLE)
         return left_bytes > 0 and self._is_over(now, max(0, self.moved_bytes - left_bytes))
 
@@ -341,7 +346,7 @@ class PeerProtocol(HttpToolsProtocol):
 
     def fail(self) -> None:
         """Answer what the application could not."""
-        if self.cycle.response_started:
+        if self._running is None or self._running.response_started:
             self.drop()
         else:
             self._say(HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -352,16 +357,16 @@ class PeerProtocol(HttpToolsProtocol):
             return None
         self.connections.discard(self)
         self._peers.leave(self)
-        self.cycle.disconnected = True
+        self._say_no_more()
         self.flow.resume_reading()
         return self.transport
 
     def _say_no_more(self) -> None:
         """Neither take nor send anything: uvicorn itself hears of the end only on the loop's next turn."""
         self._drops = True
-        if self._had_request:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        if self._running is not None:
+            self._running.disconnected = True
+            self._running.message_event.set()
 
     def _require(self, is_right: bool, fault: HTTPStatus) -> None:
         """Have the parser stop unless something is right."""
