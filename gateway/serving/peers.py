@@ -156,6 +156,8 @@ class PeerProtocol(HttpToolsProtocol):
         self._is_in_head = False
         #: What came of the present head, or around a body, that is no part of the body.
         self._head_bytes = 0
+        #: What came of the present body, and of bodies in what is being parsed.
+        self._body_bytes = self._parsed_body_bytes = 0
         self._fault = HTTPStatus.BAD_REQUEST
         self._drops = False
         #: The request that is answered; `cycle` is the last one that has come.
@@ -192,19 +194,16 @@ class PeerProtocol(HttpToolsProtocol):
             return
         if self.phase is Phase.IDLE:
             self.begin(Phase.HEAD)
-        body_bytes = self.moved_bytes
+        self._parsed_body_bytes = 0
         super().data_received(data)
-        self._measure_head(len(data), body_bytes)
+        self._measure_head(len(data) - self._parsed_body_bytes)
 
-    def _measure_head(self, size_bytes: int, body_bytes: int) -> None:
-        """Refuse what is too much of a head, or around a body that had so many bytes before."""
+    def _measure_head(self, more_bytes: int) -> None:
+        """Refuse what is too much of a head, or around a body: there are the sizes of its chunks."""
         if self._drops:  # it was refused
             return
-        self._head_bytes += size_bytes
-        if self.phase is Phase.BODY:
-            self._head_bytes -= self.moved_bytes - body_bytes
-        # Around a body there are the sizes of its chunks.
-        allowed_bytes = _HEAD_BYTES + 8 * self.moved_bytes if self.phase is Phase.BODY else _HEAD_BYTES
+        self._head_bytes += more_bytes
+        allowed_bytes = _HEAD_BYTES + 8 * self._body_bytes
         if self._head_bytes > allowed_bytes and (self._is_in_head or self.phase is Phase.BODY):
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
@@ -223,7 +222,7 @@ class PeerProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope[PEER] = self  # type: ignore[typeddict-unknown-key]
-        self._is_in_head, self._head_bytes = True, 0
+        self._is_in_head, self._head_bytes, self._body_bytes = True, 0, 0
 
     @override
     def on_url(self, url: bytes) -> None:
@@ -252,7 +251,9 @@ class PeerProtocol(HttpToolsProtocol):
 
     @override
     def on_body(self, body: bytes) -> None:
+        self._parsed_body_bytes += len(body)
         if not self._drops:
+            self._body_bytes += len(body)
             self.moved_bytes += len(body)
             super().on_body(body)
 

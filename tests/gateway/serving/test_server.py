@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+import time
 import uuid
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -173,6 +174,19 @@ def test_what_is_no_http_is_answered_in_json(live: LiveGateway, sent: bytes, sta
     assert answer == {"RetCode": 160, "Action": "", "Message": said}
     # Clients of the other protocols read the first error, whatever is wrong.
     assert [(error["message"], error["title"]) for error in errors] == [(said, said)]
+
+
+def test_a_body_that_comes_while_its_head_is_looked_at_is_no_part_of_it(live: LiveGateway) -> None:
+    host, _, port = live.address.partition(":")
+    head = "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 101000\r\n\r\n"
+    for _ in range(10):
+        with socket.create_connection((host, int(port)), timeout=START_SECONDS) as connection:
+            connection.sendall(head.encode())
+            connection.sendall(b" " * 100_000)
+            time.sleep(0.1)  # the view wants the body by then
+            connection.sendall(b" " * 1_000)
+            received = b"".join(iter(lambda: connection.recv(65_536), b""))
+        assert b"Missing Action" in received, received
 
 
 def test_no_worker_no_readiness(live: LiveGateway) -> None:
