@@ -32,6 +32,7 @@ from cutgate.jobs.record import ItemState, NewItem, NewTask
 from cutgate.jobs.spec import CutoutSpec, Output, Refinement, lane_of
 from cutgate.worker.machine.memory import forget_peak, resident_bytes
 from cutgate.worker.models.engines.runtime import load_segmenter
+from cutgate.worker.process.health import Health
 from cutgate.worker.process.runner import Runner
 from cutgate.worker.settings import NetworkSettings
 from tests.ledgers import FreshLedger
@@ -68,6 +69,7 @@ class Bench:
         self.runner = Runner(
             store=self.store,
             blobs=self.blobs,
+            health=Health(self.store, self.blobs),
             predict_for=lambda _: network,
             soft_for=lambda _: network.soft,
             owner="benchmark",

@@ -291,6 +291,14 @@ class Claim:
     request: Request = field(default_factory=Request)
 
 
+class Phase(StrEnum):
+    """What a worker does with its item. A deadline that passes while it reads or writes is the storage's fault."""
+
+    READING = "reading"
+    COMPUTING = "computing"
+    WRITING = "writing"
+
+
 class ErrandKind(StrEnum):
     """What is to be done."""
 

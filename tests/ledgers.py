@@ -123,6 +123,10 @@ class ReadableLedger(Ledger):
         """How many items wait in a lane."""
         return self.database.client.zcard(self.database.key(f"lane:{lane}"))
 
+    def strikes(self, account: str) -> int:
+        """How often an item of an account has harmed its worker of late."""
+        return self.database.client.llen(self.database.key(f"strikes:{account}"))
+
     def lanes(self) -> tuple[Lane, ...]:
         """Every lane that an item ever waited in, in order."""
         return tuple(lane.lane for lane in self.figures().lanes)

@@ -18,7 +18,7 @@ from cutgate.jobs.ledger.encoding import (
 )
 from cutgate.jobs.ledger.keys import item_name
 from cutgate.jobs.ledger.tasks import PACE_SECONDS
-from cutgate.jobs.record import Claim, ErrorFacts, ItemState, Result
+from cutgate.jobs.record import Claim, ErrorFacts, ItemState, Phase, Result
 from cutgate.jobs.spec import Lane
 
 HARMFUL: Final = frozenset({TimedOut.kind, DecodingStopped.kind})
@@ -65,10 +65,13 @@ class Claims:
             request=REQUEST.decode(request or "{}"),
         )
 
-    def renew(self, claim: Claim) -> bool:
-        """Prolong the lease, never past the hard deadline; False when the item is no longer the claim's."""
+    def renew(self, claim: Claim, phase: Phase = Phase.READING) -> bool:
+        """Prolong the lease, never past the hard deadline; False when the item is no longer the claim's.
+
+        The item's phase decides whom its hard deadline is blamed on. A claim begins with reading.
+        """
         lease_ms = milliseconds(self._db.limits.lease_seconds)
-        return self._holds("renew", claim, lease_ms=lease_ms)
+        return self._holds("renew", claim, lease_ms=lease_ms, phase=phase)
 
     def finish(self, claim: Claim, result: Result) -> bool:
         """End the item as done and book its price; False, and no effect, when the claim no longer holds."""
@@ -81,13 +84,15 @@ class Claims:
         """
         return self._end(claim, ItemState.FAILED, "error", encode_error(error), harmful=error.kind in HARMFUL)
 
-    def give_back(self, claim: Claim, fault: ErrorFacts | None = None) -> bool:
-        """Put the item back: to its old place, uncounted, because its worker stops in order.
+    def give_back(self, claim: Claim, fault: ErrorFacts | None = None, *, behind: bool = False) -> bool:
+        """Put the item back for another worker.
 
         Args:
             claim: on the item.
-            fault: what went wrong without being the picture's fault. The attempt counts then, the item goes behind
-                all others, and when its attempts are used up it fails with this.
+            fault: None where the worker cannot go on: the attempt does not count. Else why a worker that does
+                other pictures failed on this one: the item goes behind all others, and after two such workers, or
+                when its attempts are used up, it fails with this, which counts against the account.
+            behind: the item goes behind all others, not to its old place.
 
         Returns:
             False, and no effect, when the claim no longer holds.
@@ -96,14 +101,14 @@ class Claims:
             "give_back",
             claim,
             fault=None if fault is None else encode_error(fault),
-            max_attempts=self._db.limits.max_attempts,
-            source_ms=self._db.source_ms,
+            behind=behind or None,
+            **self._db.endings(),
         )
 
     def give_back_owned(self, owner: str, *, died: bool) -> int:
         """Take everything from a worker that has gone, put it back to its old place, and say how much it was.
 
-        What it held on to until the hard deadline fails as `TimedOut`: it hung, and would hang again. `died`: its
+        What it computed until the hard deadline fails as `TimedOut`: it hung, and would hang again. `died`: its
         attempts count, and an item whose workers died `max_attempts` times fails as `WorkerLost`. Without it a
         picture that kills its worker would go round for ever.
         """

@@ -5,6 +5,7 @@ one running service goes through all scenarios; each fault is written down befor
 """
 
 import json
+import math
 import os
 import random
 import signal
@@ -46,9 +47,13 @@ class FaultPoints:
         self.note()
         (self._live.parent / f"{point}-{pid}").touch()
 
-    def is_struck(self, point: str, pid: int) -> bool:
-        """Whether the process does."""
-        return (self._live.parent / f"{point}-{pid}").exists()
+    def is_struck(self, point: str, pid: int, seconds: float = math.inf) -> bool:
+        """Whether the process does; it recovers after so many seconds."""
+        try:
+            since_seconds = (self._live.parent / f"{point}-{pid}").stat().st_mtime
+        except FileNotFoundError:
+            return False
+        return time.time() < since_seconds + seconds
 
     def _nothing_happened_yet(self) -> bool:
         return not self._journal.exists() or self._journal.stat().st_mtime_ns < self._live.stat().st_mtime_ns

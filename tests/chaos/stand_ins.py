@@ -27,6 +27,7 @@ WORK_SECONDS_VARIABLE: Final = "CHAOS_WORK_SECONDS"
 """How much longer each picture takes, as native code that holds no lock: time in which faults meet it."""
 
 _HANG_SECONDS: Final = 600
+_UNMOUNTED_SECONDS: Final = 3.0
 
 
 def gateway(points: FaultPoints) -> None:
@@ -75,19 +76,26 @@ def _die_after(part: type, name: str, points: FaultPoints, point: str) -> None:
 
 
 def _lose_storage(store: type, points: FaultPoints) -> None:
-    """Wrap reading so that a node whose volume has vanished finds none of its pictures."""
+    """Wrap reading so that a node whose volume has vanished for a while finds none of its pictures, and no id."""
     from cutgate.jobs.errors import BlobMissing
 
-    get = store.get  # type: ignore[attr-defined]  # of any store
+    get, installation = store.get, store.installation  # type: ignore[attr-defined]  # of any store
+
+    def is_away() -> bool:
+        return points.is_struck(UNMOUNTED, os.getppid(), _UNMOUNTED_SECONDS)
 
     @wraps(get)
     def none_found(self: Any, key: Any) -> bytes:
-        if points.is_struck(UNMOUNTED, os.getppid()):
+        if is_away():
             raise BlobMissing(f"no blob {key}")
         found: bytes = get(self, key)
         return found
 
-    store.get = none_found  # type: ignore[attr-defined]
+    @wraps(installation)
+    def no_id(self: Any) -> str | None:
+        return None if is_away() else installation(self)
+
+    store.get, store.installation = none_found, no_id  # type: ignore[attr-defined]
 
 
 def _at_work(cut_out: Callable[..., Any], points: FaultPoints) -> Callable[..., Any]:

@@ -27,7 +27,7 @@ from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.pictures.decoder import DECODE_SECONDS, Decoder
 from cutgate.worker.process.concurrency import ConcurrentItems, Deadlines
-from cutgate.worker.process.faults import Faults
+from cutgate.worker.process.health import Health
 from cutgate.worker.process.runner import Runner
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
 
@@ -37,6 +37,9 @@ LOOK_SECONDS = 0.5
 """How often is looked whether the worker is to be announced."""
 PRESENCE_TTL_BEATS = 4
 """A worker counts as gone after so many beats of silence."""
+
+STORAGE_PAUSE_SECONDS = 1.0
+"""How long a hint is kept while the storage does not work."""
 
 LoadSegmenter = Callable[[NetworkSettings], Segmenter]
 
@@ -53,7 +56,7 @@ class Child:
         self._alive = AliveFile(settings.alive_file)
         self._items: ConcurrentItems | None = None
         self._decoder: Decoder | None = None
-        self._faults = Faults()
+        self._health: Health | None = None
         self._hide: Callable[[], None] = lambda: None
         self._forked = False
         # Shared between the processes, and without locks: a child that is killed would keep them.
@@ -112,9 +115,12 @@ class Child:
                 decoder="confined" if is_confined else "unconfined",
                 **facts_of(segmenters[choice.lane]),
             )
+        blobs = open_blob_store(settings)
+        self._health = Health(store, blobs)
         runner = Runner(
             store=store,
-            blobs=open_blob_store(settings),
+            blobs=blobs,
+            health=self._health,
             predict_for=lambda spec: segmenters[lane_of(spec)],
             soft_for=lambda spec: segmenters[lane_of(spec)].soft,
             owner=owner,
@@ -126,7 +132,6 @@ class Child:
             threads=settings.thread_count(),
             read_image=decoder.read_image,
         )
-        self._faults = runner.faults
         self._items = ConcurrentItems(runner, self.deadlines, settings.pixel_count())
         self._ready.value = True
         workers = [presence_of(owner, choice.lane, segmenters[choice.lane]) for choice in settings.choices]
@@ -189,16 +194,18 @@ class Child:
 
     def run(self, lane: str) -> None:
         """Take one item of the lane, if one waits, and return when there is room for another."""
-        if self._items is None:
+        if self._items is None or self._health is None:
             raise Reject("this worker could not start", requeue=True)
+        if not self._health.storage_works():
+            time.sleep(STORAGE_PAUSE_SECONDS)
+            raise Reject("the storage does not work", requeue=True)
         self._items.take_one([Lane(lane)])
-        if self._faults.should_give_up:
+        if self._health.is_broken:
             self._items.drain()
-            log.error("worker_gives_up", reason="what goes wrong here is no picture's fault")
+            log.error("worker_gives_up", reason="it failed on a picture that is known to be good")
             self._hide()
             self._give_up(os.getppid())
             return
-        time.sleep(self._faults.pause_seconds)
         # Celery replaces a child between two items when its *peak* is over the limit: one large picture would do.
         forget_peak()
         if not self._is_too_large():

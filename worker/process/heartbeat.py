@@ -9,7 +9,7 @@ import structlog
 
 from cutgate.jobs.errors import LedgerUnavailable, TimedOut
 from cutgate.jobs.ports import Ledger
-from cutgate.jobs.record import Claim
+from cutgate.jobs.record import Claim, Phase
 from cutgate.jobs.upkeep.loops import Every
 
 log = structlog.get_logger(__name__)
@@ -25,6 +25,8 @@ class Heartbeat:
     Leases are renewed from a thread, so that a long native call does not lose the item; a hang is therefore seen
     by the hard deadline alone. `check`, called between the pipeline's steps, asks the ledger itself: an item that
     was taken away is noticed at the next step and not at the next beat.
+
+    `phase` is what the worker does now; each renewal reports it.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Heartbeat:
         self._store, self._claim, self._clock = store, claim, clock
         self._ends_at = clock() + claim.deadline_in_seconds
         self._lost = threading.Event()
+        self.phase = Phase.READING
         self._beat = Every(beat_seconds, self._renew, "lease")
 
     def __enter__(self) -> Self:
@@ -67,5 +70,5 @@ class Heartbeat:
         return self._ends_at - self._clock()
 
     def _renew(self) -> None:
-        if not self._store.claims.renew(self._claim):
+        if not self._store.claims.renew(self._claim, self.phase):
             self._lost.set()

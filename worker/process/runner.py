@@ -4,12 +4,15 @@ The order at the end is: result blob, FINISH, then the source goes. A blob is de
 explicit answer, so a crash or a lost connection leaves at worst a blob that the sweeper takes.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from typing import Any, Final, TypeVar
 
+import numpy as np
 import structlog
 
 from cutgate.jobs.errors import (
@@ -27,7 +30,7 @@ from cutgate.jobs.observe.metric_names import CLAIMS, ITEM_ERRORS, ITEMS, PIXELS
 from cutgate.jobs.observe.metrics import count
 from cutgate.jobs.observe.traces import Kind, Value
 from cutgate.jobs.ports import BlobStore, Ledger
-from cutgate.jobs.record import Claim, Result
+from cutgate.jobs.record import Claim, Phase, Result
 from cutgate.jobs.spec import Box, CutoutSpec, FileFormat, Lane, Output, lane_of
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.mask.segment import Predict, Soft
@@ -35,13 +38,19 @@ from cutgate.worker.cutout.raster.arrays import RgbImage
 from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.finish import Finish, Finished, finish
 from cutgate.worker.pictures.images import SourceImage, read_image
-from cutgate.worker.process.faults import Faults
+from cutgate.worker.pictures.png import write_png
+from cutgate.worker.process.health import Health
 from cutgate.worker.process.heartbeat import ClaimLost, Heartbeat
 from cutgate.worker.process.metrics import Stopwatch
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+READ_SECONDS: Final = 5.0
+"""How long a storage that is away is asked for a picture before that is left to another worker."""
+READ_SHARE: Final = 0.5
+"""Of an item's time, what reading it may take; after more of it, the item starts anew with all of its time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +61,7 @@ class Runner:
     blobs: BlobStore
     predict_for: Callable[[CutoutSpec], Predict]
     """The network that a spec asks for."""
+    health: Health
     owner: str
     limits: SourceLimits
     beat_seconds: float
@@ -64,8 +74,6 @@ class Runner:
     """`images.read_image`, or a decoder's."""
     soft_for: Callable[[CutoutSpec], Soft] = lambda _: Soft.DOUBT
     """What the soft levels of that network's map mean."""
-    faults: Faults = field(default_factory=Faults)
-    """Those in a row that were no picture's own."""
     retry_seconds: float = 0.5
     """Pause before the ledger or the blob store is asked again."""
 
@@ -111,9 +119,10 @@ class Runner:
             log.warning("claim_lost")
             return
         except BlobMissing as error:
-            # It may be this machine's storage that is missing.
-            log.warning("source_missing", message=error.message)
-            self._put_back(claim, beat, error)
+            self._miss_source(claim, beat, error)
+            return
+        except BlobStoreUnavailable as error:
+            self._leave_to_others(claim, beat, error)
             return
         except CutoutError as error:
             log.warning("item_failed", kind=error.kind, message=error.message, **error.details)
@@ -121,9 +130,8 @@ class Runner:
             return
         except Exception:
             log.exception("item_crashed")
-            self._put_back(claim, beat, ProcessingFailed("the picture could not be processed"))
+            self._suspect(claim, beat)
             return
-        self.faults.clear()
         if self._insist(lambda: self.store.claims.finish(claim, result), beat):
             _ended("done")
             count(RESULTS, subject="found" if result.subject_found else "none")
@@ -148,6 +156,7 @@ class Runner:
         )
         watch.ended("encode")
         key = result_key(claim.task, claim.index, claim.token)
+        beat.phase = Phase.WRITING
         self._insist(lambda: self.blobs.put(key, finished.data), beat)
         watch.ended("write")
         return Result(
@@ -161,7 +170,8 @@ class Runner:
         )
 
     def _cut_out(self, claim: Claim, beat: Heartbeat, watch: Stopwatch) -> Picture:
-        spec, data = claim.spec, self._insist(lambda: self.blobs.get(claim.source), beat)
+        spec, data = claim.spec, self._get(claim, claim.source, beat)
+        beat.phase = Phase.COMPUTING
         holds_16_bit = spec.file_format is FileFormat.PNG and spec.output is Output.CUTOUT
         source = self._read(data, watch, keep_16_bit=self.keep_16_bit and holds_16_bit)
         return cut_out(source, spec, self.predict_for(spec), beat.check, watch.ended, self.soft_for(spec))
@@ -171,7 +181,7 @@ class Runner:
         where = claim.background
         if where is None:
             return None
-        data = self._insist(lambda: self.blobs.get(where), beat)
+        data = self._get(claim, where, beat)
         try:
             return self.read_image(data, self.limits).over_backdrop()
         except (SourceRejected, ProcessingFailed) as error:
@@ -195,23 +205,64 @@ class Runner:
         else:
             _ended("lost")
 
-    def _put_back(self, claim: Claim, beat: Heartbeat, error: CutoutError) -> None:
-        """Leave the item to another worker: what went wrong is not the picture's fault, or need not be.
+    def _miss_source(self, claim: Claim, beat: Heartbeat, error: BlobMissing) -> None:
+        """Fail an item whose picture is gone, as after a restore; a wrong storage is not its fault."""
+        log.warning("source_missing", message=error.message)
+        try:
+            is_gone = self._insist(self.health.storage_is_the_ledgers, beat)
+        except BlobStoreUnavailable as away:
+            self._leave_to_others(claim, beat, away)
+            return
+        if is_gone:
+            self._fail(claim, beat, error)
+        else:
+            self._leave_to_others(claim, beat, error)
 
-        The last one of a row does not count as an attempt: then it is this process that cannot work.
+    def _leave_to_others(self, claim: Claim, beat: Heartbeat, error: CutoutError) -> None:
+        """Put an item back, uncounted, because of this worker's storage."""
+        log.warning("item_put_back", kind=error.kind, message=error.message)
+        self.health.doubt_storage()
+        self._give_back(claim, beat, error, behind=True)
+
+    def _suspect(self, claim: Claim, beat: Heartbeat) -> None:
+        """Put back an item on which the pipeline raised.
+
+        It counts against the picture only if this worker still does a known one.
         """
-        fault = None if self.faults.record() else error.facts()
-        self._insist(lambda: self.store.claims.give_back(claim, fault), beat)
+        error = ProcessingFailed("the picture could not be processed")
+        is_sound = self.health.passes(lambda: self._do_known_picture(claim.spec))
+        self._give_back(claim, beat, error, fault=error.facts() if is_sound else None)
+
+    def _give_back(self, claim: Claim, beat: Heartbeat, error: CutoutError, **how: Any) -> None:
+        self._insist(lambda: self.store.claims.give_back(claim, **how), beat)
         _ended("lost")
         traces.fail(error.kind)
 
-    def _insist(self, call: Callable[[], T], beat: Heartbeat) -> T:
-        """Call until the ledger or the blob store answers, as long as the claim has time."""
+    def _do_known_picture(self, spec: CutoutSpec) -> None:
+        source = self.read_image(known_picture(), self.limits)
+        plain = CutoutSpec(model=spec.model, precision=spec.precision)
+        made = cut_out(source, plain, self.predict_for(spec), lambda: None, soft=self.soft_for(spec))
+        finish(made, Finish.of(plain, None, self.limits.max_pixels), threads=self.threads)
+
+    def _get(self, claim: Claim, key: BlobKey, beat: Heartbeat) -> bytes:
+        """Read a picture.
+
+        Raises:
+            BlobStoreUnavailable: the storage is away, or so slow that the picture would be blamed for its time.
+        """
+        data = self._insist(lambda: self.blobs.get(key), beat, READ_SECONDS)
+        if beat.seconds_left() < claim.deadline_in_seconds * (1 - READ_SHARE):
+            raise BlobStoreUnavailable("reading took most of the time that the picture has")
+        return data
+
+    def _insist(self, call: Callable[[], T], beat: Heartbeat, seconds: float = math.inf) -> T:
+        """Call until the ledger or the blob store answers, for so long and as long as the claim has time."""
+        least_left = max(self.retry_seconds, beat.seconds_left() - seconds)
         while True:
             try:
                 return call()
             except ServiceUnavailable as error:
-                if beat.seconds_left() <= self.retry_seconds:
+                if beat.seconds_left() <= least_left:
                     raise
                 log.warning("waiting_for_service", kind=error.kind, message=error.message)
                 time.sleep(self.retry_seconds)
@@ -241,3 +292,11 @@ def _ended(outcome: str) -> None:
     """Tell how a claim has ended."""
     count(ITEMS, outcome=outcome)
     traces.say(outcome=outcome)
+
+
+@cache
+def known_picture() -> bytes:
+    """PNG of a bright disk on a dark ground, which every sound worker can cut out."""
+    y, x = np.mgrid[:96, :128]
+    inside = (x - 64) ** 2 + (y - 48) ** 2 < 32**2
+    return write_png(np.where(inside[..., None], (230, 120, 60, 255), (30, 40, 50, 255)).astype(np.uint8))

@@ -21,6 +21,7 @@ from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.record import Task
 from cutgate.jobs.spec import CutoutSpec, Lane
+from cutgate.worker.process.health import Health
 from cutgate.worker.process.runner import Runner
 from tests.fakes import ManualClock, MemoryBlobStore
 from tests.gateway import picture_files as pictures
@@ -133,6 +134,7 @@ class Service:
         self.runner = Runner(
             store=self.store,
             blobs=self.blobs,
+            health=Health(self.store, self.blobs),
             predict_for=lambda _: dark,
             owner="worker",
             limits=SourceLimits(max_bytes=2**22, max_pixels=10**6, max_side_px=2_000),

@@ -3,7 +3,7 @@
 import pytest
 
 from cutgate.jobs.answers import Balance
-from cutgate.jobs.record import ItemState
+from cutgate.jobs.record import ItemState, Phase
 from tests.jobs.build import ERROR, LANE, Ledger
 from tests.ledgers import spent_sources
 
@@ -17,6 +17,13 @@ class TestByTheWorker:
         again = ledger.next_claim()
         assert ledger.claims.give_back(claim)
         assert ledger.claims.renew(again)
+
+    def test_behind_all_others(self, ledger: Ledger) -> None:
+        first, second = ledger.submit(), ledger.submit()
+        claim = ledger.next_claim()
+        assert ledger.claims.give_back(claim, behind=True)
+        assert ledger.item(claim).attempts == 0
+        assert [ledger.next_claim().task for _ in range(2)] == [second.uid, first.uid]
 
 
 class TestByItsOwner:
@@ -51,7 +58,7 @@ class TestByItsOwner:
         ledger = ledger.limited(lease_seconds=15, job_timeout_seconds=20)
         silent, hung = ledger.claimed_items(item_count=2)
         ledger.clock.advance(seconds=10)
-        assert ledger.claims.renew(hung)
+        assert ledger.claims.renew(hung, Phase.COMPUTING)
         ledger.clock.advance(seconds=11)
         assert ledger.claims.give_back_owned(hung.owner, died=died) == 2
         assert spent_sources(ledger) == {hung.source}
@@ -60,7 +67,7 @@ class TestByItsOwner:
 
 
 class TestBecauseOfAFault:
-    """What went wrong is not the picture's: another worker may do better, and this one is not to have it again."""
+    """A worker that does other pictures failed on this one: another may do better."""
 
     def test_the_attempt_counts_and_the_item_goes_behind_all_others(self, ledger: Ledger) -> None:
         first, _ = ledger.submit(), ledger.submit()
@@ -70,6 +77,14 @@ class TestBecauseOfAFault:
         order = [ledger.next_claim() for _ in range(2)]
         assert order[1].task == first.uid
         assert order[1].attempt == 2
+
+    def test_after_two_workers_it_ends_with_what_went_wrong(self, ledger: Ledger) -> None:
+        ledger.submit()
+        for owner in ("w1", "w1", "w2"):
+            claim = ledger.next_claim(owner=owner)
+            assert ledger.claims.give_back(claim, ERROR)
+        assert ledger.error(claim) == ERROR
+        assert ledger.strikes(claim.account) == 1
 
     def test_when_the_attempts_are_used_up_it_ends_with_what_went_wrong(self, ledger: Ledger) -> None:
         ledger = ledger.limited(max_attempts=2)

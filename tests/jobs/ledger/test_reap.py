@@ -9,7 +9,7 @@ from cutgate.jobs.answers import Balance, Reaped
 from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.database import BATCH
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import Claim, ItemState
+from cutgate.jobs.record import Claim, ItemState, Phase
 from tests.jobs.build import LANE, OTHER_LANE, OTHER_SPEC, Ledger
 from tests.jobs.every_script import WORKER
 from tests.ledgers import fresh_presence, hints_of, lose_hints, spent_sources
@@ -52,13 +52,25 @@ class TestHardDeadlines:
         claim = ledger.claimed(price=4)
         for _ in range(11):
             ledger.clock.advance(seconds=10)
-            assert ledger.claims.renew(claim)
+            assert ledger.claims.renew(claim, Phase.COMPUTING)
             assert ledger.upkeep.reap() == Reaped()
         ledger.clock.advance(seconds=11)
         assert ledger.upkeep.reap() == Reaped(too_slow=1)
         assert (ledger.error(claim).kind, ledger.item(claim).attempts) == ("timed_out", 1)
+        assert ledger.strikes("alice") == 1
         assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=0)
         assert not ledger.done(claim)
+
+    @pytest.mark.parametrize("phase", [Phase.READING, Phase.WRITING])
+    def test_who_waits_for_the_storage_until_then_is_not_to_blame(self, ledger: Ledger, phase: Phase) -> None:
+        claim = ledger.claimed()
+        for told in (Phase.COMPUTING, phase, *[phase] * 9):
+            ledger.clock.advance(seconds=10)
+            assert ledger.claims.renew(claim, told)
+        ledger.clock.advance(seconds=11)
+        assert ledger.upkeep.reap() == Reaped(requeued=1)
+        assert (ledger.item(claim).state, ledger.item(claim).attempts) == (ItemState.QUEUED, 0)
+        assert ledger.strikes("alice") == 0
 
     def test_who_fell_silent_before_is_lost_however_late_it_is_seen(self, ledger: Ledger) -> None:
         ledger.claimed()

@@ -17,14 +17,17 @@ from cutgate.worker.process.child import Child
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
 from tests.constants import change_constants
 
-HANGS_PX, DIES_PX, SLOW_PX, LEAKS_PX, RAISES_PX = 41, 42, 43, 44, 45
+HANGS_PX, DIES_PX, SLOW_PX, LEAKS_PX, RAISES_PX, BREAKS_PX = 41, 42, 43, 44, 45, 46
 SLOW_SECONDS = 0.8
 LEAK_BYTES = 96 * 2**20
 
 leaked: list[bytearray] = []
+broken: list[int] = []
 
 
 def do_harm(width_px: int) -> None:
+    if broken:
+        raise RuntimeError("CUDA error 700")
     match width_px:
         case 41:
             # Native code that keeps the interpreter's lock: no thread of the process runs on.
@@ -36,6 +39,9 @@ def do_harm(width_px: int) -> None:
         case 44:
             leaked.append(bytearray(os.urandom(2**20)) * (LEAK_BYTES // 2**20))
         case 45:
+            raise ValueError("no such stride")
+        case 46:
+            broken.append(width_px)
             raise RuntimeError("CUDA error 700")
 
 

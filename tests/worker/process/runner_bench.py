@@ -15,6 +15,7 @@ from cutgate.jobs.ids import TaskUid, background_key, new_task_uid, new_token, s
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.record import ErrorFacts, Item, NewItem, NewTask, Result
 from cutgate.jobs.spec import CutoutSpec, Refinement, lane_of
+from cutgate.worker.process.health import Health
 from cutgate.worker.process.runner import Runner
 from tests.fakes import MemoryBlobStore
 from tests.gateway.harness import there
@@ -61,7 +62,8 @@ class Bench:
         return self.runner.run_one([LANE])
 
     def with_runner(self, **changes: Any) -> Bench:
-        return replace(self, runner=replace(self.runner, **changes))
+        changed = replace(self.runner, **changes)
+        return replace(self, runner=replace(changed, health=Health(changed.store, changed.blobs)))
 
     def with_time(self, job_timeout_seconds: float) -> Bench:
         limits = LedgerLimits(lease_seconds=job_timeout_seconds, job_timeout_seconds=job_timeout_seconds)
@@ -96,6 +98,7 @@ def bench() -> Bench:
     runner = Runner(
         store=store,
         blobs=blobs,
+        health=Health(store, blobs),
         predict_for=lambda _: bright,
         owner="w1",
         limits=LIMITS,

@@ -17,6 +17,7 @@ from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.models.engines.runtime import Segmenter
 from cutgate.worker.pictures.images import SourceImage, read_image
 from cutgate.worker.process.concurrency import ConcurrentItems, Deadlines
+from cutgate.worker.process.health import Health
 from cutgate.worker.process.runner import Runner
 from tests.fakes import ManualClock, MemoryBlobStore
 from tests.ledgers import FreshLedger
@@ -58,6 +59,7 @@ class Stage:
         runner = Runner(
             store=self.ledger,
             blobs=self.blobs,
+            health=Health(self.ledger, self.blobs),
             predict_for=lambda _: segmenter if whole else self.predict,
             owner="w1",
             limits=LIMITS,

@@ -18,7 +18,7 @@ from tests.servers.sentinel import Certificates, watched_server
 from tests.servers.tls import write_certificates
 from tests.waiting import eventually
 from tests.worker.process.crew import FINE_PX, Crew, crew, team
-from tests.worker.process.harmful_worker import RAISES_PX
+from tests.worker.process.harmful_worker import BREAKS_PX, RAISES_PX
 
 __all__ = ["team"]
 
@@ -68,11 +68,20 @@ def test_a_worker_whose_storage_is_not_mounted_does_not_start(team: Crew, tmp_pa
 
 def test_a_worker_that_cannot_compute_gives_up_and_is_announced_no_more(team: Crew) -> None:
     worker = team.start_ready()
-    uid = team.submit(RAISES_PX)
+    uid = team.submit(BREAKS_PX)
     assert worker.process.wait(PATIENCE_SECONDS) == 1
     assert worker.log("worker_gives_up")
     assert team.presence.alive() == ()
-    assert (team.item(uid).state, team.item(uid).attempts) == (ItemState.QUEUED, 2)
+    assert (team.item(uid).state, team.item(uid).attempts) == (ItemState.QUEUED, 0)
+
+
+def test_a_picture_that_makes_the_network_raise_stops_no_worker(team: Crew) -> None:
+    worker = team.start_ready()
+    uids = [team.submit(px) for px in (RAISES_PX, FINE_PX, RAISES_PX, RAISES_PX, RAISES_PX)]
+    eventually(lambda: all(map(team.ended, uids)), PATIENCE_SECONDS)
+    assert [team.item(uid).state for uid in uids].count(ItemState.FAILED) == 4
+    assert worker.process.poll() is None
+    assert worker.log("child_gone") == []
 
 
 class Bomb:

@@ -10,25 +10,27 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
+from cutgate.jobs.answers import Balance
 from cutgate.jobs.composition import Composition, Margins
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from cutgate.jobs.ids import BlobKey
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.observe.metric_names import ITEMS
-from cutgate.jobs.record import Claim, ItemState, TaskStatus
+from cutgate.jobs.record import Claim, ItemState, Phase, TaskStatus
 from cutgate.jobs.spec import CutoutSpec, FileFormat, Lane, Output, Refinement
 from cutgate.worker.pictures.metadata import Rights, exif_with
 from cutgate.worker.pictures.png import write_png
 from cutgate.worker.process import runner
-from cutgate.worker.process.faults import Faults
 from tests.fakes import MemoryBlobStore, failing
+from tests.gateway.harness import there
 from tests.ledgers import FreshLedger, spent_sources
 from tests.worker.pictures.samples import by_cv2
-from tests.worker.process.runner_bench import LIMITS, SPEC, Bench, Bytes, bench, bright, picture
+from tests.worker.process.runner_bench import LANE, LIMITS, SPEC, Bench, Bytes, bench, bright, picture
 
 __all__ = ["bench"]
 
 DISK_AWAY = BlobStoreUnavailable("the disk is away")
+PICTURE_SHAPE = (30, 40, 3)
 
 
 def test_an_item_becomes_a_cut_out_and_its_source_is_left_to_the_upkeep(bench: Bench) -> None:
@@ -95,8 +97,10 @@ def test_a_picture_over_the_limits_fails_before_it_is_decoded(bench: Bench) -> N
 
 
 def test_a_crash_leaves_its_trace_in_the_log_alone(bench: Bench) -> None:
-    def crash(_: Bytes) -> Bytes:
-        raise ZeroDivisionError("secret detail")
+    def crash(image: Bytes) -> Bytes:
+        if image.shape == PICTURE_SHAPE:
+            raise ZeroDivisionError("secret detail")
+        return bright(image)
 
     store = FreshLedger(LedgerLimits(max_attempts=1))
     bench = replace(bench.with_runner(store=store, predict_for=lambda _: crash), store=store)
@@ -127,7 +131,7 @@ def test_a_refused_finish_removes_only_its_own_result_or_leaves_it_to_the_sweepe
 def test_a_lost_claim_stops_the_work_and_writes_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = threading.Event()
 
-    def refuse(_: Claim) -> bool:
+    def refuse(*_: object) -> bool:
         refused.set()
         return False
 
@@ -183,14 +187,6 @@ def test_an_absent_service_is_waited_for(
     assert bench.roles() == ["result", "source"]
 
 
-def test_a_source_that_no_worker_finds_fails_the_item(bench: Bench) -> None:
-    uid = bench.submit(picture())
-    bench.blobs.delete_task(uid)
-    for _ in range(LedgerLimits().max_attempts):
-        assert bench.with_runner(faults=Faults()).run()
-    assert bench.error(uid).kind == "blob_missing"
-
-
 def outcomes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """How claims end from now on, as the metric is told."""
     seen: list[str] = []
@@ -213,26 +209,6 @@ def test_a_claim_that_is_lost_when_its_item_fails_is_counted_as_lost(
     assert seen == ["lost"]
     assert bench.item(uid).state is ItemState.RUNNING
     assert bench.roles() == ["source"], "whoever has the claim now needs the source"
-
-
-def test_a_store_that_stays_away_past_the_deadline_fails_the_item(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    late = bench.with_time(1)  # enough for all that comes before the store on a slow machine
-    seen = outcomes(monkeypatch)
-    uid = late.submit(picture())
-    tries: list[BlobKey] = []
-
-    def away(key: BlobKey, _: bytes) -> None:
-        tries.append(key)
-        raise DISK_AWAY
-
-    monkeypatch.setattr(late.blobs, "put", away)
-    late.run()
-    assert late.error(uid).kind == BlobStoreUnavailable.kind
-    assert len(tries) > 2
-    assert seen == ["failed"]
-    assert late.roles() == ["source"]
 
 
 def test_a_ledger_that_is_away_between_two_steps_does_not_stop_the_work(
@@ -286,37 +262,122 @@ def test_whose_picture_it_is_is_kept_where_it_is_set(bench: Bench, keep_rights: 
     assert dict(bench.image(uid).getexif()) == (kept if keep_rights else {})
 
 
-class TestFaultsThatAreNoPictures:
-    """A node that cannot work does not burn the queue."""
+class TestFaultsOfTheStorage:
+    """An outage costs no picture an attempt, and a worker without its storage takes none."""
 
-    def broken(self, bench: Bench) -> Bench:
-        def crash(_: Bytes) -> Bytes:
-            raise MemoryError("CUDA error 700")
-
-        return bench.with_runner(predict_for=lambda _: crash, faults=Faults())
-
-    def test_three_in_a_row_use_up_no_item(self, bench: Bench) -> None:
-        uids = [bench.submit(picture()) for _ in range(3)]
-        broken = self.broken(bench)
-        assert [broken.run() for _ in range(3)] == [True] * 3
-        assert broken.runner.faults.should_give_up
-        items = [bench.item(uid) for uid in uids]
-        assert {item.state for item in items} == {ItemState.QUEUED}
-        assert sorted(item.attempts for item in items) == [0, 1, 1]  # the last shows that it is this process
-        assert [bench.run() for _ in range(3)] == [True] * 3
-        assert {bench.item(uid).state for uid in uids} == {ItemState.DONE}
-
-    def test_a_storage_that_is_not_mounted_is_no_fault_of_the_pictures(self, bench: Bench) -> None:
+    def test_a_picture_that_is_gone_fails_at_once_uncharged(self, bench: Bench) -> None:
+        bench.store.accounts.grant("ada", 10)
         uid = bench.submit(picture())
-        assert bench.with_runner(blobs=MemoryBlobStore(), faults=Faults()).run()
-        assert (bench.item(uid).state, bench.item(uid).attempts) == (ItemState.QUEUED, 1)
+        bench.blobs.delete_task(uid)
+        assert bench.run()
+        assert bench.error(uid).kind == "blob_missing"
+        assert bench.store.accounts.balance("ada") == Balance(granted=10, used=0, reserved=0)
+        assert bench.runner.health.storage_works()
+
+    def test_on_a_wrong_storage_none_is_gone(self, bench: Bench) -> None:
+        assert bench.store.server.install("here") == bench.blobs.install("here")
+        uid = bench.submit(picture())
+        unmounted = bench.with_runner(blobs=MemoryBlobStore())
+        assert unmounted.run()
+        assert (bench.item(uid).state, bench.item(uid).attempts) == (ItemState.QUEUED, 0)
+        with capture_logs() as logs:
+            assert not unmounted.runner.health.storage_works()
+        assert [entry["event"] for entry in logs] == ["storage_is_not_the_ledgers"]
         assert bench.run()
         assert bench.item(uid).state is ItemState.DONE
 
-    def test_a_picture_that_goes_well_ends_the_row(self, bench: Bench) -> None:
-        faults = Faults()
-        assert [faults.record(), faults.record()] == [False, False]
-        assert faults.pause_seconds == 2
+    def test_a_storage_that_is_away_while_a_picture_is_read(self, bench: Bench) -> None:
+        first, second = bench.submit(picture()), bench.submit(picture())
+        late = bench.with_runner(blobs=failing(MemoryBlobStore(), get=DISK_AWAY, check=DISK_AWAY))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(runner, "READ_SECONDS", 0.05)
+            assert late.run()
+        assert not late.runner.health.storage_works()
+        assert {bench.item(uid).attempts for uid in (first, second)} == {0}
+        assert [there(bench.runner.claim([LANE])).task for _ in range(2)] == [second, first]
+
+    def test_a_storage_that_stays_away_while_the_result_is_written(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        late = bench.with_time(1)  # enough for all that comes before the store on a slow machine
+        seen = outcomes(monkeypatch)
+        uid = late.submit(picture())
+        tries: list[BlobKey] = []
+
+        def away(key: BlobKey, _: bytes) -> None:
+            tries.append(key)
+            raise DISK_AWAY
+
+        monkeypatch.setattr(late.blobs, "put", away)
+        late.run()
+        assert (late.item(uid).state, late.item(uid).attempts) == (ItemState.QUEUED, 0)
+        assert len(tries) > 2
+        assert seen == ["lost"]
+        assert late.roles() == ["source"]
+
+    def test_reading_that_takes_most_of_the_time_is_not_the_pictures_fault(self, bench: Bench) -> None:
+        late = bench.with_time(1)
+        uid = late.submit(picture())
+        get = late.blobs.get
+
+        def slow(key: BlobKey) -> bytes:
+            time.sleep(0.6)
+            return get(key)
+
+        late.blobs.get = slow  # type: ignore[method-assign]
+        late.run()
+        assert (late.item(uid).state, late.item(uid).attempts) == (ItemState.QUEUED, 0)
+
+    def test_a_renewal_tells_what_the_worker_does(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        told: list[Phase] = []
+        renew = bench.store.claims.renew
+
+        def tell(claim: Claim, phase: Phase) -> bool:
+            told.append(phase)
+            return renew(claim, phase)
+
+        monkeypatch.setattr(bench.store.claims, "renew", tell)
         bench.submit(picture())
-        assert bench.with_runner(faults=faults).run()
-        assert (faults.record(), faults.pause_seconds) == (False, 1)
+        bench.run()
+        assert set(told) == {Phase.COMPUTING}, "each check between two steps tells it"
+
+
+class TestPicturesThatRaise:
+    """Whether the picture or the worker is to blame shows on a picture that is known to be good."""
+
+    def raising(self, bench: Bench, owner: str, error: Exception) -> Bench:
+        def crash(image: Bytes) -> Bytes:
+            if image.shape == PICTURE_SHAPE:
+                raise error
+            return bright(image)
+
+        return bench.with_runner(predict_for=lambda _: crash, owner=owner)
+
+    def test_two_sound_workers_show_that_it_is_the_picture(self, bench: Bench) -> None:
+        uid = bench.submit(picture())
+        first, second = (self.raising(bench, owner, ValueError("no such stride")) for owner in ("w1", "w2"))
+        assert first.run()
+        assert (bench.item(uid).state, bench.item(uid).attempts) == (ItemState.QUEUED, 1)
+        assert second.run()
+        assert bench.error(uid).kind == "processing_failed"
+        assert bench.store.strikes("ada") == 1
+        assert not first.runner.health.is_broken
+
+    def test_a_worker_alone_tries_it_as_often_as_is_allowed(self, bench: Bench) -> None:
+        uid = bench.submit(picture())
+        alone = self.raising(bench, "w1", MemoryError())
+        assert [alone.run() for _ in range(4)] == [True, True, True, False]
+        assert (bench.error(uid).kind, bench.store.strikes("ada")) == ("processing_failed", 1)
+
+    def test_a_broken_worker_uses_up_no_attempt(self, bench: Bench) -> None:
+        def crash(_: Bytes) -> Bytes:
+            raise RuntimeError("CUDA error 700")
+
+        uid = bench.submit(picture())
+        broken = bench.with_runner(predict_for=lambda _: crash)
+        assert broken.run()
+        assert broken.runner.health.is_broken
+        assert (bench.item(uid).state, bench.item(uid).attempts) == (ItemState.QUEUED, 0)
+        assert bench.store.strikes("ada") == 0
+        assert bench.run()
+        assert bench.item(uid).state is ItemState.DONE

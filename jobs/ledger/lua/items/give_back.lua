@@ -1,27 +1,30 @@
--- needs: claims, ending
+-- needs: claims, failing
 --
--- GIVE_BACK: a worker puts its item back. In order, because it stops: to its old place, and the attempt is not counted.
--- Or because of a fault that is not the picture's: behind all others, and the attempt counts, so that the same worker
--- does not take it again and again.
+-- GIVE_BACK: a worker puts its item back, because it stops or has no storage: the attempt does not count. Or because it
+-- failed on this item although it does others: the item goes behind all others, and the attempt counts. Two such workers,
+-- or the last attempt, show that the picture is to blame.
 --
 --   item, token
---   fault           nil, or JSON of the error that the item ends with when its attempts are used up
+--   behind          nil, or true: behind all others, not to its old place
+--   fault           nil, or JSON of the error that the item ends with
 --   max_attempts, source_ms
+--   max_strikes, strike_ms, charge_strikes
 --
 -- Answers 1, or 0 when the claim no longer holds.
 local item_key = key('item', args.item)
-local fields = redis.call('HMGET', item_key, 'state', 'token', 'given_back', 'attempts')
+local state, token, given_back, attempts, owner, suspected_by =
+  unpack(redis.call('HMGET', item_key, 'state', 'token', 'given_back', 'attempts', 'owner', 'suspected_by'))
 -- The reply was lost and the call comes again: the item is back already, and may be another's by now.
-if fields[3] == args.token then return 1 end
-if fields[2] ~= args.token then return 0 end
-if fields[1] ~= 'running' then return fields[1] == 'failed' and args.fault and 1 or 0 end
+if given_back == args.token then return 1 end
+if token ~= args.token then return 0 end
+if state ~= 'running' then return state == 'failed' and args.fault and 1 or 0 end
 if not args.fault then
-  requeue(args.item, false)
-elseif tonumber(fields[4]) < args.max_attempts then
+  requeue(args.item, false, args.behind)
+elseif tonumber(attempts) < args.max_attempts and (not suspected_by or suspected_by == owner) then
+  redis.call('HSET', item_key, 'suspected_by', owner)
   requeue(args.item, true, true)
 else
-  end_item(args.item, 'failed', 'error', args.fault)
-  return 1
+  fail_harmful(args.item, args.fault)
 end
 redis.call('HSET', item_key, 'given_back', args.token)
 return 1

@@ -1,7 +1,7 @@
 -- needs: claims, failing, once
 --
--- GIVE_BACK by owner: puts back everything that a worker held which has gone. What it held on to until the hard
--- deadline fails: the worker hung.
+-- GIVE_BACK by owner: puts back everything that a worker held which has gone. What it computed until the hard deadline
+-- fails: the worker hung.
 --
 --   owner
 --   died                  whether the attempts count
@@ -17,7 +17,7 @@ return once(function()
   table.sort(items)
   for _, item in ipairs(items) do
     if held_to_the_end(item, tonumber(redis.call('ZSCORE', key('leases'), item))) then
-      fail_harmful(item, args.too_slow)
+      take_overdue(item)
     elseif args.died then
       lose_worker(item)
     else

@@ -20,6 +20,14 @@ local function fail_harmful(item, error, keep)
   fail_item(item, error, keep, args.charge_strikes)
 end
 
+-- Takes back an item that its worker held to the hard deadline. It hung while it computed, and would again; while it read
+-- or wrote, the storage hung. Answers whether the item may be tried again.
+local function take_overdue(item)
+  local is_computing = redis.call('HGET', key('item', item), 'phase') == 'computing'
+  if is_computing then fail_harmful(item, args.too_slow) else requeue(item, false) end
+  return not is_computing
+end
+
 -- Takes a running item from a worker that died. Answers whether it may be tried again.
 local function lose_worker(item)
   local attempts = number_of(key('item', item), 'attempts')

@@ -26,8 +26,7 @@ end
 local function take_back(item, lease_until_ms, was_away)
   local hard_deadline_ms = tonumber(redis.call('HGET', key('item', item), 'hard_deadline_ms'))
   if held_to_the_end(item, lease_until_ms) then
-    fail_harmful(item, args.too_slow)
-    too_slow = too_slow + 1
+    if take_overdue(item) then requeued = requeued + 1 else too_slow = too_slow + 1 end
   elseif not was_away then
     if lose_worker(item) then requeued = requeued + 1 else worker_lost = worker_lost + 1 end
   elseif now_ms < hard_deadline_ms then
