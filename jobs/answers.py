@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cutgate.jobs.errors import SubmissionRefused
-from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.ids import BlobKey, TaskUid
 from cutgate.jobs.spec import Lane
 
 MEMORY_FOR_NEW: Final = 0.9
@@ -122,6 +122,8 @@ class LedgerFigures:
     """The price of everything that was ever done, for all accounts, metered or not."""
     done: int
     """Items that were ever done."""
+    overdue: int
+    """Sources, tasks and uploads that are past their time and not deleted yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +147,15 @@ class Reaped:
     def items(self) -> int:
         """Items that were taken back or failed."""
         return self.renewed + self.requeued + self.worker_lost + self.too_slow + self.too_late
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expired:
+    """A task or upload past its retention."""
+
+    uid: TaskUid
+    blobs: tuple[BlobKey, ...]
+    """What its record names: results, and sources that were kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from cutgate.jobs.answers import (
     Allowance,
     Balance,
     Created,
+    Expired,
     LedgerFigures,
     Memory,
     Outlook,
@@ -133,9 +134,9 @@ class Upkeep(Protocol):
     def reap(self) -> Reaped: ...
     def spent(self) -> tuple[BlobKey, ...]: ...
     def forget_spent(self, sources: Sequence[BlobKey]) -> None: ...
-    def hide_expired(self) -> tuple[TaskUid, ...]: ...
+    def hide_expired(self) -> tuple[Expired, ...]: ...
     def defer(self, uids: Sequence[TaskUid], seconds: float) -> None: ...
-    def forget(self, uid: TaskUid) -> None: ...
+    def forget(self, uids: Sequence[TaskUid]) -> None: ...
     def unrecorded(self, uids: Sequence[TaskUid], older_than_seconds: float) -> tuple[TaskUid, ...]: ...
     def count_uploads(self) -> int: ...
     def forget_usage(self) -> int: ...
@@ -218,14 +219,14 @@ class BlobStore(Protocol):
             BlobMissing: there is none under the source's key.
         """
 
-    def delete(self, key: BlobKey) -> None:
-        """Remove a blob; without effect where there is none."""
+    def delete(self, *keys: BlobKey) -> None:
+        """Remove blobs, in as few requests as the storage allows; without effect where there are none."""
 
     def tasks(self) -> Iterator[TaskUid]:
         """The tasks that have blobs, in no order; one that comes or goes meanwhile may be missing."""
 
     def delete_task(self, uid: TaskUid) -> None:
-        """Remove every blob of a task; without effect where there is none.
+        """Remove every blob of a task, which takes a look at what is stored; without effect where there is none.
 
         What is put meanwhile may stay: a caller that must be sure calls again.
         """

@@ -45,9 +45,10 @@ class MemoryBlobStore(BlobStore):
         self.put(target, self.get(source))
 
     @override
-    def delete(self, key: BlobKey) -> None:
+    def delete(self, *keys: BlobKey) -> None:
         with self._lock:
-            self._blobs.pop(str(key), None)
+            for key in keys:
+                self._blobs.pop(str(key), None)
 
     @override
     def tasks(self) -> Iterator[TaskUid]:
@@ -55,9 +56,7 @@ class MemoryBlobStore(BlobStore):
 
     @override
     def delete_task(self, uid: TaskUid) -> None:
-        for key in self.keys():
-            if key.task == uid:
-                self.delete(key)
+        self.delete(*(key for key in self.keys() if key.task == uid))
 
     @override
     def delete_unfinished(self, older_than_seconds: float) -> None:

@@ -123,6 +123,10 @@ class ReadableLedger(Ledger):
         """How many items wait in a lane."""
         return self.database.client.zcard(self.database.key(f"lane:{lane}"))
 
+    def expired(self) -> tuple[TaskUid, ...]:
+        """Hide what is past its retention."""
+        return tuple(record.uid for record in self.upkeep.hide_expired())
+
     def strikes(self, account: str) -> int:
         """How often an item of an account has harmed its worker of late."""
         return self.database.client.llen(self.database.key(f"strikes:{account}"))

@@ -75,6 +75,7 @@ class LedgerCollector(Collector):
         yield _by_lane(names.OLDEST_WAITING_SECONDS, oldest)
         yield _by_lane(names.WORKERS_ALIVE, {name: alive[name] for name in waiting})
         yield _gauge(names.ITEMS_RUNNING, figures.running)
+        yield _gauge(names.DELETION_BACKLOG, figures.overdue)
         yield _gauge(names.ERRANDS_DUE, self.store.errands.due())
         yield CounterMetricFamily(names.CREDITS_BOOKED.name, names.CREDITS_BOOKED.help, value=figures.booked)
 

@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from cutgate.gateway.accounts.accounts import Account
-from cutgate.jobs.errors import BlobStoreUnavailable, LedgerFull, SubmissionRefused
+from cutgate.jobs.errors import BlobStoreUnavailable, SubmissionRefused
 from cutgate.jobs.ids import (
     TaskUid,
     made_at_seconds,
@@ -84,7 +84,7 @@ class Pictures:
         self.blobs.put(upload.blob, data)
         try:
             created = self.store.uploads.keep(upload, caps=caps, idempotency=idempotency)
-        except (SubmissionRefused, LedgerFull):
+        except SubmissionRefused:
             self._delete(upload)
             raise
         if not created.repeated:

@@ -17,7 +17,6 @@ from cutgate.jobs.errors import (
     BlobStoreUnavailable,
     IdempotencyConflict,
     InsufficientCredits,
-    LedgerFull,
     SourceRejected,
     SubmissionRefused,
 )
@@ -233,9 +232,11 @@ class Submissions:
     def _create(self, task: NewTask) -> TaskUid:
         try:
             created = self.store.tasks.create(task)
-        except (SubmissionRefused, LedgerFull):
+        except SubmissionRefused:
             self._delete(task.items)
             raise
+        # Any other error may hide that the task was accepted: a full server refuses the repeat of a call whose
+        # answer was lost. Pictures without a task go with the sweeps.
         if created.uid != task.uid:
             self._delete(task.items)
         return created.uid

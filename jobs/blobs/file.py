@@ -96,9 +96,10 @@ class FileBlobStore(BlobStore):
                 _sync_name(folder, name)
 
     @override
-    def delete(self, key: BlobKey) -> None:
+    def delete(self, *keys: BlobKey) -> None:
         with _storage_errors():
-            self._path(key).unlink(missing_ok=True)
+            for key in keys:
+                self._path(key).unlink(missing_ok=True)
 
     @override
     def tasks(self) -> Iterator[TaskUid]:

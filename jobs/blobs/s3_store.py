@@ -32,6 +32,8 @@ PROBE: Final = ".probe"
 """Name of the empty object that `check` writes; no key has such a name."""
 
 _READ_AHEAD_BYTES: Final = 2**16
+_MOST_DELETED: Final = 1_000
+"""Objects that a page lists at most, and that a request to delete may name."""
 
 
 class S3BlobStore(BlobStore):
@@ -71,8 +73,10 @@ class S3BlobStore(BlobStore):
         self._ask(lambda: self._copy(source, target))
 
     @override
-    def delete(self, key: BlobKey) -> None:
-        self._ask(lambda: self._client.delete_object(Bucket=self._bucket, Key=self._name(str(key))))
+    def delete(self, *keys: BlobKey) -> None:
+        names = [self._name(str(key)) for key in keys]
+        for first in range(0, len(names), _MOST_DELETED):
+            self._delete_named(names[first : first + _MOST_DELETED])
 
     @override
     def tasks(self) -> Iterator[TaskUid]:
@@ -173,7 +177,7 @@ class S3BlobStore(BlobStore):
             raise BlobMissing(f"no blob {key}") from None
 
     def _delete_named(self, names: list[str]) -> None:
-        """Delete up to 1000 objects, as many as a page lists and a request may name."""
+        """Delete up to `_MOST_DELETED` objects."""
         answer = self._ask(
             lambda: self._client.delete_objects(
                 Bucket=self._bucket, Delete={"Objects": [{"Key": name} for name in names], "Quiet": True}

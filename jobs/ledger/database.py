@@ -51,6 +51,10 @@ class Database:
             "charge_strikes": self.limits.charge_strikes,
         }
 
+    def retentions(self) -> dict[str, Json]:
+        """From which age on tasks and uploads are past their time."""
+        return {"retention_ms": self.retention_ms, "upload_retention_ms": self.upload_retention_ms}
+
     def endings(self) -> dict[str, Json]:
         """When an item that was taken back is not tried again, and why it then fails."""
         attempts = self.limits.max_attempts

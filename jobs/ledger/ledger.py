@@ -55,7 +55,7 @@ class Ledger:
 
     def figures(self) -> LedgerFigures:
         """Count what waits, runs and is booked, looking at one item of each account that waits."""
-        running, booked, done, lanes = self.database.run("figures")
+        running, booked, done, overdue, lanes = self.database.run("figures", **self.database.retentions())
         return LedgerFigures(
             lanes=tuple(
                 LaneFigures(lane=Lane(lane), waiting=waiting, oldest_seconds=age_ms / 1_000)
@@ -64,4 +64,5 @@ class Ledger:
             running=running,
             booked=booked,
             done=done,
+            overdue=overdue,
         )

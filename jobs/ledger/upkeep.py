@@ -1,14 +1,15 @@
 """Upkeep of the ledger: what no caller waits for."""
 
+import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from cutgate.jobs.answers import Reaped
+from cutgate.jobs.answers import Expired, Reaped
 from cutgate.jobs.errors import TimedOut
 from cutgate.jobs.ids import BlobKey, TaskUid, made_at_seconds
 from cutgate.jobs.ledger.client import Json, ledger_errors
 from cutgate.jobs.ledger.database import BATCH, Database
-from cutgate.jobs.ledger.encoding import encode_error, milliseconds
+from cutgate.jobs.ledger.encoding import RESULT, UPLOAD, encode_error, milliseconds
 from cutgate.jobs.ledger.server import run_id
 from cutgate.jobs.spec import Lane
 
@@ -68,34 +69,24 @@ class Upkeep:
         if sources:
             self._db.run("forget_spent", sources=[str(source) for source in sources])
 
-    def hide_expired(self) -> tuple[TaskUid, ...]:
+    def hide_expired(self) -> tuple[Expired, ...]:
         """Mark tasks and uploads past their retention as gone for every reader, and name them.
 
         They are at most `BATCH` of each, and named again and again until they are forgotten: their blobs go in
         between.
         """
-        uids = self._db.run(
-            "hide_expired",
-            retention_ms=self._db.retention_ms,
-            upload_retention_ms=self._db.upload_retention_ms,
-            batch=BATCH,
-        )
-        return tuple(map(TaskUid, uids))
+        expired = self._db.run("hide_expired", batch=BATCH, **self._db.retentions())
+        return tuple(Expired(uid=TaskUid(uid), blobs=_blobs(uid, *stored)) for uid, *stored in expired)
 
     def defer(self, uids: Sequence[TaskUid], seconds: float) -> None:
         """Have `hide_expired` name these again only later, since their blobs cannot be deleted now."""
         if uids:
-            self._db.run(
-                "defer",
-                uids=list(uids),
-                delay_ms=milliseconds(seconds),
-                retention_ms=self._db.retention_ms,
-                upload_retention_ms=self._db.upload_retention_ms,
-            )
+            self._db.run("defer", uids=list(uids), delay_ms=milliseconds(seconds), **self._db.retentions())
 
-    def forget(self, uid: TaskUid) -> None:
-        """Delete the record of a task or an upload that `hide_expired` named; no other's."""
-        self._db.run("forget", uid=uid)
+    def forget(self, uids: Sequence[TaskUid]) -> None:
+        """Delete records of tasks and uploads that `hide_expired` named; no others."""
+        if uids:
+            self._db.run("forget", uids=list(uids))
 
     def unrecorded(self, uids: Sequence[TaskUid], older_than_seconds: float) -> tuple[TaskUid, ...]:
         """Those of the ids that have no record and were made so long ago; what is hidden has one."""
@@ -114,6 +105,14 @@ class Upkeep:
         retention_ms = milliseconds(self._db.limits.usage_retention_seconds)
         count: int = self._db.run("forget_usage", retention_ms=retention_ms, batch=BATCH)
         return count
+
+
+def _blobs(uid: str, items: str, kept: str, picture: str) -> tuple[BlobKey, ...]:
+    """What is stored of a task or an upload, from its record. A result that became an upload is that one's."""
+    results = [RESULT.decode(result).blob for _, _, _, result, *_ in json.loads(items or "[]") if result]
+    upload = [UPLOAD.decode(picture).blob] if picture else []
+    own = (blob for blob in results if blob.task == uid)
+    return (*own, *map(BlobKey.parse, kept.split()), *upload)
 
 
 def _by_lane(flat: Sequence[Any]) -> dict[Lane, int]:

@@ -107,6 +107,6 @@ def repeats_of(account: str, repeats: Repeats | None, database: Database) -> dic
             "content_digest": short_digest(repeats.content_digest),
             "lifetime_ms": milliseconds(repeats.seconds),
             "kept_ms": milliseconds(repeats.seconds),
-            "joins": True,
+            "joins": new_token(),
         }
     return arguments

@@ -141,6 +141,13 @@ OLDEST_WAITING_SECONDS: Final = Metric(
     unit="seconds",
     labels={"lane": OPEN},
 )
+DELETION_BACKLOG: Final = Metric(
+    name="cutgate_deletion_backlog",
+    kind=Kind.GAUGE,
+    parts=(Part.LEDGER,),
+    help="Sources, tasks and uploads that are past their time and not deleted yet.",
+    unit="records",
+)
 ITEMS_RUNNING: Final = Metric(
     name="cutgate_items_running",
     kind=Kind.GAUGE,

@@ -1,5 +1,6 @@
 """Starts the upkeep of ledger and storage in threads beside a process's own work."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -21,6 +22,8 @@ REAP_SECONDS: Final = 1.0
 RETENTION_SWEEP_SECONDS: Final = 10.0
 ORPHAN_SWEEPS_IN_GRACE: Final = 4
 """How often orphans are looked for in their grace time; it reads the whole storage."""
+ORPHAN_SWEEPS_SHARE: Final = 0.02
+"""The most of its time that a process may look for orphans: it takes long where much is stored."""
 WATCH_SECONDS: Final = 5.0
 """How often is looked whether the ledger's server is still the same."""
 
@@ -53,14 +56,15 @@ def upkeep_threads(
 
     def sweep() -> None:
         if retention.holds() and belong_together(installation):
-            sweeper.sweep_sources()
-            sweeper.sweep()
+            sweeper.sweep(retention.holds)
 
     def sweep_orphans() -> None:
         if orphans.holds() and belong_together(installation):
+            started_seconds = time.monotonic()
             sweeper.sweep_orphans()
             sweeper.count_uploads()
             sweeper.sweep_usage()
+            orphans.rest((time.monotonic() - started_seconds) / ORPHAN_SWEEPS_SHARE)
 
     with (
         Every(WATCH_SECONDS, wrap(partial(watch_server, store)), "server"),

@@ -27,3 +27,8 @@ class Leadership:
         wait_seconds = self._store.upkeep.lead(self._sweep, self._holder, self._hold_seconds)
         self._ask_at_seconds = time.monotonic() + wait_seconds * (1 + _JITTER * random.random())  # noqa: S311 — no secret
         return wait_seconds == 0
+
+    def rest(self, seconds: float) -> None:
+        """Keep the lead for so long without leading: the sweep is not due before."""
+        if seconds > self._hold_seconds and self._store.upkeep.lead(self._sweep, self._holder, seconds) == 0:
+            self._ask_at_seconds = time.monotonic() + seconds

@@ -4,7 +4,8 @@ A record goes in three steps, each of which may be repeated: it is marked and no
 are deleted, it is deleted. Whoever stops in between leaves a marked record, which the next sweep finds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -36,38 +37,61 @@ class Sweeper:
         self._store, self._blobs = store, blobs
         self._orphan_grace_seconds = orphan_grace_seconds
 
-    def sweep(self) -> int:
-        """Remove the tasks and uploads past their retention, and say how many they were."""
-        total = 0
-        while uids := self._store.upkeep.hide_expired():
-            emptied = [uid for uid in uids if self._empties(uid)]
-            for uid in emptied:
-                self._store.upkeep.forget(uid)
-            total += len(emptied)
-            if not emptied and not self._storage_works():
-                break  # all of them can go once it is back
-            self._store.upkeep.defer([uid for uid in uids if uid not in emptied], DEFER_SECONDS)
-        if total:
-            log.info("expired_removed", records=total)
-        return total
+    def sweep(self, goes_on: Callable[[], bool] = lambda: True) -> int:
+        """Delete spent sources and expired records, a batch of each in turn, so that neither waits for the other.
 
-    def sweep_sources(self) -> int:
-        """Delete the sources of items that have ended for good, and say how many they were."""
-        total = 0
-        while sources := self._store.upkeep.spent():
-            deleted = []
-            try:
-                for source in sources:
-                    self._blobs.delete(source)
-                    deleted.append(source)
-            except BlobStoreUnavailable as error:
-                # The next one would wait for the same storage.
-                log.warning("sources_kept", sources=len(sources) - len(deleted), message=error.message)
-                return total
-            finally:
-                self._store.upkeep.forget_spent(deleted)
-                total += len(deleted)
-        return total
+        Args:
+            goes_on: asked before each pair of batches, whether to go on.
+
+        Returns:
+            How many records of tasks and uploads were removed.
+        """
+        sources, records = 0, 0
+        while goes_on():
+            some_sources, some_records, put_off = self._sweep_sources(), *self._sweep_records()
+            sources, records = sources + some_sources, records + some_records
+            if not some_sources and not some_records and not put_off:
+                break
+        if sources or records:
+            log.info("expired_removed", records=records, sources=sources)
+        return records
+
+    def _sweep_sources(self) -> int:
+        """Delete a batch of sources of items that have ended for good, and say how many they were."""
+        sources = self._store.upkeep.spent()
+        try:
+            self._blobs.delete(*sources)
+        except BlobStoreUnavailable as error:
+            if not self._storage_works():
+                log.warning("sources_kept", sources=len(sources), message=error.message)
+                return 0
+            # One that stays is an orphan, and looked for as such, once its record is gone.
+            for source in sources:
+                self._deletes(source.task, partial(self._blobs.delete, source))
+        self._store.upkeep.forget_spent(sources)
+        return len(sources)
+
+    def _sweep_records(self) -> tuple[int, int]:
+        """Remove a batch of expired records, and say how many were removed and how many put off.
+
+        A record whose blobs cannot be deleted is put off, unless that is so of all, because the storage is away.
+        """
+        expired = self._store.upkeep.hide_expired()
+        removed = [record.uid for record in expired]
+        try:
+            self._blobs.delete(*(blob for record in expired for blob in record.blobs))
+        except BlobStoreUnavailable:
+            removed = [
+                record.uid
+                for record in expired
+                if self._deletes(record.uid, partial(self._blobs.delete, *record.blobs))
+            ]
+        self._store.upkeep.forget(removed)
+        left = [record.uid for record in expired if record.uid not in removed]
+        if left and (removed or self._storage_works()):
+            self._store.upkeep.defer(left, DEFER_SECONDS)
+            return len(removed), len(left)
+        return len(removed), 0
 
     def sweep_orphans(self, *, however_many: bool = False) -> int:
         """Remove blobs without a record and what dead writers left, and say of how many records there were blobs.
@@ -89,7 +113,7 @@ class Sweeper:
                 remedy="if it is, run `python -m cutgate.gateway storage sweep`",
             )
             return 0
-        total = sum(self._empties(uid) for uid in orphans)
+        total = sum(self._deletes(uid, partial(self._blobs.delete_task, uid)) for uid in orphans)
         self._blobs.delete_unfinished(self._orphan_grace_seconds)
         if total:
             log.info("orphans_removed", records=total)
@@ -112,10 +136,10 @@ class Sweeper:
             return False
         return True
 
-    def _empties(self, uid: TaskUid) -> bool:
-        """Delete a record's blobs. One that cannot be deleted must not keep all the others."""
+    def _deletes(self, uid: TaskUid, delete: Callable[[], None]) -> bool:
+        """Whether blobs of a task could be deleted. One that cannot must not keep all the others."""
         try:
-            self._blobs.delete_task(uid)
+            delete()
         except BlobStoreUnavailable as error:
             log.warning("blobs_kept", task_uid=uid, message=error.message)
             return False

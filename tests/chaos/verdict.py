@@ -152,7 +152,6 @@ def judge(
 def _sweep(service: Evidence, ledger: Ledger, grace_seconds: float) -> None:
     sweeper = Sweeper(ledger, FileBlobStore(service.blob_dir), orphan_grace_seconds=grace_seconds)
     sweeper.sweep()
-    sweeper.sweep_sources()
     sweeper.sweep_orphans(however_many=True)
 
 

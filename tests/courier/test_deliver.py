@@ -126,7 +126,7 @@ def test_what_retention_took_is_not_delivered(parts: CourierParts, kind: Deliver
     uid = parts.ended(Delivery(kind=kind, url=parts.server.url("/hook")))
     errand = parts.store.next_errand()
     parts.clock.advance(parts.settings.retention_seconds + 1)
-    assert uid in parts.store.upkeep.hide_expired()
+    assert uid in parts.store.expired()
     parts.run(errand)
     assert parts.server.requests == []
 

@@ -38,9 +38,9 @@ def go_through_every_script(ledger: Ledger) -> Claim:
     ledger.upkeep.defer([new_task_uid()], 60)
     assert ledger.tasks.ended([done.task], "alice") == (done.task,)
     assert ledger.tasks.get_many([done.task], "alice") == ledger.tasks.poll([done.task], "alice")[1]
-    assert ledger.upkeep.hide_expired() == ()
+    assert ledger.expired() == ()
     assert ledger.upkeep.forget_usage() == 0
-    ledger.upkeep.forget(ended.uid)
+    ledger.upkeep.forget([ended.uid])
     assert ledger.upkeep.unrecorded([ended.uid], 0) == ()
     assert ledger.figures().booked == 1
     presence = ledger.presence

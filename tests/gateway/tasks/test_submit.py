@@ -15,6 +15,7 @@ from cutgate.jobs.errors import (
     BlobStoreUnavailable,
     IdempotencyConflict,
     InsufficientCredits,
+    LedgerFull,
     LedgerUnavailable,
     QueueFull,
     SubmissionRefused,
@@ -103,8 +104,9 @@ def test_a_submit_asks_the_ledger_twice(cases: UseCases, monkeypatch: pytest.Mon
     assert calls[:2] == ["look", "create"]
 
 
-def test_a_lost_reply_deletes_nothing_for_the_task_may_exist() -> None:
-    cases = UseCases(loses_reply=True)
+@pytest.mark.parametrize("error", [LedgerUnavailable("no answer in time"), LedgerFull("no memory for the repeat")])
+def test_a_lost_reply_deletes_nothing_for_the_task_may_exist(error: LedgerUnavailable) -> None:
+    cases = UseCases(after_create=error)
     kept = cases.upload()
     for source in (INLINE, kept):
         with pytest.raises(LedgerUnavailable):

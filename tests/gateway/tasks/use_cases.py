@@ -51,11 +51,11 @@ def _refusals() -> int:
 class UseCases:
     """The use cases on a real ledger, with blobs in memory; `events` tells in which order they are written to."""
 
-    def __init__(self, *, cap: int = 10, loses_reply: bool = False) -> None:
+    def __init__(self, *, cap: int = 10, after_create: LedgerUnavailable | None = None) -> None:
         self.events: list[str] = []
         self.store, self.blobs = FreshLedger(LedgerLimits(account_queue_cap=cap)), MemoryBlobStore()
         self._note(self.blobs, "put")
-        self._note(self.store.tasks, "create", LedgerUnavailable("no answer in time") if loses_reply else None)
+        self._note(self.store.tasks, "create", after_create)
         self.part = Submissions(
             store=self.store,
             blobs=self.blobs,

@@ -227,6 +227,14 @@ def test_grant(ledger: Ledger, reply_lost: ReplyLost) -> None:
         assert ledger.accounts.grant("alice", 5) == Balance(granted=15, used=0, reserved=0)
 
 
+def test_joining(ledger: Ledger, reply_lost: ReplyLost) -> None:
+    same = Joining(content_digest="aa", seconds=600)
+    uid = ledger.submit(idempotency=same).uid
+    with reply_lost():
+        assert ledger.recall("alice", same) == uid
+    assert [ledger.tasks.leave(uid, "alice") for _ in range(2)] == [False, True]
+
+
 def test_leave(ledger: Ledger, reply_lost: ReplyLost) -> None:
     """Of two that wait for a task one leaves."""
     same = Joining(content_digest="aa", seconds=600)

@@ -14,7 +14,7 @@ from cutgate.jobs.answers import Balance
 from cutgate.jobs.errors import DecodingStopped, SourceUndecodable, TimedOut, WorkerLost
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import ErrorFacts, NewTask
+from cutgate.jobs.record import ErrorFacts, NewTask, Phase
 from tests.jobs.build import ERROR, LANE, LIMITS, OTHER_LANE, OTHER_SPEC, URL, Ledger
 
 STOPPED = DecodingStopped("the picture breaks its decoder").facts()
@@ -98,6 +98,14 @@ class TestUrgency:
         line.submit("b", 3)
         ledger.submit(account="b", item_count=3, urgent=True)
         assert line.served(9) == "abababbbb"
+
+    def test_every_fourth_turn_of_an_account_is_the_oldest_plain_items(self, ledger: Ledger) -> None:
+        plain = ledger.submit(item_count=2)
+        for _ in range(9):
+            ledger.submit(urgent=True)
+        served = [ledger.next_claim() for _ in range(11)]
+        assert [claim.index for claim in served if claim.task == plain.uid] == [0, 1]
+        assert [claim.task == plain.uid for claim in served] == [False, False, False, True] * 2 + [False] * 3
 
     def test_it_keeps_its_place_when_it_has_to_be_fetched(self, ledger: Ledger) -> None:
         urgent = ledger.submit(urgent=True, source_url=URL)
@@ -231,7 +239,7 @@ class TestWorkersThatDie:
             claim = ledger.claimed(account="mallory")
             for _ in range(10):
                 ledger.clock.advance(LIMITS.job_timeout_seconds / 10)
-                ledger.claims.renew(claim)
+                ledger.claims.renew(claim, Phase.COMPUTING)
             assert ledger.upkeep.reap().too_slow == 1
         assert order(ledger)[0] == "alice"
 
@@ -248,7 +256,7 @@ class TestPrice:
         assert ledger.claims.fail(damaged, DAMAGED)
         for _ in range(10):
             ledger.clock.advance(limits.job_timeout_seconds / 10)
-            ledger.claims.renew(hung)
+            ledger.claims.renew(hung, Phase.COMPUTING)
         assert ledger.claims.give_back_owned(hung.owner, died=True) == 1
         used = 14 if limits.charge_strikes else 0
         assert ledger.accounts.balance("alice") == Balance(granted=100, used=used, reserved=0)

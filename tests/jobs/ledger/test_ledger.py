@@ -70,8 +70,8 @@ class TestKeys:
         for uid in ledger.tasks.unfinished("alice"):
             ledger.tasks.terminate(uid, "alice")
         ledger.clock.advance(seconds=LedgerLimits().upload_retention_seconds + 1)
-        for uid in ledger.upkeep.hide_expired():
-            ledger.upkeep.forget(uid)
+        for uid in ledger.expired():
+            ledger.upkeep.forget([uid])
         ledger.upkeep.forget_spent(ledger.upkeep.spent())
         ledger.clock.advance(seconds=LedgerLimits().usage_retention_seconds + keys.USAGE_DAYS * 86_400)
         assert ledger.upkeep.forget_usage() > 0

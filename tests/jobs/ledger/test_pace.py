@@ -112,7 +112,7 @@ def oldest_seconds(ledger: Ledger) -> float:
 
 
 def test_an_empty_ledger(ledger: Ledger) -> None:
-    assert ledger.figures() == LedgerFigures(lanes=(), running=0, booked=0, done=0)
+    assert ledger.figures() == LedgerFigures(lanes=(), running=0, booked=0, done=0, overdue=0)
 
 
 def test_each_lane_has_its_own(ledger: Ledger) -> None:

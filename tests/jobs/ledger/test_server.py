@@ -214,7 +214,7 @@ def test_only_what_adds_is_refused(small: Redis) -> None:
     assert ledger.claims.give_back_owned(last.owner, died=True) == 1
     assert ledger.tasks.terminate(last.task, "alice")
     assert ledger.upkeep.reap().items == 0
-    assert ledger.upkeep.hide_expired() == ()
+    assert ledger.expired() == ()
     assert ledger.uploads.use(kept.uid, "alice") == kept
     ledger.presence.announce(WORKER, ttl_seconds=60)
     assert ledger.presence.alive() == (WORKER,)

@@ -82,12 +82,12 @@ class TestWhatNeverRan:
         uid = ledger.ended_task().uid
         ledger.clock.advance(3_599)
         assert ledger.tasks.get(uid, "alice") is not None
-        assert ledger.upkeep.hide_expired() == ()
+        assert ledger.expired() == ()
         ledger.clock.advance(2)
         assert ledger.tasks.get(uid, "alice") is None
-        assert ledger.upkeep.hide_expired() == (uid,)
-        ledger.upkeep.forget(uid)
-        assert ledger.upkeep.hide_expired() == ()
+        assert ledger.expired() == (uid,)
+        ledger.upkeep.forget([uid])
+        assert ledger.expired() == ()
 
     def test_the_name_of_its_request_goes_with_it(self, ledger: Ledger) -> None:
         named = Idempotency(key="k", content_digest="d")
@@ -105,7 +105,7 @@ class TestWhatNeverRan:
         uid = ledger.ended_task().uid
         ledger.clock.advance(101)
         assert ledger.tasks.get(uid, "alice") is None
-        assert ledger.upkeep.hide_expired() == (uid,)
+        assert ledger.expired() == (uid,)
 
     def test_terminated_again_it_stays_as_it_is(self, ledger: Ledger) -> None:
         before = ledger.task(ledger.ended_task().uid)

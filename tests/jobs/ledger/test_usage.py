@@ -103,8 +103,8 @@ def test_tasks_that_are_forgotten_leave_their_usage(ledger: Ledger) -> None:
     claim = ledger.claimed(price=3)
     assert ledger.done(claim)
     ledger.clock.advance(ledger.limits.retention_seconds + 1)
-    assert ledger.upkeep.hide_expired() == (claim.task,)
-    ledger.upkeep.forget(claim.task)
+    assert ledger.expired() == (claim.task,)
+    ledger.upkeep.forget([claim.task])
     assert ledger.used() == Usage(done=1, credits=3)
 
 

@@ -173,8 +173,8 @@ def expire_everything(ledger: Ledger) -> None:
     ledger.clock.advance(seconds=ledger.limits.queue_timeout_seconds + 1)
     assert ledger.upkeep.reap().items
     ledger.clock.advance(seconds=ledger.limits.retention_seconds + ledger.limits.upload_retention_seconds)
-    for uid in ledger.upkeep.hide_expired():
-        ledger.upkeep.forget(uid)
+    for uid in ledger.expired():
+        ledger.upkeep.forget([uid])
 
 
 def test_hints_are_taken_by_workers(guarded: Guarded) -> None:

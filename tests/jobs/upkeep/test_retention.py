@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from cutgate.jobs.answers import Balance
 from cutgate.jobs.errors import BlobStoreUnavailable
-from cutgate.jobs.ids import TaskUid, new_task_uid, source_key
+from cutgate.jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
 from cutgate.jobs.ledger.database import BATCH
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.ports import BlobStore
@@ -101,7 +101,7 @@ class TestStoppedInBetween:
     def test_after_hiding(self, ledger: Ledger, blobs: BlobStore, sweeper: Sweeper, blobs_went: bool) -> None:
         task = ended(ledger, blobs)
         ledger.clock.advance(seconds=1_001)
-        assert ledger.upkeep.hide_expired() == (task.uid,)
+        assert ledger.expired() == (task.uid,)
         assert ledger.tasks.get(task.uid, "alice") is None
         if blobs_went:
             blobs.delete_task(task.uid)
@@ -114,15 +114,15 @@ class TestStoppedInBetween:
         """A longer retention does not bring back a task whose blobs are going."""
         task = ended(ledger, MemoryBlobStore())
         ledger.clock.advance(seconds=1_001)
-        ledger.upkeep.hide_expired()
+        ledger.expired()
         patient = ledger.limited(retention_seconds=100_000)
         assert patient.tasks.get(task.uid, "alice") is None
         assert not patient.tasks.terminate(task.uid, "alice")
 
     def test_only_a_hidden_record_can_be_forgotten(self, ledger: Ledger, blobs: BlobStore) -> None:
         task = ended(ledger, blobs)
-        ledger.upkeep.forget(task.uid)
-        ledger.upkeep.forget(new_task_uid())
+        ledger.upkeep.forget([task.uid])
+        ledger.upkeep.forget([new_task_uid()])
         assert ledger.tasks.get(task.uid, "alice") is not None
 
 
@@ -171,17 +171,17 @@ class TestOrphans:
 
 
 class Faulty(MemoryBlobStore):
-    """Storage whose next deletes fail."""
+    """Storage that keeps the blobs of some tasks."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.faults: list[Exception] = []
+        self.kept: set[TaskUid] = set()
 
     @override
-    def delete_task(self, uid: TaskUid) -> None:
-        if self.faults:
-            raise self.faults.pop()
-        super().delete_task(uid)
+    def delete(self, *keys: BlobKey) -> None:
+        if self.kept & {key.task for key in keys}:
+            raise BlobStoreUnavailable("permission denied")
+        super().delete(*keys)
 
 
 def test_what_cannot_be_deleted_is_found_again(ledger: Ledger) -> None:
@@ -189,11 +189,11 @@ def test_what_cannot_be_deleted_is_found_again(ledger: Ledger) -> None:
     sweeper = Sweeper(ledger, blobs, orphan_grace_seconds=GRACE_SECONDS)
     tasks = [ended(ledger, blobs) for _ in range(3)]
     ledger.clock.advance(seconds=1_001)
-    denied = BlobStoreUnavailable("permission denied")
-    blobs.faults = [denied] * 3
+    blobs.kept = {task.uid for task in tasks}
     assert sweeper.sweep() == 0
-    assert set(blobs.tasks()) == {task.uid for task in tasks}
+    assert set(blobs.tasks()) == blobs.kept
     assert ledger.tasks.get_many([task.uid for task in tasks], "alice") == (None,) * 3
+    blobs.kept = set()
     assert sweeper.sweep() == 0  # it is out of the others' way
     ledger.clock.advance(seconds=DEFER_SECONDS + 1)
     assert sweeper.sweep() == 3
@@ -202,17 +202,27 @@ def test_what_cannot_be_deleted_is_found_again(ledger: Ledger) -> None:
 def test_what_cannot_be_deleted_keeps_nothing_else_back(ledger: Ledger) -> None:
     """As many as a batch holds, and older than the rest."""
     blobs = Faulty()
-    for _ in range(BATCH + 3):
-        ended(ledger, blobs)
+    blobs.kept = {ended(ledger, blobs).uid for _ in range(BATCH)}
+    others = {ended(ledger, blobs).uid for _ in range(3)}
     ledger.clock.advance(seconds=1_001)
-    blobs.faults = [BlobStoreUnavailable("permission denied")] * BATCH
     assert Sweeper(ledger, blobs, orphan_grace_seconds=GRACE_SECONDS).sweep() == 3
+    assert ledger.upkeep.spent() == ()
+    assert not others & set(blobs.tasks())
+
+
+def test_sources_that_keep_coming_do_not_keep_records_from_going(ledger: Ledger) -> None:
+    blobs = MemoryBlobStore()
+    tasks = [ended(ledger, blobs) for _ in range(BATCH + 1)]
+    ledger.clock.advance(seconds=1_001)
+    rounds = iter([True, False])
+    assert Sweeper(ledger, blobs, orphan_grace_seconds=GRACE_SECONDS).sweep(lambda: next(rounds)) == BATCH
+    assert ledger.figures().overdue == 2 * len(tasks) - BATCH + len(tasks) - BATCH
 
 
 def test_a_storage_that_is_away_puts_nothing_off(ledger: Ledger) -> None:
     blobs = MemoryBlobStore()
     away = BlobStoreUnavailable("away")
-    task, broken = ended(ledger, blobs), failing(MemoryBlobStore(), delete_task=away, check=away)
+    task, broken = ended(ledger, blobs), failing(MemoryBlobStore(), delete=away, check=away)
     ledger.clock.advance(seconds=1_001)
     assert Sweeper(ledger, broken, orphan_grace_seconds=GRACE_SECONDS).sweep() == 0
     assert list(blobs.tasks()) == [task.uid]
@@ -227,14 +237,15 @@ def test_sources_go_a_minute_after_their_items(ledger: Ledger) -> None:
     assert ledger.done(claim)
     sweeper = Sweeper(ledger, blobs, orphan_grace_seconds=GRACE_SECONDS)
     ledger.clock.advance(seconds=59)
-    assert sweeper.sweep_sources() == 0
+    sweeper.sweep()
     assert blobs.get(claim.source) == b"picture"
     ledger.clock.advance(seconds=2)
-    away = failing(MemoryBlobStore(), delete=BlobStoreUnavailable("away"))
-    assert Sweeper(ledger, away, orphan_grace_seconds=GRACE_SECONDS).sweep_sources() == 0
-    assert sweeper.sweep_sources() == 1
-    assert blobs.keys() == ()
-    assert sweeper.sweep_sources() == 0
+    unavailable = BlobStoreUnavailable("away")
+    away = failing(MemoryBlobStore(), delete=unavailable, check=unavailable)
+    Sweeper(ledger, away, orphan_grace_seconds=GRACE_SECONDS).sweep()
+    assert ledger.upkeep.spent() == (claim.source,)
+    sweeper.sweep()
+    assert (blobs.keys(), ledger.upkeep.spent()) == ((), ())
 
 
 @pytest.mark.parametrize("stays", [False, True])
@@ -245,3 +256,6 @@ def test_a_poisoned_picture_can_be_kept(ledger: Ledger, stays: bool) -> None:
     ledger.upkeep.reap()
     ledger.clock.advance(seconds=61)
     assert ledger.upkeep.spent() == (() if stays else (claim.source,))
+    ledger.clock.advance(seconds=1_001)
+    (record,) = ledger.upkeep.hide_expired()
+    assert record.blobs == ((claim.source,) if stays else ())

@@ -13,6 +13,8 @@
 -- Whoever claims has taken a hint, and leaves another while there is more to do.
 --
 -- A lapsed lease is none of its business: only the reaper can tell a dead worker from a server that was away.
+local PLAIN_EVERY = 4
+
 local function answer(item)
   local fields = redis.call('HMGET', key('item', item), 'account', 'spec', 'source', 'attempts', 'hard_deadline_ms',
     'claimed_at_ms', 'queued_at_ms', 'background')
@@ -26,6 +28,16 @@ local function has_its_one(account)
   return item and redis.call('HGET', key('item', item), 'state') == 'running'
 end
 
+-- An account's next item in a lane. Urgent ones stand first, but every PLAIN_EVERY-th turn is the oldest plain one's.
+local function next_of(lane, account)
+  local waiting = key('waiting', lane .. '/' .. account)
+  local first = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')
+  if not first[1] or tonumber(first[2]) >= 0 or number_of(key('account', account), 'urgent_turns') < PLAIN_EVERY - 1 then
+    return first[1]
+  end
+  return redis.call('ZRANGEBYSCORE', waiting, 0, '+inf', 'LIMIT', 0, 1)[1] or first[1]
+end
+
 -- The account whose turn it is in a lane, and its next item. Those that are held back are passed over while another one
 -- waits; they are few, since each has strikes of late. Indexes that name what is not there are mended: one such entry would
 -- else keep every item of the lane from every worker.
@@ -34,7 +46,7 @@ local function next_waiting(lane)
   while true do
     local account = redis.call('ZRANGE', key('turns', lane), position, position)[1]
     if not account then break end
-    local item = redis.call('ZRANGE', key('waiting', lane .. '/' .. account), 0, 0)[1]
+    local item = next_of(lane, account)
     if not item then
       redis.call('ZREM', key('turns', lane), account)
     elseif redis.call('HGET', key('item', item), 'state') ~= 'queued' then
@@ -62,6 +74,11 @@ for _, lane in ipairs(args.lanes) do
     local item_key = key('item', item)
     local hard_deadline_ms = now_ms + args.job_timeout_ms
 
+    if tonumber(redis.call('HGET', item_key, 'number')) < 0 then
+      redis.call('HINCRBY', key('account', account), 'urgent_turns', 1)
+    else
+      redis.call('HDEL', key('account', account), 'urgent_turns')
+    end
     leave_queue(item, lane, account)
     hint(lane)
     -- Served: to the end of the line, if more of its items wait (XX).

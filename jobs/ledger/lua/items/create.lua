@@ -10,7 +10,7 @@
 --   request                nil, or JSON: the request that made the task
 --   deliveries             nil, or JSON: a list of {kind, url}
 --   idempotency            nil, or {name, content_digest, lifetime_ms, kept_ms}: how long a repeat counts, and the name;
---                          joins where repeats join the task unless it fails, and are counted
+--                          joins, a token of this call, where repeats join the task unless it fails, and are counted
 --   account_cap, total_cap, source_max_age_ms, retention_ms, upload_retention_ms
 --   upload_cap, upload_cap_bytes    what uploads of the account may be, where an item becomes one
 --   pace_ms                how far back the ends of items count for their pace

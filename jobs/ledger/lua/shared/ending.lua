@@ -31,7 +31,10 @@ local function end_item(item, state, outcome, text, keep, charge)
   redis.call('HSET', item_key, 'state', state, outcome, text, 'ended_at_ms', now_ms)
   redis.call('HDEL', item_key, 'account', 'lane', 'spec', 'source', 'reserved', 'number', 'owner', 'queued_at_ms',
     'claimed_at_ms', 'hard_deadline_ms', 'phase', 'suspected_by', 'fetched', 'sent', 'background')
-  if not keep then
+  if keep then
+    local kept = redis.call('HGET', task_key, 'kept')
+    redis.call('HSET', task_key, 'kept', (kept and kept .. ' ' or '') .. fields[6] .. (fields[8] and ' ' .. fields[8] or ''))
+  else
     if fields[5] ~= 'fetching' or fields[7] then redis.call('ZADD', key('spent'), now_ms + args.source_ms, fields[6]) end
     if fields[8] then redis.call('ZADD', key('spent'), now_ms + args.source_ms, fields[8]) end
   end

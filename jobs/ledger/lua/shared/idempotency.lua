@@ -1,5 +1,8 @@
 -- needs: tasks, uploads
 
+-- How long a call that joined a task is known by its token, for its repeat.
+local JOINS_MS = 60000
+
 -- The task or upload that args.idempotency stands for and the digest of its content; nil when there is none to be seen.
 -- A repeat of its content counts for a time; the name alone stands for it as long as it is there. Nobody joins a task of
 -- which something has failed: who asks again is to have another try.
@@ -14,12 +17,14 @@ local function remembered()
 end
 
 -- {'repeated', uid} where args.idempotency stands for the same content already, {'conflict'} for other content, else nil.
--- Who joins a task is counted among those that wait for it.
+-- Who joins a task is counted among those that wait for it, once for each token of a call.
 local function repeated()
   if not args.idempotency then return nil end
   local first, content_digest = remembered()
   if first and content_digest ~= args.idempotency.content_digest then return {'conflict'} end
-  if first and args.idempotency.joins and redis.call('HEXISTS', key('task', first), 'waiters') == 1 then
+  local joins = args.idempotency.joins
+  if first and joins and redis.call('HEXISTS', key('task', first), 'waiters') == 1
+    and redis.call('SET', key('answer', joins), first, 'NX', 'PX', JOINS_MS) then
     redis.call('HINCRBY', key('task', first), 'waiters', 1)
   end
   return first and {'repeated', first}

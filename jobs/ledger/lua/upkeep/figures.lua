@@ -2,7 +2,9 @@
 --
 -- FIGURES: how much work there is.
 --
--- Answers {running, booked, done, {{lane, waiting, milliseconds since the oldest one's task was accepted}, ...}}.
+--   retention_ms, upload_retention_ms
+--
+-- Answers {running, booked, done, records and sources past their time, {{lane, waiting, milliseconds since the oldest one's task was accepted}, ...}}.
 
 -- Acceptance numbers rise in time, so that the lowest of all accounts' first ones is the oldest: of those that are urgent,
 -- and of those that are not.
@@ -28,4 +30,7 @@ for position, lane in ipairs(lanes) do
   found[position] = {lane, redis.call('ZCARD', key('lane', lane)), age_ms}
 end
 local done = number_of(key('totals'), 'done')
-return {redis.call('ZCARD', key('leases')), number_of(key('totals'), 'booked'), done, found}
+local overdue = redis.call('ZCOUNT', key('spent'), '-inf', now_ms)
+  + redis.call('ZCOUNT', key('ended'), '-inf', now_ms - args.retention_ms)
+  + redis.call('ZCOUNT', key('uploads'), '-inf', now_ms - args.upload_retention_ms)
+return {redis.call('ZCARD', key('leases')), number_of(key('totals'), 'booked'), done, overdue, found}

@@ -5,19 +5,21 @@
 --
 --   retention_ms, upload_retention_ms, batch
 --
--- Answers their ids, at most a batch of each, the longest ended or unused first. They are named until they are
--- forgotten.
+-- Answers {id, JSON of a task's items or '', names of sources that it kept or '', JSON of an upload's picture or ''} of at
+-- most a batch of each, the longest ended or unused first. They are named until they are forgotten.
 local function older_than(index_key, retention_ms)
   return redis.call('ZRANGEBYSCORE', index_key, '-inf', now_ms - retention_ms, 'LIMIT', 0, args.batch)
 end
 
-local uids = older_than(key('ended'), args.retention_ms)
-for _, uid in ipairs(uids) do
+local expired = {}
+for position, uid in ipairs(older_than(key('ended'), args.retention_ms)) do
   redis.call('HSET', key('task', uid), 'hidden', 1)
   for _, delivery in ipairs(deliveries(uid)) do remove_errand(delivery[1]) end
+  local items, kept = unpack(redis.call('HMGET', key('task', uid), 'items', 'kept'))
+  expired[position] = {uid, items or '', kept or '', ''}
 end
 for _, uid in ipairs(older_than(key('uploads'), args.upload_retention_ms)) do
   redis.call('HSET', key('upload', uid), 'hidden', 1)
-  uids[#uids + 1] = uid
+  expired[#expired + 1] = {uid, '', '', redis.call('HGET', key('upload', uid), 'picture')}
 end
-return uids
+return expired

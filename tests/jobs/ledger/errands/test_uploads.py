@@ -184,8 +184,8 @@ class TestRepeats:
         ledger.uploads.keep(first, idempotency=self.ONE)
         ledger.clock.advance(101)
         assert not ledger.uploads.keep(second, idempotency=self.ONE).repeated
-        assert ledger.upkeep.hide_expired() == (first.uid,)
-        ledger.upkeep.forget(first.uid)
+        assert ledger.expired() == (first.uid,)
+        ledger.upkeep.forget([first.uid])
         assert ledger.named("alice", "k") == second.uid
 
     def test_a_deletion_that_is_refused_leaves_nothing(self, ledger: Ledger) -> None:
@@ -220,20 +220,20 @@ class TestRetention:
         ledger.clock.advance(seconds=4_000)
         assert ledger.uploads.use(upload.uid, "bob") is None
         ledger.clock.advance(seconds=1_001)
-        assert ledger.upkeep.hide_expired() == (upload.uid,)
+        assert ledger.expired() == (upload.uid,)
 
     def test_hidden_it_is_used_no_more(self, ledger: Ledger) -> None:
         """A longer retention does not bring back an upload whose blob is going."""
         upload = ledger.upload()
         ledger.clock.advance(seconds=5_001)
-        ledger.upkeep.hide_expired()
+        ledger.expired()
         patient = ledger.limited(upload_retention_seconds=100_000)
         assert patient.uploads.use(upload.uid, "alice") is None
         assert patient.uploads.drop(upload.uid, "alice") is None
 
     def test_only_a_hidden_record_can_be_forgotten(self, ledger: Ledger) -> None:
         upload = ledger.upload()
-        ledger.upkeep.forget(upload.uid)
+        ledger.upkeep.forget([upload.uid])
         assert ledger.uploads.use(upload.uid, "alice") == upload
 
     def test_it_goes_beside_tasks(self, ledger: Ledger, sweeper: Sweeper) -> None:
@@ -242,7 +242,7 @@ class TestRetention:
         ledger.done(ledger.claimed())
         ledger.clock.advance(seconds=5_001)
         assert sweeper.sweep() == BATCH + 6
-        assert ledger.upkeep.hide_expired() == ()
+        assert ledger.expired() == ()
 
 
 class TestOrphans:
