@@ -13,7 +13,7 @@ from cutgate.courier.observe import ended, observed
 from cutgate.courier.presence import CourierPresence
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable, ServiceUnavailable
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.events import ErrandEvents, Waiter
+from cutgate.jobs.ledger.events import ErrandEvents
 from cutgate.jobs.ports import Ledger
 from cutgate.jobs.record import Errand, ErrandKind
 
@@ -82,13 +82,12 @@ class Courier:
         One thread asks the ledger, so that an idle courier costs it one call a turn, however many hands it has.
         """
         log.info("courier_started", owner=self.owner, errands=self.errands)
-        with self.events.listen() as news:
-            while not stop.is_set():
-                self._turn(stop, news)
+        while not stop.is_set():
+            self._turn(stop)
         self._finish()
         log.info("courier_stopped", owner=self.owner)
 
-    def _turn(self, stop: threading.Event, news: Waiter) -> None:
+    def _turn(self, stop: threading.Event) -> None:
         try:
             self.presence.announce()
             if not self._take_hand():
@@ -105,7 +104,7 @@ class Courier:
             return
         if errand is None:
             self._hands.release()
-            self._wait(stop, news)
+            self._wait(stop)
             return
         with self._lock:
             # One that is tried again was slow, or its server is in trouble: it need not show that once more.
@@ -150,10 +149,10 @@ class Courier:
         kinds = [ErrandKind.FETCH] if fetches < most else []
         return [*kinds, *_DELIVERIES] if len(quick) - fetches < most else kinds
 
-    def _wait(self, stop: threading.Event, news: Waiter) -> None:
+    def _wait(self, stop: threading.Event) -> None:
         ends_at_seconds = time.monotonic() + self.poll_seconds
         while not stop.is_set() and (left_seconds := ends_at_seconds - time.monotonic()) > 0:
-            if news.wait(min(left_seconds, _LOOK_SECONDS)):
+            if self.events.wait(min(left_seconds, _LOOK_SECONDS)):
                 return
 
     def _carry(self, errand: Errand) -> None:
