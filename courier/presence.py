@@ -5,9 +5,9 @@ from typing import Final
 
 from redis import Redis
 
-from cutgate.jobs.ledger.client import ledger_errors
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.observe.alive import AliveFile
+from cutgate.jobs.redis_client import ledger_errors
 
 _BEAT_SECONDS: Final = 5.0
 _TTL_SECONDS: Final = 20

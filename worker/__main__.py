@@ -11,9 +11,9 @@ import structlog
 
 from cutgate.jobs.answers import is_from
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.observe import logs
+from cutgate.jobs.redis_client import connect
 from cutgate.jobs.settings import load_settings
 from cutgate.worker.commands.bench import LEAST_ROUNDS, compare, default_setup, report
 from cutgate.worker.commands.doctor import examine

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cutgate.jobs.errors import ProcessingFailed
-from cutgate.jobs.ledger.client import Json
-from cutgate.jobs.ledger.database import BATCH, Database
+from cutgate.jobs.ledger.database import BATCH, Database, Json
 from cutgate.jobs.ledger.encoding import RESULT, decode_errand, encode_error, milliseconds, refusal_of
 from cutgate.jobs.ledger.keys import item_name
 from cutgate.jobs.ledger.uploads import record_of, upload_caps

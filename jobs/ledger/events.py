@@ -11,8 +11,8 @@ from redis.client import PubSub
 from typing_extensions import override
 
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.keys import KEY_PREFIX, courier_channel, event_channel
+from cutgate.jobs.redis_client import connect
 
 _LOOK_SECONDS: Final = 0.25
 """How often the thread looks whether it is to stop."""
@@ -28,9 +28,9 @@ log = structlog.get_logger(__name__)
 class _Events:
     """Listens to the channels of a pattern until it is closed.
 
-    The thread starts with `_start`, so that it lives in the process that listens and not in the one that forked it,
-    and it subscribes again whenever the connection is lost. What happens meanwhile is no news: whoever waits for
-    some looks into the ledger every second as well.
+    The thread starts with `_start`, so that it lives in the process that listens and not in the one that forked
+    it, and it subscribes again whenever the connection is lost. What happens meanwhile is no news: whoever waits
+    for some looks into the ledger every second as well.
     """
 
     def __init__(self, url: str, pattern: str, *, name: str) -> None:

@@ -9,8 +9,8 @@ import pytest
 from kombu.exceptions import OperationalError
 
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.events import TaskEvents
+from cutgate.jobs.redis_client import connect
 from cutgate.jobs.sentinels import Sentinels
 from tests.broker import take_hint
 from tests.jobs.build import LANE, Ledger, heard_by

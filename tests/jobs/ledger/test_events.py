@@ -10,10 +10,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from cutgate.jobs.ids import TaskUid, new_task_uid
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.events import ErrandEvents, TaskEvents
 from cutgate.jobs.ledger.keys import KEY_PREFIX, event_channel
 from cutgate.jobs.record import ItemState
+from cutgate.jobs.redis_client import connect
 from tests.jobs.build import DELIVERIES, ERROR, URL, Ledger, heard_by, run_at_once
 from tests.servers.redis_server import restart
 from tests.waiting import PATIENCE_SECONDS, eventually
