@@ -145,8 +145,6 @@ class PeerProtocol(HttpToolsProtocol):
         self.address: str | None = None
         #: Set once the peer has hung up; it may read all the same, if it has only shut its own side down.
         self.hung_up = asyncio.Event()
-        #: Whether nothing can reach the peer any more.
-        self.is_lost = False
         #: Whether the peer let the time for its body pass.
         self.is_too_slow = False
         self.phase = Phase.IDLE
@@ -162,6 +160,11 @@ class PeerProtocol(HttpToolsProtocol):
         self._drops = False
         #: The request that is answered; `cycle` is the last one that has come.
         self._running: RequestResponseCycle | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing can reach the peer any more."""
+        return self.transport.is_closing()
 
     def begin(self, phase: Phase) -> None:
         """Begin with something else."""
@@ -182,7 +185,6 @@ class PeerProtocol(HttpToolsProtocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.is_lost = True
         self._say_no_more()
         self.hung_up.set()
         self._peers.leave(self)
@@ -354,7 +356,7 @@ class PeerProtocol(HttpToolsProtocol):
 
     def hand_over(self) -> asyncio.Transport | None:
         """Give the connection to another protocol; None if it is gone."""
-        if self.is_lost or self.transport.is_closing():
+        if self.is_lost:
             return None
         self.connections.discard(self)
         self._peers.leave(self)
@@ -383,7 +385,7 @@ class PeerProtocol(HttpToolsProtocol):
         self._say(status)
 
     def _say(self, status: HTTPStatus) -> None:
-        if not self.transport.is_closing():
+        if not self.is_lost:
             self.transport.write(answer_outside(status))
             self.close_gently()
 
