@@ -93,8 +93,8 @@ class RunwareApi:
         pending = [answer for answer in begun if isinstance(answer, Pending)]
         if not pending:
             return self._answer(self._settled(begun))
-        waits = [(answer.uid, answer.wait_seconds) for answer in pending]
-        return self.waiting.until_all_end(pending[0].account, waits, lambda: self._answer(self._settled(begun)))
+        waits = [([answer.uid], answer.wait_seconds) for answer in pending]
+        return self.waiting.until(pending[0].account, waits, lambda: self._answer(self._settled(begun)))
 
     def refuse(self, error: Exception) -> Response:
         """An answer to a request that is wrong as a whole."""
