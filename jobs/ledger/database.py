@@ -77,7 +77,6 @@ class Scripts:
     """Runs the files of `lua/`, each one atomic step on the server's clock."""
 
     def __init__(self, client: Redis, key_prefix: str, clock_offset_ms: Callable[[], int]) -> None:
-        """Keep the parts that every call needs."""
         self._prefix = key_prefix
         self._clock_offset_ms = clock_offset_ms
         self._texts = script_texts()
