@@ -28,7 +28,7 @@ HUNG_UP: Final = 499
 HANG_UP_SECONDS: Final = 5.0
 """How long after its caller has hung up a task that was not begun is terminated: a repeat joins it before."""
 _PLACE: Final = "cutgate.waits"
-"""Name in a request's environment of the account of whose places it has one."""
+"""Name in the environment of a request that has a place."""
 _LOG: Final = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
@@ -79,29 +79,18 @@ class WaitingCallers:
         #: When nobody is waited for any more, on the loop's clock; None while nobody has asked to stop.
         self.stop_at: float | None = None
 
-    def require_place(self, account: str) -> None:
-        """Take a place for the present request: before its work is accepted, for it must have its answer at once.
+    def has_place(self, account: str) -> bool:
+        """Whether the present request may wait: asked before its work is accepted, for it must then be answered.
 
-        The request has it until its end, however often it is asked for.
-
-        Raises:
-            NoPlaceToWait: all are taken.
+        It has its place until its end, however often it is asked for.
         """
         environ = request.environ
-        if _PLACE in environ:
-            return
-        with self._lock:
-            if not self._places.take(account):
-                raise NoPlaceToWait
-        environ[_PLACE] = account
-        at_end().callback(self._leave, account, environ)
-
-    def has_place(self, account: str) -> bool:
-        """Whether there is a place for the present request, which then has it."""
-        try:
-            self.require_place(account)
-        except NoPlaceToWait:
-            return False
+        if _PLACE not in environ:
+            with self._lock:
+                if not self._places.take(account):
+                    return False
+            environ[_PLACE] = True
+            at_end().callback(self._leave, account)
         return True
 
     def until(self, account: str, waits: Sequence[tuple[Sequence[TaskUid], float]], make: Make) -> Later:
@@ -149,8 +138,7 @@ class WaitingCallers:
         """How many places are taken."""
         return self._places.taken
 
-    def _leave(self, account: str, environ: dict[str, Any]) -> None:
-        del environ[_PLACE]
+    def _leave(self, account: str) -> None:
         with self._lock:
             self._places.leave(account)
 
