@@ -7,7 +7,6 @@ blob is deleted only after an explicit refusal by the ledger, never after a time
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from datetime import date
 from typing import BinaryIO, Protocol
 
@@ -174,16 +173,9 @@ class Ledger(Protocol):
     def figures(self) -> LedgerFigures: ...
 
 
-class News(Protocol):
-    """What wakes when something happens."""
-
-    def wait(self, timeout_seconds: float) -> bool: ...
-
-
 class TaskEvents(Protocol):
     """Tells of the ends of items."""
 
-    def listen(self, uids: Sequence[TaskUid]) -> AbstractContextManager[News]: ...
     def follow(self, heard: Callable[[TaskUid], None]) -> None: ...
 
 

@@ -73,7 +73,7 @@ class Bridge:
                     await self._send(peer, send, answer, is_last=spool is not None and not spool.is_whole)
         except Exception as error:
             # uvloop writes to nobody who has just gone; uvicorn hears of that on the loop's next turn.
-            if isinstance(error, _PeerGone) or (isinstance(error, RuntimeError) and peer.transport.is_closing()):
+            if isinstance(error, _PeerGone) or (isinstance(error, RuntimeError) and peer.is_lost):
                 peer.drop()
                 return
             _LOG.exception("a request was not answered")

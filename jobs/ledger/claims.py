@@ -6,8 +6,7 @@ from typing import Final
 from cutgate.jobs.answers import WorkerPresence
 from cutgate.jobs.errors import DecodingStopped, TimedOut
 from cutgate.jobs.ids import BlobKey, TaskUid
-from cutgate.jobs.ledger.client import Json
-from cutgate.jobs.ledger.database import Database
+from cutgate.jobs.ledger.database import Database, Json
 from cutgate.jobs.ledger.encoding import (
     PRESENCE,
     REQUEST,

@@ -203,11 +203,7 @@ def _tiff_values(data: bytes, order: str, kind: int, length: int, position: int)
 
 
 def require_end(data: bytes, end: int | None) -> int:
-    """How many bytes of a file are the picture: cameras append another one, a film, or a list of their own.
-
-    Raises:
-        SourceUnreadable: something else of some size stands behind the picture.
-    """
+    """How many bytes of a file are the picture: cameras append another one, a film, or a list of their own."""
     end = len(data) if end is None else min(end, len(data))
     spare_bytes = len(data) - end
     if spare_bytes > _SPARE_BYTES and not (_CAMERAS_OWN.match(data, end) or data.endswith(_SAMSUNGS_END)):

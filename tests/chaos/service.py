@@ -25,8 +25,8 @@ from typing_extensions import override
 from cutgate.gateway.accounts.credentials import KeyPair
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.ledger import Ledger
+from cutgate.jobs.redis_client import connect
 from cutgate.local.supervisor import Backoff, Program, Supervisor
 from tests.chaos.faultpoints import FaultPoints
 from tests.chaos.held.backgrounds import backgrounds

@@ -10,9 +10,9 @@ from itertools import cycle
 import pytest
 
 from cutgate.jobs.ids import TaskUid, new_token
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Task
+from cutgate.jobs.redis_client import connect
 from tests.chaos.verdict import still_open
 from tests.jobs.build import LANE, Ledger
 

@@ -14,9 +14,9 @@ from redis import Redis
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.errors import TimedOut
 from cutgate.jobs.ids import TaskUid, new_task_uid, source_key
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.record import Result
+from cutgate.jobs.redis_client import connect
 from tests.chaos.pictures import Effect, Picture, picture
 from tests.chaos.verdict import Evidence, Verdict, judge
 from tests.jobs.build import LIMITS, Ledger, result_of

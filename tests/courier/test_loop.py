@@ -14,9 +14,9 @@ from structlog.typing import EventDict
 from cutgate.courier.loop import Courier
 from cutgate.courier.presence import CourierPresence
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.events import ErrandEvents
 from cutgate.jobs.record import ItemState
+from cutgate.jobs.redis_client import connect
 from tests.courier.outside import Visit, picture
 from tests.courier.parts import ACCOUNT, CourierParts, confirm
 from tests.fakes import failing

@@ -14,9 +14,9 @@ from standardwebhooks import Webhook
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.accounts.tables import KeyTable
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.observe.alive import AliveFile
 from cutgate.jobs.record import Delivery, DeliveryKind, ItemState, NewTask
+from cutgate.jobs.redis_client import connect
 from tests.courier.outside import OutsideServer, Visit, picture, serving
 from tests.courier.parts import confirm
 from tests.gateway.harness import MASTER_KEY, make_settings

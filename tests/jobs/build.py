@@ -4,12 +4,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
 from redis import Redis
 
 from cutgate.jobs.answers import Usage
 from cutgate.jobs.ids import TaskUid, new_task_uid, new_token, result_key, source_key, upload_key
+from cutgate.jobs.ledger.events import TaskEvents
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import (
@@ -32,6 +34,7 @@ from cutgate.jobs.record import (
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 from tests.fakes import ManualClock
 from tests.ledgers import ReadableLedger
+from tests.waiting import PATIENCE_SECONDS
 
 SPEC = CutoutSpec(model="isnet-general-use")
 LANE = lane_of(SPEC)
@@ -246,3 +249,11 @@ def run_at_once(count: int, call: Callable[[int], Answer]) -> list[Answer]:
 
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(start, range(count)))
+
+
+def heard_by(events: TaskEvents) -> SimpleQueue[TaskUid]:
+    """What a follower hears from now on."""
+    heard: SimpleQueue[TaskUid] = SimpleQueue()
+    events.follow(heard.put)
+    assert events.subscribed.wait(PATIENCE_SECONDS)
+    return heard

@@ -1,5 +1,6 @@
 """One trace for one picture, from its request through the queue to each step, no secret in it, no harm done."""
 
+import json
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -20,7 +21,6 @@ STEPS = (
     "read select_region find_subject zoom_in_pass choose_by_box detect_subject choose_refinement estimate_alpha "
     "cut_to_box clean_colours give_cutout restore_size encode write"
 )
-CALLERS_TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLERS_SPAN = "b7ad6b7169203331"
 
 
@@ -115,18 +115,27 @@ def test_what_is_refused_is_said_by_kind_alone(worked: Observed) -> None:
     assert not [span for span in spans() if span.span.events or span.span.status.message]
 
 
-def test_a_callers_trace_goes_on(observed: Observed) -> None:
+@pytest.mark.parametrize(
+    ("callers_trace", "padding"),
+    [("0af7651916cd43dd8448eb211c80319c", ""), ("0af7651916cd43dd8448eb211c80319d", " " * 100_000)],
+    ids=["small", "with a body that is received after a first look"],
+)
+def test_a_callers_trace_goes_on_in_one_span(observed: Observed, callers_trace: str, padding: str) -> None:
     stack = observed.stack
     fields = {"Action": "GetCreditBalance", "PublicKey": stack.public_key}
-    body = fields | {"Signature": sign_params(fields, stack.private_key)}
-    sent = {"traceparent": f"00-{CALLERS_TRACE}-{CALLERS_SPAN}-01"}
-    assert httpx.post(stack.url, json=body, headers=sent).json()["RetCode"] == 0
-    line = observed.wait_for("request", trace_id=CALLERS_TRACE)
+    body = json.dumps(fields | {"Signature": sign_params(fields, stack.private_key)}) + padding
+    sent = {"traceparent": f"00-{callers_trace}-{CALLERS_SPAN}-01"}
+    assert httpx.post(stack.url, content=body, headers=sent).json()["RetCode"] == 0
+    line = observed.wait_for("request", trace_id=callers_trace)
     assert line["action"] == "GetCreditBalance"
-    observed.collector.trace_of(
-        "POST /",
-        lambda _: (CALLERS_TRACE, CALLERS_SPAN) in {(s.trace_id, s.parent) for s in observed.collector.spans()},
-    )
+
+    def told() -> list[Seen]:
+        return [span for span in observed.collector.spans() if span.trace_id == callers_trace]
+
+    eventually(told)
+    [span] = told()
+    assert (span.name, span.parent) == ("POST /", CALLERS_SPAN)
+    assert span.attributes["cutgate.action"] == "GetCreditBalance"
 
 
 def test_no_span_holds_a_secret(worked: Observed) -> None:

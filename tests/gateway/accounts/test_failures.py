@@ -5,9 +5,9 @@ import pytest
 from cutgate.gateway.accounts.authentication import AddressShutOut, ClientAddresses
 from cutgate.gateway.accounts.recent import MAX_NAMES
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.redis_client import connect
 from tests.fakes import ManualClock, failing
 from tests.gateway.harness import make_settings
 from tests.ledgers import FreshLedger

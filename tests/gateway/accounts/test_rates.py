@@ -14,10 +14,10 @@ from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.answers import Allowance
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import RateUse
+from cutgate.jobs.redis_client import connect
 from tests.fakes import ManualClock
 from tests.gateway.harness import MASTER_KEY, make_settings
 from tests.jobs.build import run_at_once

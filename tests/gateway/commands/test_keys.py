@@ -9,7 +9,7 @@ import pytest
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.credentials import Credentials, stored_name
 from cutgate.gateway.accounts.tables import KeyTable
-from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.redis_client import connect
 from tests.gateway.commands.terminal import shown_on_a_terminal
 from tests.gateway.harness import MASTER_KEY, make_settings, there
 from tests.gateway.installation import Installation

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.redis_client import connect
 from tests.gateway.commands.terminal import shown_on_a_terminal
 from tests.gateway.installation import Installation
 from tests.jobs.build import Ledger

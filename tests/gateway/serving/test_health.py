@@ -16,7 +16,7 @@ from cutgate.gateway.serving import health
 from cutgate.gateway.serving.health import Readiness
 from cutgate.jobs.answers import Memory, WorkerPresence
 from cutgate.jobs.blobs.file import FileBlobStore
-from cutgate.jobs.ledger.client import connect_ledger
+from cutgate.jobs.redis_client import connect_ledger
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings
 from tests.jobs.build import run_at_once

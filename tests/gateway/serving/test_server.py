@@ -16,10 +16,10 @@ import pytest
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.hints.queue import queue_name
 from cutgate.jobs.ids import new_task_uid, new_token, result_key, source_key
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState, NewItem, NewTask, Result
+from cutgate.jobs.redis_client import connect
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import MASTER_KEY, signed, there

@@ -21,10 +21,10 @@ from cutgate.jobs.answers import Balance
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.errors import SourceUndecodable
 from cutgate.jobs.ids import new_token, result_key
-from cutgate.jobs.ledger.client import connect as connect_ledger
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.observe import metric_names as names
 from cutgate.jobs.record import Claim, Result
+from cutgate.jobs.redis_client import connect as connect_ledger
 from tests.constants import environment_of
 from tests.end_to_end.observed.collector import collecting
 from tests.gateway import picture_files as pictures

@@ -9,9 +9,9 @@ from redis import Redis
 from cutgate.jobs.hints.celery import broker_url, celery_settings
 from cutgate.jobs.hints.queue import TASK_NAME, queue_name
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim
+from cutgate.jobs.redis_client import connect
 from tests.broker import application, take_hint
 from tests.jobs.build import LANE, OTHER_LANE, OTHER_SPEC, Ledger, new_task, run_at_once
 from tests.ledgers import hints_of, lose_hints

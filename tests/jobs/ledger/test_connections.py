@@ -14,9 +14,9 @@ from redis import Redis
 
 from cutgate.jobs.answers import Balance, Created, Reaped, Usage
 from cutgate.jobs.ids import new_task_uid, new_token
-from cutgate.jobs.ledger import client as connections
-from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.ledger import database
 from cutgate.jobs.record import Claim, Errand, Joining
+from cutgate.jobs.redis_client import connect
 from tests.jobs.build import DELIVERIES, ENDED, ERROR, LANE, URL, Ledger, new_task, new_upload
 from tests.jobs.every_script import go_through_every_script
 from tests.ledgers import fresh_prefix
@@ -70,7 +70,7 @@ def test_one_that_the_server_closed_is_made_anew(
 def test_one_that_was_closed_while_it_rested_costs_no_retry(
     client: Redis, redis_url: str, key_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "_FRESH_SECONDS", 0)
+    monkeypatch.setattr(database, "_FRESH_SECONDS", 0)
     with connect(redis_url, retries=0) as own:
         ledger = Ledger(own, key_prefix=key_prefix)
         assert is_answered(ledger)

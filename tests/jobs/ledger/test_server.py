@@ -15,12 +15,13 @@ from redis.exceptions import OutOfMemoryError
 from structlog.testing import capture_logs
 
 from cutgate.jobs.errors import LedgerBroken, LedgerFull, LedgerUnavailable, LedgerUnwritable
-from cutgate.jobs.ledger.client import Scripts, connect, ledger_errors, no_offset
+from cutgate.jobs.ledger.database import Scripts, no_offset
 from cutgate.jobs.ledger.server import (
     ServerFacts,
     ServerUnfit,
 )
 from cutgate.jobs.record import Idempotency, NewTask, Request, TaskStatus
+from cutgate.jobs.redis_client import connect, ledger_errors
 from cutgate.jobs.upkeep.background import watch_server
 from tests.jobs.build import ERROR, Ledger, new_task, new_upload, result_of
 from tests.jobs.every_script import WORKER

@@ -14,13 +14,13 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from cutgate.gateway.accounts.tables import ACCOUNTS, CREDENTIALS
 from cutgate.jobs.hints.queue import queue_name
-from cutgate.jobs.ledger.client import Json, Scripts, connect, script_texts
+from cutgate.jobs.ledger.database import Json, Scripts, script_texts
 from cutgate.jobs.ledger.keys import KEY_PREFIX
-from cutgate.jobs.ledger.users import USERS, access_control_list
 from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.redis_client import connect
 from cutgate.jobs.spec import CutoutSpec, Lane
 from cutgate.local.redis_server import access_control_list as with_passwords
-from docs.manual.server_users import FILES
+from docs.manual.server_users import FILES, USERS, access_control_list
 from tests.broker import application
 from tests.fakes import ManualClock
 from tests.jobs.build import Ledger, new_task

@@ -11,8 +11,8 @@ from cutgate.jobs.errors import ServiceUnavailable
 from cutgate.jobs.hints.celery import broker_url
 from cutgate.jobs.hints.queue import queue_name
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.record import ItemState
+from cutgate.jobs.redis_client import connect
 from cutgate.worker.settings import WorkerSettings
 from tests.servers.sentinel import Certificates, watched_server
 from tests.servers.tls import write_certificates
