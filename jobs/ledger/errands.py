@@ -59,8 +59,11 @@ class Errands:
         name, *values = answer
         return decode_errand(name, token, dict(zip(_FIELDS, values, strict=True)))
 
-    def fetched(self, errand: Errand) -> bool:
-        """End a FETCH: what it was for lies under `errand.source` and `errand.background`, and the item waits."""
+    def fetched(self, errand: Errand, megapixels: int = 1) -> bool:
+        """End a FETCH: what it was for lies under `errand.source` and `errand.background`, and the item waits.
+
+        The megapixels of the source beyond the first, rounded up, count in the item's rate, free or not.
+        """
         _require(
             errand.kind is ErrandKind.FETCH and not errand.keep,
             "a delivery ends with `done`, for its task has ended; what is to be kept, with `kept`",
@@ -68,7 +71,7 @@ class Errands:
         item = item_name(errand.task, errand.index)
         brought = {"source": errand.source, "background": errand.background}
         keys = {name: str(key) for name, key in brought.items() if key is not None}
-        return bool(self._with_hold("fetched", errand, item=item, **keys))
+        return bool(self._with_hold("fetched", errand, item=item, megapixels=megapixels, **keys))
 
     def kept(self, errand: Errand, upload: Upload) -> bool:
         """The bytes lie under `upload.blob`: they are an upload from now on, which ends item and errand.
