@@ -136,6 +136,7 @@ def test_images_are_built_here_or_pinned_to_a_version() -> None:
         if "build" in service:
             target = service["build"]["target"]
             assert target in targets
+            assert service["build"]["args"] == {"BASE": re.findall(r"^ARG BASE=(\S+)$", dockerfile, re.MULTILINE)[0]}
             assert re.fullmatch(rf"cutgate-{target}(-\d)?", image)
             assert tag == "local"
         elif name in {"courier", *GRAPHS}:
