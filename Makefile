@@ -9,7 +9,8 @@ BIN := $(VENV)/bin
 # Three processes keep two processors busy, since many tests wait. Where so many fail, the machine does: a full disk, mostly.
 PYTEST := $(BIN)/python -m pytest -n 3 --no-loadscope-reorder --maxfail 40
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml
+# pip itself is every environment's own.
+LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-package pip --python-version 3.11 --custom-compile-command "make lock" pyproject.toml
 
 BASE := $(shell sed -n 's/^ARG BASE=//p' Dockerfile)
 # A shell function: the name of an image with the digest that its registry has for it now.

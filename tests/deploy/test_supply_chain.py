@@ -50,6 +50,7 @@ def test_an_image_consists_of_its_base_and_its_pins(tmp_path: Path, target: str)
     assert "numpy" not in names(document) or "pkg:pypi/numpy@2.4.6" in {part["purl"] for part in packages}
 
 
+@pytest.mark.needs("dpkg")
 def test_a_built_image_says_itself_what_is_in_it(tmp_path: Path) -> None:
     base = f"python:3.11-slim-bookworm@sha256:{'0' * 64}"
     found = installed(sys.executable)
