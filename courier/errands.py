@@ -102,24 +102,25 @@ class ErrandRunner:
 
     def _hand_on(self, errand: Errand) -> None:
         """Let an item wait for a worker, once the pictures that it lacks are here."""
-        sizes_bytes: dict[BlobKey, int] = {}
+        brought: dict[BlobKey, PictureHeader] = {}
         for key, url in ((errand.source, errand.url), (errand.background, errand.background_url)):
             if key is None:
                 continue
-            size_bytes = self._bring(errand, key, url)
-            if size_bytes is None:
-                self._delete(sizes_bytes)
+            header = self._bring(errand, key, url)
+            if header is None:
+                self._delete(brought)
                 return
-            sizes_bytes[key] = size_bytes
-        self._brought(errand, sizes_bytes, sum(sizes_bytes.values()), counts=self.store.errands.fetched(errand))
+            brought[key] = header
+        counts = self.store.errands.fetched(errand, brought[errand.source].megapixels if errand.source else 1)
+        self._brought(errand, brought, sum(header.size_bytes for header in brought.values()), counts=counts)
 
-    def _bring(self, errand: Errand, key: BlobKey, url: str) -> int | None:
-        """Write a picture as a blob and let go of it; how many bytes it has, None as `_picture`."""
+    def _bring(self, errand: Errand, key: BlobKey, url: str) -> PictureHeader | None:
+        """Write a picture as a blob and let go of its bytes; None as `_picture`."""
         picture = self._picture(errand, url)
         if picture is None:
             return None
         self.blobs.put(key, picture[0])
-        return len(picture[0])
+        return picture[1]
 
     def _delete(self, keys: Iterable[BlobKey]) -> None:
         for key in keys:

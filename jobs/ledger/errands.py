@@ -59,10 +59,14 @@ class Errands:
         name, *values = answer
         return decode_errand(name, token, dict(zip(_FIELDS, values, strict=True)))
 
-    def fetched(self, errand: Errand) -> bool:
+    def fetched(self, errand: Errand, megapixels: int = 1) -> bool:
         """What was to be fetched lies under `errand.source` and `errand.background`: the item waits for a worker.
 
         The errand has ended.
+
+        Args:
+            errand: the fetch.
+            megapixels: of the source, rounded up. Those beyond the first count in the item's rate, free or not.
 
         Returns:
             False, and no effect, when the token does not hold.
@@ -77,7 +81,7 @@ class Errands:
         item = item_name(errand.task, errand.index)
         brought = {"source": errand.source, "background": errand.background}
         keys = {name: str(key) for name, key in brought.items() if key is not None}
-        return bool(self._with_hold("fetched", errand, item=item, **keys))
+        return bool(self._with_hold("fetched", errand, item=item, megapixels=megapixels, **keys))
 
     def kept(self, errand: Errand, upload: Upload) -> bool:
         """The bytes lie under `upload.blob`: they are an upload from now on, which ends item and errand.

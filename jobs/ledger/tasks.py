@@ -257,6 +257,8 @@ def _item(item: NewItem) -> dict[str, Json]:
         fields["urgent"] = True
     if item.source_url is not None:
         fields |= {"url": item.source_url, "keep": item.keep}
+    if item.rate is not None:
+        fields["rate"] = encode_rate(item.rate)
     if item.background is not None:
         fields["background"] = str(item.background)
     if item.background_url is not None:

@@ -14,8 +14,11 @@ from cutgate.jobs.ledger.keys import KEY_PREFIX
 _KEY: Final = re.compile(r"\bkey\('(\w+)'(,?)")
 _COMMAND: Final = re.compile(r"\bredis\.call\('(\w+)'")
 _CONNECTION: Final = ("client", "ping", "select")
-_TAKEN_BACK: Final = ("-@admin", "-@dangerous", "+info")
-"""From all that was given before: servers differ in the subcommands that they know by name."""
+_TAKEN_BACK: Final = ("-@admin", "-@dangerous", "+info", "-client|tracking")
+"""From all that was given before: servers differ in the subcommands that they know by name.
+
+Who tracks is told the names of all keys that anybody changes, with the accounts in them.
+"""
 _SCRIPTS: Final = ("eval", "evalsha", "script|load")
 _HINTS: Final = (f"{KEY_PREFIX}hints:*", "_kombu.binding*")
 """Keys of Celery's queues and of what is bound to them."""

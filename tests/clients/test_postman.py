@@ -24,6 +24,7 @@ def answers_of(stack: LiveStack, folder: Path, part: str, **variables: str) -> d
     """Status and members of each answer of one part, by the requests' names, in the collection's order."""
     collection, report = folder / "collection.json", folder / "report.json"
     collection.write_bytes(httpx.get(f"{stack.url}/postman.json", trust_env=False).content)
+    variables = {"url": stack.url, **variables}
     given = [word for name, value in variables.items() for word in ("--env-var", f"{name}={value}")]
     reporting = ("--reporters", "json", "--reporter-json-export", str(report))
     run(node(), str(newman()), "run", str(collection), "--folder", part, *given, *reporting, cwd=folder)

@@ -11,7 +11,7 @@ from cutgate.jobs import errors
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.observe import logs
 from cutgate.jobs.observe import metric_names as names
-from cutgate.jobs.record import Delivery, DeliveryKind, ItemState
+from cutgate.jobs.record import Delivery, DeliveryKind, ItemState, RateUse
 from tests.courier.outside import OutsideServer, Script, Visit, picture, redirect
 from tests.courier.parts import ACCOUNT, CourierParts, answering, reasons
 from tests.fakes import MemoryBlobStore, failing
@@ -34,6 +34,18 @@ def test_a_fetched_picture_waits_for_a_worker(parts: CourierParts) -> None:
     assert parts.store.next_claim().source == source
     assert parts.nothing_is_due()
     assert "secret" not in str(events)
+
+
+def test_the_megapixels_of_a_source_count_but_not_those_of_its_background(parts: CourierParts) -> None:
+    rate = RateUse(name="removebg:alice", limit=60, seconds=60_000)
+    parts.server.scripts |= {"/source": picture(png(1_600, 1_200)), "/behind": picture(png(3_000, 2_000))}
+    behind = parts.server.url("/behind")
+    for source in (parts.server.url("/source"), None):
+        task = new_task(rate=rate, source_url=source)
+        parts.store.tasks.create(replace(task, items=(replace(task.items[0], background_url=behind),)))
+        parts.run()
+    assert parts.store.waiting(LANE) == 2
+    assert parts.store.accounts.take_rate(rate).remaining == 60 - 1 - 1
 
 
 @pytest.mark.parametrize("keep", [False, True])

@@ -23,6 +23,7 @@ from cutgate.jobs.record import (
     ItemState,
     NewItem,
     NewTask,
+    RateUse,
     Repeats,
     Request,
     Result,
@@ -61,6 +62,7 @@ def new_task(
     source_url: str | None = None,
     keep: bool = False,
     urgent: bool = False,
+    rate: RateUse | None = None,
     deliveries: tuple[Delivery, ...] = (),
     request: Request | None = None,
 ) -> NewTask:
@@ -68,7 +70,13 @@ def new_task(
     uid = new_task_uid() if uid is None else uid
     items = tuple(
         NewItem(
-            source=source_key(uid, index), spec=spec, price=price, source_url=source_url, keep=keep, urgent=urgent
+            source=source_key(uid, index),
+            spec=spec,
+            price=price,
+            source_url=source_url,
+            keep=keep,
+            urgent=urgent,
+            rate=rate,
         )
         for index in range(item_count)
     )

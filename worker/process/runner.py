@@ -62,6 +62,8 @@ class Runner:
     """How many may make a file of one result."""
     read_image: Callable[..., SourceImage] = read_image
     """`images.read_image`, or a decoder's."""
+    slow_seconds: float = 10
+    """A picture that takes so long to decode counts against its account. The largest take 2 s, when busy 7."""
     soft_for: Callable[[CutoutSpec], Soft] = lambda _: Soft.DOUBT
     """What the soft levels of that network's map mean."""
     faults: Faults = field(default_factory=Faults)
@@ -117,14 +119,14 @@ class Runner:
             return
         except CutoutError as error:
             log.warning("item_failed", kind=error.kind, message=error.message, **error.details)
-            self._fail(claim, beat, error)
+            self._fail(claim, beat, error, slow=self._is_slow(watch))
             return
         except Exception:
             log.exception("item_crashed")
             self._put_back(claim, beat, ProcessingFailed("the picture could not be processed"))
             return
         self.faults.clear()
-        if self._insist(lambda: self.store.claims.finish(claim, result), beat):
+        if self._insist(lambda: self.store.claims.finish(claim, result, slow=self._is_slow(watch)), beat):
             _ended("done")
             count(RESULTS, subject="found" if result.subject_found else "none")
             log.info(
@@ -143,7 +145,7 @@ class Runner:
         # Nothing is kept under a name that the next step has no use for: each may be hundreds of megabytes.
         finished = finish(
             self._cut_out(claim, beat, watch),
-            Finish.of(claim.spec, self._behind(claim, beat), self.limits.max_pixels),
+            Finish.of(claim.spec, self._behind(claim, beat, watch), self.limits.max_pixels),
             threads=self.threads,
         )
         watch.ended("encode")
@@ -166,29 +168,37 @@ class Runner:
         source = self._read(data, watch, keep_16_bit=self.keep_16_bit and holds_16_bit)
         return cut_out(source, spec, self.predict_for(spec), beat.check, watch.ended, self.soft_for(spec))
 
-    def _behind(self, claim: Claim, beat: Heartbeat) -> RgbImage | None:
+    def _behind(self, claim: Claim, beat: Heartbeat, watch: Stopwatch) -> RgbImage | None:
         """The picture behind the subject, where there is one."""
         where = claim.background
         if where is None:
             return None
         data = self._insist(lambda: self.blobs.get(where), beat)
         try:
-            return self.read_image(data, self.limits).over_backdrop()
+            return self._decoded(data, watch).over_backdrop()
         except (SourceRejected, ProcessingFailed) as error:
             raise error.of_background() from error
 
     def _read(self, data: bytes, watch: Stopwatch, *, keep_16_bit: bool) -> SourceImage:
-        source = self.read_image(
-            data, self.limits, keep_rgb_profile=self.keep_rgb_profile, keep_16_bit=keep_16_bit
-        )
+        source = self._decoded(data, watch, keep_rgb_profile=self.keep_rgb_profile, keep_16_bit=keep_16_bit)
         height_px, width_px = source.rgb.shape[:2]
         count(PIXELS, height_px * width_px)
         traces.say(pixels=height_px * width_px)
         watch.ended("read")
         return source if self.keep_rights else replace(source, rights=None)
 
-    def _fail(self, claim: Claim, beat: Heartbeat, error: CutoutError) -> None:
-        if self._insist(lambda: self.store.claims.fail(claim, error.facts()), beat):
+    def _decoded(self, data: bytes, watch: Stopwatch, **options: bool) -> SourceImage:
+        started = time.monotonic()
+        try:
+            return self.read_image(data, self.limits, **options)
+        finally:
+            watch.decoding_seconds = max(watch.decoding_seconds, time.monotonic() - started)
+
+    def _is_slow(self, watch: Stopwatch) -> bool:
+        return watch.decoding_seconds >= self.slow_seconds
+
+    def _fail(self, claim: Claim, beat: Heartbeat, error: CutoutError, *, slow: bool) -> None:
+        if self._insist(lambda: self.store.claims.fail(claim, error.facts(), slow=slow), beat):
             _ended("failed")
             traces.fail(error.kind)
             count(ITEM_ERRORS, kind=error.kind)

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from cutgate.gateway.openapi.document import by_call
 from cutgate.gateway.openapi.parts import PICTURE, ApiSection
 from cutgate.gateway.openapi.postman import collection
@@ -82,10 +84,20 @@ def test_what_changes_is_a_variable_and_secrets_are_empty(gateway: Harness) -> N
     assert task["taskUUID"] == "{{task_uuid}}"
 
 
-def test_the_address_is_the_requests_or_the_settings(gateway: Harness) -> None:
-    assert variables(made_by(gateway, Host="cut.example"))["url"] == "http://cut.example"
+def test_the_address_is_the_settings_or_this_machines(gateway: Harness) -> None:
     public = gateway.with_settings(public_url="https://cutouts.example.com")
-    assert variables(made_by(public))["url"] == "https://cutouts.example.com"
+    assert variables(made_by(public, Host="evil.example"))["url"] == "https://cutouts.example.com"
+    assert variables(made_by(gateway))["url"] == "http://localhost:80"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:81", "localhost:@evil.example"])
+@pytest.mark.parametrize("proxies", ["", "127.0.0.1"])
+def test_no_host_of_a_request_is_repeated(gateway: Harness, host: str, proxies: str) -> None:
+    """A trusted proxy may hand on what the caller says."""
+    gateway = gateway.with_settings(trusted_proxies=proxies)
+    made = made_by(gateway, **{"Host": "evil.example", "X-Forwarded-Host": host})
+    assert variables(made)["url"] == "http://localhost:80"
+    assert "evil" not in json.dumps(made)
 
 
 def test_keys_go_where_the_parts_say(gateway: Harness) -> None:

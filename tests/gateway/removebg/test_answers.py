@@ -8,6 +8,7 @@ import pytest
 
 from cutgate.gateway.accounts.accounts import UNMETERED_CREDITS
 from cutgate.gateway.accounts.records import Terms
+from cutgate.jobs.ids import new_token
 from tests.gateway import picture_files as pictures
 from tests.gateway.removebg.service import (
     ACCOUNT,
@@ -176,6 +177,20 @@ def test_rate_headers_are_whole_numbers_and_count_megapixels(service: RemoveBg) 
         assert answer.headers["X-RateLimit-Limit"] == "500"
         assert int(answer.headers["X-RateLimit-Remaining"]) == pytest.approx(left, abs=1)
         assert abs(int(answer.headers["X-RateLimit-Reset"]) - time.time()) < 120
+
+
+def test_the_megapixels_of_a_picture_by_url_count_once_they_are_known() -> None:
+    """It is worked on all the same; whoever comes next is refused until what is owed has come free."""
+    service = make_removebg(removebg_units_per_minute=6)  # one comes free in ten seconds
+    for number in range(2):
+        assert service.send(image_url=f"https://host/{number}.png").headers["X-RateLimit-Limit"] == "6"
+        errand = service.store.errands.take("courier", new_token())
+        assert errand is not None
+        assert service.store.errands.fetched(errand, megapixels=4)
+    assert service.count() == 2
+    refused = service.send()
+    assert error_of(refused, 429)["code"] == "rate_limit_exceeded"
+    assert 10 < int(refused.headers["Retry-After"]) <= 30
 
 
 def test_an_accounts_own_rate_counts_for_a_minute() -> None:

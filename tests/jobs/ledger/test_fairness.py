@@ -15,7 +15,7 @@ from cutgate.jobs.errors import DecodingStopped, SourceUndecodable, TimedOut, Wo
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ErrorFacts, NewTask
-from tests.jobs.build import ERROR, LANE, LIMITS, OTHER_LANE, OTHER_SPEC, URL, Ledger
+from tests.jobs.build import ERROR, LANE, LIMITS, OTHER_LANE, OTHER_SPEC, URL, Ledger, result_of
 
 STOPPED = DecodingStopped("the picture breaks its decoder").facts()
 DAMAGED = SourceUndecodable("the picture is damaged").facts()
@@ -168,6 +168,16 @@ def test_one_strike_less_changes_nothing(ledger: Ledger) -> None:
 def test_what_counts(ledger: Ledger, error: ErrorFacts, counts: bool) -> None:
     fail(ledger, HELD_BACK, error)
     assert (order(ledger)[0] == "alice") == counts
+
+
+def test_what_took_long_counts_however_it_ended_and_is_not_charged(ledger: Ledger) -> None:
+    for _ in range(HELD_BACK - 1):
+        claim = ledger.claimed(account="mallory")
+        assert ledger.claims.finish(claim, result_of(claim), slow=True)
+    claim = ledger.claimed(account="mallory", price=7)
+    assert ledger.limited(charge_strikes=True).claims.fail(claim, DAMAGED, slow=True)
+    assert ledger.booked("mallory") == HELD_BACK - 1
+    assert order(ledger)[0] == "alice"
 
 
 def test_strikes_pass(ledger: Ledger) -> None:

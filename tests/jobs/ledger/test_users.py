@@ -42,6 +42,8 @@ ADMINISTRATIVE = (
         "SWAPDB 0 1",
     ),
     *("MIGRATE 127.0.0.1 1 x 0 1", "MODULE LIST", "CLIENT LIST", "CLIENT PAUSE 1", "ROLE"),
+    # Those who track are told every key that changes, with the accounts in their names.
+    *("CLIENT TRACKING on BCAST", "CLIENT TRACKING on"),
 )
 BEYOND_A_PART = ("SCAN 0", "RANDOMKEY", "DUMP {cutgate}:claims", "RENAME {cutgate}:credentials {cutgate}:claims")
 

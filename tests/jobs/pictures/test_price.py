@@ -24,7 +24,7 @@ from cutgate.jobs.pictures.headers import inspect
 from cutgate.worker.pictures.images import read_image
 from cutgate.worker.pictures.png import write_png
 from tests.gateway import picture_files as pictures
-from tests.hostile.pictures.bombs import webp_canvas
+from tests.hostile.pictures.bombs import png, webp_canvas
 
 LIMITS = SourceLimits(max_bytes=2**25, max_pixels=50_000_000, max_side_px=12_000)
 TILE_WIDTH, TILE_HEIGHT = 322, 323
@@ -44,6 +44,12 @@ def tiled(width_px: int, height_px: int, tile_px: tuple[int, int]) -> bytes:
     return pictures.tiff(width_px, height_px, further=tuple((tag, 4, 1, value) for tag, value in tags))
 
 
+def png_of_16_bits(width_px: int, height_px: int) -> bytes:
+    """The start of one with colours and alpha."""
+    data = pictures.png_header_only(width_px, height_px)
+    return data[:24] + b"\x10\x06" + data[26:]
+
+
 WHOLE = {
     "jpeg": pictures.jpeg(),
     "png": pictures.png(8, 6),
@@ -53,6 +59,7 @@ WHOLE = {
 }
 COSTLY: dict[str, Callable[[], bytes]] = {
     "jpeg, many scans": lambda: progressive(7_000, 7_000, 20),
+    "png, 16 bits": lambda: png_of_16_bits(7_000, 7_142),
     "tiff, one large tile": lambda: tiled(16, 16, (29_984, 22_000)),
     "tiff, tiles that reach far beyond it": lambda: tiled(12_000, 10, (16, 65_504)),
     "tiff, a jpeg of many scans": lambda: (
@@ -87,6 +94,26 @@ def test_scans_are_bounded_by_the_pixels_that_they_go_over() -> None:
         "value": scans * 10_000,
         "limit": scans * 10_000 - 1,
     }
+
+
+def test_the_largest_jpeg_may_have_the_scans_that_encoders_make_and_two_more() -> None:
+    assert progressive(100, 100, 0).count(b"\xff\xda") == 10
+    inspect(pictures.jpeg(7_000, 7_142, scans=12), LIMITS)
+    with pytest.raises(SourceTooCostly):
+        inspect(pictures.jpeg(7_000, 7_142, scans=13), LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("colour", "bits", "pixel_bytes"), [(2, 8, 3), (6, 8, 4), (4, 16, 4), (2, 16, 6), (6, 16, 8), (3, 1, 1 / 8)]
+)
+def test_a_png_of_more_than_four_bytes_a_pixel_may_have_fewer_pixels(
+    colour: int, bits: int, pixel_bytes: float
+) -> None:
+    most_pixels = int(min(1, 4 / pixel_bytes) * 1_200)
+    limits = replace(LIMITS, max_pixels=1_200)
+    inspect(png((most_pixels // 10, 10), colour=colour, bits=bits), limits)
+    with pytest.raises(SourceTooCostly if pixel_bytes > 4 else SourceTooLarge):
+        inspect(png((most_pixels // 10 + 1, 10), colour=colour, bits=bits), limits)
 
 
 def test_scans_cannot_be_hidden_in_what_looks_like_a_segment() -> None:

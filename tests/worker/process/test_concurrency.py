@@ -37,10 +37,10 @@ class Refusing(Claims):
     """Claims that fail at the end of one item in a way that nobody foresaw."""
 
     @override
-    def finish(self, claim: Claim, result: Result) -> bool:
+    def finish(self, claim: Claim, result: Result, *, slow: bool = False) -> bool:
         if claim.index == RAISES:
             raise RuntimeError("unforeseen")
-        return super().finish(claim, result)
+        return super().finish(claim, result, slow=slow)
 
 
 class Stage:
