@@ -135,4 +135,5 @@ BODIES: Final = Trial(
     refusals=(BodyRejected, RunwareRefused, RemoveBgRefused),
     data_of=_data_of,
     allowed=allowed,
+    least=len(_KINDS),
 )

@@ -31,13 +31,13 @@ class Live:
 
 
 PLAN: Final[Sequence[tuple[Trial | Live, int]]] = (
-    (texts.JSON, 15_000),
+    (texts.JSON, 16_402),
     (texts.FORMS, 10_000),
     (texts.RUNWARE, 10_000),
     (texts.REMOVEBG, 10_000),
     (texts.TEXTS, 8_000),
-    (bends.BENDS, 500),
-    (bodies.BODIES, 1_440),
+    (bends.BENDS, 250),
+    (bodies.BODIES, 288),
     (pictures.DAMAGED, 19_000),
     (pictures.CUT_OUTS, 1_500),
     (pictures.BOMBS, 1_500),
@@ -47,8 +47,9 @@ PLAN: Final[Sequence[tuple[Trial | Live, int]]] = (
     (outside.SERVERS, 1_000),
     (Live(name="requests with a key", attack=requests.attack), 5_000),
     (Live(name="WebSocket frames", attack=frames.attack, peak_growth_bytes=REST_GROWTH_BYTES), 7_480),
-    (Live(name="broken HTTP", attack=peers.break_rules), 2_640),
+    (Live(name="broken HTTP", attack=peers.break_rules), 2_635),
     (Live(name="large bodies", attack=peers.be_large), 60),
+    (Live(name="pictures by URL", attack=requests.send_by_url), 5),
     (Live(name="slow peers", attack=peers.be_slow, peak_growth_bytes=REST_GROWTH_BYTES), 300),
     (Live(name="floods", attack=floods.attack, peak_growth_bytes=REST_GROWTH_BYTES), 4_000),
 )
@@ -65,7 +66,7 @@ class Ended:
 def run(inputs: int, seed: int, only: Sequence[str] = ("",)) -> Iterator[Ended]:
     """Share inputs out over the plan: first those for processes of their own, then those for the service."""
     counts = [
-        (campaign, max(1, share * inputs // INPUTS))
+        (campaign, max(campaign.least if isinstance(campaign, Trial) else 1, share * inputs // INPUTS))
         for campaign, share in PLAN
         if any(part in campaign.name for part in only)
     ]

@@ -52,6 +52,8 @@ class Trial:
     """The bytes that somebody sends of an input."""
     allowed: Callable[[int], Allowed] = usual
     """What an input of a size may take."""
+    least: int = 1
+    """Inputs that each run has."""
 
     def input(self, seed: int, number: int) -> Any:
         return self.make(random.Random(f"{seed} {self.name} {number}"), number)

@@ -64,6 +64,7 @@ REQUESTS: Final = (
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n" + _SECOND,
     b"GET http://evil.example/healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /postman.json HTTP/1.1\r\nHost: evil.example\r\n\r\n",
     _GET + b"X_Forwarded_For: 1.1.1.1\r\nX-Forwarded-For: 1.1.1.1, \xff\r\n\r\n",
     b"TRACE / HTTP/1.1\r\nHost: x\r\n\r\n",
     _GET + b"X: " + b"a" * 70_000 + b"\r\n\r\n",
@@ -137,6 +138,8 @@ def _read_out(connection: socket.socket) -> str:
             answer += piece
     except TimeoutError:
         return f"no answer and no end within {ANSWER_SECONDS:g} s of a request's end"
+    if b"evil.example" in answer:
+        return "an answer repeats a host that anybody may invent"
     statuses = {int(status) for status in _STATUS.findall(answer)}
     return "HTTP 500 to a broken request" if 500 in statuses or b'"RetCode":130' in answer else ""
 

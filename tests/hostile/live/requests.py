@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -18,9 +19,11 @@ from tests.hostile.judgement import Findings, Outcome
 from tests.hostile.live.service import Target
 from tests.hostile.mutation import damaged, json_bytes
 from tests.hostile.texts import make_removebg, make_runware, signed_json
+from tests.waiting import eventually
 
 _CODES: Final = {0} | {row.ret_code for row in ROWS.values()} - {130}
 """Codes of answers; that of a fault of the server is none of them."""
+_SIDE_PX: Final = 5_000
 _JSON: Final = {"Content-Type": "application/json"}
 
 
@@ -31,6 +34,30 @@ def attack(target: Target, findings: Findings, chance: random.Random, count: int
         for number in range(count - by_description):
             findings.add(_timed(number, lambda: _send(target, http, chance)))
         _send_by_description(target, http, findings, chance, by_description)
+
+
+def send_by_url(target: Target, findings: Findings, _chance: random.Random, count: int) -> None:
+    """Have large pictures fetched, each for an account of its own, and see what they take of its rate."""
+    for number in range(count):
+        name = f"by-url-{number}"
+        key = target.service.add_api_key(name)
+        target.service.keys("account", name, "--submits-per-second", "1")  # as many megapixels
+        url = f"{target.service.backgrounds_url}/ffffff?{_SIDE_PX}"
+        httpx.post(f"{target.url}/v1.0/removebg", data={"image_url": url}, headers={"X-Api-Key": key}, timeout=30)
+        findings.add(Outcome(number=number))
+        try:
+            eventually(partial(_has_taken, target, name), 60)
+        except AssertionError:
+            findings.blame("a picture by URL is not counted by its size")
+        for uid in target.service.ledger.tasks.unfinished(name):
+            target.service.ledger.tasks.terminate(uid, name)
+
+
+def _has_taken(target: Target, account: str) -> bool:
+    """Whether an account's rate is taken for as many seconds as its picture has megapixels, or nearly so."""
+    redis = target.service.client
+    until_us = [int(redis.get(name) or 0) for name in redis.scan_iter(f"*:places:removebg:{account}")]
+    return any(each / 10**6 - time.time() > _SIDE_PX**2 / 10**6 - 5 for each in until_us)
 
 
 def _timed(number: int, send: Callable[[], tuple[bytes, str]]) -> Outcome:

@@ -46,6 +46,7 @@ SETTINGS: Final = {
     "CUTGATE_FAILED_SIGNATURES_PER_MINUTE": "1000000",
     "CUTGATE_REQUEST_THREADS": "16",
     "CUTGATE_RUNWARE_SYNC_SECONDS": "0.2",
+    "CUTGATE_REMOVEBG_SYNC_SECONDS": "0.2",
     "CHAOS_WORK_SECONDS": "0",
 }
 """Rates that no attack reaches: it is to meet what lies behind them; and no call that waits long for a result."""
