@@ -46,7 +46,7 @@ class Outcome:
         seconds, growth_bytes = self.allowed or usual(self.size_bytes)
         found = [self.fault] if self.fault else []
         if self.seconds > seconds:
-            found.append(f"an input took more than {seconds:g} s")
+            found.append(f"an input took more than {seconds:.2g} s")
         if self.growth_bytes > growth_bytes:
             found.append(f"an input took more than {growth_bytes // 2**20} MiB")
         return tuple(found)

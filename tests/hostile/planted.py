@@ -1,4 +1,4 @@
-"""`python -m tests.hostile.planted`: faults that were found once, each planted in a copy of the tree and looked for.
+"""`python -m tests.hostile.planted`: plants faults of the past in copies of the tree, and has campaigns find them.
 
 Exits with 1 if a campaign does not find its fault.
 """
@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import click
 
+from tests.hostile.plan import PLAN
 from tests.mutants.suite import LEFT_OUT
 
 ROOT: Final = Path(__file__).parents[2]
@@ -34,6 +35,7 @@ _REQUESTS: Final = "gateway/picpik/requests.py"
 _RECEIVE: Final = (
     "            await self._receive(peer, receive, spool, answer.limit_bytes or self._most_body_bytes)\n"
 )
+_UNQUOTED: Final = '__import__("urllib.parse").parse.unquote_to_bytes({}.replace(b"+", b" "))'
 FAULTS: Final = (
     Planted(
         "connections with half a body shut everybody out",
@@ -60,18 +62,13 @@ FAULTS: Final = (
     Planted(
         "a form's names are unquoted whole",
         "large fields",
-        100_000,
+        1_000,
         (
             ("signing/forms.py", "MAX_NAME_BYTES: Final = 1024", "MAX_NAME_BYTES: Final = 2**40"),
             (
-                "gateway/removebg/forms.py",
-                'str(name, "utf-8"), bytes',
-                '__import__("urllib.parse").parse.unquote_plus(str(name, "utf-8")), bytes',
-            ),
-            (
                 "signing/forms.py",
-                "parts = decoder.decode(start, name_end)",
-                "parts = memoryview(raw[start:name_end])",
+                "decoder.decode(start, name_end),",
+                _UNQUOTED.format("bytes(raw[start:name_end])") + ",",
             ),
         ),
     ),
@@ -90,13 +87,12 @@ FAULTS: Final = (
     Planted(
         "bare percent signs cost a search each",
         "large fields",
-        100_000,
+        1_000,
         (
-            ("signing/forms.py", "MAX_STRAY_PERCENTS: Final = 1000", "MAX_STRAY_PERCENTS: Final = 2**40"),
             (
                 "signing/forms.py",
-                "            return piece.replace",
-                "            return piece.replace",
+                "        decoded = _as_quoted",
+                "        return " + _UNQUOTED.format("piece") + "\n        decoded = _as_quoted",
             ),
         ),
     ),
@@ -152,7 +148,8 @@ def found(fault: Planted, tree: Path, seed: int) -> str:
         text=True,
         check=False,
     )
-    return done.stderr.partition("\n")[0] if done.returncode == 1 else ""
+    begin = tuple(f"{campaign.name}: " for campaign, _ in PLAN if fault.campaign in campaign.name)
+    return next((line for line in done.stderr.splitlines() if line.startswith(begin)), "")
 
 
 @click.command()
