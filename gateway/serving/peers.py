@@ -165,7 +165,9 @@ class PeerProtocol(HttpToolsProtocol):
         return self.transport.is_closing()
 
     def begin(self, phase: Phase) -> None:
-        """Begin with something else."""
+        """Begin with something else, unless this is the end."""
+        if self.phase is Phase.CLOSING:
+            return
         self.phase, self.since_seconds, self.moved_bytes = phase, time.monotonic(), 0
 
     # What the transport calls.

@@ -258,20 +258,20 @@ class Service:
 
     def add_account(self, name: str, credit_count: int) -> KeyPair:
         """Add an account with credits, by the operator's command."""
-        added = self._add_key("--name", name, "--credits", str(credit_count))
+        added = json.loads(self.keys("add", "--name", name, "--credits", str(credit_count), "--json"))
         return KeyPair(account=name, public_key=added["public_key"], private_key=added["private_key"])
 
     def add_api_key(self, account: str) -> str:
         """Add a key of Runware's and remove.bg's form to an account, by the operator's command."""
-        return self._add_key("--name", account, "--api-key")["api_key"]
+        return str(json.loads(self.keys("add", "--name", account, "--api-key", "--json"))["api_key"])
 
-    def _add_key(self, *options: str) -> dict[str, str]:
+    def keys(self, *words: str) -> str:
+        """What the operator's command answers."""
         environment = {**self._settings, "CUTGATE_REDIS_URL": self.redis_url}
-        command = [sys.executable, "-m", "cutgate.gateway", "keys", "add", *options, "--json"]
+        command = [sys.executable, "-m", "cutgate.gateway", "keys", *words]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
         assert done.returncode == 0, done.stderr
-        added: dict[str, str] = json.loads(done.stdout)
-        return added
+        return done.stdout
 
 
 def _processes() -> list[int]:

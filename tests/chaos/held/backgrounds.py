@@ -1,4 +1,4 @@
-"""A server of plain pictures, each of the colour that its path says, such as `/a0b0c0`."""
+"""A server of plain pictures, each of the colour and the size that its path says: `/a0b0c0`, `/a0b0c0?4000`."""
 
 import io
 import threading
@@ -30,8 +30,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._over.wait(_PAUSE_SECONDS)
         file = io.BytesIO()
-        colour = tuple(bytes.fromhex(self.path[1:]))
-        Image.new("RGB", (_SIDE_PX, _SIDE_PX), colour).save(file, "PNG")
+        path, _, side_px = self.path.partition("?")
+        size_px = (int(side_px or _SIDE_PX),) * 2
+        Image.new("RGB", size_px, tuple(bytes.fromhex(path[1:]))).save(file, "PNG")
         with suppress(ConnectionError):  # the courier is killed while it reads
             self.send_response(200)
             self.send_header("Content-Type", "image/png")

@@ -163,6 +163,17 @@ def test_an_ignored_field_hides_no_other(gateway: Harness, name: str, ignore_unk
         assert gateway.code(json.dumps(signed({**common, name: value}))) == 230
 
 
+@pytest.mark.parametrize("bent", [{"ZZarequest_uuidorder": ""}, {"ZZ": "arequest", "_uuid": "order"}], ids=str)
+def test_an_unknown_name_hides_no_id(gateway: Harness, bent: dict[str, str]) -> None:
+    gateway = gateway.with_settings(ignore_unknown_fields=True)
+    common = {"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY, "RawImage": pictures.BASE64_8X8}
+    genuine = signed({**common, "ZZ": "a", "request_uuid": "order"})
+    assert signed({**common, **bent})["Signature"] == genuine["Signature"]
+    assert gateway.code(json.dumps(genuine)) == 0
+    answer = gateway.answer(gateway.post(json.dumps({**common, **bent, "Signature": genuine["Signature"]})))
+    assert (answer["RetCode"], answer["Message"]) == (230, "Params [request_uuid] not available")
+
+
 def test_names_before_the_action_are_not_ignored(gateway: Harness) -> None:
     gateway = gateway.with_settings(ignore_unknown_fields=True)
     answer = gateway.call("ListModels", AAA="x")

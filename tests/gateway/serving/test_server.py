@@ -156,6 +156,7 @@ def test_a_large_body_of_an_address_that_is_shut_out_is_told_so_and_cut_off(live
         (b"GET /" + b"x" * 9_000 + b" HTTP/1.1\r\n\r\n", 414),
         (b"GET / HTTP/1.1\r\nA: " + b"x" * 20_000 + b"\r\n\r\n", 431),
         (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\nzz", 400),
     ],
 )
 def test_what_is_no_http_is_answered_in_json(live: LiveGateway, sent: bytes, status: int) -> None:
