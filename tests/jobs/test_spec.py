@@ -11,16 +11,10 @@ from cutgate.jobs.spec import (
     Box,
     CutoutSpec,
     ModelChoice,
-    Precision,
     Thresholds,
-    lane_of,
     parse_choices,
     thresholds_of,
 )
-
-
-def test_the_lane_is_model_and_precision() -> None:
-    assert lane_of(CutoutSpec(model="isnet-general-use")) == "isnet-general-use:exact"
 
 
 @pytest.mark.parametrize(
@@ -74,12 +68,6 @@ def test_a_box_needs_an_area_in_the_picture(corners: tuple[int, int, int, int]) 
         Box(left_px=left, top_px=top, right_px=right, bottom_px=bottom)
 
 
-def test_a_spec_does_not_change() -> None:
-    spec = CutoutSpec(model="m")
-    with pytest.raises(ValidationError):
-        spec.erode_px = 3  # type: ignore[misc]  # that is what is tested
-
-
 # Models by name.
 
 
@@ -108,8 +96,3 @@ def test_anything_else_is_refused(text: str) -> None:
 def test_several_are_split_by_commas_and_count_once() -> None:
     assert parse_choices(" best, fast ,birefnet-general:exact,,") == (PRESETS["best"], PRESETS["fast"])
     assert parse_choices("") == ()
-
-
-def test_fast_is_the_default_models() -> None:
-    assert PRESETS["fast"].precision is Precision.FAST
-    assert {choice.model for name, choice in PRESETS.items() if name != "best"} == {DEFAULT_MODEL}

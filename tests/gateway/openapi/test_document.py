@@ -352,11 +352,6 @@ def test_a_picture_in_an_answer_is_described_with_its_headers(removebg: RemoveBg
     of_answers("/v1.0/removebg").validate(answer.get_json())
 
 
-def test_the_example_of_a_removal_is_done(removebg: RemoveBg) -> None:
-    example = in_json(DOCUMENT["paths"]["/v1.0/removebg"]["post"])["example"]
-    assert removebg.done("json", **example).status_code == 200
-
-
 def test_other_answers_of_remove_bg_are_as_it_says(removebg: RemoveBg) -> None:
     account = removebg.open("/v1.0/account")
     schema_of(DOCUMENT["paths"]["/v1.0/account"]["get"], "responses", "200").validate(account.get_json())

@@ -1,12 +1,7 @@
 """Tests of PICPIK: the actions about tasks, credits and models."""
 
-from dataclasses import replace
-
 from cutgate.gateway.accounts.accounts import UNMETERED_CREDITS
-from cutgate.jobs.errors import BlobStoreUnavailable
 from cutgate.jobs.ids import new_task_uid
-from tests.fakes import MemoryBlobStore, failing
-from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, Answer, Harness
 
 COMMON = {"RetCode", "Action", "Message", "request_uuid"}
@@ -33,11 +28,6 @@ class TestRunning:
         assert own(gateway.call("ListRunningTasks")) == {"TaskUIDList": []}
         assert gateway.detail(first)["Status"] == "Finished"
 
-    def test_it_shows_nobody_elses(self, gateway: Harness) -> None:
-        stranger = gateway.add_pair("stranger")
-        gateway.submit_for(stranger)
-        assert own(gateway.call("ListRunningTasks")) == {"TaskUIDList": []}
-
 
 class TestTerminate:
     def test_a_waiting_task_ends_uncharged(self, gateway: Harness) -> None:
@@ -50,27 +40,6 @@ class TestTerminate:
         assert gateway.store.waiting(gateway.lane) == 0
         assert own(gateway.call("GetCreditBalance")) == {"TotalCredits": 1, "UsedCredits": 0}
         gateway.submit()
-
-    def test_a_running_task_ends_and_its_worker_is_refused(self, gateway: Harness) -> None:
-        uid = gateway.submit()
-        claim = gateway.claim()
-        gateway.call("TerminateTask", TaskUID=uid)
-        assert not gateway.store.claims.renew(claim)
-        assert gateway.detail(uid)["ErrorCode"] == 1002
-
-    def test_a_storage_that_is_away_does_not_matter(self, gateway: Harness) -> None:
-        harness = replace(gateway, blobs=failing(MemoryBlobStore(), delete=BlobStoreUnavailable("away")))
-        uid = harness.submit()
-        assert own(harness.call("TerminateTask", TaskUID=uid)) == {}
-        assert harness.detail(uid)["ErrorCode"] == 1002
-        assert len(harness.stored()) == 1
-
-    def test_a_task_that_has_ended_stays_as_it_is(self, gateway: Harness) -> None:
-        uid = gateway.submit()
-        gateway.finish_one()
-        before = gateway.detail(uid)
-        assert own(gateway.call("TerminateTask", TaskUID=uid)) == {}
-        assert gateway.detail(uid) == before
 
 
 def legacy(uid: str, status: str, urls: list[str], message: str = "", code: int = 0) -> Answer:
@@ -134,14 +103,3 @@ class TestCredits:
 def test_there_are_no_models(gateway: Harness) -> None:
     maps: Answer = {"MainModels": {}, "LoraModels": {}, "EmbeddingModels": {}, "HypernetworkModels": {}}
     assert own(gateway.call("ListModels")) == maps
-
-
-def test_no_action_but_the_one_waits(gateway: Harness) -> None:
-    calls: list[tuple[str, Answer]] = [
-        ("RemoveBackground", {"RawImage": pictures.BASE64_8X8}),
-        ("ListRunningTasks", {}),
-        ("GetGenerateTaskDetail", {"TaskUID": new_task_uid()}),
-        ("ListGenerateTaskDetail", {"TaskUIDs": [new_task_uid()]}),
-    ]
-    for action, fields in calls:
-        assert gateway.call(action, **fields, WaitSeconds=1)["Message"] == "Params [WaitSeconds] not available"

@@ -51,8 +51,3 @@ def test_a_poll_counts_by_its_ids_and_duplicates_once(gateway: Harness) -> None:
     assert gateway.code(json.dumps(Harness.signed_list(*uids))) == 0  # three requests
     assert gateway.code(json.dumps(Harness.signed_list(*uids[:20] * 3))) == 0
     assert gateway.code(LIST) == 153
-
-
-def test_what_is_not_the_accounts_has_no_rate_headers(gateway: Harness) -> None:
-    for body in ("", json.dumps({"Action": "Nothing"}), WRONG):
-        assert not [name for name, _ in gateway.post(body).headers if name.startswith("X-RateLimit")]

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from cutgate.gateway.picpik.rendering import renderers
-from cutgate.jobs.errors import ProcessingFailed
 from cutgate.jobs.ids import new_task_uid, parse_task_uid
 from cutgate.jobs.limits import LedgerLimits
 from tests.fakes import ManualClock
@@ -23,24 +22,6 @@ MEMBERS = {
     **dict.fromkeys(("Seed", "ConsumeApiPoint", "ErrorCode"), int),
     **dict.fromkeys(("ImgList", "TxtList"), list),
 }
-
-
-def test_states_until_the_result_is_fetched(gateway: Harness) -> None:
-    uid = gateway.submit()
-    claim = gateway.claim()
-    assert gateway.detail(uid)["Status"] == "Running"
-    assert gateway.store.claims.fail(claim, ProcessingFailed("x").facts())
-    assert gateway.detail(uid)["Status"] == "Error"
-
-    other = gateway.submit()
-    gateway.finish_one(b"picture")
-    entry = gateway.detail(other)
-    assert (entry["Status"], entry["ConsumeApiPoint"], entry["ErrorCode"]) == ("Finished", 1, 0)
-    (url,) = entry["ImgList"]
-    assert url.startswith("http://localhost/r/")
-    fetched = gateway.open(url)
-    assert (fetched.status_code, fetched.mimetype, fetched.data) == (200, "image/png", b"picture")
-    assert gateway.detail(other)["ImgList"] == [url]
 
 
 @pytest.mark.parametrize("ends_well", [True, False])

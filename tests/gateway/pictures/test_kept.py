@@ -20,7 +20,7 @@ from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.record import Result
 from cutgate.jobs.urls import Address, ResultPaths
-from tests.fakes import ManualClock, MemoryBlobStore, failing
+from tests.fakes import MemoryBlobStore, failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, Harness, there
 from tests.jobs.build import ERROR, result_of
@@ -119,19 +119,6 @@ class TestPaths:
         assert part.paths.open(mac, expires, name, int(expires) - 1) == address
         assert part.paths.open(mac, expires, name, int(expires)) is None
 
-    def test_its_name_ends_as_its_format_does(self, part: Pictures) -> None:
-        files = {
-            ".jpg": pictures.jpeg(),
-            ".webp": pictures.webp(),
-            ".bmp": pictures.bmp(),
-            ".gif": pictures.gif(),
-            ".tif": pictures.tiff(),
-            ".heic": pictures.heif(),
-            ".avif": pictures.heif(brand=b"avif"),
-        }
-        for suffix, data in files.items():
-            assert part.path_of(part.keep(ANNA, data)).endswith(suffix)
-
 
 def test_what_a_camera_appends_is_not_kept(part: Pictures, blobs: MemoryBlobStore) -> None:
     photo = pictures.jpeg()
@@ -176,14 +163,3 @@ class TestRefusals:
         with pytest.raises(type(error)):
             make_pictures(failing(FreshLedger(), uploads__keep=error), blobs).keep(ANNA, PNG)
         assert len(blobs.keys()) == left
-
-
-def test_use_begins_the_retention_anew() -> None:
-    clock = ManualClock()
-    part = make_pictures(FreshLedger(LedgerLimits(upload_retention_seconds=100), clock))
-    kept = part.keep(ANNA, PNG)
-    for _ in range(3):
-        clock.advance(seconds=99)
-        assert part.find("anna", image_uuid(kept.uid)) is not None
-    clock.advance(seconds=101)
-    assert part.find("anna", image_uuid(kept.uid)) is None

@@ -50,13 +50,6 @@ def test_nodes_sample_sends_no_file_name_and_octet_stream(quick: RemoveBg, rest:
     assert quick.stored_pictures() == [TINY]
 
 
-def test_php_switches_decoding_off(service: RemoveBg) -> None:
-    with service.answering(b"a" * 100_000):
-        answer = service.send(headers={"Accept-Encoding": "gzip, deflate, br"})
-    assert answer.data == b"a" * 100_000
-    assert "Content-Encoding" not in answer.headers
-
-
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [

@@ -84,13 +84,6 @@ def test_c_9_1_an_error_has_a_task_uuid(caller: Caller, stranger: Caller) -> Non
         assert (early["code"], early["taskUUID"]) == ("missingApiKey", task["taskUUID"])
 
 
-def test_c_9_3_polls_and_pings_may_repeat_a_uuid(caller: Caller) -> None:
-    task = removal(deliveryMethod="async")
-    assert caller.ask(task) == caller.ask(task)
-    for _ in range(3):
-        assert caller.ask(poll(task))["status"] == "processing"
-
-
 def test_c_10_2_pongs_come_while_tasks_are_busy(caller: Caller, service: Service) -> None:
     noise = np.random.default_rng(1).integers(0, 255, (1_000, 1_000, 3), np.uint8)
     picture = pictures.data_uri(png(noise))  # some 4 MB of Base64

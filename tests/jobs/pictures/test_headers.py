@@ -11,7 +11,7 @@ import pillow_heif
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps, ImageSequence
+from PIL import Image, ImageOps
 
 from cutgate.jobs.errors import SourceRejected, SourceTooLarge, SourceUnreadable
 from cutgate.jobs.limits import SourceLimits
@@ -282,12 +282,6 @@ def directory(kind: int) -> Image.Image:
     return picture
 
 
-def types_of(data: bytes) -> list[int]:
-    """The types of a file's directories, as Pillow reads them."""
-    with Image.open(io.BytesIO(data)) as picture:
-        return [page.tag_v2.get(NEW_SUBFILE_TYPE, 0) for page in ImageSequence.Iterator(picture)]  # type: ignore[attr-defined]
-
-
 RAW = {
     "nef": saved(160, 106, {NEW_SUBFILE_TYPE: THUMBNAIL, SUB_DIRECTORIES: 8}),
     "nef, big endian": pictures.tiff(160, 106, order=">", further=((NEW_SUBFILE_TYPE, 4, 1, THUMBNAIL),)),
@@ -323,12 +317,6 @@ def test_an_ordinary_tiff_is_read(name: str) -> None:
     header = inspect(ORDINARY[name], LARGE_LIMITS)
     assert (header.width_px, header.height_px) == (600, 400)
     assert read_image(ORDINARY[name], LARGE_LIMITS).rgb.shape == (400, 600, 3)
-
-
-def test_the_types_are_those_that_pillow_reads() -> None:
-    assert types_of(RAW["nef"]) == [THUMBNAIL]
-    assert types_of(ORDINARY["several pages"]) == [PAGE, PAGE, PAGE]
-    assert types_of(ORDINARY["a thumbnail behind"]) == [0, THUMBNAIL]
 
 
 def test_a_tiled_tiff_is_read() -> None:

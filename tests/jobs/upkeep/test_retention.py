@@ -161,7 +161,6 @@ class TestOrphans:
         with pytest.raises(Exception, match="too long ago"):
             ledger.tasks.create(task)
 
-    @every_store
     def test_many(self, ledger: Ledger, sweeper: Sweeper, blobs: BlobStore) -> None:
         for _ in range(BATCH + 5):
             blobs.put(source_key(new_task_uid(), 0), b"")

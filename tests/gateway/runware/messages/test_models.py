@@ -4,7 +4,6 @@ import pytest
 from pydantic import ValidationError
 
 from cutgate.gateway.accounts.records import Terms
-from cutgate.gateway.runware.messages.fields import MODELS
 from cutgate.jobs.spec import PRESETS, ModelChoice, Precision, lane_of
 from tests.gateway.runware.service import ACCOUNT, Service, make_service, removal, upload
 
@@ -62,10 +61,6 @@ def test_keeping_a_picture_needs_no_model() -> None:
     service = make_service()
     service.accounts.change(ACCOUNT, terms=Terms(**PRESETS["best"].model_dump()))
     service.result(upload("https://host.example/a.png", deliveryMethod="async"))
-
-
-def test_every_network_of_an_id_has_a_name_that_workers_take() -> None:
-    assert {ModelChoice(model=name).precision for name in MODELS.values() if name} == {Precision.EXACT}
 
 
 @pytest.mark.parametrize(

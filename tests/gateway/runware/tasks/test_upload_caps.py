@@ -1,7 +1,5 @@
 """Tests of Runware: how much an account may keep; what is over it is refused before anything is written."""
 
-import base64
-
 import pytest
 
 from cutgate.gateway.accounts.records import Terms
@@ -11,14 +9,11 @@ from tests.gateway.runware.service import (
     TINY_PICTURE,
     Item,
     Service,
-    make_service,
     new_uuid,
-    removal,
     storage,
     upload,
 )
 
-SIZE_BYTES = len(base64.b64decode(TINY_PICTURE.rpartition(",")[2]))
 FORMS = pytest.mark.parametrize("task", [upload(), storage("upload", TINY_PICTURE)], ids=["old", "new"])
 
 
@@ -45,14 +40,6 @@ def test_pictures(service: Service, task: Item) -> None:
 
 
 @FORMS
-def test_bytes(service: Service, task: Item) -> None:
-    limit(service, upload_bytes=2 * SIZE_BYTES)
-    for _ in range(2):
-        service.result(task | {"taskUUID": new_uuid()})
-    assert_refused(service, task, f"{2 * SIZE_BYTES} bytes of uploads are kept")
-
-
-@FORMS
 def test_by_url(service: Service, task: Item) -> None:
     limit(service, upload_cap=1)
     service.result(upload())
@@ -67,20 +54,3 @@ def test_by_url(service: Service, task: Item) -> None:
 def test_copies_of_what_is_kept_count(service: Service) -> None:
     limit(service, upload_cap=1)
     assert_refused(service, upload(service.result(upload())["imageUUID"]), "delete some")
-
-
-def test_what_is_used_is_no_upload_more(service: Service) -> None:
-    limit(service, upload_cap=1)
-    kept = service.result(upload())
-    service.result(removal(kept["imageUUID"], deliveryMethod="async"))
-
-
-def test_an_account_without_credits_keeps_no_more_than_the_settings_say() -> None:
-    service = make_service(account_upload_cap=3)
-    service.store.accounts.grant(ACCOUNT, 1)
-    service.result(removal(deliveryMethod="async"))
-    assert service.error(removal(deliveryMethod="async"), status=402)["code"] == "insufficientCredits"
-    for _ in range(3):
-        service.result(upload())
-    for _ in range(17):
-        assert_refused(service, upload(), "the account's cap is 3")
