@@ -112,7 +112,8 @@ def test_pongs_wait_for_a_peer_that_reads_late(address: str) -> None:
         sender.join()
 
 
-@pytest.mark.constants(connection, _UNSENT_BYTES=2**16)
+@pytest.mark.constants(hub, ADMISSION_SECONDS=600)
+@pytest.mark.constants(connection, _UNSENT_BYTES=256)
 def test_what_waits_for_a_peer_beyond_the_limit_breaks_the_connection_off(service: Service, address: str) -> None:
     with unread(address) as peer:
         flood = frame(Opcode.PING, b"x" * 125) * 2_000
