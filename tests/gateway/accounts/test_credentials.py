@@ -9,14 +9,12 @@ import pytest
 
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.credentials import MAX_LIVE_KEYS, Credential, Credentials, stored_name
-from cutgate.gateway.accounts.rates import KeyChanged, Rate, RequestLimits
 from cutgate.gateway.accounts.records import AccountError, CredentialRecord, Terms
 from cutgate.gateway.accounts.tables import CREDENTIALS, KeyTable, Resealed
-from cutgate.jobs.errors import LedgerUnavailable
-from tests.fakes import ManualClock, failing
-from tests.gateway.harness import make_settings, there
+from tests.fakes import ManualClock
+from tests.gateway.harness import there
 from tests.jobs.build import run_at_once
-from tests.ledgers import FreshLedger, fresh_key_table, stored_records
+from tests.ledgers import stored_records
 
 
 def holder(credentials: Credentials, api_key: str) -> Credential | None:
@@ -191,20 +189,6 @@ class TestRevocation:
         with pytest.raises(AccountError, match="taken"):
             credentials.add_pair("anna", public_key="one", private_key="x")
 
-    @pytest.mark.parametrize("characters", [16, None])
-    def test_an_api_key_ends_at_once_in_every_process(
-        self, credentials: Credentials, key_table: KeyTable, characters: int | None
-    ) -> None:
-        first, second = (credentials.add_api_key("anna") for _ in range(2))
-        elsewhere = Credentials(Accounts(key_table, [bytes(32)]))
-        ended = credentials.revoke(first[:characters])
-        assert (ended.account, ended.api_key, ended.active) == ("anna", first[:16], False)
-        assert holder(elsewhere, first) is None
-        assert holder(elsewhere, second) is not None
-        assert {key.api_key: key.active for key in credentials.list()} == {first[:16]: False, second[:16]: True}
-        with pytest.raises(AccountError, match="the API key is revoked"):
-            credentials.revoke(first)
-
 
 @pytest.mark.parametrize("is_pair", [True, False])
 def test_one_without_its_account_does_not_count(
@@ -215,89 +199,25 @@ def test_one_without_its_account_does_not_count(
     assert credentials.find_pair(name) is credentials.find_api_key(name) is None
 
 
-class TestMemory:
+def test_records_are_decoded_once_for_as_long_as_they_stay(
+    accounts: Accounts, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a process remembers; the ledger confirms it with the first thing that it is asked."""
+    credentials.add_pair("anna", public_key="one")
+    assert there(credentials.find_pair("one", known=True)).known_key is None, "it was read right now"
+    decoded: list[str] = []
+    decode: Callable[[str], CredentialRecord] = CredentialRecord.model_validate_json
 
-    @pytest.fixture
-    def limits(self, ledger: FreshLedger) -> RequestLimits:
-        return RequestLimits(ledger, make_settings(polls_per_second=1_000))
+    def counted(text: str) -> CredentialRecord:
+        decoded.append(text)
+        return decode(text)
 
-    @pytest.fixture(params=["pair", "API key"])
-    def name(self, credentials: Credentials, request: pytest.FixtureRequest) -> str:
-        is_pair = request.param == "pair"
-        name = credentials.add_pair("one").public_key if is_pair else stored_name(credentials.add_api_key("one"))
-        assert there(credentials.find_api_key(name, known=True)).known_key is None, "it was read right now"
-        return name
-
-    def counted(self, limits: RequestLimits, found: Credential) -> bool:
-        """Whether the ledger agrees with what is known, and counts the request."""
-        entry = limits.entry(found, Rate.POLL)
-        try:
-            limits.count(entry)
-        except KeyChanged:
-            assert entry.allowance is None
-            return False
-        return True
-
-    def test_it_is_confirmed_without_being_read(
-        self, credentials: Credentials, name: str, limits: RequestLimits, key_table: KeyTable
-    ) -> None:
-        failing(key_table, read_credential=LedgerUnavailable("read all the same"))
-        assert self.counted(limits, there(credentials.find_api_key(name, known=True)))
-
-    def test_it_is_decoded_once_for_as_long_as_the_records_stay(
-        self, accounts: Accounts, credentials: Credentials, name: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        decoded: list[str] = []
-        decode: Callable[[str], CredentialRecord] = CredentialRecord.model_validate_json
-
-        def counted(text: str) -> CredentialRecord:
-            decoded.append(text)
-            return decode(text)
-
-        monkeypatch.setattr(CredentialRecord, "model_validate_json", counted)
-        found = [there(credentials.find_api_key(name)) for _ in range(3)]
-        assert (found[1:], decoded) == ([found[0]] * 2, [])
-        accounts.change("one", terms=Terms(queue_cap=7))
-        assert there(credentials.find_api_key(name)).account.terms == Terms(queue_cap=7)
-        assert len(decoded) == 1
-
-    @pytest.mark.parametrize("change", ["revoked", "account suspended", "terms", "all records gone"])
-    def test_a_change_counts_at_once_in_every_process(
-        self,
-        credentials: Credentials,
-        accounts: Accounts,
-        name: str,
-        limits: RequestLimits,
-        ledger: FreshLedger,
-        change: str,
-    ) -> None:
-        table = fresh_key_table(ledger.key_prefix)
-        match change:
-            case "revoked":
-                table.change(
-                    CREDENTIALS, name, lambda record: record.model_copy(update={"active": False}), missing=""
-                )
-            case "account suspended":
-                accounts.change("one", active=False)
-            case "terms":
-                accounts.change("one", terms=Terms(price_credits=7))
-            case _:
-                ledger.database.client.delete(f"{ledger.key_prefix}credentials")
-        assert not self.counted(limits, there(credentials.find_api_key(name, known=True)))
-        found = credentials.find_api_key(name)
-        assert (found is None) == (change != "terms")
-        if found is not None:
-            assert self.counted(limits, there(credentials.find_api_key(name, known=True)))
-
-    def test_a_rotation_counts_at_once(
-        self, credentials: Credentials, limits: RequestLimits, ledger: FreshLedger
-    ) -> None:
-        old = credentials.add_pair("anna", public_key="one")
-        credentials.find_pair("one")
-        new = Credentials(Accounts(fresh_key_table(ledger.key_prefix), [bytes(32)])).rotate("one")
-        assert not self.counted(limits, there(credentials.find_pair("one", known=True)))
-        assert live_keys(credentials) == (old.private_key, new.private_key)
+    monkeypatch.setattr(CredentialRecord, "model_validate_json", counted)
+    found = [there(credentials.find_pair("one")) for _ in range(3)]
+    assert (found[1:], decoded) == ([found[0]] * 2, [])
+    accounts.change("anna", terms=Terms(queue_cap=7))
+    assert there(credentials.find_pair("one")).account.terms == Terms(queue_cap=7)
+    assert len(decoded) == 1
 
 
 # The master key is replaced while the service runs: both count until every secret is under the new one.

@@ -120,8 +120,3 @@ def test_c_11_2_errors_are_not_replayed(service: Service, address: str) -> None:
     service.harness.fail_one(FAILURE)
     with admitted(address, service, session) as again:
         assert again.is_silent()
-
-
-def test_c_13_bodies_of_full_length_are_taken_after_authentication(caller: Caller) -> None:
-    caller.send(removal(deliveryMethod="async") | {"safety": {"note": "x" * (3 * 2**20)}})
-    assert set(caller.next()) <= {"data", "errors"}
