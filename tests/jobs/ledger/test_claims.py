@@ -193,14 +193,6 @@ def test_errands_say_it_too(ledger: Ledger) -> None:
 WORKER = replace(every_script.WORKER, owner="host-1:4711")
 
 
-def test_who_announces_itself_is_alive_by_owner(presence: Presence) -> None:
-    assert presence.alive() == ()
-    other = replace(WORKER, owner="a-host:1")
-    presence.announce(WORKER, ttl_seconds=10)
-    presence.announce(other, ttl_seconds=10)
-    assert presence.alive() == (other, WORKER)
-
-
 def test_announcing_again_prolongs_and_replaces(presence: Presence, clock: ManualClock) -> None:
     presence.announce(WORKER, ttl_seconds=10)
     clock.advance(seconds=6)
@@ -209,14 +201,6 @@ def test_announcing_again_prolongs_and_replaces(presence: Presence, clock: Manua
     assert presence.alive() == (replace(WORKER, threads=8),)
     clock.advance(seconds=5)
     assert presence.alive() == ()
-
-
-def test_one_silent_worker_takes_no_other_along(presence: Presence, clock: ManualClock) -> None:
-    presence.announce(WORKER, ttl_seconds=5)
-    other = replace(WORKER, owner="a-host:1")
-    presence.announce(other, ttl_seconds=50)
-    clock.advance(seconds=20)
-    assert presence.alive() == (other,)
 
 
 def test_a_worker_of_several_lanes_is_alive_in_each(presence: Presence, clock: ManualClock) -> None:

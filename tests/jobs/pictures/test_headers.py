@@ -130,7 +130,7 @@ def test_random_bytes_behind_a_beginning_raise_nothing_else(beginning: bytes, da
     _inspect_or_reject(beginning + data)
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(st.integers(0, 28), st.integers(0, 255)), max_size=3), st.integers(20, 60))
 @example([], 25)
 def test_a_png_has_the_size_that_imagesize_reads(edits: list[tuple[int, int]], keep: int) -> None:
@@ -147,7 +147,7 @@ def test_a_png_has_the_size_that_imagesize_reads(edits: list[tuple[int, int]], k
         assert edits or len(data) < len(WHOLE["png"])
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(
     st.sampled_from(
         [*WHOLE.values(), pictures.png(8, 6, exif=pictures.exif_block(6)), pictures.webp(exif=b"Exif")]
