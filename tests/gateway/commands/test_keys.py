@@ -131,14 +131,6 @@ def test_a_rotation_with_a_grace_time_finishes_itself(installation: Installation
     assert_refused(installation, 2, "takes no --grace", "rotate", key, "--grace", "5", "--finish")
 
 
-def test_a_pair_is_revoked(installation: Installation, accounts: Accounts) -> None:
-    key = installation.keys("add", "--name", "emil")["public_key"]
-    assert Credentials(accounts).find_pair(key) is not None
-    assert installation.keys("revoke", key) == {"public_key": key, "active": False}
-    assert Credentials(accounts).find_pair(key) is None
-    assert_refused(installation, 1, "Error: the key pair is revoked\n", "revoke", key)
-
-
 def test_an_api_key_belongs_to_the_same_account(installation: Installation, accounts: Accounts) -> None:
     installation.keys("add", "--name", "gerd", "--credits", "5")
     made = installation.keys("add", "--api-key", "--name", "gerd", "--credits", "4", "--price", "2")

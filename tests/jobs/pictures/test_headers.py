@@ -74,10 +74,6 @@ def test_heic_without_one_of_its_boxes_is_refused(hidden: bytes) -> None:
         inspect(pictures.heif().replace(hidden, b"free"), LIMITS)
 
 
-def test_exif_in_big_endian() -> None:
-    assert size_of(pictures.png(8, 6, exif=pictures.exif_block(6, ">"))) == (6, 8)
-
-
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_file_shorter_than_its_own_lengths_is_refused(name: str) -> None:
     data = WHOLE[name]
