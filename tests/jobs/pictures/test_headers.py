@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import imagesize
 import pillow_heif
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
@@ -124,23 +123,6 @@ def test_sizes_that_no_picture_has(size: tuple[int, int]) -> None:
 @given(st.sampled_from([data[:16] for data in WHOLE.values()]), st.binary(max_size=300))
 def test_random_bytes_behind_a_beginning_raise_nothing_else(beginning: bytes, data: bytes) -> None:
     _inspect_or_reject(beginning + data)
-
-
-@settings(max_examples=150)
-@given(st.lists(st.tuples(st.integers(0, 28), st.integers(0, 255)), max_size=3), st.integers(20, 60))
-@example([], 25)
-def test_a_png_has_the_size_that_imagesize_reads(edits: list[tuple[int, int]], keep: int) -> None:
-    damaged = bytearray(WHOLE["png"])
-    for position, value in edits:
-        damaged[position] = value
-    data = bytes(damaged[:keep]) if keep < 50 else bytes(damaged)
-    width_px, height_px = imagesize.get(io.BytesIO(data), exif_rotation=False)
-    try:
-        assert size_of(data) == (width_px, height_px)
-    except SourceTooLarge:
-        assert max(width_px, height_px) > LIMITS.max_side_px or width_px * height_px > LIMITS.max_pixels
-    except SourceUnreadable:
-        assert edits or len(data) < len(WHOLE["png"])
 
 
 @settings(max_examples=150)
