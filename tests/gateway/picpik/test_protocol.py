@@ -100,15 +100,6 @@ def test_the_request_id_is_repeated_or_made(refusing: Harness) -> None:
     assert (wrong["RetCode"], wrong["request_uuid"]) == (171, "r-2")
 
 
-@pytest.mark.parametrize("path", ["/x", "/r/", "/r/a/b/c/d/e", "/r/a/1/../../e", "/static/x", "/r//b//d/e"])
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_other_paths(refusing: Harness, path: str, method: str) -> None:
-    response = refusing.open(path, method=method)
-    assert response.status_code in ({404} if method == "GET" else {404, 405})
-    assert response.get_json()["Message"] in {"No such path", "Method not allowed", "Result not found"}
-    assert response.headers["X-Content-Type-Options"] == "nosniff"
-
-
 def test_unknown_fields_can_be_ignored(gateway: Harness) -> None:
     body = json.dumps(signed({**LIST, "Foo": [1], "Foo.1": None}))
     assert gateway.with_settings(ignore_unknown_fields=True).code(body) == 0

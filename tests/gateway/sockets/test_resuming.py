@@ -8,7 +8,7 @@ import pytest
 
 from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.runware.sockets.sender import Sender
-from cutgate.gateway.runware.sockets.sessions import Sessions, is_session_uuid
+from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.jobs.errors import BlobMissing
 from cutgate.jobs.ids import BlobKey, new_task_uid
 from tests.gateway.on_loop import served
@@ -175,13 +175,6 @@ def sessions() -> Sessions:
     return fresh_sessions(60)
 
 
-def test_each_session_has_a_uuid_of_its_own(sessions: Sessions) -> None:
-    first, second = sessions.open("anna", None), sessions.open("anna", None)
-    assert first.session.uuid != second.session.uuid
-    assert is_session_uuid(first.session.uuid)
-    assert (first.owed, first.frames, first.oversized) == ((), (), frozenset())
-
-
 def test_whoever_resumes_has_the_same_uuid_and_what_is_owed_in_order(sessions: Sessions) -> None:
     session = sessions.open("anna", None).session
     uids = [new_task_uid() for _ in range(12)]
@@ -212,16 +205,6 @@ def test_what_is_owed_is_given_until_it_is_settled(sessions: Sessions) -> None:
     sessions.settle(again.session, [uid], ["frame"])
     last = sessions.open("anna", session.uuid)
     assert (last.owed, last.frames) == ((), ("other",))
-
-
-@pytest.mark.parametrize("account", ["bert", "anna "])
-def test_another_accounts_session_is_not_taken(sessions: Sessions, account: str) -> None:
-    session = sessions.open("anna", None).session
-    sessions.owe(session, new_task_uid())
-    foreign = sessions.open(account, session.uuid)
-    assert foreign.session.uuid != session.uuid
-    assert foreign.owed == ()
-    assert sessions.renew([session]) == (True,)
 
 
 def test_a_session_ends_after_its_time() -> None:
@@ -256,8 +239,3 @@ def test_who_has_lost_the_session_changes_nothing(sessions: Sessions) -> None:
     assert sessions.renew([old, new]) == (False, True)
     again = sessions.open("anna", old.uuid)
     assert (again.owed, again.frames, again.oversized) == ((owed,), (), frozenset())
-
-
-@pytest.mark.parametrize("text", [None, 7, "", "x", "C4F57A0E-1D53-4A3C-9F3B-0C7A2A0B9F11", "*" * 36])
-def test_not_every_text_names_a_session(text: object) -> None:
-    assert not is_session_uuid(text)

@@ -29,11 +29,6 @@ def test_a_get_without_an_upgrade_is_told_so(service: Service, path: str) -> Non
     assert answer.get_json()["errors"][0]["code"] == "invalidRequest"
 
 
-def test_the_path_may_end_in_a_slash(service: Service) -> None:
-    answer = service.post([removal(deliveryMethod="async")], path="/v1/")
-    assert (answer.status_code, list(answer.get_json())) == (200, ["data"])
-
-
 def test_a_bare_object_is_an_array_of_one(service: Service) -> None:
     assert len(service.post(removal(deliveryMethod="async")).get_json()["data"]) == 1
 

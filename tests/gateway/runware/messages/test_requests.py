@@ -39,11 +39,6 @@ def spec_of(service: Service, task: Item) -> CutoutSpec:
     return stored_item(service.store, service.task_of(task).uid).spec
 
 
-@pytest.mark.parametrize("task", [removal(), new_removal()], ids=["old", "new"])
-def test_a_bare_request_is_a_jpg_without_refinement(service: Service, task: Item) -> None:
-    assert spec_of(service, task) == DEFAULT
-
-
 @pytest.mark.parametrize(
     ("fields", "changes"),
     [
