@@ -11,7 +11,7 @@ from cutgate.jobs import errors
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.observe import logs
 from cutgate.jobs.observe import metric_names as names
-from cutgate.jobs.record import Delivery, DeliveryKind, ItemState, RateUse
+from cutgate.jobs.record import ItemState, RateUse
 from tests.courier.outside import OutsideServer, Script, Visit, picture, redirect
 from tests.courier.parts import ACCOUNT, CourierParts, answering, reasons
 from tests.fakes import MemoryBlobStore, failing
@@ -141,14 +141,6 @@ def test_a_server_that_fails_is_asked_three_times(parts: CourierParts) -> None:
     assert "secret" not in str(events)
 
 
-def test_a_server_that_comes_back_is_forgiven(parts: CourierParts) -> None:
-    uid = parts.source_from(answering(500))
-    parts.runner(draw=lambda: 0.0).run(parts.store.next_errand())
-    parts.server.scripts["/"] = picture(PICTURE)
-    parts.run()
-    assert parts.item(uid).state is ItemState.QUEUED
-
-
 def test_an_address_that_may_not_be_called_is_refused_at_once(parts: CourierParts) -> None:
     uid = parts.source_at(
         "http://169.254.169.254/latest/meta-data/?secret"
@@ -205,14 +197,6 @@ def test_a_background_is_handed_to_the_worker_beside_what_was_sent(parts: Courie
     assert parts.nothing_is_due()
 
 
-def test_a_picture_and_its_background_are_fetched(parts: CourierParts) -> None:
-    with_background(parts, picture(BEACH), source=picture(PICTURE))
-    parts.run()
-    claim = parts.store.next_claim()
-    assert claim.background is not None
-    assert (parts.blobs.get(claim.source), parts.blobs.get(claim.background)) == (PICTURE, BEACH)
-
-
 @pytest.mark.parametrize(
     ("script", "kind"),
     [
@@ -249,16 +233,6 @@ def test_a_background_is_asked_for_again_and_nothing_is_left_meanwhile(parts: Co
     assert parts.item(uid).state is ItemState.QUEUED
 
 
-def test_a_background_that_nobody_waits_for_any_more_is_deleted(parts: CourierParts) -> None:
-    def ended_meanwhile(visit: Visit) -> None:
-        parts.store.tasks.terminate(uid, ACCOUNT)
-        visit.answer(200, BEACH)
-
-    uid = with_background(parts, ended_meanwhile, source=picture(PICTURE))
-    parts.run()
-    assert list(parts.blobs.tasks()) == []
-
-
 def errands(kind: str) -> dict[str, float]:
     """How many of each outcome."""
     outcomes = names.ERRANDS.labels["outcome"]
@@ -293,13 +267,6 @@ def test_a_delivery(parts: CourierParts, status: int, origin: str, outcome: str)
     before = errands("callback")
     parts.run()
     assert counted("callback", before) == {outcome: 1}
-
-
-def test_a_delivery_to_where_nothing_may_go(parts: CourierParts) -> None:
-    parts.ended(Delivery(kind=DeliveryKind.CALLBACK, url="http://10.0.0.1/"))
-    before = errands("callback")
-    parts.run()
-    assert counted("callback", before) == {"given_up": 1}
 
 
 @pytest.mark.parametrize("user", ["", "user:secret@"])

@@ -138,8 +138,9 @@ def test_everything_goes_on_at_the_new_master(watched: tuple[Watched, str]) -> N
         assert ledger.task(task.uid).booked == 2
 
 
-@pytest.mark.parametrize("bad", ["of an unknown authority", "for another address"])
-@pytest.mark.parametrize("who", ["servers", "sentinel"])
+@pytest.mark.parametrize(
+    ("who", "bad"), [("servers", "of an unknown authority"), ("sentinel", "for another address")]
+)
 def test_a_certificate_that_proves_nothing_is_refused_of_servers_and_of_sentinels(
     certificates: dict[str, tuple[Path, Path, Path]], who: str, bad: str
 ) -> None:

@@ -103,21 +103,6 @@ def test_no_setting_of_one_part_is_taken_for_a_misspelt_one_of_another(monkeypat
         assert "no such setting" not in error.value.message
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "redis://h",
-        "rediss://h",
-        "unix:///tmp/r.sock",
-        "sentinel://h,i:1/0?service=s",
-        "rediss+sentinel://h?service=s",
-    ],
-)
-def test_redis_urls(url: str) -> None:
-    settings = JobSettings.model_validate({"redis_url": url})
-    assert settings.redis_url.get_secret_value() == url
-
-
 def test_sentinels_without_their_service_are_refused_without_the_password() -> None:
     with pytest.raises(ValidationError, match="service=name") as error:
         JobSettings.model_validate({"redis_url": "sentinel://:p4ssw0rd@h:26379/0"})

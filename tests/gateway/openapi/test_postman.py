@@ -47,25 +47,6 @@ def test_every_action_and_every_task_is_a_request(gateway: Harness) -> None:
     ]
 
 
-def test_a_removal_of_remove_bgs_is_a_request_in_each_form(gateway: Harness) -> None:
-    folder = folders(made_by(gateway))["remove.bg"]
-    urls = [item["request"]["url"]["raw"] for item in folder["item"]]
-    assert urls == [f"{{{{url}}}}/v1.0/{path}" for path in (*["removebg"] * 3, "account", *["improve"] * 3)]
-    multipart, form, in_json = (
-        next(item["request"]["body"] for item in folder["item"] if item["name"].endswith(f": {media_type}"))
-        for media_type in ("multipart/form-data", "application/x-www-form-urlencoded", "application/json")
-    )
-    sent, *others = multipart["formdata"]
-    assert (sent["key"], sent["type"], sent["disabled"]) == ("image_file", "file", False)
-    assert all(field["disabled"] for field in others)
-    assert {field["key"] for field in others if field["type"] == "file"} == {"bg_image_file"}
-    values = {field["key"]: field["value"] for field in others if field["type"] == "text"}
-    assert (values["format"], values["crop"], values["scale"]) == ("auto", "false", "")
-    sent, *others = form["urlencoded"]
-    assert (sent["key"], sent["value"], sent["disabled"]) == ("image_file_b64", "{{picture}}", False)
-    assert json.loads(in_json["raw"]) == {"image_file_b64": "{{picture}}", "size": "auto"}
-
-
 def test_what_changes_is_a_variable_and_secrets_are_empty(gateway: Harness) -> None:
     made = made_by(gateway)
     found = variables(made)

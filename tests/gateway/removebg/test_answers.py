@@ -216,12 +216,6 @@ def test_a_request_that_takes_too_long_is_429_and_its_repeat_has_the_result_for_
     assert service.store.tasks.get(uid, ACCOUNT) is not None
 
 
-def test_a_repeat_of_what_has_failed_is_a_new_task(service: RemoveBg) -> None:
-    with service.failing("worker_lost"):
-        assert code_of(service.send()) == "internal_error"
-    assert service.done().status_code == 200
-
-
 def test_improvement_keeps_a_picture_where_it_is_switched_on() -> None:
     service = make_removebg(removebg_improvement=True)
     answer = service.send("json", path="/v1.0/improve", image_file_b64=TINY_B64, tag="cat", image_filename="a.png")

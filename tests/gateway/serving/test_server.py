@@ -190,11 +190,6 @@ def test_a_body_that_comes_while_its_head_is_looked_at_is_no_part_of_it(live: Li
         assert b"Missing Action" in received, received
 
 
-def test_no_worker_no_readiness(live: LiveGateway) -> None:
-    answer = httpx.get(f"{live.url}/readyz")
-    assert (answer.status_code, answer.json()) == (503, {"ready": False})
-
-
 def test_it_stops_in_order_and_its_log_holds_no_secret(
     installation: Installation, keys: dict[str, str], finished: str
 ) -> None:

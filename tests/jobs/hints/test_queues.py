@@ -67,22 +67,6 @@ def test_each_message_has_an_id_of_its_own(broker: str, usual_ledger: Ledger) ->
     assert len({message["properties"]["delivery_tag"] for message in messages}) == 3
 
 
-def test_a_celery_worker_is_called(broker: str, usual_ledger: Ledger) -> None:
-    app, called = application(broker), list[str]()
-
-    @app.task(name=TASK_NAME)  # type: ignore[untyped-decorator]
-    def run(lane: str) -> None:
-        called.append(lane)
-
-    usual_ledger.tasks.create(new_task())
-    # A worker of one thread in this one, until it has taken what there is.
-    with app.connection_for_read() as connection:
-        message = connection.default_channel.basic_get(queue_name(LANE))
-        app.tasks[TASK_NAME](*message.payload[0])
-        message.ack()
-    assert called == [LANE]
-
-
 class TestHowMany:
     """A few are enough: who follows one leaves another while there is more to do."""
 

@@ -123,12 +123,6 @@ class TestMissingHints:
         ledger.clock.advance(seconds=6)
         assert ledger.upkeep.reap() == Reaped(hints={LANE: 2, OTHER_LANE: 1})
 
-    def test_running_items_need_none(self, ledger: Ledger) -> None:
-        ledger.claimed()
-        lose_hints(ledger)
-        ledger.clock.advance(seconds=6)
-        assert ledger.upkeep.reap() == Reaped()
-
 
 class TestNeedlessHints:
     """Items that end while they wait leave their hints behind."""

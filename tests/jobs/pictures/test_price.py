@@ -3,8 +3,6 @@
 import io
 import struct
 import time
-import tracemalloc
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,7 +14,6 @@ from cutgate.jobs.errors import (
     SourceRejected,
     SourceTooCostly,
     SourceTooLarge,
-    SourceUndecodable,
     SourceUnreadable,
 )
 from cutgate.jobs.limits import SourceLimits
@@ -58,7 +55,7 @@ WHOLE = {
     "gif": pictures.gif(),
 }
 COSTLY: dict[str, Callable[[], bytes]] = {
-    "jpeg, many scans": lambda: progressive(7_000, 7_000, 20),
+    "jpeg, many scans": lambda: progressive(3_000, 3_000, 120),
     "png, 16 bits": lambda: png_of_16_bits(7_000, 7_142),
     "tiff, one large tile": lambda: tiled(16, 16, (29_984, 22_000)),
     "tiff, tiles that reach far beyond it": lambda: tiled(12_000, 10, (16, 65_504)),
@@ -128,7 +125,7 @@ def test_scans_cannot_be_hidden_in_what_looks_like_a_segment() -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: progressive(7_000, 7_000, 0),
+        lambda: progressive(4_000, 4_000, 0),
         lambda: tiled(16, 16, (512, 512)),
         lambda: tiled(5_000, 4_000, (1_024, 1_024)),
         lambda: pictures.gif(16, 16, frame_px=(16, 20)),
@@ -153,23 +150,6 @@ def test_a_chunk_that_states_more_than_the_file_holds_is_refused_by_the_worker_a
     chunk = struct.pack(">I4s", 2**32 - 16, b"tEXt")
     with pytest.raises(SourceUnreadable, match="its own lengths need"):
         read_image(whole[:33] + chunk + whole[33:], LIMITS, keep_16_bit=True)
-
-
-@pytest.mark.parametrize("kind", [b"iCCP", b"zTXt"])
-def test_metadata_that_unpacks_to_much_is_not_unpacked(kind: bytes) -> None:
-    """Pillow bounds it by itself; this holds it to that."""
-    packed = zlib.compress(bytes(100 * 2**20), 9)
-    body = kind + b"x\0\0" + packed
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    whole = pictures.png(8, 8)
-    tracemalloc.start()
-    try:
-        with pytest.raises(SourceUndecodable):
-            read_image(whole[:33] + chunk + whole[33:], LIMITS)
-        _, peak_bytes = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak_bytes < 16 * 2**20
 
 
 def test_many_exif_blocks_are_refused() -> None:

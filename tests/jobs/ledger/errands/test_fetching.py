@@ -11,25 +11,12 @@ from cutgate.jobs.ids import BlobKey, background_key, new_token, source_key
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Errand, ItemState, NewItem, NewTask, RateUse, TaskStatus
 from tests.jobs.build import ERROR, LANE, SPEC, URL, Ledger, new_task
-from tests.ledgers import hints_of, spent_sources, stored_item
+from tests.ledgers import hints_of, spent_sources
 
 
 @pytest.fixture
 def limits() -> LedgerLimits:
     return LedgerLimits(queue_timeout_seconds=600, account_queue_cap=3)
-
-
-def test_fetched_it_waits_and_is_done(ledger: Ledger) -> None:
-    errand = ledger.fetching()
-    assert ledger.errands.fetched(errand)
-    item = ledger.item(errand)
-    assert (item.state, item.attempts) == (ItemState.QUEUED, 0)
-    assert stored_item(ledger, errand.task).source == errand.source
-    assert ledger.waiting(LANE) == 1
-    claim = ledger.next_claim()
-    assert (claim.task, claim.source, claim.attempt) == (errand.task, errand.source, 1)
-    assert ledger.done(claim)
-    assert ledger.task(errand.task).status is TaskStatus.FINISHED
 
 
 def test_a_repeat_of_fetched_answers_as_the_first_time(ledger: Ledger) -> None:
@@ -100,11 +87,6 @@ class TestTerminate:
         assert ledger.tasks.terminate(errand.task, "alice")
         assert spent_sources(ledger) == {errand.source}
         assert ledger.waiting(LANE) == 0
-
-    def test_a_line_of_others_stays_whole(self, ledger: Ledger) -> None:
-        other = ledger.submit()
-        ledger.ended_task(source_url=URL)
-        assert ledger.next_claim().task == other.uid
 
 
 class TestAge:
