@@ -1,7 +1,6 @@
 """Several items at once, with the real ledger in memory and pictures that end when the test says so."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -242,11 +241,6 @@ def test_what_fails_leaves_its_room(stages: Callable[..., Stage]) -> None:
     assert stage.states() == [ItemState.FAILED, ItemState.FAILED, ItemState.DONE]
 
 
-def test_without_work_a_hint_is_done(stages: Callable[..., Stage]) -> None:
-    stage = stages(2)
-    stage.take_whole()
-
-
 def test_what_lost_its_worker_is_worked_on_alone(stages: Callable[..., Stage]) -> None:
     stage = stages(3)
     stage.submit(3)
@@ -315,12 +309,3 @@ def test_an_item_past_its_time_shows(stages: Callable[..., Stage]) -> None:
     stage.finish(0)
     stage.items.drain()
     assert not stage.deadlines.overdue(-limit_seconds - 1)
-
-
-def test_deadlines_are_of_the_present_child_alone() -> None:
-    deadlines = Deadlines(2)
-    deadlines.set(1, seconds=0)
-    time.sleep(0.001)
-    assert deadlines.overdue(0)
-    deadlines.clear_all()
-    assert not deadlines.overdue(0)
