@@ -45,9 +45,7 @@ def test_a_link_signs_in_on_a_page_that_is_open(browser: Browser, quick_stack: L
         assert visitor.page.evaluate("location.hash") == ""
 
 
-def test_keys_are_remembered_for_the_tab_alone_and_only_where_it_is_asked_for(
-    browser: Browser, quick_stack: LiveStack
-) -> None:
+def test_keys_are_remembered_for_the_tab_alone_if_asked_for(browser: Browser, quick_stack: LiveStack) -> None:
     stack = quick_stack
     with visiting(browser, stack) as visitor:
         page = visitor.page
@@ -103,7 +101,7 @@ def test_an_api_key_does_it_too(browser: Browser, quick_stack: LiveStack, tmp_pa
 
 
 @pytest.mark.parametrize("kind", ["Key pair", "API key"])
-def test_keys_that_were_typed_fold_once_a_photo_is_cut_out(
+def test_typed_keys_fold_once_they_work(
     browser: Browser, quick_stack: LiveStack, tmp_path: Path, kind: str
 ) -> None:
     with visiting(browser, quick_stack) as visitor:
@@ -134,9 +132,7 @@ def test_words_are_for_codes_that_there_are(visitor: Visitor) -> None:
     assert words.keys() <= {row.code for row in (*ROWS.values(), *TASK_ROWS.values())}
 
 
-def test_what_is_no_picture_in_the_other_protocol(
-    browser: Browser, quick_stack: LiveStack, tmp_path: Path
-) -> None:
+def test_no_picture_in_the_other_protocol(browser: Browser, quick_stack: LiveStack, tmp_path: Path) -> None:
     (tmp_path / "notes.jpg").write_text("no picture at all")
     with visiting(browser, quick_stack) as visitor:
         visitor.expected_complaint = "400"

@@ -94,9 +94,7 @@ def test_changes_are_undone_one_by_one_and_reset_at_once(visitor: Visitor, tmp_p
     assert erode(visitor) == "17"
 
 
-def test_each_photo_keeps_its_settings_and_the_next_takes_the_last(
-    visitor: Visitor, tmp_path: Path, sent: Requests
-) -> None:
+def test_each_photo_keeps_its_settings(visitor: Visitor, tmp_path: Path, sent: Requests) -> None:
     visitor.choose(picture(tmp_path / "one.png"))
     visitor.slide("erode", 4)
     visitor.cut_out()
