@@ -63,8 +63,3 @@ def test_tasks_go_with_the_api_key(tiny: LiveStack, tmp_path: Path) -> None:
     assert items["getResponse"]["imageURL"] == items["removeBackground"]["imageURL"]
     assert items["mediaStorage"]["mediaUUID"] == items["imageUpload"]["imageUUID"]
     assert items["ping"] == {"taskType": "ping", "pong": True}
-
-
-def test_health_needs_no_key(tiny: LiveStack, tmp_path: Path) -> None:
-    answers = answers_of(tiny, tmp_path, "Service")
-    assert sorted(answers.values(), key=str) == [(200, {"alive": True}), (200, {"ready": True})]

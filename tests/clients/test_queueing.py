@@ -51,7 +51,7 @@ def polls(service: Service, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 @pytest.mark.parametrize("client", POLLS)
-def test_polls_bring_the_result_and_none_is_lost(
+def test_polls_bring_the_result(
     service: Service, url: str, polls: Counter[str], picture: Path, client: str
 ) -> None:
     def work() -> bool:
