@@ -144,9 +144,3 @@ def test_requests_come_by_the_ingress_alone_and_metrics_go_to_who_watches(instal
             namespaces_that_reach(installation, part, installation.port(part, "metrics"))
             == {"monitoring"} | scalers
         )
-
-
-def test_every_policy_is_about_some_pods(installation: Installation) -> None:
-    labels = [labels_of(workload) for workload in installation.workloads().values()]
-    for policy in installation.of_kind("NetworkPolicy"):
-        assert any(selects(policy["spec"]["podSelector"], of_pod) for of_pod in labels), policy["metadata"]["name"]

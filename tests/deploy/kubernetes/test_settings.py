@@ -144,7 +144,7 @@ def test_the_paths_of_probes_answer(installation: Installation, stack: LiveStack
 
 
 @pytest.mark.parametrize("name", ["production", "production-gpu"])
-def test_the_ingress_lets_through_what_the_gateway_takes(
+def test_the_ingress_lets_through(
     name: str, installations: dict[str, Installation], settings_of: SettingsOf
 ) -> None:
     installation = installations[name]
