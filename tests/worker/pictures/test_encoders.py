@@ -113,6 +113,13 @@ def test_every_gap_takes_the_colour_beside_it() -> None:
     assert np.abs(around[0, -60] - (0, 0, 250)).max() < 60
 
 
+@pytest.mark.parametrize(("subject", "expected"), [(0, 255), (1, 90)], ids=["nothing", "one pixel of millions"])
+def test_colours_around_next_to_nothing(subject: int, expected: int) -> None:
+    pixels = np.zeros((1500, 20_000, 4), np.uint8)
+    pixels[700, 700 : 700 + subject] = (90, 90, 90, 255)
+    assert (with_colour_bleed(pixels) == expected).all()
+
+
 @pytest.mark.parametrize("file_format", FileFormat)
 @pytest.mark.parametrize("mask", [False, True])
 def test_density_is_kept_in_every_format(file_format: FileFormat, mask: bool) -> None:
