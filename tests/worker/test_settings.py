@@ -63,9 +63,7 @@ def test_pixels_at_once_are_bounded_on_a_cpu() -> None:
     assert WorkerSettings(device=Device.GPU, pixels_at_once=5).pixel_count() == 5
 
 
-def test_a_worker_takes_three_quarters_of_the_container_but_two_gibibytes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_worker_takes_three_quarters_of_the_container_but_two_gibibytes(monkeypatch: pytest.MonkeyPatch) -> None:
     for available, allowed in ((2**30, 2 * 2**30), (8 * 2**30, 6 * 2**30)):
         monkeypatch.setattr("cutgate.worker.settings.memory_limit_bytes", lambda size=available: size)
         assert WorkerSettings().worker_byte_limit() == allowed

@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Locator, Route, expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.page.conftest import picture
 from tests.browser.visitor import CUT_MS, Visitor, bodies_of
@@ -92,23 +92,6 @@ def test_forty_photos_at_once(visitor: Visitor, tmp_path: Path) -> None:
     assert archive.read("photo-07-cutout.png") == visitor.saved_bytes()
     with Image.open(archive.open("Photo-00-cutout-2.png")) as small:
         assert small.size == (64, 48)
-
-
-def test_one_that_a_proxy_refuses_does_not_stop_the_others(visitor: Visitor, tmp_path: Path) -> None:
-    visitor.expected_complaint = "413"
-    put_in(visitor, *(picture(tmp_path / f"{number}.png") for number in range(3)))
-    refusals = iter([True])
-
-    def refuse_first(route: Route) -> None:
-        if next(refusals, False):
-            route.fulfill(status=413, body="<h1>Too large</h1>")
-        else:
-            route.continue_()
-
-    visitor.page.route(visitor.stack.url + "/", refuse_first)
-    visitor.by_id("run").click()
-    expect(visitor.by_id("status")).to_contain_text("Done: 2 of 3", timeout=CUT_MS)
-    expect(visitor.page.get_by_text("Failed", exact=True)).to_have_count(1)
 
 
 def test_photos_that_are_still_being_read_are_cut_out_with_the_others(visitor: Visitor, tmp_path: Path) -> None:
@@ -276,8 +259,7 @@ def drop(visitor: Visitor, *paths: Path) -> None:
     data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):
         driver.send(
-            "Input.dispatchDragEvent",
-            {"type": kind, "x": place["x"] + 50, "y": place["y"] + 50, "data": data},
+            "Input.dispatchDragEvent", {"type": kind, "x": place["x"] + 50, "y": place["y"] + 50, "data": data}
         )
 
 

@@ -113,9 +113,7 @@ def shown_picture(visitor: Visitor, block: Locator) -> None:
     assert block.locator(".live-responses-table .response-col_status").nth(1).inner_text().startswith("200")
 
 
-def test_a_removal_of_remove_bgs_shows_its_picture(
-    visitor: Visitor, quick_stack: LiveStack, tmp_path: Path
-) -> None:
+def test_a_removal_shows_its_picture(visitor: Visitor, quick_stack: LiveStack, tmp_path: Path) -> None:
     type_api_key(visitor, quick_stack.api_key)
     block = removal_of(visitor, "multipart/form-data")
     block.locator("input[type=file]").first.set_input_files(picture(tmp_path / "disc.png"))

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,18 +76,6 @@ def test_a_jpeg_needs_something_behind_it(done: Visitor) -> None:
         corner = image.getpixel((2, 2))
     assert isinstance(corner, tuple)
     assert max(abs(one - other) for one, other in zip(corner, GREEN, strict=True)) < 6
-
-
-def test_neither_is_a_zip_of_such_jpegs_offered(done: Visitor, tmp_path: Path) -> None:
-    done.choose(picture(tmp_path / "other.png"))
-    done.cut_out()
-    expect(done.by_id("save-all")).to_be_enabled()
-    done.by_id("format").select_option("jpeg")
-    expect(done.by_id("save-all")).to_be_disabled()
-    expect(done.by_id("save-all")).to_have_attribute("title", re.compile("JPEG cannot be transparent"))
-    behind_green(done)
-    expect(done.by_id("save-all")).to_be_enabled()
-    expect(done.by_id("save-all")).to_have_attribute("title", "")
 
 
 def test_a_zip_that_cannot_be_written_leaves_no_progress_behind(done: Visitor, tmp_path: Path) -> None:

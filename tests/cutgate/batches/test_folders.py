@@ -188,9 +188,7 @@ def test_names_alike_but_for_suffix_stay_apart(worked_service: Service, tmp_path
     assert found == {("a.jpg", "a.jpg.png", "saved"), ("a.png", "a.png", "kept")}
 
 
-def test_results_of_pictures_of_one_stem_say_whose_they_are(
-    worked_service: Service, tmp_path: Path, out: Path
-) -> None:
+def test_results_of_one_stem_say_whose_they_are(worked_service: Service, tmp_path: Path, out: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     for name in ("a.png", "a.jpg", "b.jpg"):

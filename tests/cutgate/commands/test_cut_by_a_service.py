@@ -68,10 +68,7 @@ def test_ctrl_c_ends_the_wait(service: Service, photos: list[Path], tmp_path: Pa
         eventually(lambda: service.gateway.store.waiting(service.gateway.lane) == len(photos))
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=4)[1]  # less than the service may hold an answer back
-    assert (process.returncode, said.strip()) == (
-        130,
-        "Error: interrupted; the same command goes on where it was",
-    )
+    assert (process.returncode, said.strip()) == (130, "Error: interrupted; the same command goes on where it was")
 
 
 @pytest.fixture
@@ -81,9 +78,7 @@ def subjectless_service(service: Service) -> Iterator[Service]:
         yield service
 
 
-def test_results_without_a_subject_are_told(
-    subjectless_service: Service, photos: list[Path], tmp_path: Path
-) -> None:
+def test_empty_results_are_told(subjectless_service: Service, photos: list[Path], tmp_path: Path) -> None:
     command: list[str | Path] = ["cut", *photos, "-o", tmp_path / "out", "--at-once", "1"]
     for state in ("saved", "kept"):
         lines = [json.loads(line) for line in subjectless_service.run(*command, "--json").stdout.splitlines()]

@@ -23,10 +23,7 @@ def delivered() -> bytes:
 
 @pytest.mark.parametrize(
     ("options", "name", "kind"),
-    [
-        ([], "out.webp", "WEBP"),
-        (["--format", "jpeg", "--quality", "40"], "out.jpg", "JPEG"),
-    ],
+    [([], "out.webp", "WEBP"), (["--format", "jpeg", "--quality", "40"], "out.jpg", "JPEG")],
 )
 def test_the_suffix_or_the_option_says_the_format(
     worked_service: Service, photos: list[Path], options: list[str], name: str, kind: str

@@ -118,9 +118,7 @@ class TestRefusal:
 
 class TestServer:
     @pytest.mark.parametrize("team", [{"CUTGATE_LEASE_SECONDS": "1"}], indirect=True)
-    def test_it_may_come_later_and_hold_what_another_worker_lost(
-        self, own_url: str, team: Crew, tmp_path: Path
-    ) -> None:
+    def test_it_may_come_later_with_what_a_worker_lost(self, own_url: str, team: Crew, tmp_path: Path) -> None:
         uid, later = team.submit(FINE_PX), tmp_path / "later.sock"
         assert team.ledger.claims.take([team.lane], "lost", new_token()) is not None
         worker = team.start(CUTGATE_REDIS_URL=f"unix://{later}")

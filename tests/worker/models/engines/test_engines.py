@@ -234,9 +234,7 @@ def test_a_compiled_network_that_cannot_be_used_is_made_anew(graph: Path, damage
     assert any(path.read_bytes() != b"damaged" for path in compiled(graph))
 
 
-def test_each_processor_and_option_has_a_compiled_network_and_two_stay(
-    graph: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_compiled_networks_by_processor_and_option(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     open_engine(graph, exact(EngineName.OPENVINO))
     (first,) = compiled(graph)
     monkeypatch.setattr(openvino_engine, "this_processor", lambda: PLAIN)

@@ -193,9 +193,7 @@ def test_a_graph_that_the_engine_refuses(tiny_settings: NetworkSettings) -> None
         load_segmenter(tiny_settings)
 
 
-def test_rembg_runs_its_models(
-    tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_rembgs_models(tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("rembg")
     # rembg takes a file that lies in its own folder as it is.
     name = "birefnet-general-fp16"
@@ -219,9 +217,7 @@ def test_a_broken_engine_says_so(tiny_settings: NetworkSettings, monkeypatch: py
         load_segmenter(tiny_settings)
 
 
-def test_a_network_without_a_mask_is_refused(
-    tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_mask_is_refused(tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Processing, "mask", lambda *_: np.zeros((7, 7), np.uint8))
     with pytest.raises(ModelUnavailable, match="tiny does not give one mask for one picture"):
         load_segmenter(tiny_settings)
