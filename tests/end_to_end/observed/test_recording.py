@@ -93,14 +93,6 @@ def test_a_kept_span_ends_once_with_the_later_of_its_blocks(collector: Collector
     assert following.parent == ""
 
 
-def test_a_span_that_took_so_long_ends_now(collector: Collector) -> None:
-    with recording(collector.url), traces.span("item", parent=""):
-        traces.past("read", 1.5, lane="isnet:exact")
-    read, item = collector.spans()
-    assert (read.name, read.parent, read.attributes) == ("read", item.id, {"cutgate.lane": "isnet:exact"})
-    assert read.seconds == pytest.approx(1.5)
-
-
 def test_steps_begin_where_the_one_before_ended(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     observe = metrics.observe
 
@@ -117,11 +109,3 @@ def test_steps_begin_where_the_one_before_ended(collector: Collector, monkeypatc
     assert [step.name for step in steps] == ["read", "choose", "write"]
     for earlier, later in pairwise(steps):
         assert later.start_time_unix_nano == earlier.end_time_unix_nano
-
-
-def test_nothing_is_recorded_once_it_has_stopped(collector: Collector) -> None:
-    with recording(collector.url):
-        pass
-    with traces.span("late", parent=""):
-        assert traces.traceparent() == ""
-    assert collector.spans() == []
