@@ -1,6 +1,7 @@
 """Several items at once, with the real ledger in memory and pictures that end when the test says so."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -309,3 +310,12 @@ def test_an_item_past_its_time_shows(stages: Callable[..., Stage]) -> None:
     stage.finish(0)
     stage.items.drain()
     assert not stage.deadlines.overdue(-limit_seconds - 1)
+
+
+def test_deadlines_are_of_the_present_child_alone() -> None:
+    deadlines = Deadlines(2)
+    deadlines.set(1, seconds=0)
+    time.sleep(0.001)
+    assert deadlines.overdue(0)
+    deadlines.clear_all()
+    assert not deadlines.overdue(0)
