@@ -150,16 +150,6 @@ def test_the_sample_for_curl(tiny: LiveStack, picture: Path, arguments: tuple[st
 
 
 @pytest.mark.needs("curl")
-def test_curl_sends_a_large_file_after_it_was_told_to(tiny: LiveStack, tmp_path: Path) -> None:
-    large = tmp_path / "large.bmp"
-    with Image.new("RGB", (1_600, 1_000), "white") as image:
-        image.paste((20, 30, 40), (600, 300, 1_000, 700))
-        image.save(large)
-    told, body = curl(tiny, "-F", f"image_file=@{large}", "-F", "format=jpg", "-F", "size=full")
-    assert told["http_code"] == 200, body[:300]
-
-
-@pytest.mark.needs("curl")
 @pytest.mark.parametrize(
     ("size_bytes", "key", "status", "code"),
     [(8 * 2**20, "wrong", 403, "auth_failed"), (64 * 2**20, "", 400, "file_too_large")],

@@ -156,21 +156,3 @@ def test_the_box_is_undone_in_its_turn(visitor: Visitor, tmp_path: Path) -> None
     expect(visitor.by_id("box")).to_be_hidden()
     assert left.input_value() == ""
     expect(undo).to_be_disabled()
-
-
-def test_another_photos_box_is_left_alone_by_undo(visitor: Visitor, tmp_path: Path) -> None:
-    left, undo = visitor.by_id("box-left"), visitor.by_id("undo")
-    visitor.by_id("file").set_input_files([picture(tmp_path / name) for name in ("one.png", "two.png")])
-    expect(visitor.by_id("thumbs").locator("li")).to_have_count(2)
-    visitor.slide("erode", 9)
-    visitor.by_id("box-toggle").click()
-    boxed = left.input_value()
-    visitor.page.locator('#thumbs .show[aria-label^="two.png"]').click()
-    assert left.input_value() == ""
-    undo.click()
-    assert erode(visitor) == "15"
-    expect(undo).to_be_disabled()
-    visitor.page.locator('#thumbs .show[aria-label^="one.png"]').click()
-    assert (left.input_value(), erode(visitor)) == (boxed, "15")
-    undo.click()
-    assert left.input_value() == ""
