@@ -28,9 +28,8 @@ from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.redis_client import connect
 from cutgate.local.supervisor import Backoff, Program, Supervisor
-from tests.chaos.faultpoints import FaultPoints
-from tests.chaos.held.backgrounds import backgrounds
-from tests.chaos.stand_ins import FOLDER_VARIABLE, WORK_SECONDS_VARIABLE
+from tests.chaos.pictures import backgrounds
+from tests.chaos.stand_ins import FOLDER_VARIABLE, WORK_SECONDS_VARIABLE, FaultPoints
 from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.ports import free_port
 from tests.servers.redis_server import server_binary

@@ -33,10 +33,7 @@ OWN = {"gateway", "courier", *WORKERS}
 GRAPHS = {"graphs", "graphs-gpu"}
 ONE_SHOT = {"bucket", "models", *GRAPHS}
 GIB = 2**30
-DEFAULT_POOLS = [
-    *(IPv4Network(f"172.{number}.0.0/16") for number in range(17, 32)),
-    IPv4Network("192.168.0.0/16"),
-]
+DEFAULT_POOLS = [*(IPv4Network(f"172.{number}.0.0/16") for number in range(17, 32)), IPv4Network("192.168.0.0/16")]
 """What engines give networks by themselves that name no subnet."""
 PUBLISHED = {
     "gateway": ["127.0.0.1:8080:8080"],

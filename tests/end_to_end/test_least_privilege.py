@@ -29,7 +29,7 @@ from tests.servers.stack import ROOT, LiveStack, cutgate_up
 from tests.servers.tls import write_certificates
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")]
 HERE = "127.0.0.1"
 PHOTO = ROOT / "examples" / "coffee.jpg"
 PNG = b"\x89PNG"

@@ -83,6 +83,7 @@ class Crew:
             **{name: value for name, value in os.environ.items() if not name.startswith("CUTGATE_")},
             **tiny_environment(self.folder),
             "CUTGATE_BLOB_DIR": str(self.folder / "blobs"),
+            "CUTGATE_ALIVE_FILE": str(self.folder / "alive"),
             "CUTGATE_REDIS_URL": self.redis_url,
             "CUTGATE_THREADS": "1",
             "PYTHONPATH": str(ROOT),

@@ -242,11 +242,6 @@ def test_what_fails_leaves_its_room(stages: Callable[..., Stage]) -> None:
     assert stage.states() == [ItemState.FAILED, ItemState.FAILED, ItemState.DONE]
 
 
-def test_without_work_a_hint_is_done(stages: Callable[..., Stage]) -> None:
-    stage = stages(2)
-    stage.take_whole()
-
-
 def test_what_lost_its_worker_is_worked_on_alone(stages: Callable[..., Stage]) -> None:
     stage = stages(3)
     stage.submit(3)

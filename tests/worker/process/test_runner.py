@@ -217,9 +217,7 @@ def outcomes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-def test_a_claim_that_is_lost_when_its_item_fails_is_counted_as_lost(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_claim_lost_when_its_item_fails_counts_as_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = outcomes(monkeypatch)
     uid = bench.submit(picture()[:-40])
     monkeypatch.setattr(bench.store.claims, "fail", lambda *_, **__: False)
@@ -229,9 +227,7 @@ def test_a_claim_that_is_lost_when_its_item_fails_is_counted_as_lost(
     assert bench.roles() == ["source"], "whoever has the claim now needs the source"
 
 
-def test_a_store_that_stays_away_past_the_deadline_fails_the_item(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_store_away_past_the_deadline_fails_the_item(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     late = bench.with_time(1)  # enough for all that comes before the store on a slow machine
     seen = outcomes(monkeypatch)
     uid = late.submit(picture())
@@ -249,9 +245,7 @@ def test_a_store_that_stays_away_past_the_deadline_fails_the_item(
     assert late.roles() == ["source"]
 
 
-def test_a_ledger_that_is_away_between_two_steps_does_not_stop_the_work(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_ledger_away_between_two_steps_stops_no_work(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     uid = bench.submit(picture())
     away = failing_first(3, LedgerUnavailable("restarting"), bench.store.claims.renew)
     monkeypatch.setattr(bench.store.claims, "renew", away)
@@ -312,7 +306,8 @@ class TestFaultsThatAreNoPictures:
     def test_three_in_a_row_use_up_no_item(self, bench: Bench) -> None:
         uids = [bench.submit(picture()) for _ in range(3)]
         broken = self.broken(bench)
-        assert [broken.run() for _ in range(3)] == [True] * 3
+        with capture_logs():  # to print a trace takes seconds
+            assert [broken.run() for _ in range(3)] == [True] * 3
         assert broken.runner.faults.should_give_up
         items = [bench.item(uid) for uid in uids]
         assert {item.state for item in items} == {ItemState.QUEUED}
