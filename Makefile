@@ -46,7 +46,7 @@ chaos: $(VENV)/.dev weights ## Kill parts of the service at work for twenty minu
 hostile: $(VENV)/.dev ## Send a hundred thousand hostile inputs to parsers, decoders and the service, and print what harmed
 	@$(BIN)/python -m tests.hostile --inputs $(INPUTS) --report out/hostile.md --keep out/hostile
 
-compose-check: $(VENV)/.dev ## Run docker-compose.yml on the Docker Engine that answers here
+compose-check: $(VENV)/.dev ## Run docker-compose.yml on a real Docker Engine, the one that answers or, as root, one of Debian's
 	@CUTGATE_TEST_ENGINE=1 $(BIN)/python -m pytest -s tests/deploy/engine
 
 image: ## Build `cutgate`, the image of one container that has everything, on its base's digest (needs Docker)

@@ -20,6 +20,7 @@ from tests.ledgers import fresh_prefix, server_url, stop_listening
 from tests.needs import Needs
 from tests.pictures.models import tiny_settings, weights_dir
 from tests.scheduling import Scheduling
+from tests.servers.ports import OWN_ADDRESSES
 from tests.servers.redis_server import RESTARTABLE, redis_server
 from tests.servers.s3_server import Bucket, new_bucket, operators_client, s3_server, s3_settings
 from tests.servers.stack import stack
@@ -90,7 +91,7 @@ def refuse_other_hosts(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _is_here(host: str) -> bool:
-    if host == "localhost":
+    if host == "localhost" or host in OWN_ADDRESSES:
         return True
     with suppress(ValueError):
         address = ipaddress.ip_address(host.partition("%")[0])

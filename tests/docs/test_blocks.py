@@ -22,6 +22,7 @@ from docs.manual.command_line import options_of_all
 from docs.manual.pages import PARTS, write
 from docs.manual.settings import FIELDS, GROUPS, settings_list, variable
 from tests.deploy.compose_model import variables
+from tests.deploy.engine.engine import FOLDER_VARIABLE
 from tests.servers.redis_server import SERVERS_VARIABLE
 from tests.servers.stack import METRICS_PORTS, LiveStack
 
@@ -128,7 +129,7 @@ def named(pattern: str) -> Iterator[tuple[Path, str]]:
 
 def test_settings_files_and_links_that_are_named_exist() -> None:
     settings = {variable(name) for name in FIELDS} | {SECRETS_DIR_VARIABLE, *CLIENT_VARIABLES, *variables()}
-    settings |= {SERVERS_VARIABLE}
+    settings |= {FOLDER_VARIABLE, SERVERS_VARIABLE}
     assert not [(path.name, name) for path, name in named(r"CUTGATE_[A-Z0-9_]+") if name not in settings]
     folders = "benchmarks|courier|deploy|docs|examples|gateway|jobs|cutgate|signing|tests|worker"
     files = named(rf"`((?:{folders})/(?:[\w./-]*(?:/|\.\w+))?)`")

@@ -3,6 +3,10 @@
 import os
 import socket
 from collections.abc import Iterator
+from typing import Final
+
+OWN_ADDRESSES: Final[set[str]] = set()
+"""Addresses that lead no further than this machine although they are not loopback's; who makes one adds it."""
 
 FIRST_PORT = 20_000
 PORTS_EACH = 1_500

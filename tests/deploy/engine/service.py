@@ -3,7 +3,6 @@
 import ast
 import configparser
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,11 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from typing_extensions import override
 
 from cutgate import Client
 from cutgate.client.client import Job
 from tests.deploy.compose_model import ROOT
-from tests.deploy.engine.engine import ADDRESS, docker
+from tests.deploy.engine.engine import Engine
 from tests.servers.ports import free_port
 from tests.waiting import eventually
 
@@ -34,21 +34,21 @@ _UP: Final = ("up", "--detach", "--wait", "--scale", f"worker={WORKERS}")
 class Service(ExitStack):
     """The service in containers, built from this checkout; its end removes all but images."""
 
-    def __init__(self, folder: Path, name: str, *profiles: str, **environment: str) -> None:
+    def __init__(self, engine: Engine, folder: Path, name: str, *profiles: str, **environment: str) -> None:
         """Prepare secrets and settings in an empty folder, but start nothing."""
         super().__init__()
-        self.name, self._profiles = name, profiles
+        self.engine, self.name, self._profiles = engine, name, profiles
         self.ports = {part: free_port() for part in ("gateway", "http", "https")}
         given = {
             "CUTGATE_VERSION": "check",
             "CUTGATE_SECRETS": str(folder / "secrets"),
-            "CUTGATE_BIND": f"{ADDRESS}:{self.ports['gateway']}",
-            "CUTGATE_HTTP_BIND": f"{ADDRESS}:{self.ports['http']}",
-            "CUTGATE_HTTPS_BIND": f"{ADDRESS}:{self.ports['https']}",
+            "CUTGATE_BIND": f"{engine.address}:{self.ports['gateway']}",
+            "CUTGATE_HTTP_BIND": f"{engine.address}:{self.ports['http']}",
+            "CUTGATE_HTTPS_BIND": f"{engine.address}:{self.ports['https']}",
             **build_secrets(folder),
             **environment,
         }
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("COMPOSE_")}
+        kept = {key: value for key, value in engine.environment.items() if not key.startswith("COMPOSE_")}
         self._environment = kept | given
         self.secrets = folder / "secrets"
         subprocess.run(["sh", ROOT / "deploy" / "secrets.sh", self.secrets], check=True)
@@ -76,14 +76,14 @@ class Service(ExitStack):
 
     def execute(self, container: str, *command: str, user: str | None = None) -> str:
         options = [] if user is None else ["--user", user]
-        return docker("exec", *options, container, *command)
+        return self.engine.run("exec", *options, container, *command)
 
     def containers(self, service: str = "") -> dict[str, str]:
         """Ids of the running containers by their names."""
         filters = [f"--filter=label=com.docker.compose.project={self.name}"]
         if service:
             filters.append(f"--filter=label=com.docker.compose.service={service}")
-        rows = docker("ps", "--no-trunc", "--format", "{{.Names}} {{.ID}}", *filters).splitlines()
+        rows = self.engine.run("ps", "--no-trunc", "--format", "{{.Names}} {{.ID}}", *filters).splitlines()
         return dict(row.split() for row in sorted(rows))
 
     def container(self, service: str) -> str:
@@ -91,11 +91,11 @@ class Service(ExitStack):
 
     def inspect(self, container: str, path: str) -> str:
         """A property of a container, such as `.State.Pid`."""
-        return docker("inspect", "--format", f"{{{{{path}}}}}", container).strip()
+        return self.engine.run("inspect", "--format", f"{{{{{path}}}}}", container).strip()
 
     @property
     def url(self) -> str:
-        return f"http://{ADDRESS}:{self.ports['gateway']}"
+        return f"http://{self.engine.address}:{self.ports['gateway']}"
 
     @cached_property
     def account(self) -> Mapping[str, Any]:
@@ -131,6 +131,20 @@ def finished(client: Client, uids: list[str]) -> int:
     for job in jobs:
         job.wait(timeout_seconds=JOB_SECONDS)
     return sum(job.result().startswith(b"\x89PNG") for job in jobs)
+
+
+class AsLocalhost(httpx.HTTPTransport):
+    """Speaks to an address as if `localhost` were there, to TLS and to HTTP."""
+
+    def __init__(self, address: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._address = address
+
+    @override
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.url = request.url.copy_with(host=self._address)
+        request.extensions = {**request.extensions, "sni_hostname": "localhost"}
+        return super().handle_request(request)
 
 
 def build_secrets(folder: Path) -> dict[str, str]:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.deploy.engine.engine import attempt, docker
 from tests.deploy.engine.service import PHOTOS, WORKERS, Service, finished, submitted
+from tests.deploy.engine.stand_ins import BASE
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.long, pytest.mark.needs("engine"), pytest.mark.timeout(1200)]
@@ -30,7 +30,6 @@ VOLUMES = {
         "/var/tmp": "0:0 1777",
     },
 }
-BASE = "python:3.11-slim-bookworm"
 MOST_BYTES = {"gateway": 90e6, "worker-cpu": 800e6}
 FOREIGN = {
     "gateway": {"pip", "setuptools", "numpy", "scipy", "cv2", "PIL", "onnx", "onnxruntime", "openvino"},
@@ -73,9 +72,9 @@ def test_three_workers_cut_out_real_photos(service: Service, tmp_path: Path) -> 
 @pytest.mark.parametrize("target", FOREIGN)
 def test_an_image_is_small_and_holds_what_it_needs(service: Service, target: str) -> None:
     image = f"cutgate-{target}:check"
-    sizes = [int(docker("image", "inspect", "--format", "{{.Size}}", one)) for one in (image, BASE)]
+    sizes = [int(service.engine.run("image", "inspect", "--format", "{{.Size}}", one)) for one in (image, BASE)]
     assert sizes[0] - sizes[1] <= MOST_BYTES[target]
-    modules = docker("run", "--rm", image, "python", "-c", MODULES).split()
+    modules = service.engine.run("run", "--rm", image, "python", "-c", MODULES).split()
     assert not FOREIGN[target] & set(modules)
 
 
@@ -91,7 +90,7 @@ def test_a_container_is_confined(service: Service, name: str) -> None:
     )
     assert (int(status["NoNewPrivs"]), int(status["Seccomp"])) == (1, 2)
     for place in ("/x", "/opt/x", "/usr/x", "/var/lib/x"):
-        done = attempt("exec", "--user", "0", container, "touch", place)
+        done = service.engine.try_("exec", "--user", "0", container, "touch", place)
         assert "Read-only file system" in done.stderr, place
     for path, owner in VOLUMES[name].items():
         found = service.execute(container, "stat", "--format", "%u:%g %a", path)
@@ -109,7 +108,7 @@ def test_what_a_worker_computes_with_cannot_be_changed_by_it(service: Service, f
         ("rm", f"{folder}/{file}"),
         ("cp", "/etc/passwd", f"{folder}/{file}"),
     ):
-        assert "Read-only file system" in attempt("exec", worker, *command).stderr
+        assert "Read-only file system" in service.engine.try_("exec", worker, *command).stderr
 
 
 SECRETS = {
@@ -158,7 +157,7 @@ def test_redis_refuses_no_part_what_a_job_takes(service: Service) -> None:
 @contextmanager
 def server_of_the_machine(service: Service) -> Iterator[int]:
     """A server that listens on every address of the engine's machine; its port."""
-    command = [sys.executable, "-u", "-c", LISTEN]
+    command = [*service.engine.enter, sys.executable, "-u", "-c", LISTEN]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -185,7 +184,7 @@ def reached(service: Service, name: str, *places: str) -> list[str]:
 def gateway_of(service: Service, network: str) -> str:
     """The address that the machine has, or would have, in a network."""
     path = "{{range .IPAM.Config}}{{.Gateway}} {{.Subnet}}{{end}}"
-    words = docker("network", "inspect", "--format", path, f"{service.name}_{network}").split()
+    words = service.engine.run("network", "inspect", "--format", path, f"{service.name}_{network}").split()
     # An engine that keeps the bridge without an address may name none.
     return words[0] if len(words) == 2 else re.sub(r"\d+/\d+$", "1", words[-1])
 
@@ -258,7 +257,7 @@ def test_without_redis_worker_and_courier_are_unhealthy_and_the_gateway_lives(se
     service.compose("stop", "redis")
     check = ("python", "-m", "cutgate.jobs.observe.alive")
     silent = [service.container(name) for name in ("worker", "courier")]
-    eventually(lambda: all(attempt("exec", name, *check).returncode == 1 for name in silent), 40)
+    eventually(lambda: all(service.engine.try_("exec", name, *check).returncode == 1 for name in silent), 40)
     service.execute(service.container("gateway"), "python", "-m", "cutgate.gateway.alive")
     service.compose("start", "redis")
     service.wait_until_ready()
