@@ -9,13 +9,18 @@ BIN := $(VENV)/bin
 # Three processes keep two processors busy, since many tests wait. Where so many fail, the machine does: a full disk, mostly.
 PYTEST := $(BIN)/python -m pytest -n 3 --no-loadscope-reorder --maxfail 40
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml
+# pip itself is every environment's own.
+LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-package pip --python-version 3.11 --custom-compile-command "make lock" pyproject.toml
+
+BASE := $(shell sed -n 's/^ARG BASE=//p' Dockerfile)
+# A shell function: the name of an image with the digest that its registry has for it now.
+PIN := pinned() { digest=$$(docker buildx imagetools inspect "$$1" | sed -n 's/^Digest: *//p'); echo "$$1@$${digest:?unknown}"; }
 
 # Without bytecode each process that is started compiles the package anew, and a service consists of a dozen.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-long test-all chaos hostile compose-check image lint docs bench-quality bench-speed lock clean weights
+.PHONY: help demo run test test-long test-all chaos hostile compose-check image digests audit lint docs bench-quality bench-speed lock clean weights
 
 help: ## Show what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -44,8 +49,15 @@ hostile: $(VENV)/.dev ## Send a hundred thousand hostile inputs to parsers, deco
 compose-check: $(VENV)/.dev ## Run docker-compose.yml on a real Docker Engine, the one that answers or, as root, one of Debian's
 	@CUTGATE_TEST_ENGINE=1 $(BIN)/python -m pytest -s tests/deploy/engine
 
-image: ## Build `cutgate`, the image of one container that has everything (needs Docker)
-	@docker build --target all-in-one --tag cutgate .
+image: ## Build `cutgate`, the image of one container that has everything, on its base's digest (needs Docker)
+	@$(PIN); base=$$(pinned $(BASE)) && docker build --build-arg BASE="$$base" --target all-in-one --tag cutgate .
+
+digests: ## Print the lines for .env that pin others' images by digest (needs Docker)
+	@$(PIN); sed -nE 's/.*\$$\{(CUTGATE_[A-Z]+_IMAGE):-([^}]+)\}.*/\1 \2/p' docker-compose.yml | sort -u \
+	    | while read -r name image; do image=$$(pinned "$$image") || exit 1; echo "$$name=$$image"; done
+
+audit: $(VENV)/.dev ## Write SBOMs of images and weights into out/sbom, look up every pinned package's known vulnerabilities
+	@$(BIN)/python -m deploy.supply_chain
 
 lint: $(VENV)/.dev ## Check style and types
 	@$(BIN)/ruff check --quiet .

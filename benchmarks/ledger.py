@@ -18,10 +18,10 @@ from rich.table import Table
 
 from cutgate.jobs.answers import WorkerPresence
 from cutgate.jobs.ids import new_task_uid, new_token, result_key, source_key
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, NewItem, NewTask, Result
+from cutgate.jobs.redis_client import connect
 from cutgate.jobs.spec import CutoutSpec, lane_of
 from cutgate.jobs.upkeep.leadership import Leadership
 from cutgate.jobs.upkeep.reaper import HOLD_SECONDS

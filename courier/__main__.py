@@ -15,9 +15,9 @@ from cutgate.gateway.runware.messages.rendering import Rendering
 from cutgate.gateway.runware.messages.rendering import renderers as runware_renderers
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.blobs.choose import open_blob_store
-from cutgate.jobs.ledger.client import connect_ledger
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.observe import logs
+from cutgate.jobs.redis_client import connect_ledger
 from cutgate.jobs.settings import load_settings
 from cutgate.jobs.upkeep.installation import require_whole
 from cutgate.jobs.urls import ResultPaths

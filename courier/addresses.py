@@ -86,14 +86,7 @@ class OutsideRules:
     """Networks that may not be connected to although they are public; they go before those that are allowed."""
 
     def check_url(self, text: str) -> httpx.URL:
-        """Read a URL.
-
-        Returns:
-            The URL without its fragment, its host in ASCII: what is connected to is what was checked.
-
-        Raises:
-            UrlRefused: it may not be called, wherever it leads.
-        """
+        """A URL that may be called, without its fragment, its host in ASCII; else `UrlRefused`."""
         if len(text) > MAX_URL_CHARACTERS:
             raise UrlRefused(f"the URL has more than {MAX_URL_CHARACTERS} characters")
         try:

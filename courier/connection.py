@@ -94,12 +94,13 @@ class Outside:
         Raises:
             ExchangeFailed: a subclass says why; also while the answer is read.
         """
+        timeout = {"connect": self.connect_seconds, "read": self.read_seconds, "write": self.read_seconds}
         request = httpx.Request(
             method,
             self.rules.check_url(url),
             headers={**_HEADERS, **headers},
             content=content,
-            extensions=self._limits(),
+            extensions={"timeout": timeout},
         )
         backend = _CheckedBackend(self.rules, self.resolve, deadline)
         with (
@@ -124,25 +125,10 @@ class Outside:
                 )
             )
             assert isinstance(answer.stream, Iterable)
-            yield httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer.stream))
-
-    def _limits(self) -> dict[str, Any]:
-        read_seconds = self.read_seconds
-        return {"timeout": {"connect": self.connect_seconds, "read": read_seconds, "write": read_seconds}}
+            yield httpx.Response(answer.status, headers=answer.headers, content=answer.stream)
 
 
 _HEADERS: Final = {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity", "Connection": "close"}
-
-
-class _Body(httpx.SyncByteStream):
-    """An answer's bytes as they come; the pool closes what they come over."""
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = pieces
-
-    @override
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._pieces)
 
 
 class _CheckedBackend(httpcore.NetworkBackend):
@@ -178,12 +164,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
 
 
 def _in_time(resolve: Resolve, host: str, port: int, deadline: Deadline) -> Sequence[str]:
-    """Resolve in a thread of its own: the system's resolver has time limits of its own, and takes none.
-
-    Raises:
-        HostUnknown: the name has no address.
-        TooSlow: the name's server does not answer in time.
-    """
+    """Resolve in a thread of its own: the system's resolver has time limits of its own, and takes none."""
     answers: list[Sequence[str] | OSError] = []
 
     def ask() -> None:

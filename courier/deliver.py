@@ -43,15 +43,7 @@ class Deliveries:
     secret_of: SecretOf = field(default=no_secret, repr=False)
 
     def deliver(self, errand: Errand) -> bool:
-        """Make one try.
-
-        Returns:
-            True when the other side has confirmed; False when there is nothing to deliver, or no more.
-
-        Raises:
-            ExchangeFailed: the delivery was not confirmed.
-            ServiceUnavailable: the ledger or the blob store does not answer.
-        """
+        """Make one try; False if there is nothing to deliver, and `ExchangeFailed` if it was not confirmed."""
         task = self.store.tasks.get(errand.task, errand.account)
         if task is None:
             log.info("delivery_without_task")
@@ -92,14 +84,7 @@ class Deliveries:
 
 
 def webhook_headers(message_id: str, body: bytes, secret: str | None, now: datetime) -> dict[str, str]:
-    """The headers of Standard Webhooks.
-
-    Args:
-        message_id: the same in every try.
-        body: JSON in UTF-8.
-        secret: what signs; without one there is no signature.
-        now: the time of this try.
-    """
+    """The headers of Standard Webhooks, for one try; without a secret there is no signature."""
     headers = {"webhook-id": message_id, "webhook-timestamp": str(int(now.timestamp()))}
     if secret is not None:
         headers["webhook-signature"] = Webhook(secret).sign(message_id, now, body.decode())

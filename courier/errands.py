@@ -19,12 +19,11 @@ from cutgate.jobs.pictures.headers import PictureHeader, inspect
 from cutgate.jobs.ports import BlobStore, Ledger
 from cutgate.jobs.record import Errand, ErrandKind
 
-_FIRST_FETCH_PAUSE_SECONDS: Final = 1.0
-_LONGEST_FETCH_PAUSE_SECONDS: Final = 10.0
+_FETCH_PAUSE_SECONDS: Final = 1.0, 10.0
+"""The first pause before another attempt, and the longest one."""
 _FETCH_ATTEMPTS: Final = 3
 """Attempts to fetch a source whose server fails: its caller waits."""
-_FIRST_DELIVERY_PAUSE_SECONDS: Final = 10.0
-_LONGEST_DELIVERY_PAUSE_SECONDS: Final = 600.0
+_DELIVERY_PAUSE_SECONDS: Final = 10.0, 600.0
 """A receiver that is back after hours waits no longer than this."""
 
 log: Final = structlog.get_logger(__name__)
@@ -81,7 +80,7 @@ class ErrandRunner:
             return header.picture_of(data), header
         except ExchangeFailed as failure:
             if isinstance(failure, PeerFailed) and errand.attempt < _FETCH_ATTEMPTS:
-                self._again(errand, failure, self._fetch_pause_seconds(errand))
+                self._again(errand, failure, self.pause_seconds(errand))
             else:
                 self._fail(errand, _of_its_part(failure.as_source_error(), errand, url), **_facts(failure))
         except SourceRejected as fault:
@@ -102,24 +101,25 @@ class ErrandRunner:
 
     def _hand_on(self, errand: Errand) -> None:
         """Let an item wait for a worker, once the pictures that it lacks are here."""
-        sizes_bytes: dict[BlobKey, int] = {}
+        brought: dict[BlobKey, PictureHeader] = {}
         for key, url in ((errand.source, errand.url), (errand.background, errand.background_url)):
             if key is None:
                 continue
-            size_bytes = self._bring(errand, key, url)
-            if size_bytes is None:
-                self._delete(sizes_bytes)
+            header = self._bring(errand, key, url)
+            if header is None:
+                self._delete(brought)
                 return
-            sizes_bytes[key] = size_bytes
-        self._brought(errand, sizes_bytes, sum(sizes_bytes.values()), counts=self.store.errands.fetched(errand))
+            brought[key] = header
+        counts = self.store.errands.fetched(errand, brought[errand.source].megapixels if errand.source else 1)
+        self._brought(errand, brought, sum(header.size_bytes for header in brought.values()), counts=counts)
 
-    def _bring(self, errand: Errand, key: BlobKey, url: str) -> int | None:
-        """Write a picture as a blob and let go of it; how many bytes it has, None as `_picture`."""
+    def _bring(self, errand: Errand, key: BlobKey, url: str) -> PictureHeader | None:
+        """Write a picture as a blob and let go of its bytes; None as `_picture`."""
         picture = self._picture(errand, url)
         if picture is None:
             return None
         self.blobs.put(key, picture[0])
-        return len(picture[0])
+        return picture[1]
 
     def _delete(self, keys: Iterable[BlobKey]) -> None:
         for key in keys:
@@ -150,7 +150,7 @@ class ErrandRunner:
             left_seconds = self.delivery_seconds - (errand.now_ms - errand.first_due_at_ms) / 1_000
             if isinstance(failure, PeerFailed) and left_seconds > 0:
                 # The last try comes when the time is over, not before.
-                self._again(errand, failure, min(self._delivery_pause_seconds(errand), left_seconds))
+                self._again(errand, failure, min(self.pause_seconds(errand), left_seconds))
                 return
             ended(errand, "given_up")
             log.warning("delivery_given_up", message=failure.message, **_facts(failure))
@@ -168,19 +168,8 @@ class ErrandRunner:
 
     def pause_seconds(self, errand: Errand) -> float:
         """How long an errand rests before it is tried again."""
-        if errand.kind is ErrandKind.FETCH:
-            return self._fetch_pause_seconds(errand)
-        return self._delivery_pause_seconds(errand)
-
-    def _fetch_pause_seconds(self, errand: Errand) -> float:
-        return self.draw() * longest_pause(
-            errand.attempt, _FIRST_FETCH_PAUSE_SECONDS, _LONGEST_FETCH_PAUSE_SECONDS
-        )
-
-    def _delivery_pause_seconds(self, errand: Errand) -> float:
-        return self.draw() * longest_pause(
-            errand.attempt, _FIRST_DELIVERY_PAUSE_SECONDS, _LONGEST_DELIVERY_PAUSE_SECONDS
-        )
+        pauses = _FETCH_PAUSE_SECONDS if errand.kind is ErrandKind.FETCH else _DELIVERY_PAUSE_SECONDS
+        return self.draw() * longest_pause(errand.attempt, *pauses)
 
 
 def longest_pause(attempt: int, first_seconds: float, longest_seconds: float) -> float:

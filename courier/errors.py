@@ -1,24 +1,8 @@
 """Errors of an exchange with a server outside.
 
-* ExchangeFailed
-  x ExchangeRefused
-    + UrlRefused
-    + AddressRefused
-    + HostUnknown
-    + RedirectRefused
-    + StatusRefused
-    + MediaTypeRefused
-    + EncodingRefused
-    + BodyTooLarge
-  x PeerFailed
-    + Unreachable
-    + TlsFailed
-    + TooSlow
-    + Busy
-    + StatusPassing
-
-What is refused stays so; what a peer failed at may go better next time. No text holds an address's path or query:
-callers put secrets there. Nor does one hold what a name resolved to, which is nobody's business outside.
+What was refused (`ExchangeRefused`) stays so; what a peer failed at (`PeerFailed`) may go better next time. No
+text holds an address's path or query: callers put secrets there. Nor does one hold what a name resolved to, which
+is nobody's business outside.
 """
 
 from typing import ClassVar
@@ -31,8 +15,11 @@ from cutgate.jobs.errors import CutoutError, SourceTooLarge, SourceUnreachable
 class ExchangeFailed(Exception):
     """Something outside could not be reached, or answered what cannot be used."""
 
-    reason: ClassVar[str] = "failed"
+    reason: ClassVar[str]
     """A word for records and logs."""
+
+    def __init_subclass__(cls, *, reason: str = "") -> None:
+        cls.reason = reason
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -51,19 +38,13 @@ def _not_public(host: str) -> str:
 class ExchangeRefused(ExchangeFailed):
     """Trying again cannot help."""
 
-    reason = "refused"
 
-
-class UrlRefused(ExchangeRefused):
+class UrlRefused(ExchangeRefused, reason="url"):
     """The URL is none that may be called: its form, scheme, host, port, or a user's name in it."""
 
-    reason = "url"
 
-
-class AddressRefused(ExchangeRefused):
+class AddressRefused(ExchangeRefused, reason="address"):
     """The host has an address that is not public."""
-
-    reason = "address"
 
     def __init__(self, host: str, kind: str) -> None:
         super().__init__(_not_public(host))
@@ -71,47 +52,35 @@ class AddressRefused(ExchangeRefused):
         self.host, self.kind = host, kind
 
 
-class HostUnknown(ExchangeRefused):
+class HostUnknown(ExchangeRefused, reason="host"):
     """The host's name has no address."""
-
-    reason = "host"
 
     def __init__(self, host: str) -> None:
         super().__init__(_not_public(host))
 
 
-class RedirectRefused(ExchangeRefused):
+class RedirectRefused(ExchangeRefused, reason="redirect"):
     """There are too many redirects, or one that leads in a circle, nowhere, or from https to http."""
 
-    reason = "redirect"
 
-
-class StatusRefused(ExchangeRefused):
+class StatusRefused(ExchangeRefused, reason="status"):
     """The server answers that it will not."""
-
-    reason = "status"
 
     def __init__(self, status: int) -> None:
         super().__init__(f"the server answers HTTP {status}")
         self.status = status
 
 
-class MediaTypeRefused(ExchangeRefused):
+class MediaTypeRefused(ExchangeRefused, reason="media_type"):
     """The answer says of itself that it is no picture."""
 
-    reason = "media_type"
 
-
-class EncodingRefused(ExchangeRefused):
+class EncodingRefused(ExchangeRefused, reason="encoding"):
     """The answer is compressed although that was not asked for."""
 
-    reason = "encoding"
 
-
-class BodyTooLarge(ExchangeRefused):
+class BodyTooLarge(ExchangeRefused, reason="size"):
     """The answer is longer than a picture may be."""
-
-    reason = "size"
 
     def __init__(self, size_bytes: int, limit_bytes: int) -> None:
         super().__init__(f"the answer has {size_bytes} bytes or more, the limit is {limit_bytes}")
@@ -126,37 +95,25 @@ class BodyTooLarge(ExchangeRefused):
 class PeerFailed(ExchangeFailed):
     """The other side did not do its part; next time it may."""
 
-    reason = "peer"
 
-
-class Unreachable(PeerFailed):
+class Unreachable(PeerFailed, reason="connection"):
     """No connection, one that broke, or an answer that is not HTTP."""
 
-    reason = "connection"
 
-
-class TlsFailed(PeerFailed):
+class TlsFailed(PeerFailed, reason="tls"):
     """The server cannot prove its name, or does not speak TLS."""
 
-    reason = "tls"
 
-
-class TooSlow(PeerFailed):
+class TooSlow(PeerFailed, reason="time"):
     """A time limit passed, of one step or of the whole exchange."""
 
-    reason = "time"
 
-
-class Busy(PeerFailed):
+class Busy(PeerFailed, reason="busy"):
     """This side has no memory left for what the other one sends."""
 
-    reason = "busy"
 
-
-class StatusPassing(PeerFailed):
+class StatusPassing(PeerFailed, reason="status"):
     """The server answers that it cannot now."""
-
-    reason = "status"
 
     def __init__(self, status: int) -> None:
         super().__init__(f"the server answers HTTP {status}")

@@ -117,11 +117,7 @@ def is_passing(status: int) -> bool:
 
 
 def _next(visited: Sequence[str], answer: httpx.Response) -> str:
-    """Where a redirect leads; its URL is checked when it is called.
-
-    Raises:
-        RedirectRefused: nowhere, in a circle, or to where it can be read and changed on the way.
-    """
+    """Where a redirect leads; its URL is checked when it is called."""
     here = httpx.URL(visited[-1])
     try:
         there = here.join(answer.headers["Location"])

@@ -13,7 +13,7 @@ from cutgate.courier.observe import ended, observed
 from cutgate.courier.presence import CourierPresence
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable, ServiceUnavailable
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.events import ErrandEvents, Waiter
+from cutgate.jobs.ledger.events import ErrandEvents
 from cutgate.jobs.ports import Ledger
 from cutgate.jobs.record import Errand, ErrandKind
 
@@ -22,9 +22,9 @@ _AWAY_PAUSE_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.5
 """How often a loop that waits looks whether it is to stop."""
 _SLOW_SECONDS: Final = 0.25
-"""From then on an errand takes no hand any more: whoever waits for one must not wait for a slow server."""
+"""From then on an errand counts no more among the few: whoever waits for one must not wait for a slow server."""
 _STEP_SECONDS: Final = 0.05
-"""How often is looked for errands that have become slow, while all hands are taken."""
+"""How often is looked for errands that have become slow, while no other may be taken."""
 _DELIVERIES: Final = (ErrandKind.CALLBACK, ErrandKind.UPLOAD)
 
 log: Final = structlog.get_logger(__name__)
@@ -37,16 +37,20 @@ class _UnderWay:
     errand: Errand
     began_at_seconds: float = field(default_factory=time.monotonic)
     """On the monotonic clock."""
-    is_slow: bool = False
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it takes long; one that is tried again did, or its server is in trouble."""
+        return self.errand.attempt > 1 or time.monotonic() - self.began_at_seconds > _SLOW_SECONDS
 
 
 @dataclass(kw_only=True)
 class Courier:
     """Takes and runs errands until it is told to stop.
 
-    Each errand has a hand, of which there are few, so that many quick ones do not take more memory and connections
-    than there are. One that waits for a slow server gives its hand back and goes on without. There may be many of
-    these; past that the one that has taken longest is put back, of the account that has most of them.
+    Few errands are run at a time, so that many quick ones do not take more memory and connections than there are.
+    One that waits for a slow server counts no longer among them. There may be many of these; past that the one
+    that has taken longest is put back, of the account that has most of them.
     """
 
     store: Ledger
@@ -69,12 +73,7 @@ class Courier:
     _under_way: dict[str, _UnderWay] = field(default_factory=dict, init=False)
     """By token."""
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _hands: threading.Semaphore = field(init=False)
-    """As many as are free."""
     _away: bool = field(default=False, init=False)
-
-    def __post_init__(self) -> None:
-        self._hands = threading.Semaphore(self.errands)
 
     def run(self, stop: threading.Event) -> None:
         """Work until the event is set; what is not done in time then is given back.
@@ -82,55 +81,49 @@ class Courier:
         One thread asks the ledger, so that an idle courier costs it one call a turn, however many hands it has.
         """
         log.info("courier_started", owner=self.owner, errands=self.errands)
-        with self.events.listen() as news:
-            while not stop.is_set():
-                self._turn(stop, news)
+        while not stop.is_set():
+            self._turn(stop)
         self._finish()
         log.info("courier_stopped", owner=self.owner)
 
-    def _turn(self, stop: threading.Event, news: Waiter) -> None:
+    def _turn(self, stop: threading.Event) -> None:
         try:
             self.presence.announce()
-            if not self._take_hand():
+            if not self._has_room():
                 return
-            try:
-                errand = self.store.errands.take(self.owner, new_token(), self._kinds())
-            except BaseException:
-                self._hands.release()
-                raise
+            errand = self.store.errands.take(self.owner, new_token(), self._kinds())
             self._note(away=False)
         except LedgerUnavailable as error:
             self._note(away=True, message=error.message)
             stop.wait(_AWAY_PAUSE_SECONDS)
             return
         if errand is None:
-            self._hands.release()
-            self._wait(stop, news)
+            self._wait(stop)
             return
         with self._lock:
-            # One that is tried again was slow, or its server is in trouble: it need not show that once more.
-            carried = self._under_way[errand.token] = _UnderWay(errand, is_slow=errand.attempt > 1)
-        if carried.is_slow:
-            self._hands.release()
+            self._under_way[errand.token] = _UnderWay(errand)
         # A daemon: a server that holds an errand up must not hold the process up as well.
         threading.Thread(target=self._carry, args=[errand], name=f"errand-{errand.kind}", daemon=True).start()
 
-    def _take_hand(self) -> bool:
+    def _has_room(self) -> bool:
+        """Wait a moment until another errand may be taken; False where none may."""
         until_seconds = time.monotonic() + _LOOK_SECONDS
-        while time.monotonic() < until_seconds:
-            self._free_hands()
-            if self._hands.acquire(timeout=_STEP_SECONDS):
-                return True
-        return False
+        self._put_slow_ones_back()
+        while len(self._quick()) >= self.errands:
+            if time.monotonic() >= until_seconds:
+                return False
+            self.events.wait(_STEP_SECONDS)
+            self._put_slow_ones_back()
+        return True
 
-    def _free_hands(self) -> None:
-        """Take the hands from errands that have become slow, and put back what then is too much."""
-        slow_since_seconds = time.monotonic() - _SLOW_SECONDS
+    def _quick(self) -> list[ErrandKind]:
+        """The kinds of what is under way and not slow."""
         with self._lock:
-            for carried in self._under_way.values():
-                if not carried.is_slow and carried.began_at_seconds < slow_since_seconds:
-                    carried.is_slow = True
-                    self._hands.release()
+            return [carried.errand.kind for carried in self._under_way.values() if not carried.is_slow]
+
+    def _put_slow_ones_back(self) -> None:
+        """Put back what is too much."""
+        with self._lock:
             slow = [carried for carried in self._under_way.values() if carried.is_slow]
             counts = Counter(carried.errand.account for carried in slow)
             slow.sort(key=lambda carried: (-counts[carried.errand.account], carried.began_at_seconds))
@@ -142,18 +135,17 @@ class Courier:
             self._put_back(carried.errand, self.runner.pause_seconds(carried.errand))
 
     def _kinds(self) -> list[ErrandKind]:
-        """What it may take: neither fetches nor deliveries hold all hands, however slow their servers are."""
+        """What it may take: neither fetches nor deliveries fill it, however slow their servers are."""
         most = max((self.errands + 1) // 2, self.errands - self.kept_errands)
-        with self._lock:
-            quick = [carried.errand.kind for carried in self._under_way.values() if not carried.is_slow]
+        quick = self._quick()
         fetches = quick.count(ErrandKind.FETCH)
         kinds = [ErrandKind.FETCH] if fetches < most else []
         return [*kinds, *_DELIVERIES] if len(quick) - fetches < most else kinds
 
-    def _wait(self, stop: threading.Event, news: Waiter) -> None:
+    def _wait(self, stop: threading.Event) -> None:
         ends_at_seconds = time.monotonic() + self.poll_seconds
         while not stop.is_set() and (left_seconds := ends_at_seconds - time.monotonic()) > 0:
-            if news.wait(min(left_seconds, _LOOK_SECONDS)):
+            if self.events.wait(min(left_seconds, _LOOK_SECONDS)):
                 return
 
     def _carry(self, errand: Errand) -> None:
@@ -172,9 +164,7 @@ class Courier:
             log.exception("errand_lost")  # it falls due again with the end of its lease
         finally:
             with self._lock:
-                carried = self._under_way.pop(errand.token, None)
-                if carried is not None and not carried.is_slow:
-                    self._hands.release()
+                self._under_way.pop(errand.token, None)
             # Others of its account, or of its kind, may be taken now.
             self.events.tell()
 

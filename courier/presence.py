@@ -5,9 +5,9 @@ from typing import Final
 
 from redis import Redis
 
-from cutgate.jobs.ledger.client import ledger_errors
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.observe.alive import AliveFile
+from cutgate.jobs.redis_client import ledger_errors
 
 _BEAT_SECONDS: Final = 5.0
 _TTL_SECONDS: Final = 20
@@ -15,6 +15,8 @@ _TTL_SECONDS: Final = 20
 
 class CourierPresence:
     """A key in the ledger's server that lives as long as the courier's loop goes round.
+
+    Every method raises `LedgerUnavailable` when the server is away.
 
     | Key | Type | Holds |
     | --- | --- | --- |
@@ -30,14 +32,9 @@ class CourierPresence:
         key_prefix: str = KEY_PREFIX,
         alive_file: AliveFile | None = None,
     ) -> None:
-        """Use a server.
+        """Say at the ledger's server, and in a file for checks that cannot ask it, that a process of a host lives.
 
-        Args:
-            client: of the ledger's server.
-            host: the machine or container.
-            process: the courier's process; a health check needs none.
-            key_prefix: as the ledger's.
-            alive_file: for health checks that cannot ask the server; it says what the key says.
+        A health check needs no process.
         """
         self._client, self._key, self._process = client, f"{key_prefix}courier:{host}", process
         self._alive_file = alive_file or AliveFile(None)
@@ -46,11 +43,7 @@ class CourierPresence:
         self._announced_at_seconds: float | None = None
 
     def announce(self) -> None:
-        """Count as alive for a while; called often, it asks the server seldom.
-
-        Raises:
-            LedgerUnavailable: the server is away.
-        """
+        """Count as alive for a while; called often, it asks the server seldom."""
         now_seconds = time.monotonic()
         if self._announced_at_seconds is not None and now_seconds < self._announced_at_seconds + _BEAT_SECONDS:
             return
@@ -60,20 +53,12 @@ class CourierPresence:
         self._alive_file.keep(_TTL_SECONDS)
 
     def leave(self) -> None:
-        """Count as gone; where several run on a machine, the next one's beat corrects it.
-
-        Raises:
-            LedgerUnavailable: the server is away.
-        """
+        """Count as gone; where several run on a machine, the next one's beat corrects it."""
         self._alive_file.drop()
         with ledger_errors():
             self._client.delete(self._key)
 
     def alive(self) -> bool:
-        """Whether a courier of the machine is alive.
-
-        Raises:
-            LedgerUnavailable: the server is away.
-        """
+        """Whether a courier of the machine is alive."""
         with ledger_errors():
             return bool(self._client.exists(self._key))

@@ -1,32 +1,4 @@
-"""Every error that a caller of `cutgate` meets. Each holds the facts, and says what happened and what to do.
-
-* CutgateError
-  x TransportError
-  x ServiceError
-  x JobFailed
-  x JobTimeout
-  x ConversionFailed
-  x CutoutFailed
-  x NameTaken
-  x PictureEmpty
-  x ResultChanged
-  x WrongSuffix
-  x KeyPairMissing
-  x LocalError
-    + PartsMissing
-    + NetworkUnavailable
-    + NoServer
-    + DataDirInUse
-    + DataFileBroken
-    + DiskFull
-    + PortInUse
-    + NotRunning
-    + ServiceNotNamed
-    + StartFailed
-    + CommandFailed
-    + FolderInUse
-    + OutputFull
-"""
+"""Every error that a caller of `cutgate` meets. Each holds the facts, and says what happened and what to do."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -11,9 +11,9 @@ from cutgate.gateway.observe import metrics
 from cutgate.gateway.serving.malloc import give_back_large_blocks
 from cutgate.gateway.serving.server import serve_all
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.jobs.ledger.client import connect_ledger
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.observe import logs
+from cutgate.jobs.redis_client import connect_ledger
 from cutgate.jobs.settings import load_settings
 from cutgate.jobs.upkeep.installation import require_whole
 

@@ -32,7 +32,6 @@ class Places:
     """Places that are shared out, so many to each address, or account. Used by one thread."""
 
     def __init__(self, total: int, per_address: int) -> None:
-        """Begin with all of them free."""
         self._left, self._per_address = total, per_address
         self._taken: Counter[str | None] = Counter()
 

@@ -48,7 +48,6 @@ class BodyWanted(BaseException):
     """
 
     def __init__(self, limit_bytes: int | None = None) -> None:
-        """Keep the size above which the view will refuse the body."""
         super().__init__()
         self.limit_bytes = limit_bytes
 
@@ -144,8 +143,6 @@ class Inbox:
     """What arriving bodies may take together, and each client of it. Used by the loop's thread."""
 
     def __init__(self, disk_bytes: int) -> None:
-        """Begin empty."""
-        self._disk_bytes = disk_bytes
         self._share_bytes = per_address(disk_bytes)
         self._memory: dict[Spool, int] = {}
         self._disk: dict[str | None, dict[Spool, int]] = {}
@@ -161,11 +158,7 @@ class Inbox:
         return True
 
     def take_disk(self, spool: Spool, size_bytes: int) -> None:
-        """Take space on disk, from the client that has most of it where none is left.
-
-        Raises:
-            ServiceUnavailable: that client is the spool's own.
-        """
+        """Take space on disk, where none is left from the client that has most: not from the spool's own."""
         while size_bytes > self._disk_left_bytes:
             most = max(self._disk.values(), key=lambda spools: sum(spools.values()), default={})
             last = next((one for one in reversed(most) if not one.is_whole), spool)
@@ -215,7 +208,6 @@ class Room:
     """Memory that is shared out by the byte, to whoever asks first."""
 
     def __init__(self, total_bytes: int) -> None:
-        """Begin with all of it free."""
         self._total_bytes = self._left_bytes = total_bytes
         self._turn = threading.Lock()
         self._freed = threading.Condition()
@@ -288,7 +280,6 @@ class Unread(io.RawIOBase):
     """The stream of a body that has not come, for whoever reads it otherwise than by `Bodies`."""
 
     def __init__(self, spool: Spool) -> None:
-        """Keep the body."""
         self._spool = spool
 
     def readable(self) -> bool:

@@ -5,8 +5,11 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 
-MAX_DECODED_PIXELS: Final = 1_000_000_000
-"""What decoding may go over, counted for each scan of a JPEG: twenty scans of the largest picture."""
+MAX_DECODED_PIXELS: Final = 600_000_000
+"""What decoding may go over, counted for each scan of a JPEG: twelve scans of the largest picture.
+
+libjpeg makes ten. A large HEIC then takes as long as the dearest JPEG.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,8 @@ class LedgerLimits(LedgerSettings):
     source_seconds: float = 60
     """How long a source outlives its item's end: longer than what a failover loses."""
     max_strikes: int = 3
-    """With so many items of late that hung, or harmed their worker, an account is held back: one may be chance."""
+    """With so many items of late that hung, took long or harmed their worker, an account is held back: one may be
+    chance."""
     strike_seconds: float = 600
     """How long such an item counts."""
     hint_grace_seconds: float = 5

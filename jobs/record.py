@@ -87,6 +87,20 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RateUse:
+    """A request that takes places of a rate."""
+
+    name: str
+    """Of the rate."""
+    limit: int
+    """Places in all."""
+    seconds: int
+    """In which all places come free, evenly one by one."""
+    weight: int = 1
+    """Places that the request takes, at most all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewItem:
     """One picture of a task that is about to be created."""
 
@@ -105,6 +119,8 @@ class NewItem:
     """Where that one is to be fetched from first; it may hold a secret."""
     urgent: bool = False
     """Whether somebody waits, so that it stands before its account's others; accounts keep their turns."""
+    rate: RateUse | None = None
+    """In which the megapixels of a fetched picture count, beyond the first; its weight says nothing."""
 
     @property
     def lane(self) -> Lane:
@@ -160,20 +176,6 @@ class Request:
     """The request's id in the gateway's log; empty where it is not known."""
     traceparent: str = ""
     """The span that accepted the task, as W3C's Trace Context writes it; empty where none was recorded."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateUse:
-    """A request that takes places of a rate."""
-
-    name: str
-    """Of the rate."""
-    limit: int
-    """Places in all."""
-    seconds: int
-    """In which all places come free, evenly one by one."""
-    weight: int = 1
-    """Places that the request takes, at most all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

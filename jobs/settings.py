@@ -6,6 +6,7 @@ names: the way for secrets.
 
 import os
 import re
+from difflib import get_close_matches
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,6 +40,9 @@ from cutgate.jobs.spec import DEFAULT_MODEL, ModelChoice, ModelName, Precision
 from cutgate.validation import in_words
 
 SECRETS_DIR_VARIABLE: Final = "CUTGATE_SECRETS_DIR"
+_START: Final = "CUTGATE_"
+_NEAR: Final = 0.9
+"""Of names that are as similar as that, one is the other misspelt; no two settings are."""
 
 _EXPORTER: Final = "opentelemetry-exporter-otlp-proto-http"
 """What sends traces; an extra."""
@@ -57,7 +61,7 @@ class BlobSettings(BaseSettings):
 
     # Inputs stay out of error texts: some are secrets.
     model_config = SettingsConfigDict(
-        env_prefix="CUTGATE_",
+        env_prefix=_START,
         frozen=True,
         extra="ignore",
         hide_input_in_errors=True,
@@ -242,8 +246,10 @@ def load_settings(kind: type[S]) -> S:
     """Read settings from the environment, at a process's entry point.
 
     Raises:
-        WrongSettings: one or more variables are missing or malformed.
+        WrongSettings: one or more variables are missing, malformed or misspelt.
     """
+    if misspelt := _misspelt(kind):
+        raise WrongSettings("\n".join(misspelt))
     try:
         return kind()
     except ValidationError as error:
@@ -255,6 +261,14 @@ def load_settings(kind: type[S]) -> S:
         raise WrongSettings("\n".join(lines)) from None
     except SettingsError as error:
         raise WrongSettings(_reason(error)) from None
+
+
+def _misspelt(kind: type[BaseSettings]) -> list[str]:
+    """Names of variables that are nearly those of settings; what is far from all of them may be another part's."""
+    known = [name.upper() for name in kind.model_fields]
+    given = sorted(name.removeprefix(_START) for name in os.environ if name.startswith(_START))
+    near = {name: get_close_matches(name, known, 1, _NEAR) for name in given if name not in known}
+    return [f"{_START}{name}: no such setting; {_START}{found[0]} is one" for name, found in near.items() if found]
 
 
 def _reason(error: SettingsError) -> str:

@@ -16,12 +16,13 @@ from redis import Redis
 from cutgate.gateway.accounts.tables import KeyTable, Kind
 from cutgate.gateway.runware.sockets.sessions import KEEP_SECONDS, Sessions
 from cutgate.jobs.ids import BlobKey, TaskUid
-from cutgate.jobs.ledger.client import Scripts, connect
+from cutgate.jobs.ledger.database import Scripts
 from cutgate.jobs.ledger.encoding import decode_spec
 from cutgate.jobs.ledger.events import TaskEvents
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.ports import Presence
+from cutgate.jobs.redis_client import connect
 from cutgate.jobs.spec import CutoutSpec, Lane
 from tests.fakes import ManualClock
 from tests.servers.redis_server import redis_server

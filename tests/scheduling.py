@@ -13,7 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 ON_THE_STACK: Final = (
     "tests/browser/",
-    "tests/cutgate/commands/test_json",
+    "tests/cutgate/commands/test_part_groups",
     "tests/deploy/kubernetes/",
     "tests/docs/",
     "tests/end_to_end/test_",

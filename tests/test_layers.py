@@ -134,7 +134,7 @@ def test_signing_is_standard_library_only() -> None:
 @pytest.mark.parametrize(
     ("library", "inside", "places"),
     [
-        ("redis", "jobs", ("jobs/ledger/", "jobs/hints/")),
+        ("redis", "jobs", ("jobs/redis_client.py", "jobs/ledger/", "jobs/hints/")),
         ("celery", "", ("jobs/hints/", "worker/process/")),
         ("boto3", "", ("jobs/blobs/s3_",)),
         ("botocore", "", ("jobs/blobs/s3_",)),

@@ -15,7 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from cutgate.distribution import NAME
-from tests.test_layers import PARTS, ROOT, imports, own_modules
+from tests.test_layers import PARTS, ROOT, own_modules
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_wheel(sys.argv[1]))"
@@ -213,15 +213,3 @@ def test_what_a_caller_installs_is_little() -> None:
     direct = {Requirement(text).name for text in PROJECT["dependencies"]}
     assert direct == {"click", "httpx", "rich", "watchfiles"}
     assert closure(PROJECT["dependencies"]).isdisjoint({"celery", "flask", "numpy", "pydantic", "redis"})
-
-
-def test_nothing_imports_a_part_at_the_top_level() -> None:
-    folders = ("benchmarks", "deploy", "docs", "examples", "tests")
-    files = [*own_modules().values(), *(path for name in folders for path in (ROOT / name).rglob("*.py"))]
-    found = {
-        f"{path.relative_to(ROOT)} imports {name}"
-        for path in files
-        for name in imports(path)
-        if name.partition(".")[0] in {*PARTS, "courier"} - {"cutgate"}
-    }
-    assert not found

@@ -11,11 +11,11 @@ import structlog
 
 from cutgate.jobs.answers import is_from
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.observe import logs
+from cutgate.jobs.redis_client import connect
 from cutgate.jobs.settings import load_settings
-from cutgate.worker.commands.bench import LEAST_ROUNDS, compare, default_setup, report
+from cutgate.worker.commands.bench import LEAST_ROUNDS, ROUNDS, compare, default_setup, report
 from cutgate.worker.commands.doctor import examine
 from cutgate.worker.commands.models import is_prepared, models
 from cutgate.worker.machine.cpu import this_processor
@@ -71,11 +71,13 @@ def check() -> None:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--bench", is_flag=True, help="Time every engine and precision instead, and recommend one.")
-@click.option("--rounds", type=click.IntRange(min=LEAST_ROUNDS), metavar="N", default=3, help="Rounds of --bench.")
+@click.option(
+    "--rounds", type=click.IntRange(min=LEAST_ROUNDS), metavar="N", default=ROUNDS, help="Rounds of --bench."
+)
 def doctor(*, as_json: bool, bench: bool, rounds: int) -> None:
     """Check everything that a worker needs; exit with 1 if something is missing."""
     if bench:
-        compare_engines(rounds)
+        click.echo(compare_engines(rounds))
         return
     checks = examine()
     well = all(check.ok for check in checks)
@@ -89,12 +91,11 @@ def doctor(*, as_json: bool, bench: bool, rounds: int) -> None:
     sys.exit(0 if well else 1)
 
 
-def compare_engines(rounds: int) -> None:
-    """Print how long the model takes with each engine and precision that this machine can run."""
+def compare_engines(rounds: int = ROUNDS) -> str:
+    """How long the model takes with each engine and precision that this machine can run, for a terminal."""
     settings, processor = load_settings(NetworkSettings), this_processor()
     findings = compare(settings, rounds, lambda line: click.echo(line, err=True))
-    for line in report(findings, default_setup(settings, processor), processor):
-        click.echo(line)
+    return "\n".join(report(findings, default_setup(settings, processor), processor))
 
 
 if __name__ == "__main__":

@@ -16,9 +16,9 @@ import httpx
 
 from benchmarks.gateway.requests import Account
 from benchmarks.trees import Tree
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.redis_client import connect
 from cutgate.local.data_folder import DataDir
 from cutgate.local.stack import claim_port
 from tests.servers.redis_server import redis_server

@@ -36,7 +36,7 @@ def another_photo(megapixels: float) -> bytes:
 def stack_in(folder: Path) -> Iterator[Stack]:
     """Cutgate as `cutgate up` starts it, with the settings of the environment, until the block ends."""
     try:
-        with run_stack(StackOptions(data=folder, announced=False)) as stack:
+        with run_stack(StackOptions(data=folder)) as stack:
             yield stack
     except LocalError as error:  # as one that can be told to another process
         raise Absent(str(error)) from None

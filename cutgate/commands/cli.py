@@ -9,7 +9,7 @@ import click
 from cutgate import distribution
 from cutgate.commands.account import balance, list_, status, terminate
 from cutgate.commands.completion import completion
-from cutgate.commands.console import Commands, json_option, print_json, text_as_json
+from cutgate.commands.console import Commands, json_option, print_json
 from cutgate.commands.cut import cut
 from cutgate.commands.doctor import examine
 from cutgate.commands.options.local import data_option, host_option, port_option
@@ -62,10 +62,10 @@ def doctor(data: Path, host: str, port: int, as_json: bool, bench: bool) -> None
     """Check whether this machine can run the service. If not, say what to do."""
     if bench:
         require_parts("worker")
-        from cutgate.worker.__main__ import main as worker  # only now: it loads what makes pictures
+        from cutgate.worker.__main__ import compare_engines  # only now: it loads what makes pictures
 
-        with text_as_json(only_if=as_json):
-            worker.main(["doctor", "--bench"], standalone_mode=False)
+        text = compare_engines()
+        print_json({"output": text}) if as_json else click.echo(text)
         return
     checks = examine(DataDir(data), host, port)
     well = all(check.ok for check in checks)

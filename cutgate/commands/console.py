@@ -3,14 +3,13 @@
 Exit codes: 0 done, 1 failed, 2 misused, 3 without a subject where that was to fail, 130 interrupted.
 """
 
-import io
 import json
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager
 from typing import Any, Final, NoReturn
 
 import click
@@ -79,15 +78,6 @@ def tell(error: Exception, *, as_json: bool, code: int = 1, about: str = "") -> 
 def print_json(value: object) -> None:
     """One value as one line."""
     click.echo(json.dumps(value, ensure_ascii=False))
-
-
-@contextmanager
-def text_as_json(*, only_if: bool) -> Iterator[None]:
-    """Print the text that the block prints as one object."""
-    with redirect_stdout(io.StringIO()) if only_if else nullcontext() as printed:
-        yield
-    if printed is not None:
-        print_json({"output": printed.getvalue()})
 
 
 @contextmanager

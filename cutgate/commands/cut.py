@@ -159,11 +159,7 @@ def resolve(pictures: tuple[Path, ...], named: str | None, results: ResultOption
 
 @contextmanager
 def spooled(command: CutCommand, *, as_json: bool) -> Iterator[CutCommand]:
-    """The command with files in place of standard input and output, for the length of the block.
-
-    Raises:
-        UsageError: a stream cannot be used so.
-    """
+    """The command with files in place of standard input and output, for the length of the block."""
     [picture, *_], output = command.pictures, command.output
     if PIPED not in (picture, output):
         yield command

@@ -153,11 +153,7 @@ def _print_to_stderr(line: str) -> None:
 
 
 def _require_no_fork() -> None:
-    """Refuse to compute where that would hang: an engine's threads, once started, are not there after a fork.
-
-    Raises:
-        NetworkUnavailable: a network was loaded before this process was forked.
-    """
+    """Refuse to compute where that would hang: an engine's threads, once started, are not there after a fork."""
     if _HELD and _HELD[0] != os.getpid():
         raise NetworkUnavailable(
             "this process was forked from one that had loaded a network",

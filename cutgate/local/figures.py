@@ -12,9 +12,9 @@ class Workload:
     def __init__(self, redis_url: str) -> None:
         # Of the service's libraries, which are there where a stack runs; callers need none of them.
         from cutgate.jobs.errors import LedgerUnavailable
-        from cutgate.jobs.ledger.client import connect
         from cutgate.jobs.ledger.ledger import Ledger
         from cutgate.jobs.limits import LedgerLimits
+        from cutgate.jobs.redis_client import connect
 
         seconds = {"connect_timeout_seconds": TIMEOUT_SECONDS, "socket_timeout_seconds": TIMEOUT_SECONDS}
         self._ledger = Ledger(connect(redis_url, retries=0, **seconds), LedgerLimits())

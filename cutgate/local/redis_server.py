@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -70,9 +71,11 @@ def identified(path: Path) -> Iterator[ServerBinary]:
 
 
 def access_control_list(password_of: Callable[[str], str]) -> str:
-    """The server's users and what each may do, as its file has them."""
+    """The server's users and what each may do, as its file has them, passwords as digests."""
     rules = resources.files("cutgate.local").joinpath("users.acl").read_text(encoding="utf-8")
-    return _USER.sub(lambda user: f"user {user[1]} on >{password_of(user[1])} ", rules)
+    return _USER.sub(
+        lambda user: f"user {user[1]} on #{sha256(password_of(user[1]).encode()).hexdigest()} ", rules
+    )
 
 
 def command_line(binary: ServerBinary, *, socket_path: Path, folder: Path, users: Path) -> tuple[str, ...]:

@@ -27,6 +27,8 @@ from cutgate.local.supervisor import Program, Supervisor
 LOG_BYTES: Final = 16 * 2**20
 """The log is moved aside at this size; one older part is kept."""
 LOOK_SECONDS: Final = 0.1
+READY_SECONDS: Final = 180
+"""How long the start may take."""
 SERVER_GRACE_SECONDS: Final = 2.5
 """With the grace of the others this stays under ten seconds for all."""
 
@@ -40,9 +42,6 @@ class StackOptions:
     port: int = 0
     """0 for a free one."""
     workers: int = 1
-    announced: bool = True
-    """Whether other commands find the stack. One that ends with a single call is better left alone."""
-    ready_timeout_seconds: float = 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +80,15 @@ def run_stack(
         socket_path = undo.enter_context(data.socket_path())
         supervisor = Supervisor(logger, inherited=[lock])
         undo.callback(supervisor.stop)
-        start = _Start(supervisor, time.monotonic() + options.ready_timeout_seconds, stop or threading.Event())
+        start = _Start(supervisor, time.monotonic() + READY_SECONDS, stop or threading.Event())
 
         external = server.external_url(os.environ)
         redis = external or start.server(data, socket_path)
         account = first_account(data, part_environment(data, redis, "gateway"))
         stack = Stack(start.service(options, port, partial(part_environment, data, redis)), account)
         supervisor.keep_alive()
-        if options.announced:
-            data.announce(StackFacts(stack.url, os.getpid(), None if external else str(socket_path)))
-            undo.callback(data.withdraw)
+        data.announce(StackFacts(stack.url, os.getpid(), None if external else str(socket_path)))
+        undo.callback(data.withdraw)
         yield stack
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Starts a server with the users of users.acl: `start.sh valkey-server OPTIONS`. A user's password is the one in the
-# address that its part is given, the file redis_url_USER in the folder of secrets.
+# address that its part is given, the file redis_url_USER in the folder of secrets. The server gets its digest.
 set -eu
 umask 077
 here=$(dirname "$0")
@@ -14,6 +14,7 @@ for user in courier gateway operator worker; do
         echo "$secrets/redis_url_$user must be redis://$user:PASSWORD@HOST:6379/0 with 32 or more letters and digits" >&2
         exit 1
     fi
-    sed -n "s/^user $user /&on >$password /p" "$here/users.acl" >> "$users"
+    digest=$(printf %s "$password" | sha256sum | cut -d " " -f 1)
+    sed -n "s/^user $user /&on #$digest /p" "$here/users.acl" >> "$users"
 done
 exec "$@" --aclfile "$users"

@@ -10,9 +10,9 @@ from typing import Final, Generic, TypeVar, cast
 from redis import Redis
 
 from cutgate.gateway.accounts.records import AccountError, AccountRecord, CredentialRecord, Record
-from cutgate.jobs.ledger.client import ledger_errors
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.record import KnownKey
+from cutgate.jobs.redis_client import ledger_errors
 
 R = TypeVar("R", bound=Record)
 
@@ -67,7 +67,7 @@ class KeyTable:
     """
 
     def __init__(self, client: Redis, *, key_prefix: str = KEY_PREFIX) -> None:
-        """Use a server, to which `cutgate.jobs.ledger.client.connect` gives the client."""
+        """Use a server, to which `cutgate.jobs.redis_client.connect` gives the client."""
         self._client = client
         self._prefix = key_prefix
         self._read_credential = client.register_script(_READ_CREDENTIAL)

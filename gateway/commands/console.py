@@ -14,8 +14,8 @@ from cutgate.gateway.accounts.records import AccountError
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.errors import ServiceUnavailable
-from cutgate.jobs.ledger.client import connect_ledger
 from cutgate.jobs.ledger.ledger import Ledger
+from cutgate.jobs.redis_client import connect_ledger
 from cutgate.jobs.settings import load_settings
 
 

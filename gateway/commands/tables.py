@@ -28,9 +28,5 @@ def show_table(
         table.add_column(name, justify="right" if right else "left", overflow="fold")
     for position, row in enumerate(cells):
         is_last_of_many = bool(total) and position == len(cells) - 2
-        table.add_row(*(Text(_text(cell)) for cell in row), end_section=is_last_of_many)
+        table.add_row(*(Text("-" if cell is None else str(cell)) for cell in row), end_section=is_last_of_many)
     console.print(Text(title, style="bold"), table, sep="\n")
-
-
-def _text(cell: Cell) -> str:
-    return "-" if cell is None else str(cell)

@@ -39,12 +39,9 @@ def count_no_more() -> None:
 def count_request(facade: str, status: int, seconds: float) -> None:
     """Count the present request of a façade, which is about to be answered, and how long it took."""
     if not g.get("is_counted"):
-        action, code = g.get("counted_as") or (_view(), status)
+        view = (request.endpoint or OTHER).rpartition(".")[2]
+        action, code = g.get("counted_as") or (view, status)
         count_answer(facade, action, code, seconds)
-
-
-def _view() -> str:
-    return (request.endpoint or OTHER).rpartition(".")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

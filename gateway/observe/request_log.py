@@ -8,12 +8,14 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
 from flask import Flask, Response, g, request
 
+from cutgate.gateway.bodies import BodyWanted
 from cutgate.gateway.observe.counts import OTHER
 from cutgate.gateway.observe.metrics import count_request
 from cutgate.jobs.observe import logs, traces
@@ -21,6 +23,8 @@ from cutgate.jobs.observe.traces import Kind
 
 _LOG: Final = structlog.get_logger(__name__)
 _STARTED: Final = "cutgate.started"
+_SPAN: Final = "cutgate.span"
+"""Name in a request's environment of its span, once its view has asked for its body."""
 _UNTOLD: Final = "health"
 """The blueprint whose requests come every few seconds and say nothing."""
 
@@ -70,8 +74,9 @@ def _begin() -> None:
     g.started_at_seconds = request.environ.setdefault(_STARTED, time.monotonic())
     if traces.are_recorded() and request.blueprint != _UNTOLD:
         parent = request.headers.get("traceparent", "")
+        begun = partial(traces.span, _name(), Kind.SERVER, parent=parent)
         g.lasting = ExitStack()
-        g.lasting.enter_context(traces.span(_name(), Kind.SERVER, parent=parent))
+        g.lasting.enter_context(request.environ.pop(_SPAN, begun)())
 
 
 def _end(response: Response) -> Response:
@@ -101,8 +106,10 @@ def _tell_span(response: Response) -> None:
         traces.fail(str(response.status_code))
 
 
-def _forget(_: BaseException | None) -> None:
+def _forget(error: BaseException | None) -> None:
     """Leave nothing to the next request of this thread."""
+    if isinstance(error, BodyWanted):
+        request.environ[_SPAN] = traces.keep()
     if lasting := g.pop("lasting", None):
         lasting.close()
     logs.begin()

@@ -18,7 +18,6 @@ from cutgate.gateway.openapi.document import by_call, describe
 from cutgate.gateway.openapi.parts import ApiSection, Schema
 from cutgate.gateway.openapi.postman import collection
 from cutgate.gateway.static_files import StaticFiles, files_below, page_headers
-from cutgate.gateway.web_url import base_url
 
 STATIC_DIR: Final = Path(__file__).parent / "static"
 VIEWER_FILES: Final = ("swagger-ui-bundle.js", "swagger-ui.css")
@@ -34,7 +33,8 @@ class ApiPages:
     make_sections: Callable[[], Sequence[ApiSection]]
     """What each façade says of itself; called once, when somebody asks."""
     public_url: str | None
-    """The service's address for whoever imports the Postman collection; the request's own when absent."""
+    """The service's address for whoever imports the Postman collection. When absent it is this machine's: the host
+    that a request names may be anybody's invention."""
     has_page: bool
     """Whether there is a page to try the service on."""
 
@@ -60,7 +60,9 @@ class ApiPages:
 
     def postman(self) -> Response:
         """Describe it to Postman."""
-        url = self.public_url or base_url(request.scheme, request.host)
+        # As the server says it, not a proxy: that may repeat the caller's host, port and all.
+        own = request.environ.get("werkzeug.proxy_fix.orig", request.environ)
+        url = self.public_url or f"http://localhost:{own['SERVER_PORT']}"
         return _json(json.dumps(collection(self._sections, self._split_document, url)))
 
     @cached_property

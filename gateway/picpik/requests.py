@@ -34,7 +34,7 @@ from cutgate.gateway.picpik.fields import (
     WaitSeconds,
 )
 from cutgate.jobs.spec import THRESHOLDS, Thresholds, thresholds_of
-from cutgate.signing import JsonValue, canonical_string, unflatten
+from cutgate.signing import JsonValue, canonical_pieces, canonical_string, unflatten
 from cutgate.validation import in_words
 
 ENVELOPE: Final = frozenset({"Action", "PublicKey"})
@@ -49,6 +49,8 @@ IDS_OF_A_REQUEST: Final = 20
 _LOG: Final = structlog.get_logger(__name__)
 
 _ACTION: Final = "Action"
+_ID: Final = "request_uuid"
+_LONG_CHARACTERS: Final = 2**16
 _STEPS: Final = ("not_available", "missing", "wrong_type", "not_available")
 """How a fault is refused: unknown names first, then what is missing, types, and values."""
 _STEP_OF: Final = {"extra_forbidden": 0, "missing": 1, WRONG_TYPE: 2}
@@ -68,7 +70,7 @@ class Request(BaseModel):
         use_attribute_docstrings=True,
     )
 
-    request_uuid: Annotated[RequestId, Field(alias="request_uuid")] = ""
+    request_uuid: Annotated[RequestId, Field(alias=_ID)] = ""
     """Your id of the request, repeated in the answer; the server makes one where it is absent. The same request
     under the same id is done once."""
 
@@ -192,6 +194,7 @@ def read_request(model: type[R], params: Mapping[str, JsonValue], rules: Reading
     ignored = IGNORED & params.keys()
     if rules.ignore_unknown:
         _require_action_first(params)
+        _require_no_hidden_id(params)
         ignored |= set(unknown)
         own = {name: value for name, value in own.items() if name in empty}
     for name in sorted(ignored):
@@ -226,6 +229,14 @@ def _require_no_hidden_field(name: str, value: JsonValue, known: Collection[str]
     if len(text) > _IGNORED_CHARACTERS or any(field in text for field in known):
         reason = f"it is ignored; send at most {_IGNORED_CHARACTERS} characters, without any field's name"
         raise Refused("not_available", reason, name=name)
+
+
+def _require_no_hidden_id(params: Mapping[str, JsonValue]) -> None:
+    """Refuse what may hold the id that a signer sent: a name that nobody knows may begin within it."""
+    # No picture holds an underscore, but one may end with the beginning of the name.
+    pieces = (piece[-_LONG_CHARACTERS:] for piece in canonical_pieces(params))
+    if _ID not in params and _ID in "".join(pieces):
+        raise Refused("not_available", f"{_ID} may stand in no other name or value", name=_ID)
 
 
 @cache

@@ -126,8 +126,8 @@ class PicpikApi:
             )
             answer = action.handle(fields, caller, self.services)
         if isinstance(answer, Wait):
-            name = credential.account.name
-            return self.services.waiting.until_one_ends(name, answer, lambda: _success(answer.answer()))
+            waits = [(answer.uids, answer.wait_seconds)]
+            return self.services.waiting.until(credential.account.name, waits, lambda: _success(answer.answer()))
         return _success(answer)
 
     def _most_bytes(self, action: Action[Any, Any]) -> int:

@@ -59,8 +59,8 @@ class Sources:
         try:
             return InspectedPicture.of(self._bytes_of(value, name), self.limits)
         except SourceRejected as error:
-            told = error.of_background() if name in _BACKGROUNDS else error
-            raise failure(told.facts()) from None
+            # Under a second name the error would keep the picture: its frames would refer to it, and it to them.
+            raise failure((error.of_background() if name in _BACKGROUNDS else error).facts()) from None
 
     def _bytes_of(self, value: object, name: str) -> bytes:
         if name.endswith("_b64"):

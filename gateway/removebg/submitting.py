@@ -1,7 +1,7 @@
 """Accepts pictures: to be cut out, or to be kept."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cutgate.gateway.accounts.accounts import Account
@@ -9,7 +9,7 @@ from cutgate.gateway.accounts.rates import Entry, RequestLimits
 from cutgate.gateway.pictures.kept import Pictures
 from cutgate.gateway.removebg.errors import Refused
 from cutgate.gateway.removebg.forms import Fields
-from cutgate.gateway.removebg.options import MEGAPIXEL, Options
+from cutgate.gateway.removebg.options import Options
 from cutgate.gateway.removebg.sources import Sources
 from cutgate.gateway.removebg.tariff import Tariff, shown
 from cutgate.gateway.settings import GatewaySettings
@@ -78,10 +78,12 @@ class Removals:
         background = self.sources.background(given) if has_background else None
         pixels = None if isinstance(picture, SourceUrl) else picture.header.width_px * picture.header.height_px
         # Each request was counted as one megapixel when it came.
-        further = -(-(pixels or 1) // MEGAPIXEL) - 1
+        further = 0 if isinstance(picture, SourceUrl) else picture.header.megapixels - 1
         entry = self.entry(account, further)
         if further:
             self.limits.count(entry)
+        if isinstance(picture, SourceUrl):
+            picture = replace(picture, rate=entry.use)  # counted by the courier, which learns the size
         drafts = {
             size: Draft(
                 source=picture,

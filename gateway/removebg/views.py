@@ -22,7 +22,7 @@ from cutgate.gateway.removebg.responses import Rendering, preflight, wants_json
 from cutgate.gateway.removebg.sources import MAX_BODY_BYTES
 from cutgate.gateway.removebg.submitting import Accepted, Removals
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.gateway.waiting.callers import WaitingCallers
+from cutgate.gateway.waiting.callers import NoPlaceToWait, WaitingCallers
 from cutgate.jobs.answers import Allowance
 from cutgate.jobs.observe import logs
 
@@ -68,7 +68,8 @@ class RemoveBgApi:
     def remove_background(self) -> Response:
         """Answer with a picture without its background, or with what is in the way of that."""
         account = self._admitted(self._removal)
-        self.waiting.require_place(account.name)
+        if not self.waiting.has_place(account.name):
+            raise NoPlaceToWait
         with self._fields() as given:
             accepted = self.removals.accept(account, given, self._name())
         logs.bind(task_uid=accepted.uid)

@@ -63,19 +63,8 @@ def create_app(
 ) -> Flask:
     """Put the gateway together.
 
-    Args:
-        settings: limits, prices and addresses.
-        accounts: who may call.
-        store: the ledger.
-        events: its news.
-        presence: which workers are there.
-        blobs: where pictures lie.
-        sessions: what lost WebSockets are owed.
-
-    Returns:
-        A WSGI application: PICPIK's protocol at `/`, Runware's at `/v1` (WebSockets also at `/`), remove.bg's
-        below `/v1.0`, results under `/r/`, `/healthz` and `/readyz`; the description of these at `/openapi.json`,
-        `/postman.json` and `/docs`, and `/playground`, where browsers are sent from `/`.
+    PICPIK's protocol is at `/`, Runware's at `/v1` (WebSockets also at `/`), remove.bg's below `/v1.0`, and
+    results are under `/r/`. Browsers are sent from `/` to `/playground`.
     """
     paths = ResultPaths(settings.master_keys())
     tasks = Tasks(store=store, paths=paths, retention_seconds=settings.retention_seconds)

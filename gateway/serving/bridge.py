@@ -73,8 +73,10 @@ class Bridge:
                     await self._send(peer, send, answer, is_last=spool is not None and not spool.is_whole)
         except Exception as error:
             # uvloop writes to nobody who has just gone; uvicorn hears of that on the loop's next turn.
-            if isinstance(error, _PeerGone) or (isinstance(error, RuntimeError) and peer.transport.is_closing()):
-                peer.drop()
+            is_closing = peer.phase is Phase.CLOSING
+            if isinstance(error, _PeerGone) or (isinstance(error, RuntimeError) and (is_closing or peer.is_lost)):
+                if not is_closing:  # else it has an answer, which it may still read
+                    peer.drop()
                 return
             _LOG.exception("a request was not answered")
             peer.fail()

@@ -29,7 +29,6 @@ class CutOffLog:
     """Counts each, and tells of a flood with one line a minute."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._untold: Counter[CutOff] = Counter()
         self._told_at: dict[CutOff, float] = {}
 

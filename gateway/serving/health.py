@@ -46,14 +46,7 @@ class Readiness:
         check_blobs: Callable[[], None],
         check_room: Callable[[], None],
     ) -> None:
-        """Keep the parts.
-
-        Args:
-            store: the ledger.
-            presence: which workers are there.
-            check_blobs: raises `ServiceUnavailable` where the blob store is away.
-            check_room: raises it where there is no room for pictures.
-        """
+        """Keep the parts; each check raises `ServiceUnavailable` where what it looks at is not there."""
         self._store, self._presence = store, presence
         self._check_blobs, self._check_room = check_blobs, check_room
         self._lock = threading.Lock()

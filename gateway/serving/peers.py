@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from enum import IntEnum
 from http import HTTPStatus
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -38,7 +38,6 @@ _PIPELINED: Final = 64
 """Requests of a connection that may wait for the answer to an earlier one."""
 _ENDED_AT_ONCE: Final = 100
 """Peers that are ended in one look: views say so to those whose bodies are late, while others wait for threads."""
-_NEVER: Final = (lambda *_: False, lambda *_: None)
 
 
 class Phase(IntEnum):
@@ -59,7 +58,6 @@ class Peers:
     """All connections of a process. Used by the loop's thread."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        """Begin with none."""
         self.settings = settings
         self._per_address = per_address(settings.connections)
         self._kept = min(_KEPT_PLACES, settings.connections // 8)
@@ -145,8 +143,6 @@ class PeerProtocol(HttpToolsProtocol):
         self.address: str | None = None
         #: Set once the peer has hung up; it may read all the same, if it has only shut its own side down.
         self.hung_up = asyncio.Event()
-        #: Whether nothing can reach the peer any more.
-        self.is_lost = False
         #: Whether the peer let the time for its body pass.
         self.is_too_slow = False
         self.phase = Phase.IDLE
@@ -163,8 +159,15 @@ class PeerProtocol(HttpToolsProtocol):
         #: The request that is answered; `cycle` is the last one that has come.
         self._running: RequestResponseCycle | None = None
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing can reach the peer any more."""
+        return self.transport.is_closing()
+
     def begin(self, phase: Phase) -> None:
-        """Begin with something else."""
+        """Begin with something else, unless this is the end."""
+        if self.phase is Phase.CLOSING:
+            return
         self.phase, self.since_seconds, self.moved_bytes = phase, time.monotonic(), 0
 
     # What the transport calls.
@@ -182,7 +185,6 @@ class PeerProtocol(HttpToolsProtocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.is_lost = True
         self._say_no_more()
         self.hung_up.set()
         self._peers.leave(self)
@@ -283,22 +285,28 @@ class PeerProtocol(HttpToolsProtocol):
 
     def look(self, now: float) -> bool:
         """Whether the time of what it is about is over; it is then ended, and told why where that can be said."""
-        is_over, end = self._ends.get(self.phase, _NEVER)
-        if not is_over(self, now):
-            return False
-        end(self)
+        match self.phase:
+            case Phase.CLOSING if self._is_closing_over(now):
+                self.drop()
+            case Phase.IDLE if self._running is None and self._is_over(now, 0):  # between requests uvicorn ends it
+                self.drop()
+            case Phase.HEAD if self._is_over(now, 0):
+                self._peers.cut_off.tell(CutOff.HEAD, self.address)
+                self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+            case Phase.BODY if self._is_body_over(now):
+                self._peers.cut_off.tell(CutOff.BODY, self.address)
+                self.is_too_slow = True
+                self.cycle.message_event.set()
+            case Phase.ANSWER if self._is_answer_over(now):
+                self._peers.cut_off.tell(CutOff.ANSWER, self.address)
+                self.drop()
+            case _:
+                return False
         return True
 
     def _is_closing_over(self, now: float) -> bool:
         more_seconds = min(self.moved_bytes / LEAST_BYTES_PER_SECOND, self._settings.transfer_seconds)
         return now >= self.since_seconds + _CLOSING_SECONDS + more_seconds
-
-    def _is_idle_over(self, now: float) -> bool:
-        # Between requests uvicorn ends it.
-        return self._running is None and self._is_over(now, 0)
-
-    def _is_head_over(self, now: float) -> bool:
-        return self._is_over(now, 0)
 
     def _is_body_over(self, now: float) -> bool:
         return not (self.is_too_slow or self.flow.read_paused) and self._is_over(now, self.moved_bytes)
@@ -308,19 +316,6 @@ class PeerProtocol(HttpToolsProtocol):
         if not left_bytes and self._running is not None and self._running.response_complete:
             self.begin(Phase.IDLE)
         return left_bytes > 0 and self._is_over(now, max(0, self.moved_bytes - left_bytes))
-
-    def _end_head(self) -> None:
-        self._peers.cut_off.tell(CutOff.HEAD, self.address)
-        self._refuse(HTTPStatus.REQUEST_TIMEOUT)
-
-    def _end_body(self) -> None:
-        self._peers.cut_off.tell(CutOff.BODY, self.address)
-        self.is_too_slow = True
-        self.cycle.message_event.set()
-
-    def _end_answer(self) -> None:
-        self._peers.cut_off.tell(CutOff.ANSWER, self.address)
-        self.drop()
 
     def _is_over(self, now: float, moved_bytes: int) -> bool:
         return now >= self.since_seconds + self._settings.allowed_seconds(moved_bytes)
@@ -354,7 +349,7 @@ class PeerProtocol(HttpToolsProtocol):
 
     def hand_over(self) -> asyncio.Transport | None:
         """Give the connection to another protocol; None if it is gone."""
-        if self.is_lost or self.transport.is_closing():
+        if self.is_lost:
             return None
         self.connections.discard(self)
         self._peers.leave(self)
@@ -383,14 +378,6 @@ class PeerProtocol(HttpToolsProtocol):
         self._say(status)
 
     def _say(self, status: HTTPStatus) -> None:
-        if not self.transport.is_closing():
+        if not self.is_lost:
             self.transport.write(answer_outside(status))
             self.close_gently()
-
-    _ends: ClassVar = {
-        Phase.CLOSING: (_is_closing_over, drop),
-        Phase.IDLE: (_is_idle_over, drop),
-        Phase.HEAD: (_is_head_over, _end_head),
-        Phase.BODY: (_is_body_over, _end_body),
-        Phase.ANSWER: (_is_answer_over, _end_answer),
-    }

@@ -91,15 +91,9 @@ def _for_scripts(answer: Response) -> Response:
 
 
 def attachment(wanted: str, suffix: str) -> str:
-    """The header that makes a browser save a result.
+    """The header that makes a browser save a result under a name, which may hold anything (RFC 6266).
 
-    Args:
-        wanted: the name that the caller asked for; may hold anything at all.
-        suffix: of the result's own format, such as `.png`; a name with another one gets it as well, so that
-            nothing that can be started is saved from this host.
-
-    Returns:
-        A value in the form of RFC 6266, with the name in ASCII and in UTF-8.
+    A name with another suffix than the format's gets that as well: nothing that can be started is saved from here.
     """
     # Of a path only the last part; then letters, digits and a few marks, none of them in front.
     name = _UNSAFE.sub("_", re.split(r"[/\\]", unicodedata.normalize("NFC", wanted))[-1]).lstrip(" ._-")

@@ -159,13 +159,7 @@ class Siblings:
     """Processes that serve the same addresses; one that ends is followed by another."""
 
     def __init__(self, count: int, serve: Callable[[int], None], gone: Callable[[int], None]) -> None:
-        """Prepare.
-
-        Args:
-            count: how many.
-            serve: what each does, with its number.
-            gone: takes the id of one that has ended.
-        """
+        """Prepare so many; each does `serve` with its number, and `gone` takes the id of one that has ended."""
         self._count, self._serve, self._gone = count, serve, gone
         self._numbers: dict[int, int] = {}
         self._is_stopping = False

@@ -14,11 +14,11 @@ from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.serving.health import Readiness, check_room, operators_page
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.choose import open_blob_store
-from cutgate.jobs.ledger.client import connect_ledger
 from cutgate.jobs.ledger.events import TaskEvents
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import Part
+from cutgate.jobs.redis_client import connect_ledger
 from cutgate.jobs.upkeep.background import upkeep_threads
 
 

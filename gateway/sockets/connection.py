@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from typing_extensions import override
 from websockets.frames import CloseCode, Frame, Opcode
@@ -13,6 +13,9 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from cutgate.gateway.settings import GatewaySettings
+
+if TYPE_CHECKING:
+    from cutgate.gateway.sockets.hub import Sockets
 
 CLOSING_SECONDS: Final = 5.0
 """How long a peer may take to answer a close frame and to hang up."""
@@ -58,22 +61,6 @@ class MessageHandler(Protocol):
         """Learn that the connection is over, with the close code that the peer sent, or 1006."""
 
 
-class Shared(Protocol):
-    """What connections share."""
-
-    def admitted(self, connection: Connection) -> None:
-        """Learn that a peer has shown who it is."""
-
-    def ask_for_large(self, connection: Connection) -> None:
-        """Give a connection the place that a large message needs, or hold it until there is one."""
-
-    def leave_large(self, connection: Connection) -> None:
-        """Take that place back, if it has one and its message was worked on."""
-
-    def over(self, connection: Connection) -> None:
-        """Learn that a connection is over."""
-
-
 class Hold(Enum):
     """Why nothing is read from a peer."""
 
@@ -92,7 +79,7 @@ class Connection(asyncio.Protocol):
         self,
         head: bytes,
         begin: Callable[[Connection], MessageHandler],
-        shared: Shared,
+        sockets: Sockets,
         settings: GatewaySettings,
     ) -> None:
         """Prepare; it begins with the connection's transport.
@@ -100,12 +87,12 @@ class Connection(asyncio.Protocol):
         Args:
             head: the answer to the handshake, which is sent first.
             begin: makes the handler of its messages.
-            shared: what it shares with other connections.
+            sockets: what it is one of.
             settings: what it keeps to.
         """
         self._head = head
         self._begin = begin
-        self._shared = shared
+        self._sockets = sockets
         self._settings = settings
         first_bytes = min(FIRST_MESSAGE_BYTES, settings.max_runware_body_bytes)
         self._frames = ServerProtocol(state=State.OPEN, max_size=first_bytes)
@@ -139,7 +126,7 @@ class Connection(asyncio.Protocol):
         self._frames.receive_data(data)
         self._pump()
         if self.large_since is None and self.received_bytes > LARGE_BYTES:
-            self._shared.ask_for_large(self)
+            self._sockets.ask_for_large(self)
 
     @override
     def eof_received(self) -> None:
@@ -151,7 +138,7 @@ class Connection(asyncio.Protocol):
         self._writable.set()
         closed = self._frames.close_rcvd
         self.handler.connection_lost(CloseCode.ABNORMAL_CLOSURE if closed is None else closed.code)
-        self._shared.over(self)
+        self._sockets.over(self)
 
     @override
     def pause_writing(self) -> None:
@@ -183,7 +170,7 @@ class Connection(asyncio.Protocol):
         """Take messages of full length from now on; `owner` is who has a share of the room for large ones."""
         self.owner = owner
         self._frames.max_message_size = self._settings.max_runware_body_bytes
-        self._shared.admitted(self)
+        self._sockets.admitted(self)
 
     async def writable(self) -> bool:
         """Wait until the peer has read what it was sent; False when it is gone."""
@@ -217,7 +204,7 @@ class Connection(asyncio.Protocol):
         """Read no further, or go on once nothing else is in the way."""
         (self._holds.add if held else self._holds.discard)(why)
         if why is Hold.HANDLER and not held and self.received_bytes <= LARGE_BYTES:
-            self._shared.leave_large(self)
+            self._sockets.leave_large(self)
         if self.transport.is_closing():
             return
         if self._holds:

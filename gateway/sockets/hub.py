@@ -43,12 +43,11 @@ class Sockets:
         """Prepare; it looks connections over from the first one on."""
         self._settings = settings
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="socket-work")
-        self._connections: set[Connection] = set()
         strangers = half(settings.sockets)
-        self._places = Places(strangers, per_address(strangers))
-        self._strangers: dict[Connection, str] = {}
+        self._strangers = Places(strangers, per_address(strangers))
         self._callers = Places(settings.sockets, half(settings.sockets))
-        self._admitted: set[Connection] = set()
+        #: Each with what gives its place back.
+        self._connections: dict[Connection, Callable[[], None]] = {}
         self._large_places = Places(LARGE_MESSAGES, half(LARGE_MESSAGES))
         self._ask_later: dict[Connection, None] = {}
         self._running: set[asyncio.Task[None]] = set()
@@ -82,31 +81,26 @@ class Sockets:
         """
         name = subscriber(address)
         is_full = self.stop_at is not None or len(self._connections) >= self._settings.sockets
-        if is_full or not self._places.take(name):
+        if is_full or not self._strangers.take(name):
             transport.write(head + refusal("no place for another connection"))
             transport.close()
             return
         if not self._lasting:
             self.start(self._look_on(), lasting=True)
         connection = Connection(head, begin, self, self._settings)
-        self._strangers[connection] = name
-        self._connections.add(connection)
+        self._connections[connection] = partial(self._strangers.leave, name)
         change(SOCKETS_OPEN, 1)
         transport.set_protocol(connection)
         connection.connection_made(transport)
 
     def admitted(self, connection: Connection) -> None:
         """Give a stranger a caller's place, if its account may have another."""
-        if connection in self._strangers:
-            self._leave_strangers(connection)
-            if self._callers.take(connection.owner):
-                self._admitted.add(connection)
-            else:
-                connection.close(CloseCode.TRY_AGAIN_LATER, "no place for another connection of this account")
-
-    def _leave_strangers(self, connection: Connection) -> None:
-        if connection in self._strangers:
-            self._places.leave(self._strangers.pop(connection))
+        self._connections[connection]()
+        if self._callers.take(connection.owner):
+            self._connections[connection] = partial(self._callers.leave, connection.owner)
+        else:
+            self._connections[connection] = _has_none
+            connection.close(CloseCode.TRY_AGAIN_LATER, "no place for another connection of this account")
 
     def ask_for_large(self, connection: Connection) -> None:
         """Give a connection the place that a large message needs, or hold it until there is one."""
@@ -129,14 +123,9 @@ class Sockets:
 
     def over(self, connection: Connection) -> None:
         """Forget a connection that is over."""
-        self._leave_strangers(connection)
         self.leave_large(connection)
-        if connection in self._admitted:
-            self._admitted.remove(connection)
-            self._callers.leave(connection.owner)
-        if connection in self._connections:
-            self._connections.remove(connection)
-            change(SOCKETS_OPEN, -1)
+        self._connections.pop(connection)()
+        change(SOCKETS_OPEN, -1)
 
     async def in_thread(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of a call that may block. It logs as what calls it does."""
@@ -209,3 +198,7 @@ class Sockets:
             connection.close(CloseCode.NORMAL_CLOSURE, "idle")
         elif now - connection.pinged_at > PING_SECONDS:
             connection.ping()
+
+
+def _has_none() -> None:
+    """What a connection without a place gives back."""

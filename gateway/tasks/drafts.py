@@ -11,7 +11,7 @@ from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
 from cutgate.jobs.errors import BoxOutsidePicture, SourceRejected, SourceUnreachable
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.pictures.headers import PictureHeader, inspect, require_size
-from cutgate.jobs.record import Delivery, Result
+from cutgate.jobs.record import Delivery, RateUse, Result
 from cutgate.jobs.spec import Box, CutoutSpec
 
 _INSTALLATION: Final = {"version", "model", "precision"}
@@ -31,6 +31,8 @@ class SourceUrl:
     url: str = field(repr=False)
     keep: bool = False
     """Whether it is kept as an upload once it is here, and nothing else is done with it."""
+    rate: RateUse | None = None
+    """In which its megapixels count once they are known, beyond the first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,7 +255,7 @@ def _item(key: BlobKey, draft: Draft, spec: CutoutSpec, *, price: int, urgent: b
     source, behind = draft.source, draft.background
     item = NewItem(source=key, spec=spec, price=price, urgent=urgent)
     if isinstance(source, SourceUrl):
-        item = replace(item, source_url=source.url, keep=source.keep)
+        item = replace(item, source_url=source.url, keep=source.keep, rate=source.rate)
     if isinstance(behind, SourceUrl):
         return replace(item, background_url=behind.url)
     return item if behind is None else replace(item, background=background_key(key.task, key.index, new_token()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar
@@ -28,7 +28,7 @@ HUNG_UP: Final = 499
 HANG_UP_SECONDS: Final = 5.0
 """How long after its caller has hung up a task that was not begun is terminated: a repeat joins it before."""
 _PLACE: Final = "cutgate.waits"
-"""Name in a request's environment of the account of whose places it has one."""
+"""Name in the environment of a request that has a place."""
 _LOG: Final = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
@@ -79,61 +79,40 @@ class WaitingCallers:
         #: When nobody is waited for any more, on the loop's clock; None while nobody has asked to stop.
         self.stop_at: float | None = None
 
-    def require_place(self, account: str) -> None:
-        """Take a place for the present request: before its work is accepted, for it must have its answer at once.
+    def has_place(self, account: str) -> bool:
+        """Whether the present request may wait: asked before its work is accepted, for it must then be answered.
 
-        The request has it until its end, however often it is asked for.
-
-        Raises:
-            NoPlaceToWait: all are taken.
+        It has its place until its end, however often it is asked for.
         """
         environ = request.environ
-        if _PLACE in environ:
-            return
-        with self._lock:
-            if not self._places.take(account):
-                raise NoPlaceToWait
-        environ[_PLACE] = account
-        at_end().callback(self._leave, account, environ)
-
-    def has_place(self, account: str) -> bool:
-        """Whether there is a place for the present request, which then has it."""
-        try:
-            self.require_place(account)
-        except NoPlaceToWait:
-            return False
+        if _PLACE not in environ:
+            with self._lock:
+                if not self._places.take(account):
+                    return False
+            environ[_PLACE] = True
+            at_end().callback(self._leave, account)
         return True
 
-    def until_one_ends(self, account: str, wait: Wait[Any], make: Make) -> Later:
-        """The answer once one of an account's tasks has ended, or the time is over.
+    def until(self, account: str, waits: Sequence[tuple[Sequence[TaskUid], float]], make: Make) -> Later:
+        """The answer once every wait is over.
 
         Args:
-            account: whose they are.
-            wait: for which, and for how long.
+            account: whose tasks they are.
+            waits: each for the first end among some tasks, and for how many seconds at most.
             make: makes the answer.
         """
 
         async def waited(peer: Peer) -> Make:
-            await self._first(peer, self._ended(account, wait.uids, wait.wait_seconds))
+            over = asyncio.gather(*(self._ended(account, uids, seconds) for uids, seconds in waits))
+            ends: list[asyncio.Future[Any]] = [over, asyncio.ensure_future(peer.hung_up.wait())]
+            try:
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for end in ends:
+                    end.cancel()
             return _hung_up if peer.is_lost else make
 
-        return Later(self._held(waited))
-
-    def until_all_end(self, account: str, waits: Sequence[tuple[TaskUid, float]], make: Make) -> Later:
-        """The answer once each of an account's tasks has ended, or its time is over.
-
-        Args:
-            account: whose they are.
-            waits: for which, and for how long.
-            make: makes the answer.
-        """
-
-        async def waited(peer: Peer) -> Make:
-            all_ended = asyncio.gather(*(self._ended(account, [uid], seconds) for uid, seconds in waits))
-            await self._first(peer, all_ended)
-            return _hung_up if peer.is_lost else make
-
-        return Later(self._held(waited))
+        return self._later(waited)
 
     def hold(
         self, account: str, uid: TaskUid, wait_seconds: float, render: Render, find: Callable[[], Task | None]
@@ -147,7 +126,7 @@ class WaitingCallers:
             render: makes the answer.
             find: reads the task as it stands.
         """
-        return Later(self._held(partial(self._hold, account, uid, wait_seconds, render, find)))
+        return self._later(partial(self._hold, account, uid, wait_seconds, render, find))
 
     def stop(self, stop_at: float) -> None:
         """Have nobody waited for longer than until then, on the loop's clock."""
@@ -159,13 +138,12 @@ class WaitingCallers:
         """How many places are taken."""
         return self._places.taken
 
-    def _leave(self, account: str, environ: dict[str, Any]) -> None:
-        del environ[_PLACE]
+    def _leave(self, account: str) -> None:
         with self._lock:
             self._places.leave(account)
 
     @staticmethod
-    def _held(wait: Callable[[Peer], Coroutine[Any, Any, Make]]) -> Callable[[Peer], Coroutine[Any, Any, Make]]:
+    def _later(wait: Callable[[Peer], Awaitable[Make]]) -> Later:
         async def counted(peer: Peer) -> Make:
             change(CALLERS_HELD, 1)
             try:
@@ -173,7 +151,7 @@ class WaitingCallers:
             finally:
                 change(CALLERS_HELD, -1)
 
-        return counted
+        return Later(counted)
 
     async def _ended(self, account: str, uids: Sequence[TaskUid], wait_seconds: float) -> tuple[bool, Task | None]:
         """Whether a task has ended in time, and the first one that has."""
@@ -187,16 +165,6 @@ class WaitingCallers:
                     self._timeouts.discard(timeout)
         except TimeoutError:
             return False, None
-
-    @staticmethod
-    async def _first(peer: Peer, work: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> None:
-        """Wait for something unless the peer hangs up."""
-        waited, gone = asyncio.ensure_future(work), asyncio.ensure_future(peer.hung_up.wait())
-        try:
-            await asyncio.wait({waited, gone}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waited.cancel()
-            gone.cancel()
 
     async def _hold(
         self,

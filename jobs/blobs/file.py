@@ -44,11 +44,6 @@ class FileBlobStore(BlobStore):
     """
 
     def __init__(self, root: Path) -> None:
-        """Use a folder, and make it if it is not there.
-
-        Raises:
-            BlobStoreUnavailable: it cannot be made.
-        """
         self._root = root
         self._synced: set[Path] = set()
         """Folders whose names are on the disk."""

@@ -3,7 +3,7 @@
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
-from cutgate.jobs.ledger.client import sentinel_options
+from cutgate.jobs.redis_client import sentinel_options
 from cutgate.jobs.sentinels import Sentinels, is_sentinel_url
 
 CONNECT_TIMEOUT_SECONDS: Final = 2.0

@@ -6,11 +6,11 @@ from datetime import date, timedelta
 from typing import Final
 
 from cutgate.jobs.answers import Allowance, Balance, Usage
-from cutgate.jobs.ledger.client import ledger_errors
 from cutgate.jobs.ledger.database import Database
 from cutgate.jobs.ledger.encoding import decode_allowance, encode_rate
 from cutgate.jobs.ledger.keys import USAGE_DAYS
 from cutgate.jobs.record import RateUse
+from cutgate.jobs.redis_client import ledger_errors
 
 USAGE_AT_ONCE: Final = 250
 """Accounts that one round trip asks about: their hashes of usage are some 300 KB."""

@@ -6,8 +6,7 @@ from typing import Final
 from cutgate.jobs.answers import WorkerPresence
 from cutgate.jobs.errors import DecodingStopped, TimedOut
 from cutgate.jobs.ids import BlobKey, TaskUid
-from cutgate.jobs.ledger.client import Json
-from cutgate.jobs.ledger.database import Database
+from cutgate.jobs.ledger.database import Database, Json
 from cutgate.jobs.ledger.encoding import (
     PRESENCE,
     REQUEST,
@@ -73,16 +72,20 @@ class Claims:
         lease_ms = milliseconds(self._db.limits.lease_seconds)
         return self._holds("renew", claim, lease_ms=lease_ms, phase=phase)
 
-    def finish(self, claim: Claim, result: Result) -> bool:
-        """End the item as done and book its price; False, and no effect, when the claim no longer holds."""
-        return self._end(claim, ItemState.DONE, "result", RESULT.encode(result))
+    def finish(self, claim: Claim, result: Result, *, slow: bool = False) -> bool:
+        """End the item as done and book its price; False, and no effect, when the claim no longer holds.
 
-    def fail(self, claim: Claim, error: ErrorFacts) -> bool:
+        A `slow` one counts against the account: it took long to decode.
+        """
+        return self._end(claim, ItemState.DONE, "result", RESULT.encode(result), slow=slow)
+
+    def fail(self, claim: Claim, error: ErrorFacts, *, slow: bool = False) -> bool:
         """End the item as failed and release its price; False, and no effect, when the claim no longer holds.
 
-        An error of `HARMFUL` counts against the account, and may be charged.
+        An error of `HARMFUL` counts against the account, and may be charged; a `slow` one counts as with `finish`.
         """
-        return self._end(claim, ItemState.FAILED, "error", encode_error(error), harmful=error.kind in HARMFUL)
+        harmful = error.kind in HARMFUL
+        return self._end(claim, ItemState.FAILED, "error", encode_error(error), harmful=harmful, slow=slow)
 
     def give_back(self, claim: Claim, fault: ErrorFacts | None = None, *, behind: bool = False) -> bool:
         """Put the item back for another worker.
@@ -115,7 +118,7 @@ class Claims:
         count: int = self._db.run_once("give_back_owned", owner=owner, died=died, **self._db.endings())
         return count
 
-    def _end(self, claim: Claim, state: ItemState, outcome: str, text: str, *, harmful: bool = False) -> bool:
+    def _end(self, claim: Claim, state: ItemState, outcome: str, text: str, **counts: bool) -> bool:
         return self._holds(
             "end",
             claim,
@@ -124,7 +127,7 @@ class Claims:
             text=text,
             pace_ms=milliseconds(PACE_SECONDS),
             source_ms=self._db.source_ms,
-            harmful=harmful or None,
+            **{name: True for name, holds in counts.items() if holds},
             **self._db.strikes(),
         )
 

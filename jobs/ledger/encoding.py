@@ -52,8 +52,8 @@ class Stored(Generic[Record]):
         """A record as JSON."""
         return self._adapter.dump_json(record, exclude_defaults=True).decode()
 
-    def decode(self, stored: str | dict[str, Any]) -> Record:
-        """The inverse, also of what was a part of other JSON."""
+    def decode(self, stored: Any) -> Record:
+        """The inverse: of a text, or of its value where it was a part of other JSON."""
         if isinstance(stored, str):
             return self._adapter.validate_json(stored)
         return self._adapter.validate_python(stored)
@@ -195,7 +195,7 @@ def _item(
     state: str,
     price: str | int,
     attempts: str | int,
-    result: str | dict[str, Any] | None,
+    result: str | list[Any] | None,
     error: str | dict[str, Any] | None,
     charged: str | int | None,
 ) -> Item:

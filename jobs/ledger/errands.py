@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cutgate.jobs.errors import ProcessingFailed
-from cutgate.jobs.ledger.client import Json
-from cutgate.jobs.ledger.database import BATCH, Database
+from cutgate.jobs.ledger.database import BATCH, Database, Json
 from cutgate.jobs.ledger.encoding import RESULT, decode_errand, encode_error, milliseconds, refusal_of
 from cutgate.jobs.ledger.keys import item_name
 from cutgate.jobs.ledger.uploads import record_of, upload_caps
@@ -29,7 +28,8 @@ class Errands:
     """What couriers do.
 
     A move needs a token that holds: it does until another courier takes the errand, also past the lease, or
-    until the errand ends or is postponed. A repeat answers as the first call.
+    until the errand ends or is postponed. Without one it has no effect, and the answer is False. A repeat answers
+    as the first call. `ValueError` says that an errand of another kind ends otherwise.
     """
 
     def __init__(self, database: Database) -> None:
@@ -59,16 +59,10 @@ class Errands:
         name, *values = answer
         return decode_errand(name, token, dict(zip(_FIELDS, values, strict=True)))
 
-    def fetched(self, errand: Errand) -> bool:
-        """What was to be fetched lies under `errand.source` and `errand.background`: the item waits for a worker.
+    def fetched(self, errand: Errand, megapixels: int = 1) -> bool:
+        """End a FETCH: what it was for lies under `errand.source` and `errand.background`, and the item waits.
 
-        The errand has ended.
-
-        Returns:
-            False, and no effect, when the token does not hold.
-
-        Raises:
-            ValueError: it is a delivery, or its picture is to be kept.
+        The megapixels of the source beyond the first, rounded up, count in the item's rate, free or not.
         """
         _require(
             errand.kind is ErrandKind.FETCH and not errand.keep,
@@ -77,18 +71,16 @@ class Errands:
         item = item_name(errand.task, errand.index)
         brought = {"source": errand.source, "background": errand.background}
         keys = {name: str(key) for name, key in brought.items() if key is not None}
-        return bool(self._with_hold("fetched", errand, item=item, **keys))
+        return bool(self._with_hold("fetched", errand, item=item, megapixels=megapixels, **keys))
 
     def kept(self, errand: Errand, upload: Upload) -> bool:
         """The bytes lie under `upload.blob`: they are an upload from now on, which ends item and errand.
 
         Returns:
-            False, and no effect, when the token does not hold, or the upload's id is so old that its blob may be
-            swept. The caller deletes the blob.
+            False also when the upload's id is so old that its blob may be swept. The caller deletes the blob.
 
         Raises:
             UploadsFull: the account has no room for it; the errand is still the caller's, who deletes the blob.
-            ValueError: it is a delivery, its picture is to be worked on, or the upload is another account's.
         """
         _require(
             errand.kind is ErrandKind.FETCH and errand.keep,
@@ -103,36 +95,18 @@ class Errands:
         return bool(verdict == "kept")
 
     def fetch_failed(self, errand: Errand, error: ErrorFacts) -> bool:
-        """End a FETCH and its item as failed, which releases the price.
-
-        Returns:
-            False, and no effect, when the token does not hold.
-
-        Raises:
-            ValueError: it is a delivery.
-        """
+        """End a FETCH and its item as failed, which releases the price."""
         _require(errand.kind is ErrandKind.FETCH, "a delivery ends with `done`: its task has ended")
         item = item_name(errand.task, errand.index)
         facts = encode_error(error)
         return bool(self._with_hold("fetch_failed", errand, item=item, error=facts, source_ms=self._db.source_ms))
 
     def postpone(self, errand: Errand, seconds: float) -> bool:
-        """Let go of an errand, which falls due again after a time.
-
-        Returns:
-            False, and no effect, when the token does not hold.
-        """
+        """Let go of an errand, which falls due again after a time."""
         return bool(self._with_hold("postpone", errand, delay_ms=milliseconds(seconds)))
 
     def done(self, errand: Errand) -> bool:
-        """End a delivery: it is made, or given up.
-
-        Returns:
-            Whether nothing is left to do; False, and no effect, when another courier has taken the errand.
-
-        Raises:
-            ValueError: it is a FETCH, which ends with its item.
-        """
+        """End a delivery: it is made, or given up."""
         _require(errand.kind is not ErrandKind.FETCH, "a fetch ends with its item")
         return bool(self._with_hold("errand_done", errand))
 

@@ -10,7 +10,7 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 | `account:<account>` | hash | granted (absent: not metered), used, reserved; booked (price of every item done, metered or not); open (items that wait or run); pace (items that workers ended since pace_since_ms, each counting for less as it ages until pace_at_ms); upload_bytes (of its uploads); urgent_turns (urgent items claimed since the last plain one) |
 | `usage:<account>/<number>` | hash | the account's usage by UTC day, of 32 days from day 32 · number on, days since the epoch: `<day>:done`, `<day>:failed` (items that ended so), `<day>:credits` (that they were charged) |
 | `usages` | zset | the names of all those hashes by their number |
-| `strikes:<account>` | list, expires | when its last items hung or harmed their worker, newest first |
+| `strikes:<account>` | list, expires | when its last items hung, took long to decode or harmed their worker, newest first |
 | `places:<rate>` | string, expires | when all places of a rate will be free, in microseconds |
 | `alone:<account>` | string, expires | the item that was claimed last while the account was held back |
 | `totals` | hash | accepted (last acceptance number), hints (sent so far), turn (last place in any line of accounts), open (items that wait or run), booked, done (items that ever were); pace, pace_since_ms, pace_at_ms (of all accounts) |
@@ -22,7 +22,7 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 | `queued` | zset | waiting items of all lanes, and those that are still to be fetched, by queued_at_ms, for the limit on queue age |
 | `leases` | zset | running items by the end of their lease, which is never past their hard deadline |
 | `claims` | hash | token → running item |
-| `errand:<errand>` | hash | account, url, keep (1 where what is fetched becomes an upload, else 0) and then upload_cap, upload_cap_bytes (of the account); background_url (of a picture behind the subject); attempt, first_due_at_ms; from the first taking on: owner, taken_at_ms; token (of the courier that has it); postponed (token of the courier that did); crashes (couriers that died with it) |
+| `errand:<errand>` | hash | account, url, keep (1 where what is fetched becomes an upload, else 0) and then upload_cap, upload_cap_bytes (of the account); background_url (of a picture behind the subject); rate (JSON, where the picture's megapixels count in one); attempt, first_due_at_ms; from the first taking on: owner, taken_at_ms; token (of the courier that has it); postponed (token of the courier that did); crashes (couriers that died with it) |
 | `errands` | zset | errands by the time when they fall due: those that were postponed, and while a courier has one, the end of its lease |
 | `due:<kind>/<account>` | zset | the account's errands of a kind that are due, by the time since when |
 | `errand_turns:<kind>` | zset | accounts with such errands by their place in the line; of all kinds the lowest place is served next |

@@ -7,8 +7,7 @@ from redis import Redis
 from cutgate.jobs.answers import LaneFigures, LedgerFigures
 from cutgate.jobs.ledger.accounts import Accounts
 from cutgate.jobs.ledger.claims import Claims, Presence
-from cutgate.jobs.ledger.client import no_offset
-from cutgate.jobs.ledger.database import Database
+from cutgate.jobs.ledger.database import Database, no_offset
 from cutgate.jobs.ledger.errands import Errands
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.ledger.server import Server

@@ -9,8 +9,8 @@ from redis import Redis, exceptions
 
 from cutgate.jobs.answers import Memory
 from cutgate.jobs.errors import LedgerFull, LedgerUnavailable
-from cutgate.jobs.ledger.client import ledger_errors
 from cutgate.jobs.ledger.database import Database
+from cutgate.jobs.redis_client import ledger_errors
 
 KEEP_ALL: Final = "noeviction"
 LEAST_REDIS: Final = (7, 0)

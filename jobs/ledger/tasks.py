@@ -7,8 +7,7 @@ from typing import Final
 from cutgate.jobs.answers import Created, Outlook
 from cutgate.jobs.errors import SubmissionRefused, Terminated
 from cutgate.jobs.ids import TaskUid, made_at_seconds
-from cutgate.jobs.ledger.client import Json, ledger_errors
-from cutgate.jobs.ledger.database import Database
+from cutgate.jobs.ledger.database import Database, Json
 from cutgate.jobs.ledger.encoding import (
     ITEM_FIELDS,
     REQUEST,
@@ -25,6 +24,7 @@ from cutgate.jobs.ledger.encoding import (
 from cutgate.jobs.ledger.keys import idempotency_name
 from cutgate.jobs.ledger.uploads import repeats_of, upload_caps
 from cutgate.jobs.record import AccountCaps, KnownKey, NewItem, NewTask, RateUse, Repeats, Request, Task
+from cutgate.jobs.redis_client import ledger_errors
 
 PACE_SECONDS: Final = 120.0
 """A full queue tells who has to wait how fast it moves; an end of this age counts for 1/e of a fresh one."""
@@ -257,6 +257,8 @@ def _item(item: NewItem) -> dict[str, Json]:
         fields["urgent"] = True
     if item.source_url is not None:
         fields |= {"url": item.source_url, "keep": item.keep}
+    if item.rate is not None:
+        fields["rate"] = encode_rate(item.rate)
     if item.background is not None:
         fields["background"] = str(item.background)
     if item.background_url is not None:

@@ -4,8 +4,7 @@ from typing import Final
 
 from cutgate.jobs.answers import Created
 from cutgate.jobs.ids import TaskUid, made_at_seconds, new_token
-from cutgate.jobs.ledger.client import Json
-from cutgate.jobs.ledger.database import CALL_MEMORY_SECONDS, Database
+from cutgate.jobs.ledger.database import CALL_MEMORY_SECONDS, Database, Json
 from cutgate.jobs.ledger.encoding import UPLOAD, milliseconds, refusal_of
 from cutgate.jobs.ledger.keys import idempotency_name, joining_name, short_digest
 from cutgate.jobs.limits import LedgerLimits

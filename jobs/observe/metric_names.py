@@ -39,8 +39,7 @@ class Metric:
     """One row."""
 
     name: str
-    """As it is scraped; of a histogram without `_bucket`, `_sum` and `_count`."""
-    kind: Kind
+    """As it is scraped; of a histogram without `_bucket`, `_sum` and `_count`. A counter's ends with `_total`."""
     parts: tuple[Part, ...]
     help: str
     unit: str
@@ -50,13 +49,19 @@ class Metric:
     buckets: tuple[float, ...] = ()
     """Upper bounds of a histogram's buckets, in its unit."""
 
+    @property
+    def kind(self) -> Kind:
+        """How it behaves."""
+        if self.buckets:
+            return Kind.HISTOGRAM
+        return Kind.COUNTER if self.name.endswith("_total") else Kind.GAUGE
+
 
 _REQUEST_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _STEP_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 REQUESTS: Final = Metric(
     name="cutgate_requests_total",
-    kind=Kind.COUNTER,
     parts=(Part.GATEWAY,),
     help="Answered requests, by the protocol's action and code, else by view and HTTP status. Each "
     "Runware task counts, by its type.",
@@ -65,7 +70,6 @@ REQUESTS: Final = Metric(
 )
 REQUEST_SECONDS: Final = Metric(
     name="cutgate_request_seconds",
-    kind=Kind.HISTOGRAM,
     parts=(Part.GATEWAY,),
     help="Time from a request's head, or a frame, to its answer, including any wait for a result.",
     unit="seconds",
@@ -74,7 +78,6 @@ REQUEST_SECONDS: Final = Metric(
 )
 SUBMIT_SECONDS: Final = Metric(
     name="cutgate_submit_seconds",
-    kind=Kind.HISTOGRAM,
     parts=(Part.GATEWAY,),
     help="Time to accept a task once its request was read.",
     unit="seconds",
@@ -82,7 +85,6 @@ SUBMIT_SECONDS: Final = Metric(
 )
 PEERS_CUT_OFF: Final = Metric(
     name="cutgate_peers_cut_off_total",
-    kind=Kind.COUNTER,
     parts=(Part.GATEWAY,),
     help="Connections that were cut off: too slow a head, body or answer, no space left for a large body, or "
     "too many connections.",
@@ -91,14 +93,12 @@ PEERS_CUT_OFF: Final = Metric(
 )
 SOCKETS_OPEN: Final = Metric(
     name="cutgate_sockets_open",
-    kind=Kind.GAUGE,
     parts=(Part.GATEWAY,),
     help="Open WebSockets.",
     unit="sockets",
 )
 CALLERS_HELD: Final = Metric(
     name="cutgate_callers_held",
-    kind=Kind.GAUGE,
     parts=(Part.GATEWAY,),
     help="HTTP callers that wait for a result without a request thread.",
     unit="callers",
@@ -106,28 +106,24 @@ CALLERS_HELD: Final = Metric(
 
 LEDGER_UP: Final = Metric(
     name="cutgate_ledger_up",
-    kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
     help="1 if Redis answered this scrape. If not, the other ledger metrics are missing.",
     unit="yes or no",
 )
 LEDGER_MEMORY_BYTES: Final = Metric(
     name="cutgate_ledger_memory_bytes",
-    kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
     help="Memory that Redis uses.",
     unit="bytes",
 )
 LEDGER_MEMORY_LIMIT_BYTES: Final = Metric(
     name="cutgate_ledger_memory_limit_bytes",
-    kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
     help="Redis's `maxmemory`, 0 for none. New tasks are refused at 90 %.",
     unit="bytes",
 )
 ITEMS_WAITING: Final = Metric(
     name="cutgate_items_waiting",
-    kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
     help="Items waiting for a worker.",
     unit="items",
@@ -135,7 +131,6 @@ ITEMS_WAITING: Final = Metric(
 )
 OLDEST_WAITING_SECONDS: Final = Metric(
     name="cutgate_oldest_waiting_seconds",
-    kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
     help="Age of the oldest waiting item's task; 0 if none waits.",
     unit="seconds",
@@ -150,14 +145,12 @@ DELETION_BACKLOG: Final = Metric(
 )
 ITEMS_RUNNING: Final = Metric(
     name="cutgate_items_running",
-    kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
     help="Items claimed by a worker.",
     unit="items",
 )
 WORKERS_ALIVE: Final = Metric(
     name="cutgate_workers_alive",
-    kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
     help="Workers that have announced themselves recently.",
     unit="workers",
@@ -165,14 +158,12 @@ WORKERS_ALIVE: Final = Metric(
 )
 ERRANDS_DUE: Final = Metric(
     name="cutgate_errands_due",
-    kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
     help="Errands waiting for a courier.",
     unit="errands",
 )
 CREDITS_BOOKED: Final = Metric(
     name="cutgate_credits_booked_total",
-    kind=Kind.COUNTER,
     parts=(Part.LEDGER,),
     help="Price of all finished items, unmetered accounts included.",
     unit="credits",
@@ -180,7 +171,6 @@ CREDITS_BOOKED: Final = Metric(
 
 CLAIMS: Final = Metric(
     name="cutgate_claims_total",
-    kind=Kind.COUNTER,
     parts=(Part.WORKER,),
     help="Claims of items. again: after a worker was lost.",
     unit="claims",
@@ -188,7 +178,6 @@ CLAIMS: Final = Metric(
 )
 ITEMS: Final = Metric(
     name="cutgate_items_total",
-    kind=Kind.COUNTER,
     parts=(Part.WORKER,),
     help="Ended claims. lost: the item was taken back or terminated meanwhile.",
     unit="items",
@@ -196,7 +185,6 @@ ITEMS: Final = Metric(
 )
 ITEM_ERRORS: Final = Metric(
     name="cutgate_item_errors_total",
-    kind=Kind.COUNTER,
     parts=(Part.WORKER,),
     help="Items that failed in a worker, by kind of error.",
     unit="items",
@@ -204,7 +192,6 @@ ITEM_ERRORS: Final = Metric(
 )
 RESULTS: Final = Metric(
     name="cutgate_results_total",
-    kind=Kind.COUNTER,
     parts=(Part.WORKER,),
     help="Finished items. none: no subject was found, and the result is transparent.",
     unit="items",
@@ -212,14 +199,12 @@ RESULTS: Final = Metric(
 )
 PIXELS: Final = Metric(
     name="cutgate_pixels_total",
-    kind=Kind.COUNTER,
     parts=(Part.WORKER,),
     help="Pixels of the pictures read.",
     unit="pixels",
 )
 ITEM_SECONDS: Final = Metric(
     name="cutgate_item_seconds",
-    kind=Kind.HISTOGRAM,
     parts=(Part.WORKER,),
     help="Time from an item's claim until it was finished.",
     unit="seconds",
@@ -227,7 +212,6 @@ ITEM_SECONDS: Final = Metric(
 )
 STEP_SECONDS: Final = Metric(
     name="cutgate_step_seconds",
-    kind=Kind.HISTOGRAM,
     parts=(Part.WORKER,),
     help="Time of each step of an item, without gaps between steps.",
     unit="seconds",
@@ -236,7 +220,6 @@ STEP_SECONDS: Final = Metric(
 )
 WORKER_INFO: Final = Metric(
     name="cutgate_worker_info",
-    kind=Kind.GAUGE,
     parts=(Part.WORKER,),
     help="1, labelled with what runs the network, and whether decoders of pictures are confined; missing while no"
     " network is loaded.",
@@ -246,7 +229,6 @@ WORKER_INFO: Final = Metric(
 )
 CHILDREN_GONE: Final = Metric(
     name="cutgate_children_gone_total",
-    kind=Kind.COUNTER,
     parts=(Part.WORKER,),
     help="Computing processes of a worker that ended, replaced ones included.",
     unit="processes",
@@ -254,7 +236,6 @@ CHILDREN_GONE: Final = Metric(
 )
 ITEMS_TAKEN_BACK: Final = Metric(
     name="cutgate_items_taken_back_total",
-    kind=Kind.COUNTER,
     parts=(Part.WORKER,),
     help="Items held by a computing process when it ended.",
     unit="items",
@@ -262,7 +243,6 @@ ITEMS_TAKEN_BACK: Final = Metric(
 
 REAPED: Final = Metric(
     name="cutgate_reaped_total",
-    kind=Kind.COUNTER,
     parts=(Part.GATEWAY, Part.WORKER),
     help="Items whose lease or time expired, by what the reaper did. Sum over all processes.",
     unit="items",
@@ -270,7 +250,6 @@ REAPED: Final = Metric(
 )
 HINTS_RESENT: Final = Metric(
     name="cutgate_hints_resent_total",
-    kind=Kind.COUNTER,
     parts=(Part.GATEWAY, Part.WORKER),
     help="Lost hints that the reaper sent again.",
     unit="hints",
@@ -278,7 +257,6 @@ HINTS_RESENT: Final = Metric(
 
 ERRANDS: Final = Metric(
     name="cutgate_errands_total",
-    kind=Kind.COUNTER,
     parts=(Part.COURIER,),
     help="Errands run. again: postponed after a fault of the other side; given_up: for good; moot: nothing "
     "left to do; interrupted: a part of this service was down.",

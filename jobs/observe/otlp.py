@@ -50,7 +50,6 @@ class OtlpTracer:
     """Records spans and sends them from a thread of its own; a collector that is away costs spans, never time."""
 
     def __init__(self, url: str, share: float, part: str, *, own_share: bool) -> None:
-        """Begin."""
         ratio = TraceIdRatioBased(share)
         resource = Resource.create(
             {

@@ -46,6 +46,9 @@ _MAX_STORED_SHARE: Final = 4
 _LEAST_STORED_PIXELS: Final = 2**22
 """Tiles have a size of their own, however small the picture is."""
 
+_USUAL_PIXEL_BYTES: Final = 4
+"""A picture with more, such as one of 16 bits, may have so many fewer pixels."""
+
 _READ_COST_BYTES: Final = 64
 _READ_SLACK_BYTES: Final = 2**20
 _JPEG_SEGMENT_BYTES: Final = 65_533 - len(b"Exif\0\0")
@@ -60,6 +63,11 @@ class PictureHeader:
     height_px: int
     size_bytes: int
     """How many bytes of the file are the picture."""
+
+    @property
+    def megapixels(self) -> int:
+        """Rounded up, as rates count them."""
+        return -(-self.width_px * self.height_px // 1_000_000)
 
     def picture_of(self, data: bytes) -> bytes:
         """The file without what a camera has appended to the picture."""
@@ -96,6 +104,11 @@ def _require_price(pixels: int, walk: Walk, limits: SourceLimits) -> None:
         raise SourceTooCostly("pixels in its tiles or frames", walk.pixels, most_stored)
     if pixels * walk.layers > limits.max_pixels:
         raise SourceTooCostly("pixels in a moving picture's layers", pixels * walk.layers, limits.max_pixels)
+    most_bytes = _USUAL_PIXEL_BYTES * limits.max_pixels
+    if pixels * walk.pixel_bytes > most_bytes:
+        raise SourceTooCostly(
+            f"bytes in pixels of {walk.pixel_bytes:g} bytes", int(pixels * walk.pixel_bytes), most_bytes
+        )
     decoded = max(walk.pixels, pixels) * walk.scans
     if decoded > limits.max_decoded_pixels:
         raise SourceTooCostly(f"pixels in {walk.scans} scans", decoded, limits.max_decoded_pixels)

@@ -33,6 +33,9 @@ _JPEG_EXIF: Final = b"Exif\0\0"
 _MAX_EXIF_BLOCKS: Final = 64
 """Decoders join them one by one, in a time that grows with the square of their number."""
 
+_PNG_SAMPLES: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""Samples of a pixel by the colour type."""
+
 _WEBP_MOVES: Final = 0x02
 """A flag of its first chunk: frames are drawn over a canvas, which decoders hold twice."""
 
@@ -64,6 +67,8 @@ class Walk:
     """How often a decoder goes over all pixels."""
     layers: int = 1
     """How many times a decoder holds all pixels."""
+    pixel_bytes: float = 0
+    """Bytes of a pixel; 0 where the format has no more than the usual three or four."""
 
 
 def walk_png(data: bytes) -> Walk:
@@ -79,7 +84,7 @@ def walk_png(data: bytes) -> Walk:
         if kind == b"eXIf":
             exif = data[position + 8 : position + 8 + size]
         position += 12 + size
-    return Walk(exif, position)
+    return Walk(exif, position, pixel_bytes=_PNG_SAMPLES.get(data[25], 0) * data[24] / 8)
 
 
 def walk_webp(data: bytes) -> Walk:
@@ -203,11 +208,7 @@ def _tiff_values(data: bytes, order: str, kind: int, length: int, position: int)
 
 
 def require_end(data: bytes, end: int | None) -> int:
-    """How many bytes of a file are the picture: cameras append another one, a film, or a list of their own.
-
-    Raises:
-        SourceUnreadable: something else of some size stands behind the picture.
-    """
+    """How many bytes of a file are the picture: cameras append another one, a film, or a list of their own."""
     end = len(data) if end is None else min(end, len(data))
     spare_bytes = len(data) - end
     if spare_bytes > _SPARE_BYTES and not (_CAMERAS_OWN.match(data, end) or data.endswith(_SAMSUNGS_END)):

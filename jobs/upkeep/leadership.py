@@ -15,7 +15,6 @@ class Leadership:
     """This process's part in who does a sweep."""
 
     def __init__(self, store: Ledger, sweep: str, hold_seconds: float) -> None:
-        """Prepare to ask."""
         self._store, self._sweep, self._hold_seconds = store, sweep, hold_seconds
         self._holder = new_token()
         self._ask_at_seconds = -1.0

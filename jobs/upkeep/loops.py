@@ -25,7 +25,6 @@ class Every(AbstractContextManager["Every"]):
     """
 
     def __init__(self, seconds: float, call: Callable[[], object], name: str, *, at_once: bool = False) -> None:
-        """Prepare the thread."""
         self._seconds, self._call, self._name, self._at_once = seconds, call, name, at_once
         self._away = False
         self._closed = threading.Event()

@@ -48,16 +48,6 @@ def test_a_wrong_key_and_then_the_right_one(visitor: Visitor) -> None:
     expect(visitor.by_id("problem")).to_be_hidden()
 
 
-def test_an_unknown_account(visitor: Visitor) -> None:
-    visitor.by_id("public-key").fill("nobody")
-    visitor.by_id("private-key").fill("nothing")
-    visitor.by_id("check").click()
-    problem = visitor.by_id("problem")
-    expect(problem).to_contain_text("The public key is wrong")
-    expect(problem).to_contain_text("User Not Exists (code 172)")
-    expect(problem).to_contain_text("check the public key")
-
-
 def test_keys_are_asked_for(visitor: Visitor) -> None:
     visitor.choose(PHOTO)
     visitor.by_id("run").click()
@@ -97,11 +87,7 @@ DAMAGED = JPEG[:170] + bytes(40) + JPEG[210:]
 @pytest.mark.parametrize(
     ("data", "complaint", "told"),
     [
-        (
-            DAMAGED,
-            "",
-            ("This file is damaged", "it cannot be decoded (code 1001)", "choose another copy"),
-        ),
+        (DAMAGED, "", ("This file is damaged", "it cannot be decoded (code 1001)", "choose another copy")),
         (png_of(12_001, 2), "", ("This picture cannot be used", "code 230", "12000")),
         (JPEG + bytes(37 * 2**20), "413", ("This file is too large", "Request body too large (code 230)")),
     ],

@@ -50,10 +50,7 @@ def main(
     lines = [*_heading(seed), _row(HEADINGS), _row(["---"] * len(HEADINGS))]
     click.echo("\n".join(lines))
     broken: dict[str, object] = {}
-    every = {
-        WORK_SECONDS_VARIABLE: str(work_seconds),
-        "CUTGATE_ITEMS_AT_ONCE": str(at_once),
-    }
+    every = {WORK_SECONDS_VARIABLE: str(work_seconds), "CUTGATE_ITEMS_AT_ONCE": str(at_once)}
     for scenario, verdict in _verdicts(plan, every):
         lines.append(_row([scenario.name, *verdict.row()]))
         click.echo(lines[-1])

@@ -12,7 +12,7 @@ from cutgate.errors import CutgateError
 from cutgate.gateway.accounts.credentials import KeyPair
 from cutgate.jobs.ids import TaskUid, parse_task_uid
 from cutgate.protocol.connection import Retries
-from tests.chaos.held.callers import hold
+from tests.chaos.callers import hold
 from tests.chaos.pictures import Picture, picture
 from tests.chaos.scenarios import Scenario
 from tests.chaos.service import PRICE_CREDITS, Service

@@ -12,9 +12,9 @@ from typing import Final
 
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.worker.settings import NetworkSettings
-from tests.chaos.faultpoints import AFTER_CLAIM, AFTER_FINISH, AFTER_RESULT, BEFORE_ANSWER, RAISING, UNMOUNTED
 from tests.chaos.pictures import Effect
 from tests.chaos.service import AWAY, COURIER, GATEWAY, LEASE_SECONDS, SERVER, WORKERS, Service
+from tests.chaos.stand_ins import AFTER_CLAIM, AFTER_FINISH, AFTER_RESULT, BEFORE_ANSWER, RAISING, UNMOUNTED
 
 PAST_LEASE_SECONDS: Final = LEASE_SECONDS * 1.75
 AWAY_SECONDS: Final = 1.0

@@ -25,12 +25,11 @@ from typing_extensions import override
 from cutgate.gateway.accounts.credentials import KeyPair
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.ledger import Ledger
+from cutgate.jobs.redis_client import connect
 from cutgate.local.supervisor import Backoff, Program, Supervisor
-from tests.chaos.faultpoints import FaultPoints
-from tests.chaos.held.backgrounds import backgrounds
-from tests.chaos.stand_ins import FOLDER_VARIABLE, WORK_SECONDS_VARIABLE
+from tests.chaos.pictures import backgrounds
+from tests.chaos.stand_ins import FOLDER_VARIABLE, WORK_SECONDS_VARIABLE, FaultPoints
 from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.ports import free_port
 from tests.servers.redis_server import server_binary
@@ -258,20 +257,20 @@ class Service:
 
     def add_account(self, name: str, credit_count: int) -> KeyPair:
         """Add an account with credits, by the operator's command."""
-        added = self._add_key("--name", name, "--credits", str(credit_count))
+        added = json.loads(self.keys("add", "--name", name, "--credits", str(credit_count), "--json"))
         return KeyPair(account=name, public_key=added["public_key"], private_key=added["private_key"])
 
     def add_api_key(self, account: str) -> str:
         """Add a key of Runware's and remove.bg's form to an account, by the operator's command."""
-        return self._add_key("--name", account, "--api-key")["api_key"]
+        return str(json.loads(self.keys("add", "--name", account, "--api-key", "--json"))["api_key"])
 
-    def _add_key(self, *options: str) -> dict[str, str]:
+    def keys(self, *words: str) -> str:
+        """What the operator's command answers."""
         environment = {**self._settings, "CUTGATE_REDIS_URL": self.redis_url}
-        command = [sys.executable, "-m", "cutgate.gateway", "keys", "add", *options, "--json"]
+        command = [sys.executable, "-m", "cutgate.gateway", "keys", *words]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
         assert done.returncode == 0, done.stderr
-        added: dict[str, str] = json.loads(done.stdout)
-        return added
+        return done.stdout
 
 
 def _processes() -> list[int]:

@@ -10,9 +10,9 @@ from itertools import cycle
 import pytest
 
 from cutgate.jobs.ids import TaskUid, new_token
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Task
+from cutgate.jobs.redis_client import connect
 from tests.chaos.verdict import still_open
 from tests.jobs.build import LANE, Ledger
 
@@ -69,15 +69,3 @@ def test_steps_to_and_fro(ledger: Ledger, step_seconds: float) -> None:
             worker.result()
     assert sum(task.booked for task in ended(ledger, uids)) == TASKS * PRICE
     assert not still_open(ledger.client, ledger.key_prefix)
-
-
-def test_a_step_of_a_day(ledger: Ledger) -> None:
-    """What waited is over its time and fails unpaid; what ran starts anew."""
-    uids = [ledger.submit(price=PRICE).uid for _ in range(10)]
-    claims = [ledger.claims.take([LANE], "worker", new_token()) for _ in range(3)]
-    ledger.clock.advance(seconds=86_400)
-    ledger.upkeep.reap()
-    assert not [claim for claim in claims if claim is not None and ledger.done(claim)]
-    while (again := ledger.claims.take([LANE], "worker", new_token())) is not None:
-        assert ledger.done(again)
-    assert sum(task.booked for task in ended(ledger, uids)) == 3 * PRICE

@@ -14,15 +14,15 @@ from redis import Redis
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.errors import TimedOut
 from cutgate.jobs.ids import TaskUid, new_task_uid, source_key
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.record import Result
+from cutgate.jobs.redis_client import connect
 from tests.chaos.pictures import Effect, Picture, picture
 from tests.chaos.verdict import Evidence, Verdict, judge
 from tests.jobs.build import LIMITS, Ledger, result_of
 from tests.servers.redis_server import redis_server
 from tests.servers.sentinel import HOST, PASSWORD, watched_server
-from tests.waiting import PATIENCE_SECONDS, eventually
+from tests.waiting import eventually
 
 RIGHT_RESULT = picture(1)
 
@@ -199,23 +199,6 @@ def test_an_end_that_a_master_did_not_pass_on_is_counted_apart(pair: Pair) -> No
     assert verdict.lost_with_master == 2, "a claim and an end"
 
 
-def test_a_second_end_at_the_next_master_shows(pair: Pair) -> None:
-    uid = pair.master.accept()
-    pair.master.finish()
-    pair.take_over()
-    client = pair.copy.evidence.client
-    client.hset(f"{KEY_PREFIX}item:{uid}:0", mapping={"state": "done", "ended_at_ms": 1})
-    assert set(pair.copy.verdict().broken) == {"finished_twice"}
-
-
-def test_a_task_that_the_next_master_forgets_is_lost(pair: Pair) -> None:
-    uid = pair.master.accept()
-    pair.master.finish()
-    pair.take_over()
-    pair.copy.evidence.client.delete(f"{KEY_PREFIX}task:{uid}")
-    assert "lost" in pair.copy.verdict().broken
-
-
 def test_a_request_without_an_answer_may_have_been_taken(played: Played) -> None:
     is_taken_twice(played)
     assert not played.verdict(refused=1).broken
@@ -224,11 +207,3 @@ def test_a_request_without_an_answer_may_have_been_taken(played: Played) -> None
 def test_blobs_without_a_task_are_swept(played: Played) -> None:
     played.blobs.put(source_key(new_task_uid(now_seconds=1_700_000_000), 0), b"left")
     assert not played.verdict().broken
-
-
-def test_a_rerun_is_measured(played: Played) -> None:
-    played.accept()
-    assert played.ledger.claims.give_back(played.ledger.next_claim())
-    played.finish()
-    [rerun_seconds] = played.verdict().rerun_seconds
-    assert 0 <= rerun_seconds < PATIENCE_SECONDS

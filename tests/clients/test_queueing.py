@@ -51,9 +51,7 @@ def polls(service: Service, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 @pytest.mark.parametrize("client", POLLS)
-def test_polls_bring_the_result_and_none_is_lost(
-    service: Service, url: str, polls: Counter[str], picture: Path, client: str
-) -> None:
+def test_polls_bring_results(service: Service, url: str, polls: Counter[str], picture: Path, client: str) -> None:
     def work() -> bool:
         is_time = len(polls) == JOBS and min(polls.values()) >= POLLS[client]
         return is_time and service.work_once()

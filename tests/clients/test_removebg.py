@@ -3,18 +3,22 @@
 import base64
 import io
 import json
+import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
 
 from tests.clients.conftest import SIDE_PX, Told, told_by
 from tests.clients.installed import PINS, installed, node, npm_install, npm_pins, python_client
+from tests.servers.relay import served
 from tests.servers.stack import LiveStack
+from tests.servers.tls import HttpsProxy, write_certificates
 
 CLEAR, OPAQUE = 0, 255
 CENTRE = (SIDE_PX // 2, SIDE_PX // 2)
@@ -139,33 +143,10 @@ def curl(stack: LiveStack, *arguments: str) -> tuple[Mapping[str, Any], bytes]:
     ],
     ids=str,
 )
-def test_the_vendors_sample_for_curl(
-    tiny: LiveStack, picture: Path, arguments: tuple[str, ...], media_type: str
-) -> None:
+def test_the_sample_for_curl(tiny: LiveStack, picture: Path, arguments: tuple[str, ...], media_type: str) -> None:
     told, body = curl(tiny, "-F", f"image_file=@{picture}", *arguments)
     assert (told["http_code"], told["content_type"]) == (200, media_type), body[:300]
     assert body
-
-
-@pytest.mark.needs("curl")
-def test_curl_sends_a_background_and_it_lies_behind(tiny: LiveStack, picture: Path, tmp_path: Path) -> None:
-    behind = tmp_path / "behind.png"
-    Image.new("RGB", (8, 8), (0, 200, 0)).save(behind)
-    files = ("-F", f"image_file=@{picture}", "-F", f"bg_image_file=@{behind}", "-F", "format=png")
-    told, body = curl(tiny, *files)
-    assert told["http_code"] == 200, body
-    with Image.open(io.BytesIO(body)) as image:
-        assert image.convert("RGB").getpixel((2, 2)) == (0, 200, 0)
-
-
-@pytest.mark.needs("curl")
-def test_curl_sends_a_large_file_after_it_was_told_to(tiny: LiveStack, tmp_path: Path) -> None:
-    large = tmp_path / "large.bmp"
-    with Image.new("RGB", (1_600, 1_000), "white") as image:
-        image.paste((20, 30, 40), (600, 300, 1_000, 700))
-        image.save(large)
-    told, body = curl(tiny, "-F", f"image_file=@{large}", "-F", "format=jpg", "-F", "size=full")
-    assert told["http_code"] == 200, body[:300]
 
 
 @pytest.mark.needs("curl")
@@ -174,7 +155,7 @@ def test_curl_sends_a_large_file_after_it_was_told_to(tiny: LiveStack, tmp_path:
     [(8 * 2**20, "wrong", 403, "auth_failed"), (64 * 2**20, "", 400, "file_too_large")],
     ids=["a wrong key", "too large"],
 )
-def test_curl_reads_why_a_large_file_is_refused(
+def test_curl_reads_refusals(
     tiny: LiveStack, tmp_path: Path, size_bytes: int, key: str, status: int, code: str
 ) -> None:
     file = tmp_path / "large.png"
@@ -184,3 +165,23 @@ def test_curl_reads_why_a_large_file_is_refused(
     told, body = curl(stack, "-F", f"image_file=@{file}")
     assert told["http_code"] == status, body[:300]
     assert json.loads(body)["errors"][0]["code"] == code
+
+
+@pytest.mark.needs("curl")
+def test_a_client_with_a_fixed_host_can_be_moved(tiny: LiveStack, picture: Path, tmp_path: Path) -> None:
+    authority, certificate, key = write_certificates(tmp_path, "api.remove.bg")
+    upstream = urlsplit(tiny.url)
+    assert upstream.hostname
+    assert upstream.port
+    with served(HttpsProxy((upstream.hostname, upstream.port), certificate, key)) as proxy:
+        there = urlsplit(proxy.url)
+        command = [
+            *("curl", "--silent", "--fail", "--connect-to", f"api.remove.bg:443:{there.hostname}:{there.port}"),
+            *("-H", f"X-Api-Key: {tiny.api_key}", "-F", f"image_file=@{picture}", "-F", "size=auto"),
+            "https://api.remove.bg/v1.0/removebg",
+        ]
+        trust = os.environ | {"CURL_CA_BUNDLE": str(authority)}
+        done = subprocess.run(command, env=trust, capture_output=True, check=True)
+        assert done.stdout.startswith(b"\x89PNG")
+        strangers = subprocess.run(command, env=os.environ, capture_output=True, check=False)
+        assert strangers.returncode == 60  # the certificate is not to be trusted

@@ -11,7 +11,7 @@ from cutgate.jobs import errors
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.observe import logs
 from cutgate.jobs.observe import metric_names as names
-from cutgate.jobs.record import Delivery, DeliveryKind, ItemState
+from cutgate.jobs.record import ItemState, RateUse
 from tests.courier.outside import OutsideServer, Script, Visit, picture, redirect
 from tests.courier.parts import ACCOUNT, CourierParts, answering, reasons
 from tests.fakes import MemoryBlobStore, failing
@@ -34,6 +34,18 @@ def test_a_fetched_picture_waits_for_a_worker(parts: CourierParts) -> None:
     assert parts.store.next_claim().source == source
     assert parts.nothing_is_due()
     assert "secret" not in str(events)
+
+
+def test_the_megapixels_of_a_source_count_but_not_those_of_its_background(parts: CourierParts) -> None:
+    rate = RateUse(name="removebg:alice", limit=60, seconds=60_000)
+    parts.server.scripts |= {"/source": picture(png(1_600, 1_200)), "/behind": picture(png(3_000, 2_000))}
+    behind = parts.server.url("/behind")
+    for source in (parts.server.url("/source"), None):
+        task = new_task(rate=rate, source_url=source)
+        parts.store.tasks.create(replace(task, items=(replace(task.items[0], background_url=behind),)))
+        parts.run()
+    assert parts.store.waiting(LANE) == 2
+    assert parts.store.accounts.take_rate(rate).remaining == 60 - 1 - 1
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -129,14 +141,6 @@ def test_a_server_that_fails_is_asked_three_times(parts: CourierParts) -> None:
     assert "secret" not in str(events)
 
 
-def test_a_server_that_comes_back_is_forgiven(parts: CourierParts) -> None:
-    uid = parts.source_from(answering(500))
-    parts.runner(draw=lambda: 0.0).run(parts.store.next_errand())
-    parts.server.scripts["/"] = picture(PICTURE)
-    parts.run()
-    assert parts.item(uid).state is ItemState.QUEUED
-
-
 def test_an_address_that_may_not_be_called_is_refused_at_once(parts: CourierParts) -> None:
     uid = parts.source_at(
         "http://169.254.169.254/latest/meta-data/?secret"
@@ -193,14 +197,6 @@ def test_a_background_is_handed_to_the_worker_beside_what_was_sent(parts: Courie
     assert parts.nothing_is_due()
 
 
-def test_a_picture_and_its_background_are_fetched(parts: CourierParts) -> None:
-    with_background(parts, picture(BEACH), source=picture(PICTURE))
-    parts.run()
-    claim = parts.store.next_claim()
-    assert claim.background is not None
-    assert (parts.blobs.get(claim.source), parts.blobs.get(claim.background)) == (PICTURE, BEACH)
-
-
 @pytest.mark.parametrize(
     ("script", "kind"),
     [
@@ -237,16 +233,6 @@ def test_a_background_is_asked_for_again_and_nothing_is_left_meanwhile(parts: Co
     assert parts.item(uid).state is ItemState.QUEUED
 
 
-def test_a_background_that_nobody_waits_for_any_more_is_deleted(parts: CourierParts) -> None:
-    def ended_meanwhile(visit: Visit) -> None:
-        parts.store.tasks.terminate(uid, ACCOUNT)
-        visit.answer(200, BEACH)
-
-    uid = with_background(parts, ended_meanwhile, source=picture(PICTURE))
-    parts.run()
-    assert list(parts.blobs.tasks()) == []
-
-
 def errands(kind: str) -> dict[str, float]:
     """How many of each outcome."""
     outcomes = names.ERRANDS.labels["outcome"]
@@ -281,13 +267,6 @@ def test_a_delivery(parts: CourierParts, status: int, origin: str, outcome: str)
     before = errands("callback")
     parts.run()
     assert counted("callback", before) == {outcome: 1}
-
-
-def test_a_delivery_to_where_nothing_may_go(parts: CourierParts) -> None:
-    parts.ended(Delivery(kind=DeliveryKind.CALLBACK, url="http://10.0.0.1/"))
-    before = errands("callback")
-    parts.run()
-    assert counted("callback", before) == {"given_up": 1}
 
 
 @pytest.mark.parametrize("user", ["", "user:secret@"])

@@ -11,7 +11,6 @@ from cutgate.courier import errors
 from tests.courier.outside import OutsideServer, Script, Visit, picture, serving
 from tests.courier.parts import MAX_BYTES, answering, make_fetcher
 from tests.gateway.picture_files import png
-from tests.servers.ports import free_port
 from tests.servers.tls import write_certificates
 from tests.waiting import PATIENCE_SECONDS
 
@@ -140,12 +139,6 @@ def test_a_resolver_that_does_not_answer_ends_with_the_total_time() -> None:
         make_fetcher([80], [HERE], resolve=resolve, total_seconds=0.3).fetch("http://slow.example/")
     assert not found
     given_up.set()
-
-
-def test_nobody_listens() -> None:
-    port = free_port()
-    with pytest.raises(errors.Unreachable):
-        make_fetcher([port], [HERE]).fetch(f"http://{HERE}:{port}/")
 
 
 def test_what_it_sends_says_little(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,9 @@ from structlog.typing import EventDict
 from cutgate.courier.loop import Courier
 from cutgate.courier.presence import CourierPresence
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.events import ErrandEvents
 from cutgate.jobs.record import ItemState
+from cutgate.jobs.redis_client import connect
 from tests.courier.outside import Visit, picture
 from tests.courier.parts import ACCOUNT, CourierParts, confirm
 from tests.fakes import failing
@@ -120,13 +120,6 @@ def test_news_wakes_it_before_it_looks_by_itself(parts: CourierParts, presence: 
         eventually(lambda: len(parts.server.requests) == 2)
 
 
-def test_an_end_makes_room_for_another_of_its_account(parts: CourierParts, presence: CourierPresence) -> None:
-    for _ in range(parts.settings.ledger_limits().account_errand_cap + 1):
-        parts.source_from(picture(PICTURE))
-    with running(parts, presence, poll_seconds=60):
-        eventually(lambda: len(parts.hints) == parts.settings.ledger_limits().account_errand_cap + 1)
-
-
 def test_slow_sources_of_many_leave_hands_to_callbacks(parts: CourierParts, presence: CourierPresence) -> None:
     held_up = HeldUp()
     parts.ended(parts.callback(confirm))
@@ -140,15 +133,6 @@ def test_slow_sources_of_many_leave_hands_to_callbacks(parts: CourierParts, pres
         assert sorted(request.method for request in parts.server.requests) == 3 * ["GET"] + 2 * ["POST"]
         held_up.answer.set()
         eventually(lambda: len(parts.hints) == 6)
-
-
-@pytest.mark.parametrize("errands", [1, 2, 3])
-def test_few_hands_do_all_the_same(parts: CourierParts, presence: CourierPresence, errands: int) -> None:
-    parts.ended(*2 * [parts.callback(confirm)])
-    for _ in range(2):
-        parts.source_from(picture(PICTURE))
-    with running(parts, presence, errands=errands, kept_errands=9):
-        eventually(lambda: len(parts.server.requests) == 4)
 
 
 def test_what_is_under_way_is_finished_before_the_end(parts: CourierParts, presence: CourierPresence) -> None:
@@ -218,19 +202,6 @@ def test_a_ledger_that_does_not_hand_out_errands_costs_no_hand(
         eventually(lambda: parts.hints)
         eventually(lambda: logged(events, "ledger_back"))
     assert logged(events, "ledger_away") == 1
-
-
-def test_a_picture_that_cannot_be_stored_is_fetched_again_before_its_lease_ends(
-    parts: CourierParts, presence: CourierPresence
-) -> None:
-    uid = parts.source_from(picture(PICTURE))
-    failing(parts.blobs, put=BlobStoreUnavailable("no space left"))
-    with running(parts, presence) as (_, events):
-        eventually(lambda: logged(events, "errand_interrupted") == 2)
-        del parts.blobs.put
-        eventually(lambda: parts.hints)
-    assert parts.item(uid).state is ItemState.QUEUED
-    assert logged(events, "errand_not_put_back") == 0
 
 
 @pytest.mark.parametrize(

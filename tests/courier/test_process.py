@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,9 +13,9 @@ from standardwebhooks import Webhook
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.accounts.tables import KeyTable
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.observe.alive import AliveFile
 from cutgate.jobs.record import Delivery, DeliveryKind, ItemState, NewTask
+from cutgate.jobs.redis_client import connect
 from tests.courier.outside import OutsideServer, Visit, picture, serving
 from tests.courier.parts import confirm
 from tests.gateway.harness import MASTER_KEY, make_settings
@@ -119,13 +118,3 @@ def test_an_account_is_told_of_the_end_of_its_tasks_and_can_tell_who_says_so(own
     entry = Webhook(secret).verify(request.body, request.headers)
     assert (entry["TaskUID"], entry["Status"], entry["ErrorCode"]) == (uid, "Error", 1002)
     assert secret not in said
-
-
-def test_a_metrics_port_that_is_taken_ends_it_with_the_reason(own_url: str, tmp_path: Path) -> None:
-    with socket.create_server((HERE, 0)) as taken:
-        port = str(taken.getsockname()[1])
-        with courier_process(own_url, tmp_path, CUTGATE_COURIER_METRICS_PORT=port) as process:
-            _, said = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert "courier_cannot_start" in said
-    assert f"port {port}: Address already in use" in said

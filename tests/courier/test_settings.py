@@ -45,7 +45,3 @@ def test_by_default_nothing_that_is_not_public_is_allowed() -> None:
 
 def test_an_exchange_ends_before_its_lease() -> None:
     assert LedgerLimits().errand_lease_seconds > TOTAL_SECONDS
-
-
-def test_by_default_one_account_does_not_have_every_hand() -> None:
-    assert LedgerLimits().account_errand_cap < make_settings().courier_errands

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
@@ -20,6 +21,7 @@ from cutgate.commands.cli import main
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.jobs.ports import BlobStore
+from cutgate.protocol.connection import Retries
 from tests.fakes import MemoryBlobStore
 from tests.gateway import on_loop
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
@@ -129,6 +131,15 @@ def photos(tmp_path: Path) -> list[Path]:
     for path in paths:
         path.write_bytes(png())
     return paths
+
+
+@pytest.fixture
+def quick_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`cutgate watch` in this process waits for nothing longer than it must."""
+    monkeypatch.setattr("cutgate.batches.watching.SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr("cutgate.batches.watching.FIRST_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr("cutgate.commands.watch.LOOK_MILLISECONDS", 20)
+    monkeypatch.setattr("cutgate.commands.display.Retries", partial(Retries, attempts=1))
 
 
 @pytest.fixture

@@ -83,18 +83,6 @@ def test_a_pngs_gamma_goes_along(levels: NDArray[np.uint8]) -> None:
     assert not np.array_equal(there, levels[..., :3])
 
 
-@pytest.mark.parametrize(
-    ("picture", "said"),
-    [
-        (Image.new("RGB", (0, 3)), "no pixels"),
-        (Image.new("F", (9, 9)), "32 bits"),
-    ],
-)
-def test_what_cannot_be_sent_says_so(picture: Any, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        file_of(picture)
-
-
 def test_neither_library_is_loaded_for_who_uses_none() -> None:
     code = """
 import sys

@@ -33,10 +33,7 @@ OWN = {"gateway", "courier", *WORKERS}
 GRAPHS = {"graphs", "graphs-gpu"}
 ONE_SHOT = {"bucket", "models", *GRAPHS}
 GIB = 2**30
-DEFAULT_POOLS = [
-    *(IPv4Network(f"172.{number}.0.0/16") for number in range(17, 32)),
-    IPv4Network("192.168.0.0/16"),
-]
+DEFAULT_POOLS = [*(IPv4Network(f"172.{number}.0.0/16") for number in range(17, 32)), IPv4Network("192.168.0.0/16")]
 """What engines give networks by themselves that name no subnet."""
 PUBLISHED = {
     "gateway": ["127.0.0.1:8080:8080"],
@@ -131,11 +128,13 @@ def test_stopping_leaves_time_to_finish() -> None:
 def test_images_are_built_here_or_pinned_to_a_version() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^FROM \S+ AS (\S+)$", dockerfile, re.MULTILINE))
+    base = re.findall(r"^ARG BASE=(\S+)$", dockerfile, re.MULTILINE)[0]
     for name, service in SERVICES.items():
         image, _, tag = service["image"].partition(":")
         if "build" in service:
             target = service["build"]["target"]
             assert target in targets
+            assert service["build"]["args"] == {"BASE": base}
             assert re.fullmatch(rf"cutgate-{target}(-\d)?", image)
             assert tag == "local"
         elif name in {"courier", *GRAPHS}:

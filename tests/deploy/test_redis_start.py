@@ -63,6 +63,9 @@ def test_the_server_knows_each_user_by_the_password_of_its_address(tmp_path: Pat
         finally:
             process.kill()
     assert stat.S_IMODE((tmp_path / "users.acl").stat().st_mode) == 0o600
+    addresses = [(tmp_path / "secrets" / f"redis_url_{user}").read_text() for user in USERS]
+    passwords = [address.partition("@")[0].rpartition(":")[2] for address in addresses]
+    assert not [password for password in passwords if password in (tmp_path / "users.acl").read_text()]
 
 
 @pytest.mark.parametrize("address", [None, "", "redis://redis:6379/0", "redis://worker:short@redis:6379/0"])

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.pictures.composites import named
 from tests.pictures.scores import iou, sad
-from tests.servers.stack import ROOT, LiveStack
+from tests.servers.stack import ROOT, LiveStack, cutgate_up
 
 Bytes = npt.NDArray[np.uint8]
 PHOTOS = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".jpg", ".png"})
@@ -73,3 +73,16 @@ def test_every_parameter_shows_in_the_pixels(cut: Callable[..., Bytes]) -> None:
 
     on, off = (alpha(hair_optimization=mode) for mode in ("on", "off"))
     assert sad(on / 255, portrait.alpha) < sad(off / 255, portrait.alpha)
+
+
+@pytest.mark.long
+@pytest.mark.needs("gpu")
+def test_a_worker_does_a_job_on_the_gpu(tmp_path: Path, weights_dir: Path) -> None:
+    with cutgate_up(tmp_path, CUTGATE_DEVICE="gpu", CUTGATE_MODELS_DIR=str(weights_dir)) as live:
+        (worker,) = live.workers()
+        assert worker["provider"] == "CUDAExecutionProvider"
+        with live.client() as client:
+            job = client.remove_background(ROOT / "examples" / "coffee.jpg")
+            job.wait(timeout_seconds=60)
+            job.save(tmp_path / "coffee.png")
+    assert (tmp_path / "coffee.png").read_bytes().startswith(b"\x89PNG")

@@ -17,8 +17,8 @@ from standardwebhooks import Webhook
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.accounts.tables import ACCOUNTS, CREDENTIALS, KeyTable
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.keys import KEY_PREFIX
+from cutgate.jobs.redis_client import connect
 from cutgate.local.data_folder import DataDir
 from cutgate.local.parts import server_url
 from tests.courier.outside import OutsideServer, picture, redirect, serving
@@ -29,7 +29,7 @@ from tests.servers.stack import ROOT, LiveStack, cutgate_up
 from tests.servers.tls import write_certificates
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")]
 HERE = "127.0.0.1"
 PHOTO = ROOT / "examples" / "coffee.jpg"
 PNG = b"\x89PNG"

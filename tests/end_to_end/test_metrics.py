@@ -80,13 +80,3 @@ def test_a_running_part_shows_its_rows_and_nothing_else(worked: LiveStack, part:
         assert found.keys() == scraped_names(metric)
         for labels in found.values():
             assert {name for name, _ in labels} - {"le"} == set(metric.labels)
-
-
-def test_what_computes_is_named(worked: LiveStack) -> None:
-    shown = shown_by(worked, Part.WORKER).samples()
-    (info,) = (dict(labels) for name, labels in shown if name == "cutgate_worker_info")
-    assert info["model"] == "isnet-general-use"
-    assert info["precision"] == "exact"
-    assert re.match(r"(onnxruntime|openvino) \d", info["engine"])
-    assert info["provider"]
-    assert info["dtype"] in {"fp32", "bf16"}

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -69,40 +68,6 @@ def test_json_holds_the_same_picture_and_where_the_subject_is(remove: Remove) ->
     assert abs(data["foreground_top"] - rows[0] * share) < 8 * share
     assert abs(data["foreground_left"] - columns[0] * share) < 8 * share
     assert abs(data["foreground_height"] - (rows[-1] - rows[0] + 1) * share) < 16 * share
-
-
-def test_a_zip_holds_colours_and_alpha_of_equal_size(remove: Remove) -> None:
-    answer = remove(format="zip")
-    assert answer.headers["Content-Type"] == "application/zip"
-    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-        assert archive.namelist() == ["color.jpg", "alpha.png"]
-        assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
-        colour, alpha = (Image.open(io.BytesIO(archive.read(name))) for name in archive.namelist())
-    assert (colour.mode, alpha.mode) == ("RGB", "L")
-    assert colour.size == alpha.size
-
-
-def test_webp_keeps_alpha_and_jpeg_lies_over_white(remove: Remove) -> None:
-    webp, jpeg = remove(format="webp"), remove(format="jpg")
-    assert webp.headers["Content-Type"] == "image/webp"
-    assert pixels(webp.content)[..., 3].min() == 0
-    assert jpeg.headers["Content-Type"] == "image/jpeg"
-    assert (pixels(jpeg.content, "RGB")[0, 0] > 250).all()
-
-
-def test_an_opaque_background_makes_auto_a_jpeg(remove: Remove) -> None:
-    answer = remove(bg_color="0000ff")
-    assert answer.headers["Content-Type"] == "image/jpeg"
-    red, green, blue = pixels(answer.content, "RGB")[0, 0]
-    assert max(red, green) < 10
-    assert blue > 245
-
-
-def test_a_picture_lies_behind_the_subject(remove: Remove) -> None:
-    buffer = io.BytesIO()
-    Image.new("RGB", (8, 8), (0, 200, 0)).save(buffer, "PNG")
-    answer = remove(format="png", files={"bg_image_file": buffer.getvalue()})
-    assert tuple(pixels(answer.content)[0, 0]) == (0, 200, 0, 255)
 
 
 def test_a_crop_is_the_subjects_box_and_its_margin(remove: Remove) -> None:

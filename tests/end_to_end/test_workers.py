@@ -1,4 +1,4 @@
-"""`cutgate up --workers 2` with the real parts: both work, and one that is killed comes back and loses nothing."""
+"""`cutgate up --workers 2` with the real parts: both work, and what is killed comes back and nothing is lost."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.gateway.picture_files import png
@@ -29,11 +30,11 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]
         yield stack
 
 
-def worker_pids(stack: LiveStack) -> set[int]:
-    """The workers' main processes: children of `cutgate up`."""
+def pids_of(part: str, stack: LiveStack) -> set[int]:
+    """A part's main processes: children of `cutgate up`."""
     parent = json.loads((stack.data / "stack.json").read_text(encoding="utf-8"))["pid"]
     children = "".join(path.read_text() for path in Path(f"/proc/{parent}/task").glob("*/children")).split()
-    return {int(pid) for pid in children if b"cutgate.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    return {int(pid) for pid in children if f"cutgate.{part}" in Path(f"/proc/{pid}/cmdline").read_text()}
 
 
 def busy(stack: LiveStack) -> set[str]:
@@ -55,15 +56,23 @@ def both_work(stack: LiveStack) -> bool:
 
 def test_both_work_and_one_that_is_killed_comes_back(two_workers: LiveStack) -> None:
     eventually(lambda: both_work(two_workers))
-    before = worker_pids(two_workers)
+    before = pids_of("worker", two_workers)
     assert len(before) == 2
     with two_workers.client() as client:
         jobs = [client.remove_background(png(80 + number, 80)) for number in range(JOBS)]
         killed = min(before)
         os.kill(killed, signal.SIGKILL)
         assert all(job.result().startswith(PNG) for job in jobs)
-    eventually(lambda: len(worker_pids(two_workers)) == 2 and len(two_workers.workers()) == 2, 60)
-    assert len(worker_pids(two_workers) & before) == 1
+    eventually(lambda: len(pids_of("worker", two_workers)) == 2 and len(two_workers.workers()) == 2, 60)
+    assert len(pids_of("worker", two_workers) & before) == 1
+    do_jobs(two_workers)
+
+
+def test_a_gateway_that_is_killed_comes_back(two_workers: LiveStack) -> None:
+    [killed] = pids_of("gateway", two_workers)
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: pids_of("gateway", two_workers) - {killed}, 60)
+    eventually(lambda: len(two_workers.workers()) == 2, 60, despite=(httpx.TransportError,))
     do_jobs(two_workers)
 
 

@@ -11,11 +11,6 @@ from cutgate.gateway.settings import GatewaySettings
 from tests.gateway.harness import MASTER_KEY, make_settings
 
 
-def test_the_default_body_holds_the_largest_picture() -> None:
-    settings = make_settings()
-    assert settings.max_body_bytes > settings.max_source_bytes * 4 / 3
-
-
 def test_proxies_are_split_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUTGATE_MASTER_KEY", MASTER_KEY)
     monkeypatch.setenv("CUTGATE_TRUSTED_PROXIES", " 10.0.0.0/8, 192.168.1.7 ,fd00::/8,")
@@ -41,12 +36,6 @@ def test_what_cannot_work_is_refused(name: str, value: object) -> None:
 )
 def test_the_public_url_has_no_slash_at_its_end(given: str | None, kept: str | None) -> None:
     assert make_settings(public_url=given).public_url == kept
-
-
-def test_they_are_frozen_and_show_no_secret() -> None:
-    settings = make_settings()
-    assert settings.model_config["frozen"]
-    assert MASTER_KEY not in repr(settings)
 
 
 KEY, NEW_KEY = (base64.b64encode(bytes(range(first, first + 32))).decode() for first in (0, 32))

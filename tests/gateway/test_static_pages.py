@@ -163,16 +163,6 @@ def test_the_wheel_has_every_file(page: Page) -> None:
     assert {path for path in page.folder.parent.glob(pattern) if path.is_file()} == set(page.own.values())
 
 
-def test_the_page_of_the_description_loads_what_is_there() -> None:
-    asked = set(re.findall(r'(?:href|src)="docs/([\w./-]+)"', DOCS.text))
-    asked |= {name for text in DOCS.texts(".js") for name in re.findall(r'from "\./([\w./-]+)"', text)}
-    asked |= set(re.findall(r'url\("([\w/.-]+)"\)', DOCS.own["docs.css"].read_text(encoding="utf-8")))
-    assert asked - {"../playground/look/base.css"} == {name for page, name, _ in SERVED if page is DOCS}
-    taken = {name for text in DOCS.texts() for name in re.findall(r'["(]"?(?:\.\./)?playground/([\w./-]+)"', text)}
-    assert "service/signature.js" in taken
-    assert taken <= PLAYGROUND.own.keys()
-
-
 def test_a_missing_viewer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match=r"flask-swagger-ui.*not installed"):

@@ -8,9 +8,19 @@ from typing import Final
 SMALL_BYTES: Final = 2**20
 """An input up to this size may cost what follows; a longer one what the worker's own limits allow."""
 SMALL_SECONDS: Final = 5.0
-SMALL_GROWTH_BYTES: Final = 512 * 2**20
+SMALL_GROWTH_BYTES: Final = 400 * 2**20
 LARGE_SECONDS: Final = 20.0
 LARGE_GROWTH_BYTES: Final = 2**30
+
+Allowed = tuple[float, int]
+"""Seconds, and bytes of memory, that an input may take."""
+
+
+def usual(size_bytes: int) -> Allowed:
+    """What most inputs of a size may take."""
+    if size_bytes <= SMALL_BYTES:
+        return SMALL_SECONDS, SMALL_GROWTH_BYTES
+    return LARGE_SECONDS, LARGE_GROWTH_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,15 +38,15 @@ class Outcome:
     """Whether it met an error that callers are told."""
     fault: str = ""
     """What it should not have met; empty otherwise."""
+    allowed: Allowed | None = None
+    """What it may take, where that is not the usual."""
 
     @property
     def faults(self) -> tuple[str, ...]:
-        small = self.size_bytes <= SMALL_BYTES
-        seconds = SMALL_SECONDS if small else LARGE_SECONDS
-        growth_bytes = SMALL_GROWTH_BYTES if small else LARGE_GROWTH_BYTES
+        seconds, growth_bytes = self.allowed or usual(self.size_bytes)
         found = [self.fault] if self.fault else []
         if self.seconds > seconds:
-            found.append(f"an input took more than {seconds:g} s")
+            found.append(f"an input took more than {seconds:.2g} s")
         if self.growth_bytes > growth_bytes:
             found.append(f"an input took more than {growth_bytes // 2**20} MiB")
         return tuple(found)

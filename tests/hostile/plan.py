@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.hostile import outside, texts
+from tests.hostile import bends, bodies, outside, texts
 from tests.hostile.judgement import SMALL_GROWTH_BYTES, Findings
-from tests.hostile.live import frames, peers, requests
+from tests.hostile.live import floods, frames, peers, requests
 from tests.hostile.live.service import REST_GROWTH_BYTES, Target, target, watched
 from tests.hostile.pictures import trials as pictures
 from tests.hostile.trials import Trial, judged
@@ -31,19 +31,27 @@ class Live:
 
 
 PLAN: Final[Sequence[tuple[Trial | Live, int]]] = (
-    (texts.JSON, 20_000),
+    (texts.JSON, 16_402),
     (texts.FORMS, 10_000),
-    (texts.RUNWARE, 12_000),
-    (texts.TEXTS, 10_000),
-    (pictures.DAMAGED, 23_500),
+    (texts.RUNWARE, 10_000),
+    (texts.REMOVEBG, 10_000),
+    (texts.TEXTS, 8_000),
+    (bends.BENDS, 250),
+    (bodies.BODIES, 288),
+    (pictures.DAMAGED, 19_000),
     (pictures.CUT_OUTS, 1_500),
-    (pictures.BOMBS, 2_000),
+    (pictures.BOMBS, 1_500),
+    (pictures.DECODERS, 500),
+    (pictures.ESCAPES, 80),
     (outside.URLS, 2_000),
     (outside.SERVERS, 1_000),
-    (Live(name="signed requests", attack=requests.attack), 5_000),
-    (Live(name="WebSocket frames", attack=frames.attack, peak_growth_bytes=REST_GROWTH_BYTES), 10_000),
-    (Live(name="broken HTTP", attack=peers.break_rules), 2_700),
+    (Live(name="requests with a key", attack=requests.attack), 5_000),
+    (Live(name="WebSocket frames", attack=frames.attack, peak_growth_bytes=REST_GROWTH_BYTES), 7_480),
+    (Live(name="broken HTTP", attack=peers.break_rules), 2_635),
+    (Live(name="large bodies", attack=peers.be_large), 60),
+    (Live(name="pictures by URL", attack=requests.send_by_url), 5),
     (Live(name="slow peers", attack=peers.be_slow, peak_growth_bytes=REST_GROWTH_BYTES), 300),
+    (Live(name="floods", attack=floods.attack, peak_growth_bytes=REST_GROWTH_BYTES), 4_000),
 )
 """Each campaign, with its inputs among `INPUTS`."""
 
@@ -58,7 +66,7 @@ class Ended:
 def run(inputs: int, seed: int, only: Sequence[str] = ("",)) -> Iterator[Ended]:
     """Share inputs out over the plan: first those for processes of their own, then those for the service."""
     counts = [
-        (campaign, max(1, share * inputs // INPUTS))
+        (campaign, max(campaign.least if isinstance(campaign, Trial) else 1, share * inputs // INPUTS))
         for campaign, share in PLAN
         if any(part in campaign.name for part in only)
     ]

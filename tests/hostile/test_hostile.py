@@ -2,7 +2,9 @@
 
 import io
 import os
+import shutil
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from tests.hostile.judgement import SMALL_GROWTH_BYTES, Findings
 from tests.hostile.pictures import bombs
 from tests.hostile.pictures.seeds import seeds, with_check_sums
 from tests.hostile.plan import INPUTS, PLAN, run
+from tests.hostile.planted import FAULTS, ROOT, Planted, plant
 from tests.hostile.trials import Trial, judged
 
 TRIALS = [each for each, _ in PLAN if isinstance(each, Trial)]
@@ -53,7 +56,7 @@ def test_what_raises_dies_or_takes_memory_is_found_and_the_rest_goes_on() -> Non
     assert set(findings.faults) == {
         "KeyError in test_hostile.py, misbehave",
         "the process died: SIGABRT",
-        "an input took more than 512 MiB",
+        "an input took more than 400 MiB",
     }
     assert sorted(findings.numbers) == [1, 2, 3]
 
@@ -88,3 +91,12 @@ def test_seeds_are_sound_and_keep_their_check_sums() -> None:
         assert with_check_sums(data) == data
         with Image.open(io.BytesIO(data)) as picture:
             picture.load()
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_faults_can_still_be_planted(fault: Planted, tmp_path: Path) -> None:
+    for path, _, _ in fault.changes:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, tmp_path / path)
+    plant(fault, tmp_path)
+    assert any(fault.campaign in campaign.name for campaign, _ in PLAN)

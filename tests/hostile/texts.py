@@ -1,15 +1,22 @@
-"""What parsers are given: signed JSON, forms, Runware's messages, Base64, paths of results, ids."""
+"""What parsers are given: signed JSON, forms, messages of all façades, Base64, paths of results, ids."""
 
+import io
+import json
 import random
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote_plus, urlencode
 
 from cutgate.gateway.picpik.actions import ACTIONS
 from cutgate.gateway.picpik.errors import Refused as PicpikRefused
 from cutgate.gateway.picpik.requests import IGNORED, ReadingRules, read_request
 from cutgate.gateway.pictures.base64 import decode_source
+from cutgate.gateway.removebg.errors import FIELDS
+from cutgate.gateway.removebg.errors import Refused as RemoveBgRefused
+from cutgate.gateway.removebg.forms import read_fields as read_removal
+from cutgate.gateway.removebg.options import Options
+from cutgate.gateway.removebg.sources import Sources
 from cutgate.gateway.runware.messages.errors import Refused as RunwareRefused
 from cutgate.gateway.runware.messages.reading import (
     pings_in,
@@ -29,7 +36,9 @@ from cutgate.gateway.runware.messages.requests import (
 from cutgate.gateway.web_url import is_web_url
 from cutgate.jobs.errors import SourceRejected
 from cutgate.jobs.ids import parse_task_uid, result_key
+from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.record import Result
+from cutgate.jobs.spec import ModelChoice
 from cutgate.jobs.urls import ResultPaths
 from cutgate.signing import (
     BodyRejected,
@@ -171,6 +180,74 @@ def enter_runware(message: bytes) -> None:
                 read_fields(form, task)
 
 
+class Fields(NamedTuple):
+    """A body of remove.bg's protocol."""
+
+    data: bytes
+    media_type: str
+
+
+_MULTIPART: Final = "multipart/form-data; boundary=x"
+_PART_WORDS: Final = (b"--x", b"\r\n", b"\r\n\r\n", b'; name="', b"; filename*=utf-8''a", b"Content-Type: a/b\r\n")
+_VALUES: Final[Mapping[str, tuple[object, ...]]] = {
+    "crop_margin": ("10px 5% 3px", "30%"),
+    "roi": ("0% 0% 100% 100%", "1px 2px 7px 8px"),
+    "bg_color": ("81d4fa77", "green"),
+    "size": ("auto", "full", "50MP"),
+    "format": ("zip", "jpg", "webp"),
+    "channels": ("alpha", "rgba"),
+    "crop": (True, "true"),
+    "shadow_opacity": (50, "1e1"),
+}
+_SOURCES: Final = Sources(SourceLimits(max_bytes=10_000, max_pixels=10_000, max_side_px=1_000))
+_CHOICE: Final = ModelChoice(model="m")
+_FORM: Final = "application/x-www-form-urlencoded"
+
+
+def removebg_fields(chance: random.Random) -> Fields:
+    """Fields with sound values and others, in one of the three forms."""
+    source = chance.choice(("image_file_b64", "image_file_b64", "image_file", "image_url"))
+    fields: dict[str, object] = {source: BASE64_8X8}
+    for _ in range(chance.randrange(5)):
+        name = chance.choice((*_VALUES, *FIELDS, "bg_image_file", "bg_image_url", "image_url"))
+        fields[name] = chance.choice((*_VALUES.get(name, ()), any_json(chance, FIELDS)))
+    media_type = chance.choice(("application/json", _FORM, _MULTIPART))
+    if media_type == "application/json":
+        return Fields(json_bytes(fields), media_type)
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
+    if media_type == _FORM:
+        return Fields(urlencode(texts, errors="replace").encode(), media_type)
+    files = {"image_file": png(), "bg_image_file": png()}
+    heads = (f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() for name in texts)
+    contents = (files.get(name, text.encode("utf-8", "replace")) for name, text in texts.items())
+    parts = (head + content + b"\r\n" for head, content in zip(heads, contents, strict=True))
+    return Fields(b"".join(parts) + b"--x--\r\n", media_type)
+
+
+def make_removebg(chance: random.Random, _number: int) -> Fields:
+    bodies = [removebg_fields(chance) for _ in range(2)]
+    data, media_type = bodies[0]
+    words = _PART_WORDS if media_type == _MULTIPART else (*_WORDS, *_FORM_WORDS)
+    if chance.random() < 0.6:
+        data = damaged(data, [each.data for each in bodies], words, chance)
+    return Fields(data, media_type)
+
+
+def _data_of(body: Fields) -> bytes:
+    return body.data
+
+
+def enter_removebg(body: Fields) -> None:
+    """Read the fields, what is to be done, and the pictures."""
+    given = read_removal(io.BytesIO(body.data), body.media_type)
+    _SOURCES.check(given)
+    options = Options.read(given)
+    options.shown_type()
+    options.spec(_CHOICE, options.size, has_background="bg_image_file" in given)
+    _SOURCES.picture(given)
+    _SOURCES.background(given)
+
+
 _PATHS: Final = ResultPaths([bytes(32)])
 _SOURCE_BYTES: Final = 1_000
 
@@ -203,4 +280,11 @@ def enter_text(text: bytes) -> None:
 JSON: Final = Trial(name="signed JSON", make=make_json, enter=enter_json, refusals=(BodyRejected,))
 FORMS: Final = Trial(name="forms", make=make_form, enter=enter_form, refusals=(BodyRejected,))
 RUNWARE: Final = Trial(name="Runware messages", make=make_runware, enter=enter_runware, refusals=(RunwareRefused,))
+REMOVEBG: Final = Trial(
+    name="remove.bg's fields",
+    make=make_removebg,
+    enter=enter_removebg,
+    refusals=(RemoveBgRefused,),
+    data_of=_data_of,
+)
 TEXTS: Final = Trial(name="Base64, paths, ids", make=make_text, enter=enter_text, refusals=(SourceRejected,))

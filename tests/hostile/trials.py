@@ -5,6 +5,7 @@ the one that is started after a death goes on behind it.
 """
 
 import faulthandler
+import math
 import multiprocessing
 import os
 import random
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cutgate.jobs.observe import logs
-from tests.hostile.judgement import Outcome
+from tests.hostile.judgement import Allowed, Outcome, usual
 
 PROCESSES: Final = 2
 ADDRESS_SPACE_BYTES: Final = 6 * 2**30
@@ -29,6 +30,8 @@ PROCESSOR_SECONDS: Final = 25.0
 """Of one input, after which its process is killed: more than any may take."""
 CLOCK_SECONDS: Final = 180.0
 """The same on the clock, for one that waits for ever. Machines are busy, so it is no measure."""
+ROUNDS: Final = 3
+"""An input that takes too long is tried again: beside a busy neighbour, a processor takes longer, too."""
 
 _SPAWN: Final = multiprocessing.get_context("spawn")
 """No fork: what judges has threads of its own, and starts without memory of inputs before."""
@@ -47,6 +50,10 @@ class Trial:
     """Errors that callers are told."""
     data_of: Callable[[Any], bytes] = bytes
     """The bytes that somebody sends of an input."""
+    allowed: Callable[[int], Allowed] = usual
+    """What an input of a size may take."""
+    least: int = 1
+    """Inputs that each run has."""
 
     def input(self, seed: int, number: int) -> Any:
         return self.make(random.Random(f"{seed} {self.name} {number}"), number)
@@ -133,29 +140,42 @@ def _judge(orders: Sequence[Order], seed: int, pipe: Connection) -> None:
 
 
 def _outcome(trial: Trial, number: int, value: Any) -> Outcome:
-    fault, refused = "", False
+    size_bytes = len(trial.data_of(value))
+    allowed = trial.allowed(size_bytes)
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak from here on
     before_bytes = _status_bytes("VmRSS")
-    signal.setitimer(signal.ITIMER_PROF, PROCESSOR_SECONDS)
-    signal.setitimer(signal.ITIMER_REAL, CLOCK_SECONDS)
-    began = time.process_time()
-    try:
-        trial.enter(value)
-    except trial.refusals:
-        refused = True
-    except Exception as error:
-        fault = _told(error)
-    seconds = time.process_time() - began
-    signal.setitimer(signal.ITIMER_PROF, 0)
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    seconds = math.inf
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        refused, fault = _entered(trial, value)
+        seconds = min(seconds, time.process_time() - began)
+        if seconds <= allowed[0]:
+            break
     return Outcome(
         number=number,
-        size_bytes=len(trial.data_of(value)),
+        size_bytes=size_bytes,
         seconds=seconds,
         growth_bytes=max(0, _status_bytes("VmHWM") - before_bytes),
         refused=refused,
         fault=fault,
+        allowed=allowed,
     )
+
+
+def _entered(trial: Trial, value: Any) -> tuple[bool, str]:
+    """Whether an input is refused, and what it met that it should not have."""
+    signal.setitimer(signal.ITIMER_PROF, PROCESSOR_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, CLOCK_SECONDS)
+    try:
+        trial.enter(value)
+    except trial.refusals:
+        return True, ""
+    except Exception as error:
+        return False, _told(error)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    return False, ""
 
 
 def _told(error: Exception) -> str:

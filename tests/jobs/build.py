@@ -4,12 +4,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
 from redis import Redis
 
 from cutgate.jobs.answers import Usage
 from cutgate.jobs.ids import TaskUid, new_task_uid, new_token, result_key, source_key, upload_key
+from cutgate.jobs.ledger.events import TaskEvents
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import (
@@ -23,6 +25,7 @@ from cutgate.jobs.record import (
     ItemState,
     NewItem,
     NewTask,
+    RateUse,
     Repeats,
     Request,
     Result,
@@ -32,6 +35,7 @@ from cutgate.jobs.record import (
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 from tests.fakes import ManualClock
 from tests.ledgers import ReadableLedger
+from tests.waiting import PATIENCE_SECONDS
 
 SPEC = CutoutSpec(model="isnet-general-use")
 LANE = lane_of(SPEC)
@@ -61,6 +65,7 @@ def new_task(
     source_url: str | None = None,
     keep: bool = False,
     urgent: bool = False,
+    rate: RateUse | None = None,
     deliveries: tuple[Delivery, ...] = (),
     request: Request | None = None,
 ) -> NewTask:
@@ -68,7 +73,13 @@ def new_task(
     uid = new_task_uid() if uid is None else uid
     items = tuple(
         NewItem(
-            source=source_key(uid, index), spec=spec, price=price, source_url=source_url, keep=keep, urgent=urgent
+            source=source_key(uid, index),
+            spec=spec,
+            price=price,
+            source_url=source_url,
+            keep=keep,
+            urgent=urgent,
+            rate=rate,
         )
         for index in range(item_count)
     )
@@ -246,3 +257,11 @@ def run_at_once(count: int, call: Callable[[int], Answer]) -> list[Answer]:
 
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(start, range(count)))
+
+
+def heard_by(events: TaskEvents) -> SimpleQueue[TaskUid]:
+    """What a follower hears from now on."""
+    heard: SimpleQueue[TaskUid] = SimpleQueue()
+    events.follow(heard.put)
+    assert events.subscribed.wait(PATIENCE_SECONDS)
+    return heard

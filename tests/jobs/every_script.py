@@ -65,7 +65,8 @@ def go_through_every_errand(ledger: Ledger) -> None:
     assert ledger.errands.due() == len(DELIVERIES)
     assert ledger.errands.postpone(ledger.next_errand(), seconds=60)
     assert ledger.errands.done(ledger.next_errand())
-    assert ledger.errands.fetched(ledger.fetching(item_count=3))
+    rate = RateUse(name="alice", limit=2, seconds=60)
+    assert ledger.errands.fetched(ledger.fetching(item_count=3, rate=rate), megapixels=2)
     ledger.next_errand()
 
 

@@ -58,11 +58,6 @@ def test_a_uid_is_parsed_as_it_was_made() -> None:
     assert len(uid) == 20
 
 
-def test_uids_and_tokens_do_not_repeat() -> None:
-    assert len({new_task_uid(1) for _ in range(1_000)}) == 1_000
-    assert len({new_token() for _ in range(1_000)}) == 1_000
-
-
 @given(SECONDS)
 def test_a_uid_carries_its_time(seconds: int) -> None:
     assert made_at_seconds(new_task_uid(seconds)) == seconds

@@ -10,11 +10,14 @@ import pytest
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from cutgate.courier.settings import CourierSettings
+from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.blobs.s3_store import S3BlobStore
 from cutgate.jobs.ids import new_task_uid, source_key
 from cutgate.jobs.settings import BlobSettings, JobSettings, WrongSettings, load_settings
+from cutgate.worker.settings import NetworkSettings, WorkerSettings
 from tests.servers.s3_server import Bucket
 
 pytestmark = pytest.mark.usefixtures("bare_environment")
@@ -74,19 +77,30 @@ def test_secrets_are_not_shown() -> None:
         assert "p4ssw0rd" not in text
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "redis://h",
-        "rediss://h",
-        "unix:///tmp/r.sock",
-        "sentinel://h,i:1/0?service=s",
-        "rediss+sentinel://h?service=s",
-    ],
-)
-def test_redis_urls(url: str) -> None:
-    settings = JobSettings.model_validate({"redis_url": url})
-    assert settings.redis_url.get_secret_value() == url
+KINDS = (GatewaySettings, CourierSettings, WorkerSettings)
+"""What the variables of one environment are for."""
+
+
+def test_a_misspelt_variable_is_an_error_that_names_the_right_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUTGATE_MAX_SOURCE_BYTE", "secret")
+    monkeypatch.setenv("CUTGATE_RETENTION_SECOND", "60")
+    monkeypatch.setenv("CUTGATE_WORKERS", "2")  # of no part
+    for kind in (*KINDS, JobSettings):
+        with pytest.raises(WrongSettings) as error:
+            load_settings(kind)
+        assert error.value.message.splitlines() == [
+            "CUTGATE_MAX_SOURCE_BYTE: no such setting; CUTGATE_MAX_SOURCE_BYTES is one",
+            "CUTGATE_RETENTION_SECOND: no such setting; CUTGATE_RETENTION_SECONDS is one",
+        ]
+
+
+def test_no_setting_of_one_part_is_taken_for_a_misspelt_one_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in {name for kind in KINDS for name in kind.model_fields}:
+        monkeypatch.setenv(f"CUTGATE_{name.upper()}", "")
+    for kind in (*KINDS, NetworkSettings):
+        with pytest.raises(WrongSettings) as error:
+            load_settings(kind)
+        assert "no such setting" not in error.value.message
 
 
 def test_sentinels_without_their_service_are_refused_without_the_password() -> None:

@@ -1,26 +1,30 @@
-"""What a spec may hold."""
+"""Tests of what a spec and a composition may hold."""
 
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from cutgate.jobs.composition import (
+    Composition,
+    Length,
+    Margins,
+    Place,
+    Position,
+    RegionOfInterest,
+    Unit,
+    parse_scale,
+)
 from cutgate.jobs.spec import (
     DEFAULT_MODEL,
     PRESETS,
     Box,
     CutoutSpec,
     ModelChoice,
-    Precision,
     Thresholds,
-    lane_of,
     parse_choices,
     thresholds_of,
 )
-
-
-def test_the_lane_is_model_and_precision() -> None:
-    assert lane_of(CutoutSpec(model="isnet-general-use")) == "isnet-general-use:exact"
 
 
 @pytest.mark.parametrize(
@@ -74,12 +78,6 @@ def test_a_box_needs_an_area_in_the_picture(corners: tuple[int, int, int, int]) 
         Box(left_px=left, top_px=top, right_px=right, bottom_px=bottom)
 
 
-def test_a_spec_does_not_change() -> None:
-    spec = CutoutSpec(model="m")
-    with pytest.raises(ValidationError):
-        spec.erode_px = 3  # type: ignore[misc]  # that is what is tested
-
-
 # Models by name.
 
 
@@ -110,6 +108,94 @@ def test_several_are_split_by_commas_and_count_once() -> None:
     assert parse_choices("") == ()
 
 
-def test_fast_is_the_default_models() -> None:
-    assert PRESETS["fast"].precision is Precision.FAST
-    assert {choice.model for name, choice in PRESETS.items() if name != "best"} == {DEFAULT_MODEL}
+# A composition's parts as text.
+
+
+def px(amount: float) -> Length:
+    return Length(amount=amount, unit=Unit.PX)
+
+
+def percent(amount: float) -> Length:
+    return Length(amount=amount, unit=Unit.PERCENT)
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [("10px", px(10)), ("2.5%", percent(2.5)), ("0", px(0)), (" 7 ", px(7)), ("5.", px(5)), ("10PX", px(10))],
+)
+def test_a_length_is_pixels_or_a_percentage(text: str, length: Length) -> None:
+    assert Length.parse(text) == length
+
+
+@pytest.mark.parametrize("text", ["", "px", "-1px", "1em", "1e9%", "nan", "inf", "1 px", "١%", "9" * 400, "1\n2"])
+def test_what_is_no_length_is_refused_with_what_would_be(text: str) -> None:
+    with pytest.raises(ValueError, match="such as 10px or 5%"):
+        Length.parse(text)
+
+
+def test_a_percentage_is_of_the_side_that_it_lies_along() -> None:
+    assert (percent(25).of_px(200), px(25).of_px(200)) == (50, 25)
+
+
+def test_a_region_is_four_lengths_and_a_zero_needs_no_unit() -> None:
+    assert RegionOfInterest.parse("0 0 100% 400px") == RegionOfInterest(
+        left=px(0), top=px(0), right=percent(100), bottom=px(400)
+    )
+    with pytest.raises(ValueError, match="four lengths"):
+        RegionOfInterest.parse("0 0 100%")
+
+
+@pytest.mark.parametrize(
+    ("text", "sides"),
+    [
+        ("10px", (px(10), px(10), px(10), px(10))),
+        ("10px 5%", (px(10), percent(5), px(10), percent(5))),
+        ("1 2 3% 4", (px(1), px(2), percent(3), px(4))),
+    ],
+)
+def test_margins_go_clockwise_from_the_top(text: str, sides: tuple[Length, ...]) -> None:
+    margins = Margins.parse(text)
+    assert (margins.top, margins.right, margins.bottom, margins.left) == sides
+
+
+@pytest.mark.parametrize("text", ["", "1 2 3", "1 2 3 4 5"])
+def test_another_number_of_margins_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="one, two or four"):
+        Margins.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "position"),
+    [
+        ("original", "original"),
+        ("Center", Position(x=0.5, y=0.5)),
+        ("20%", Position(x=0.2, y=0.2)),
+        ("0 100%", Position(x=0, y=1)),
+    ],
+)
+def test_a_position_is_percentages_across_and_down(text: str, position: Place) -> None:
+    assert Position.parse(text) == position
+
+
+@pytest.mark.parametrize("text", ["", "left", "101%", "5px", "1% 2% 3%", "center center"])
+def test_what_is_no_position_is_refused_with_what_would_be(text: str) -> None:
+    with pytest.raises(ValueError, match="original, center, or one or two"):
+        Position.parse(text)
+
+
+def test_a_scale_is_a_percentage() -> None:
+    assert (parse_scale("original"), parse_scale("80%"), parse_scale("100%")) == (None, 0.8, 1)
+    for text in ("", "0%", "101%", "0.8", "80px"):
+        with pytest.raises(ValueError, match="no scale"):
+            parse_scale(text)
+
+
+def test_a_region_whose_corners_are_the_wrong_way_round_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs an area"):
+        Composition(region_of_interest=RegionOfInterest.parse("50% 0 50% 100%"))
+
+
+def test_a_box_and_a_region_exclude_each_other() -> None:
+    region = Composition(region_of_interest=RegionOfInterest.parse("0 0 50% 50%"))
+    with pytest.raises(ValueError, match="exclude each other"):
+        CutoutSpec(model="m", box=Box(left_px=0, top_px=0, right_px=5, bottom_px=5), composition=region)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutgate.worker.cutout.matting.foreground import estimate_foreground
-from tests.pictures.drawing import Canvas, bear, bottle, mug
+from tests.pictures.drawing import Canvas, bear, mug
 
 ROOT: Final = Path(__file__).parents[2]
 NOISE_LEVELS: Final = 1.5
@@ -86,7 +86,6 @@ def portrait() -> Composite:
 
 _MAKERS: Final[Mapping[str, Callable[[], Composite]]] = {
     "mug": lambda: drawn("mug", mug(), 2, (176, 160, 140), (92, 74, 60)),
-    "bottle": lambda: drawn("bottle", bottle(), 3, (196, 190, 178), (150, 132, 110)),
     "bear": lambda: drawn("bear", bear(), 4, (120, 150, 130), (170, 160, 150)),
     "portrait": portrait,
 }

@@ -74,25 +74,6 @@ def mug() -> Canvas:
     return _reduced(colours, body | handle | (rim < 1))
 
 
-def bottle() -> Canvas:
-    """A bottle of dark glass with a paper label and a cap."""
-    x, y = _axes()
-    neck, shoulder, half = 0.045, 0.36, 0.125
-    ramp = np.clip((y - 0.27) / (shoulder - 0.27), 0, 1)
-    radius = neck + (half - neck) * ramp**2 * (3 - 2 * ramp)
-    across = (x - 0.5) / radius
-    base = 0.02 * np.sqrt(np.clip(1 - across**2, 0, 1))
-    inside = (np.abs(across) < 1) & (y > 0.1 - base) & (y < 0.88 + base)
-    light = 0.35 + 0.7 * np.clip(1 - (across + 0.3) ** 2, 0, 1)
-    colours = np.full((*x.shape, 3), (34.0, 78, 44))
-    colours = _filled((y - base > 0.48) & (y - base < 0.76), (232, 220, 190), colours)
-    colours = _filled(np.abs(y - base - 0.55) < 0.012, (150, 30, 40), colours)
-    colours = _filled((np.hypot(across * radius, y - base - 0.65) < 0.05), (178, 140, 60), colours)
-    colours = _filled(y < 0.2, (140, 26, 34), colours)
-    streak = 120 * np.exp(-(((across + 0.55) / 0.09) ** 2)) * (y > 0.2)
-    return _reduced(colours * light[..., None] + streak[..., None] + _texture(3, 200, 4), inside)
-
-
 def bear() -> Canvas:
     """A toy bear whose outline is made of hairs."""
     side = SIDE_PX * FINE

@@ -12,7 +12,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import RedisError
 
-from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.redis_client import connect
 from cutgate.local.redis_server import find_binaries, identified
 from tests.waiting import eventually
 

@@ -118,9 +118,3 @@ def test_missing_files(tmp_path: Path, body_file: Path) -> None:
 )
 def test_body_that_cannot_be_signed(body: str, message: str) -> None:
     assert message in refused(run("-", stdin=body))
-
-
-def test_help_names_the_variable() -> None:
-    done = run("--help")
-    assert done.returncode == 0
-    assert b"CUTGATE_PRIVATE_KEY" in done.stdout

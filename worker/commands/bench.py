@@ -20,6 +20,7 @@ from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.settings import EngineName, NetworkSettings
 
 LEAST_ROUNDS: Final = 2
+ROUNDS: Final = 3
 MEAN_LEVELS: Final = 0.5
 MOST_LEVELS: Final = 12
 """Levels of 255 by which an exact mask may differ from single precision's: over all pixels, and in any one."""

@@ -11,8 +11,8 @@ from typing import Final
 
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.server import ServerFacts, ServerUnfit
+from cutgate.jobs.redis_client import connect
 from cutgate.jobs.settings import WrongSettings, load_settings
 from cutgate.worker.machine.container import memory_limit_bytes
 from cutgate.worker.models.engines.plans import plan_for

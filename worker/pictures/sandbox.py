@@ -16,6 +16,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 
@@ -30,6 +31,7 @@ class Sandbox(StrEnum):
     """Decoders are never confined."""
 
 
+_LIBRARY: Final = ctypes.CDLL(None, use_errno=True)
 _ARCHITECTURES: Final = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
 """Machines with a table below: their AUDIT_ARCH, and the column of their system calls."""
 _CALLS: Final = {
@@ -96,14 +98,14 @@ def confine() -> None:
     _control(_SET_NO_NEW_PRIVS, 1)
     _control(_SET_DUMPABLE, 0)
     _forbid_files()
-    code = b"".join(_filter(*_ARCHITECTURES[platform.machine()]))
-    buffer = ctypes.create_string_buffer(code, len(code))
-    program = ctypes.create_string_buffer(struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer)))
+    program, _ = _program()
     _control(_SET_SECCOMP, _FILTER_MODE, ctypes.addressof(program))
 
 
 def can_confine() -> bool:
     """Whether the kernel confines a process on this machine; it is tried in one that is forked for it."""
+    if platform.machine() in _ARCHITECTURES:
+        _program()  # once, for all that are forked
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -113,6 +115,16 @@ def can_confine() -> bool:
         finally:
             os._exit(status)
     return os.waitpid(pid, 0)[1] == 0
+
+
+@cache
+def _program() -> tuple[ctypes.Array[ctypes.c_char], ctypes.Array[ctypes.c_char]]:
+    """The filter as the kernel takes it, and the instructions that it points at."""
+    code = b"".join(_filter(*_ARCHITECTURES[platform.machine()]))
+    instructions = ctypes.create_string_buffer(code, len(code))
+    return ctypes.create_string_buffer(
+        struct.pack("@HP", len(code) // 8, ctypes.addressof(instructions))
+    ), instructions
 
 
 def _filter(architecture: int, column: int) -> Iterator[bytes]:
@@ -156,9 +168,9 @@ def _forbid_files() -> None:
 def _control(option: int, *arguments: int) -> None:
     """prctl(2)."""
     given = (*arguments, 0, 0, 0, 0)[:4]
-    if ctypes.CDLL(None, use_errno=True).prctl(option, *map(ctypes.c_ulong, given)):
+    if _LIBRARY.prctl(option, *map(ctypes.c_ulong, given)):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def _system_call(number: int, *arguments: int) -> int:
-    return int(ctypes.CDLL(None, use_errno=True).syscall(ctypes.c_long(number), *map(ctypes.c_ulong, arguments)))
+    return int(_LIBRARY.syscall(ctypes.c_long(number), *map(ctypes.c_ulong, arguments)))

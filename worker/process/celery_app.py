@@ -29,10 +29,10 @@ from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.errors import ServiceUnavailable
 from cutgate.jobs.hints.celery import celery_settings
 from cutgate.jobs.hints.queue import TASK_NAME, queue_name
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.ledger.server import ServerUnfit
 from cutgate.jobs.observe.metrics import PortUnavailable
+from cutgate.jobs.redis_client import connect
 from cutgate.jobs.upkeep.installation import Installation, WrongInstallation
 from cutgate.worker.process.broker import HintBroker
 from cutgate.worker.process.child import Child

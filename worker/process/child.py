@@ -13,13 +13,13 @@ from celery.exceptions import Reject
 from cutgate.jobs.answers import WorkerPresence
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.observe import traces
 from cutgate.jobs.observe.alive import AliveFile
 from cutgate.jobs.observe.metric_names import WORKER_INFO, Part
 from cutgate.jobs.observe.metrics import change
 from cutgate.jobs.ports import Presence
+from cutgate.jobs.redis_client import connect
 from cutgate.jobs.spec import Lane, ModelChoice, lane_of
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.worker.machine.memory import forget_peak, resident_bytes

@@ -42,6 +42,9 @@ def shown(settings: WorkerSettings) -> Iterator[None]:
 class Stopwatch:
     """Runs from an item's claim on. What lies between two steps counts for the later one."""
 
+    decoding_seconds: float = 0
+    """Of the picture that took longest to decode."""
+
     def __init__(self) -> None:
         self._started_ns = self._last_ns = time.monotonic_ns()
         self._clock_ahead_ns = time.time_ns() - self._started_ns

@@ -35,6 +35,7 @@ from cutgate.jobs.spec import Box, CutoutSpec, FileFormat, Lane, Output, lane_of
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.mask.segment import Predict, Soft
 from cutgate.worker.cutout.raster.arrays import RgbImage
+from cutgate.worker.pictures.decoder import DECODE_SECONDS
 from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.finish import Finish, Finished, finish
 from cutgate.worker.pictures.images import SourceImage, read_image
@@ -72,6 +73,8 @@ class Runner:
     """How many may make a file of one result."""
     read_image: Callable[..., SourceImage] = read_image
     """`images.read_image`, or a decoder's."""
+    slow_seconds: float = DECODE_SECONDS / 2
+    """A picture that takes so long to decode counts against its account. The largest take 2 s of a processor."""
     soft_for: Callable[[CutoutSpec], Soft] = lambda _: Soft.DOUBT
     """What the soft levels of that network's map mean."""
     retry_seconds: float = 0.5
@@ -126,13 +129,13 @@ class Runner:
             return
         except CutoutError as error:
             log.warning("item_failed", kind=error.kind, message=error.message, **error.details)
-            self._fail(claim, beat, error)
+            self._fail(claim, beat, error, slow=self._is_slow(watch))
             return
         except Exception:
             log.exception("item_crashed")
             self._suspect(claim, beat)
             return
-        if self._insist(lambda: self.store.claims.finish(claim, result), beat):
+        if self._insist(lambda: self.store.claims.finish(claim, result, slow=self._is_slow(watch)), beat):
             _ended("done")
             count(RESULTS, subject="found" if result.subject_found else "none")
             log.info(
@@ -151,7 +154,7 @@ class Runner:
         # Nothing is kept under a name that the next step has no use for: each may be hundreds of megabytes.
         finished = finish(
             self._cut_out(claim, beat, watch),
-            Finish.of(claim.spec, self._behind(claim, beat), self.limits.max_pixels),
+            Finish.of(claim.spec, self._behind(claim, beat, watch), self.limits.max_pixels),
             threads=self.threads,
         )
         watch.ended("encode")
@@ -176,29 +179,37 @@ class Runner:
         source = self._read(data, watch, keep_16_bit=self.keep_16_bit and holds_16_bit)
         return cut_out(source, spec, self.predict_for(spec), beat.check, watch.ended, self.soft_for(spec))
 
-    def _behind(self, claim: Claim, beat: Heartbeat) -> RgbImage | None:
+    def _behind(self, claim: Claim, beat: Heartbeat, watch: Stopwatch) -> RgbImage | None:
         """The picture behind the subject, where there is one."""
         where = claim.background
         if where is None:
             return None
         data = self._get(claim, where, beat)
         try:
-            return self.read_image(data, self.limits).over_backdrop()
+            return self._decoded(data, watch).over_backdrop()
         except (SourceRejected, ProcessingFailed) as error:
             raise error.of_background() from error
 
     def _read(self, data: bytes, watch: Stopwatch, *, keep_16_bit: bool) -> SourceImage:
-        source = self.read_image(
-            data, self.limits, keep_rgb_profile=self.keep_rgb_profile, keep_16_bit=keep_16_bit
-        )
+        source = self._decoded(data, watch, keep_rgb_profile=self.keep_rgb_profile, keep_16_bit=keep_16_bit)
         height_px, width_px = source.rgb.shape[:2]
         count(PIXELS, height_px * width_px)
         traces.say(pixels=height_px * width_px)
         watch.ended("read")
         return source if self.keep_rights else replace(source, rights=None)
 
-    def _fail(self, claim: Claim, beat: Heartbeat, error: CutoutError) -> None:
-        if self._insist(lambda: self.store.claims.fail(claim, error.facts()), beat):
+    def _decoded(self, data: bytes, watch: Stopwatch, **options: bool) -> SourceImage:
+        started = time.monotonic()
+        try:
+            return self.read_image(data, self.limits, **options)
+        finally:
+            watch.decoding_seconds = max(watch.decoding_seconds, time.monotonic() - started)
+
+    def _is_slow(self, watch: Stopwatch) -> bool:
+        return watch.decoding_seconds >= self.slow_seconds
+
+    def _fail(self, claim: Claim, beat: Heartbeat, error: CutoutError, *, slow: bool) -> None:
+        if self._insist(lambda: self.store.claims.fail(claim, error.facts(), slow=slow), beat):
             _ended("failed")
             traces.fail(error.kind)
             count(ITEM_ERRORS, kind=error.kind)
@@ -214,7 +225,7 @@ class Runner:
             self._leave_to_others(claim, beat, away)
             return
         if is_gone:
-            self._fail(claim, beat, error)
+            self._fail(claim, beat, error, slow=False)
         else:
             self._leave_to_others(claim, beat, error)
 

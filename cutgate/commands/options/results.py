@@ -184,12 +184,7 @@ class ResultOptions:
         )
 
     def recipe_with_conversion(self) -> Recipe:
-        """How to make results of what a service delivers.
-
-        Raises:
-            PartsMissing: the libraries of the worker are not installed.
-            UsageError: an option is for this process alone, or the picture behind the subject cannot be read.
-        """
+        """How to make results of what a service delivers."""
         if self.given.keys() & {"region_of_interest", "opaque_inside"}:
             raise click.UsageError("--region-of-interest and --opaque-inside are not for a service; take --box")
         showing = {name: value for name, value in self.given.items() if name in Showing.__optional_keys__}

@@ -93,8 +93,8 @@ class RunwareApi:
         pending = [answer for answer in begun if isinstance(answer, Pending)]
         if not pending:
             return self._answer(self._settled(begun))
-        waits = [(answer.uid, answer.wait_seconds) for answer in pending]
-        return self.waiting.until_all_end(pending[0].account, waits, lambda: self._answer(self._settled(begun)))
+        waits = [([answer.uid], answer.wait_seconds) for answer in pending]
+        return self.waiting.until(pending[0].account, waits, lambda: self._answer(self._settled(begun)))
 
     def refuse(self, error: Exception) -> Response:
         """An answer to a request that is wrong as a whole."""
@@ -134,7 +134,8 @@ class RunwareApi:
         def find(known: bool) -> Caller:
             credential = self.authenticator.credential_of(api_key, request.remote_addr, known=known)
             take_place = partial(self.waiting.has_place, credential.account.name)
-            return Caller(credential=credential, base_url=self._base_url(), take_place=take_place)
+            url = self.settings.public_url or base_url(request.scheme, request.host)
+            return Caller(credential=credential, base_url=url, take_place=take_place)
 
         if not elements:
             find(False)
@@ -143,9 +144,6 @@ class RunwareApi:
         # Each picture is let go of as soon as its task is accepted.
         del elements[0]
         return [first, *(self.tasks.begin(elements.pop(0), caller) for _ in range(len(elements)))]
-
-    def _base_url(self) -> str:
-        return self.settings.public_url or base_url(request.scheme, request.host)
 
     def _settled(self, begun: Sequence[Outcome | Pending]) -> list[Outcome]:
         """Every outcome in the order of the request, as the tasks stand that were waited for."""

@@ -57,7 +57,7 @@ class Pending:
     """`taskType` and `taskUUID` as they were sent: what every item repeats."""
     account: str
     uid: TaskUid
-    """The task to listen for with `TaskEvents`, and to look up for the account."""
+    """The task to wait for, and to look up for the account."""
     wait_seconds: float
     """How long the caller may be kept waiting, from now on."""
     settle: Callable[[Task | None], Outcome | None]

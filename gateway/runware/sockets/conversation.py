@@ -291,11 +291,9 @@ class Conversation(MessageHandler):
             _, answer = self._services.runware.begin_first(task, find)
         except (KeyUnknown, LedgerUnavailable) as error:
             return refusal(error, task), isinstance(error, KeyUnknown)
-        if isinstance(answer, Pending) and answer.is_result and self.session is not None:
-            try:
-                self._services.sessions.owe(self.session, answer.uid)
-            except LedgerUnavailable as error:
-                _LOG.warning("session_not_kept", reason=str(error))
+        if isinstance(answer, Pending) and answer.is_result:
+            uid = answer.uid
+            self._sender.note(lambda session: self._services.sessions.owe(session, uid))
         return answer, False
 
     async def _await(self, pending: Pending, log: AnswerLog | None = None) -> None:

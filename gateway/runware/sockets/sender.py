@@ -56,7 +56,7 @@ class Frame:
 
 
 class Sender:
-    """The outgoing half of a conversation. Used on the event loop only."""
+    """The outgoing half of a conversation. Used on the event loop, but for `note`."""
 
     def __init__(self, connection: Connection, sockets: Sockets, sessions: Sessions) -> None:
         self._connection = connection
@@ -90,7 +90,9 @@ class Sender:
                 return
             if len(frame.text) > OVERSIZED_BYTES and frame.task_uuid in self._oversized and not frame.failed:
                 frame = Frame.of(refusal(Refused("result_too_large"), frame.task), frame.owed)
-            await self._keep(frame)
+            if frame.is_kept:  # before it is sent: a caller may be back before its loss shows
+                text = frame.text
+                await self._sockets.in_thread(self.note, lambda session: self._sessions.keep(session, text))
             receipt = self._connection.send(frame.text.encode())
             if frame.failed:  # an error is sent once, whatever becomes of it
                 self._settle([frame])
@@ -121,14 +123,6 @@ class Sender:
         self._settle(refused)
         self._update(lambda session: self._sessions.leave(session, oversized))
 
-    async def _keep(self, frame: Frame) -> None:
-        """Note a frame that cannot be made anew before it is sent: a caller may be back before its loss shows."""
-        if frame.is_kept and self.session is not None:
-            try:
-                await self._sockets.in_thread(self._sessions.keep, self.session, frame.text)
-            except LedgerUnavailable as error:
-                _LOG.warning("session_not_kept", reason=str(error))
-
     def _settle(self, frames: Sequence[Frame]) -> None:
         uids = [frame.owed for frame in frames if frame.owed is not None]
         texts = [frame.text for frame in frames if frame.is_kept]
@@ -137,18 +131,18 @@ class Sender:
 
     def _update(self, move: Callable[[Session], None]) -> None:
         """Do a move on the session, beside everything else."""
-        session = self.session
-        if session is None:
-            return
+        self._sockets.start(self._sockets.in_thread(self.note, move))
 
-        def update() -> None:
+    def note(self, move: Callable[[Session], None]) -> None:
+        """Do a move on the session, if there is one, in a thread that may block.
+
+        Where it fails, a result is at worst sent again, or asked for with `getResponse`.
+        """
+        if self.session is not None:
             try:
-                move(session)
+                move(self.session)
             except LedgerUnavailable as error:
-                # At worst a result is sent again, or asked for with `getResponse`.
                 _LOG.warning("session_not_kept", reason=str(error))
-
-        self._sockets.start(self._sockets.in_thread(update))
 
 
 def _json(message: JsonObject) -> str:

@@ -11,8 +11,8 @@ from typing import Final
 from redis import Redis
 
 from cutgate.jobs.ids import TaskUid, new_token
-from cutgate.jobs.ledger.client import ledger_errors
 from cutgate.jobs.ledger.keys import KEY_PREFIX
+from cutgate.jobs.redis_client import ledger_errors
 
 KEEP_SECONDS: Final = 120.0
 """How long a session outlives its connection."""

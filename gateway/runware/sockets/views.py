@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 
 import structlog
@@ -38,7 +38,6 @@ class RunwareSockets:
     sessions: Sessions
     ends: TaskEnds
     sockets: Sockets
-    _services: SocketServices | None = field(default=None, init=False)
     _conversations: set[Conversation] = field(default_factory=set, init=False)
 
     def upgrade(self) -> Response | None:
@@ -58,16 +57,16 @@ class RunwareSockets:
 
     def _begin(self, connection: Connection, *, address: str | None, base_url: str) -> Conversation:
         """A conversation, on the event loop."""
-        if self._services is None:
-            self._services = self._new_services()
-            self.sockets.start(self._renew_on(), lasting=True)
         conversation = Conversation(
             connection, self._services, address=address, base_url=base_url, over=self._conversations.discard
         )
         self._conversations.add(conversation)
         return conversation
 
-    def _new_services(self) -> SocketServices:
+    @cached_property
+    def _services(self) -> SocketServices:
+        """What conversations work with, whose sessions are renewed from the first one on."""
+        self.sockets.start(self._renew_on(), lasting=True)
         return SocketServices(
             sockets=self.sockets,
             ends=self.ends,

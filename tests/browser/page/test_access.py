@@ -37,17 +37,7 @@ def test_a_link_signs_in_and_leaves_the_address_bar(browser: Browser, quick_stac
         expect(visitor.by_id("public-key")).to_have_value("")
 
 
-def test_a_link_signs_in_on_a_page_that_is_open(browser: Browser, quick_stack: LiveStack) -> None:
-    with visiting(browser, quick_stack) as visitor:
-        visitor.open()
-        visitor.open(link(quick_stack))
-        expect(visitor.by_id("balance")).to_be_visible()
-        assert visitor.page.evaluate("location.hash") == ""
-
-
-def test_keys_are_remembered_for_the_tab_alone_and_only_where_it_is_asked_for(
-    browser: Browser, quick_stack: LiveStack
-) -> None:
+def test_keys_are_remembered_for_the_tab_alone_if_asked_for(browser: Browser, quick_stack: LiveStack) -> None:
     stack = quick_stack
     with visiting(browser, stack) as visitor:
         page = visitor.page
@@ -103,9 +93,7 @@ def test_an_api_key_does_it_too(browser: Browser, quick_stack: LiveStack, tmp_pa
 
 
 @pytest.mark.parametrize("kind", ["Key pair", "API key"])
-def test_keys_that_were_typed_fold_once_a_photo_is_cut_out(
-    browser: Browser, quick_stack: LiveStack, tmp_path: Path, kind: str
-) -> None:
+def test_typed_keys_fold_later(browser: Browser, quick_stack: LiveStack, tmp_path: Path, kind: str) -> None:
     with visiting(browser, quick_stack) as visitor:
         visitor.open()
         keys = visitor.by_id("keys")
@@ -132,17 +120,6 @@ def test_a_wrong_api_key(browser: Browser, quick_stack: LiveStack) -> None:
 def test_words_are_for_codes_that_there_are(visitor: Visitor) -> None:
     words = visitor.page.evaluate("async () => (await import('/playground/service/errors.js')).RUNWARE_WORDS")
     assert words.keys() <= {row.code for row in (*ROWS.values(), *TASK_ROWS.values())}
-
-
-def test_what_is_no_picture_in_the_other_protocol(
-    browser: Browser, quick_stack: LiveStack, tmp_path: Path
-) -> None:
-    (tmp_path / "notes.jpg").write_text("no picture at all")
-    with visiting(browser, quick_stack) as visitor:
-        visitor.expected_complaint = "400"
-        visitor.open(f"/playground#api_key={quick_stack.api_key}")
-        visitor.choose(tmp_path / "notes.jpg")
-        expect(visitor.by_id("problem-title")).to_have_text("This file is not a picture")
 
 
 def test_the_credits_of_a_metered_account(browser: Browser, quick_stack: LiveStack, tmp_path: Path) -> None:

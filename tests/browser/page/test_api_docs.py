@@ -113,80 +113,13 @@ def shown_picture(visitor: Visitor, block: Locator) -> None:
     assert block.locator(".live-responses-table .response-col_status").nth(1).inner_text().startswith("200")
 
 
-def test_a_removal_of_remove_bgs_goes_with_the_api_key_and_shows_its_picture(
-    visitor: Visitor, quick_stack: LiveStack, tmp_path: Path
-) -> None:
+def test_a_removal_shows_its_picture(visitor: Visitor, quick_stack: LiveStack, tmp_path: Path) -> None:
     type_api_key(visitor, quick_stack.api_key)
     block = removal_of(visitor, "multipart/form-data")
     block.locator("input[type=file]").first.set_input_files(picture(tmp_path / "disc.png"))
     shown_picture(visitor, block)
     visitor.keep_picture("docs-removebg")
     assert quick_stack.api_key not in visitor.page.content()
-
-
-def test_a_removal_in_json_has_the_page_s_picture(visitor: Visitor, quick_stack: LiveStack) -> None:
-    type_api_key(visitor, quick_stack.api_key)
-    shown_picture(visitor, removal_of(visitor, "application/json"))
-    status, answer = execute(visitor, f"{OF_REMOVE_BG}-account")
-    assert (status, list(answer["data"]["attributes"])) == (200, ["credits", "api"])
-
-
-def test_keys_in_a_body_work_and_are_not_shown(visitor: Visitor, quick_stack: LiveStack) -> None:
-    type_api_key(visitor, quick_stack.api_key)
-    status, answer = execute(visitor, "Runware-authentication")
-    assert (status, list(answer["data"][0])) == (200, ["connectionSessionUUID", "taskType"])
-    assert quick_stack.api_key not in visitor.page.content()
-
-
-def test_a_photo_takes_the_drawings_place(visitor: Visitor, tmp_path: Path) -> None:
-    visitor.type_keys()
-    visitor.by_id("file").set_input_files(picture(tmp_path / "disc.png"))
-    expect(visitor.by_id("picture-name")).to_have_text("disc.png")
-    assert execute(visitor, "PICPIK-RemoveBackground")[1]["RetCode"] == 0
-    assert execute(visitor, "PICPIK-ListTasksDetails")[1]["TaskDetailList"][0]["Status"] == "Finished"
-    assert result_of(visitor).size == (240, 160)
-
-
-def test_a_wrong_key_is_told_as_the_service_tells_it(visitor: Visitor) -> None:
-    visitor.type_keys("wrong")
-    status, answer = execute(visitor, "PICPIK-GetCreditBalance")
-    assert (status, answer["RetCode"], answer["Message"]) == (200, 171, "Signature VerifyAC Error")
-
-
-@pytest.mark.parametrize(
-    ("kind", "missing", "name", "status", "code"),
-    [
-        ("Key pair", "public-key", "PICPIK-GetCreditBalance", 200, 170),
-        ("API key", "api-key", "Runware-accountManagement", 401, "missingApiKey"),
-    ],
-)
-def test_without_keys_the_service_says_so_and_the_page_asks_for_them(
-    visitor: Visitor, kind: str, missing: str, name: str, status: int, code: object
-) -> None:
-    visitor.expected_complaint = "401"
-    visitor.page.get_by_text(kind, exact=True).first.click()
-    visitor.by_id("keys").evaluate("keys => (keys.open = false)")
-    found, answer = execute(visitor, name)
-    assert (found, answer.get("RetCode") or answer["errors"][0]["code"]) == (status, code)
-    expect(visitor.by_id(missing)).to_be_focused()
-
-
-def test_the_service_is_away(visitor: Visitor) -> None:
-    visitor.expected_complaint = "ERR_INTERNET_DISCONNECTED"
-    visitor.type_keys()
-    block = opened(visitor, "PICPIK-GetCreditBalance")
-    visitor.page.context.set_offline(True)
-    block.locator("button.execute").click()
-    expect(block.locator(".live-responses-table")).to_contain_text("Failed to fetch")
-
-
-def test_a_body_that_is_no_json_is_the_services_to_refuse(visitor: Visitor) -> None:
-    visitor.type_keys()
-    assert execute(visitor, "PICPIK-GetCreditBalance", "nonsense")[1]["RetCode"] == 160
-
-
-def test_health_needs_no_key(visitor: Visitor) -> None:
-    assert execute(visitor, "Service-ready") == (200, {"ready": True})
 
 
 def test_keys_go_along_with_a_link_and_are_left_nowhere(browser: Browser, quick_stack: LiveStack) -> None:
@@ -206,16 +139,6 @@ def test_keys_go_along_with_a_link_and_are_left_nowhere(browser: Browser, quick_
         assert not any(stack.private_key in url for url in visitor.requests)
         visitor.page.reload()
         expect(visitor.by_id("public-key")).to_have_value("")
-
-
-def test_keys_are_those_that_the_playground_remembers(browser: Browser, quick_stack: LiveStack) -> None:
-    with visiting(browser, quick_stack) as visitor:
-        visitor.open()
-        visitor.type_keys()
-        visitor.by_id("remember").check()
-        visitor.page.get_by_role("link", name="API").click()
-        expect(visitor.by_id("private-key")).to_have_value(quick_stack.private_key)
-        expect(visitor.page.locator(".opblock").first).to_be_visible()
 
 
 @pytest.mark.parametrize(

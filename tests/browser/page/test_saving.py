@@ -1,18 +1,21 @@
 """Tests of saving in the playground: the file has the backdrop, format and frame that the page shows."""
 
+import base64
 import io
-import re
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, Error, Page, expect
 
 from cutgate.worker.composition.backdrop import subject_box
 from cutgate.worker.composition.shadow import with_shadow
 from tests.browser.page.conftest import SIZE, picture
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import Visitor, visiting
+from tests.servers.stack import LiveStack
 
 GREEN = (0x20, 0xC0, 0x40)
 SEEN_FROM = 16
@@ -73,18 +76,6 @@ def test_a_jpeg_needs_something_behind_it(done: Visitor) -> None:
         corner = image.getpixel((2, 2))
     assert isinstance(corner, tuple)
     assert max(abs(one - other) for one, other in zip(corner, GREEN, strict=True)) < 6
-
-
-def test_neither_is_a_zip_of_such_jpegs_offered(done: Visitor, tmp_path: Path) -> None:
-    done.choose(picture(tmp_path / "other.png"))
-    done.cut_out()
-    expect(done.by_id("save-all")).to_be_enabled()
-    done.by_id("format").select_option("jpeg")
-    expect(done.by_id("save-all")).to_be_disabled()
-    expect(done.by_id("save-all")).to_have_attribute("title", re.compile("JPEG cannot be transparent"))
-    behind_green(done)
-    expect(done.by_id("save-all")).to_be_enabled()
-    expect(done.by_id("save-all")).to_have_attribute("title", "")
 
 
 def test_a_zip_that_cannot_be_written_leaves_no_progress_behind(done: Visitor, tmp_path: Path) -> None:
@@ -186,3 +177,56 @@ def test_without_a_subject_there_is_nothing_to_crop_to(visitor: Visitor, tmp_pat
     expect(visitor.by_id("status")).to_contain_text("no subject was found")
     visitor.by_id("crop").check()
     assert opened(visitor.saved_bytes()).size == SIZE
+
+
+ZIP = """
+async (files) => {
+  const { zip } = await import("/playground/saving/zip.js");
+  const blobs = files.map(([name, text]) => ({ name, blob: new Blob([text]) }));
+  const archive = await zip(blobs, new Date(2026, 10, 21, 9, 30, 14));
+  const bytes = new Uint8Array(await archive.arrayBuffer());
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}
+"""
+TOO_MUCH = """
+async ([count, bytes]) => {
+  const { zip } = await import("/playground/saving/zip.js");
+  await zip(Array.from({ length: count }, (_, at) => ({ name: `${at}`, blob: { size: bytes } })));
+}
+"""
+DISTINCT = """
+async (names) => (await import("/playground/saving/saving.js")).distinct(names)
+"""
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, quick_stack: LiveStack) -> Iterator[Page]:
+    with visiting(browser, quick_stack) as visitor:
+        visitor.open()
+        yield visitor.page
+
+
+def test_what_is_put_in_comes_out(page: Page) -> None:
+    files = [("cat.png", "x" * 70_000), ("Žluťoučký kůň 🐈.png", "horse"), ("empty", "")]
+    archive = zipfile.ZipFile(io.BytesIO(base64.b64decode(page.evaluate(ZIP, [list(file) for file in files]))))
+    assert archive.testzip() is None
+    assert [(name, archive.read(name).decode()) for name in archive.namelist()] == files
+    assert {info.date_time for info in archive.infolist()} == {(2026, 11, 21, 9, 30, 14)}
+    assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
+
+
+def test_none_is_an_archive_too(page: Page) -> None:
+    assert zipfile.ZipFile(io.BytesIO(base64.b64decode(page.evaluate(ZIP, [])))).namelist() == []
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, 2**32), (5, 2**30), (65_536, 0)])
+def test_too_much_is_told_before_anything_is_read(page: Page, count: int, size: int) -> None:
+    with pytest.raises(Error, match="This is too much for one ZIP"):
+        page.evaluate(TOO_MUCH, [count, size])
+
+
+def test_names_that_clash_are_numbered(page: Page) -> None:
+    names = ["a.png", "A.png", "a.png", "a-2.png", "b.tar.png", ".png", "c", "c"]
+    assert page.evaluate(DISTINCT, names) == [
+        *("a.png", "A-2.png", "a-3.png", "a-2-2.png", "b.tar.png", ".png", "c", "c-2")
+    ]

@@ -47,18 +47,6 @@ def test_a_change_waits_to_be_applied(visitor: Visitor, tmp_path: Path, sent: Re
     assert [(body["ErodeSize"], body["OnlyMask"]) for body in sent()] == [(8, False), (9, True)]
 
 
-def test_a_run_that_is_stopped_is_not_called_done(visitor: Visitor, tmp_path: Path) -> None:
-    visitor.expected_complaint = "ERR_INTERNET_DISCONNECTED"
-    visitor.choose(picture(tmp_path / "disc.png"))
-    visitor.cut_out()
-    visitor.slide("erode", 9)
-    visitor.page.context.set_offline(True)
-    visitor.by_id("run").click()
-    expect(visitor.by_id("problem-title")).to_have_text("No usable answer came from the service")
-    expect(visitor.by_id("status")).to_have_text("Nothing was cut out.")
-    visitor.page.context.set_offline(False)
-
-
 @pytest.mark.parametrize(("typed", "taken"), [("99", "40"), ("-3", "0"), ("", "15")])
 def test_a_number_out_of_range_becomes_the_nearest(visitor: Visitor, typed: str, taken: str) -> None:
     visitor.unfold()
@@ -94,9 +82,7 @@ def test_changes_are_undone_one_by_one_and_reset_at_once(visitor: Visitor, tmp_p
     assert erode(visitor) == "17"
 
 
-def test_each_photo_keeps_its_settings_and_the_next_takes_the_last(
-    visitor: Visitor, tmp_path: Path, sent: Requests
-) -> None:
+def test_each_photo_keeps_its_settings(visitor: Visitor, tmp_path: Path, sent: Requests) -> None:
     visitor.choose(picture(tmp_path / "one.png"))
     visitor.slide("erode", 4)
     visitor.cut_out()
@@ -121,18 +107,6 @@ def test_photos_that_are_not_cut_out_yet_share_theirs(visitor: Visitor, tmp_path
     visitor.cut_out()
     expect(visitor.by_id("status")).to_contain_text("Done: 2 of 2")
     assert [body["ErodeSize"] for body in sent()] == [7, 7]
-
-
-def test_a_box_that_is_changed_waits_to_be_applied(visitor: Visitor, tmp_path: Path) -> None:
-    visitor.choose(picture(tmp_path / "disc.png"))
-    visitor.cut_out()
-    visitor.unfold()
-    visitor.by_id("box-toggle").click()
-    visitor.by_id("box-toggle").click()
-    expect(visitor.by_id("run")).to_have_text("Apply")
-    expect(unapplied(visitor)).to_have_count(1)
-    visitor.by_id("box-toggle").click()
-    expect(visitor.by_id("run")).to_be_disabled()
 
 
 def test_a_box_is_in_pixels_of_the_photo_whatever_part_of_it_is_shown(visitor: Visitor, tmp_path: Path) -> None:
@@ -182,21 +156,3 @@ def test_the_box_is_undone_in_its_turn(visitor: Visitor, tmp_path: Path) -> None
     expect(visitor.by_id("box")).to_be_hidden()
     assert left.input_value() == ""
     expect(undo).to_be_disabled()
-
-
-def test_another_photos_box_is_left_alone_by_undo(visitor: Visitor, tmp_path: Path) -> None:
-    left, undo = visitor.by_id("box-left"), visitor.by_id("undo")
-    visitor.by_id("file").set_input_files([picture(tmp_path / name) for name in ("one.png", "two.png")])
-    expect(visitor.by_id("thumbs").locator("li")).to_have_count(2)
-    visitor.slide("erode", 9)
-    visitor.by_id("box-toggle").click()
-    boxed = left.input_value()
-    visitor.page.locator('#thumbs .show[aria-label^="two.png"]').click()
-    assert left.input_value() == ""
-    undo.click()
-    assert erode(visitor) == "15"
-    expect(undo).to_be_disabled()
-    visitor.page.locator('#thumbs .show[aria-label^="one.png"]').click()
-    assert (left.input_value(), erode(visitor)) == (boxed, "15")
-    undo.click()
-    assert left.input_value() == ""

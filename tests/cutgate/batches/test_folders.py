@@ -17,7 +17,6 @@ from tests.cutgate.conftest import Service
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY
 from tests.gateway.picture_files import png
 from tests.servers.flaky import Fault, flaky
-from tests.servers.small_disk import small_disk
 from tests.waiting import eventually
 
 QUICK = Retries(attempts=20, first_delay_seconds=0.005, longest_delay_seconds=0.02)
@@ -56,9 +55,7 @@ def results(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {JOURNAL_NAME}
 
 
-def test_a_folder_is_mirrored_and_a_second_call_does_nothing(
-    worked_service: Service, album: Path, out: Path
-) -> None:
+def test_a_folder_is_mirrored_and_done_once(worked_service: Service, album: Path, out: Path) -> None:
     seen: list[Progress] = []
     with worked_service.client() as client:
         report = client.remove_backgrounds(album, out, on_progress=seen.append)
@@ -93,9 +90,7 @@ def test_no_fault_of_the_network_has_a_picture_done_twice(worked_service: Servic
     assert (len(results(out)), done(worked_service)) == (12, 12)
 
 
-def test_an_answer_that_never_came_is_asked_for_again_by_the_next_call(
-    worked_service: Service, album: Path, out: Path
-) -> None:
+def test_an_answer_that_never_came_is_asked_for_later(worked_service: Service, album: Path, out: Path) -> None:
     once = Retries(attempts=1)
     with (
         flaky(worked_service.url, [Fault.LOST]) as proxy,
@@ -152,9 +147,7 @@ def test_a_bad_picture_fails_alone_and_is_tried_again(worked_service: Service, t
     assert results(out) == {"good.png", "bad.png"}
 
 
-def test_a_job_that_failed_is_handed_in_anew_and_one_that_goes_on_is_waited_for(
-    service: Service, photo: Path, out: Path
-) -> None:
+def test_failed_jobs_are_handed_in_anew_and_others_waited_for(service: Service, photo: Path, out: Path) -> None:
     def call(client: Client) -> Report:
         return client.remove_backgrounds(photo, out, timeout_seconds=0)
 
@@ -171,9 +164,7 @@ def test_a_job_that_failed_is_handed_in_anew_and_one_that_goes_on_is_waited_for(
     assert (last.uid, last.state, (out / "a.png").read_bytes()) == (third.uid, "saved", b"done")
 
 
-def test_a_task_that_the_service_has_forgotten_is_handed_in_anew(
-    worked_service: Service, photo: Path, out: Path
-) -> None:
+def test_a_forgotten_task_is_handed_in_anew(worked_service: Service, photo: Path, out: Path) -> None:
     with worked_service.client() as client:
         assert client.remove_backgrounds(photo, out).ok
         (out / "a.png").unlink()
@@ -185,9 +176,7 @@ def test_a_task_that_the_service_has_forgotten_is_handed_in_anew(
     assert (outcome.state, outcome.uid != uid, done(worked_service)) == ("saved", True, 2)
 
 
-def test_names_that_differ_in_their_suffix_stay_apart_over_calls(
-    worked_service: Service, tmp_path: Path, out: Path
-) -> None:
+def test_names_alike_but_for_suffix_stay_apart(worked_service: Service, tmp_path: Path, out: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "a.png").write_bytes(png())
@@ -199,9 +188,7 @@ def test_names_that_differ_in_their_suffix_stay_apart_over_calls(
     assert found == {("a.jpg", "a.jpg.png", "saved"), ("a.png", "a.png", "kept")}
 
 
-def test_of_two_that_differ_in_their_suffix_each_result_tells_which_it_is_of(
-    worked_service: Service, tmp_path: Path, out: Path
-) -> None:
+def test_results_of_one_stem_say_whose_they_are(worked_service: Service, tmp_path: Path, out: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     for name in ("a.png", "a.jpg", "b.jpg"):
@@ -218,9 +205,7 @@ def test_of_two_that_differ_in_their_suffix_each_result_tells_which_it_is_of(
     assert (again.target.name, again.state) == ("a.jpg.png", "kept")
 
 
-def test_a_function_of_the_callers_makes_the_files(
-    worked_service: Service, tmp_path: Path, photo: Path, out: Path
-) -> None:
+def test_a_callers_function_makes_files(worked_service: Service, tmp_path: Path, photo: Path, out: Path) -> None:
     bad = tmp_path / "b.png"
     bad.write_bytes(png())
     turn = iter([b"converted"])
@@ -235,9 +220,7 @@ def test_a_function_of_the_callers_makes_the_files(
     assert (out / "a.txt").read_bytes() == b"converted"
 
 
-def test_results_never_replace_pictures_or_each_other(
-    worked_service: Service, album: Path, tmp_path: Path, out: Path
-) -> None:
+def test_results_replace_no_pictures(worked_service: Service, album: Path, tmp_path: Path, out: Path) -> None:
     with worked_service.client() as client:
         with pytest.raises(NameTaken, match=r"1\.png is a picture or another one's result"):
             client.remove_backgrounds(album, album)
@@ -255,9 +238,7 @@ def test_two_calls_do_not_share_a_folder(service: Service, album: Path, out: Pat
         client.remove_backgrounds(album, out)
 
 
-def test_a_journal_that_was_cut_off_is_read_and_a_damaged_one_is_not(
-    worked_service: Service, album: Path, out: Path
-) -> None:
+def test_a_cut_off_journal_is_read_and_a_damaged_one_not(worked_service: Service, album: Path, out: Path) -> None:
     with worked_service.client() as client:
         client.remove_backgrounds(album, out)
         with (out / JOURNAL_NAME).open("ab") as file:
@@ -341,12 +322,3 @@ def test_what_cannot_be_read_or_written_is_no_error(tmp_path: Path) -> None:
     with SharedJournal(None) as journal:
         assert journal.note(entry("/one")) == journal.find("/one")
     assert targets(path) == ["/one"]
-
-
-def test_a_full_disk_is_no_error(tmp_path: Path) -> None:
-    (tmp_path / "disk").mkdir()
-    with small_disk(tmp_path / "disk") as disk, SharedJournal(disk.root / "results.jsonl") as journal:
-        disk.fill(leave_bytes=0)
-        for number in range(200):
-            journal.note(entry(f"/{number}"))
-        assert journal.find("/199") == entry("/199")

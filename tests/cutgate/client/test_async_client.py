@@ -78,32 +78,6 @@ def test_errors_are_the_same(service: Service) -> None:
     asyncio.run(talk())
 
 
-def test_twenty_at_a_time_in_one_thread(worked_service: Service) -> None:
-    async def one(client: AsyncClient, number: int) -> bytes:
-        job = await client.remove_background(png(8 + number, 8))
-        return await job.result()
-
-    async def talk() -> tuple[list[bytes], int]:
-        async with client_of(worked_service) as client:
-            ticks = 0
-
-            async def tick() -> None:
-                nonlocal ticks
-                while True:
-                    await asyncio.sleep(0.01)
-                    ticks += 1
-
-            beside = asyncio.create_task(tick())
-            found = await asyncio.gather(*(one(client, number) for number in range(20)))
-            beside.cancel()
-            return found, ticks
-
-    found, ticks = asyncio.run(talk())
-    assert found == [b"done"] * 20
-    assert ticks > 1  # the loop went on
-    assert worked_service.gateway.store.booked(ACCOUNT) == 20
-
-
 def test_a_folder_through_every_fault_and_then_again(worked_service: Service, album: Path, tmp_path: Path) -> None:
     seen: list[Progress] = []
 

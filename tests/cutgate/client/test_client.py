@@ -4,9 +4,7 @@ import io
 import json
 import os
 import stat
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,6 @@ from tests.cutgate.conftest import Service
 from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
 from tests.gateway.picture_files import png
 from tests.servers.relay import relay_to
-from tests.waiting import PATIENCE_SECONDS
 
 
 def answered(answer: Callable[[httpx.Request], httpx.Response], **options: Any) -> Client:
@@ -96,14 +93,6 @@ def test_settings_arrive_as_they_were_given(service: Service) -> None:
     assert spec.box == Box(left_px=1, top_px=2, right_px=11, bottom_px=9)
     assert (spec.erode_px, spec.refinement, spec.output) == (3, Refinement.OFF, Output.MASK)
     assert (spec.foreground_threshold, spec.background_threshold) == (200, 20)
-
-
-def test_a_job_is_found_again_by_its_id(service: Service) -> None:
-    with service.client() as client:
-        uid = client.remove_background(png()).uid
-        service.gateway.finish_one(b"the cut-out")
-    with service.client() as client:
-        assert client.job(uid).result() == b"the cut-out"
 
 
 def test_a_saved_result_is_whole_and_has_the_usual_permissions(service: Service, tmp_path: Path) -> None:
@@ -224,16 +213,6 @@ def test_an_address_of_a_result_is_in_no_error() -> None:
 def test_an_answer_without_the_task_is_no_answer(answer: httpx.Response) -> None:
     with answered(lambda _: answer) as client, pytest.raises(TransportError, match="no details"):
         client.job("t").status()
-
-
-def test_the_service_waits_for_the_end_of_the_job(service: Service) -> None:
-    with service.client() as client, ThreadPoolExecutor() as threads:
-        job = client.remove_background(png())
-        ended = threads.submit(job.wait)
-        time.sleep(0.3)
-        assert not ended.done()
-        service.gateway.finish_one()
-        assert ended.result(PATIENCE_SECONDS).ended
 
 
 def test_a_service_that_cannot_wait_is_polled() -> None:

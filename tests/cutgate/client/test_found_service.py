@@ -1,12 +1,11 @@
 """`Client()` without arguments: the service of the environment, or the stack that runs on this machine."""
 
-import asyncio
 import os
 from collections.abc import Iterator
 
 import pytest
 
-from cutgate import AsyncClient, Client, KeyPairMissing, ServiceNotNamed
+from cutgate import Client, KeyPairMissing, ServiceNotNamed
 from cutgate.local.data_folder import Account, DataDir, StackFacts, default_data_dir
 from cutgate.local.service import find_service
 from tests.cutgate.conftest import Service
@@ -42,15 +41,6 @@ def test_the_environment_names_service_and_account(service: Service, monkeypatch
 def test_the_stack_that_runs_here_is_asked_as_its_own_account() -> None:
     with Client() as client:
         assert client.balance().used == 0
-
-
-@pytest.mark.usefixtures("running_stack")
-def test_the_asynchronous_client_finds_it_as_well() -> None:
-    async def used() -> int:
-        async with AsyncClient() as client:
-            return (await client.balance()).used
-
-    assert asyncio.run(used()) == 0
 
 
 @pytest.mark.usefixtures("running_stack")

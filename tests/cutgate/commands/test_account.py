@@ -17,9 +17,7 @@ pytestmark = pytest.mark.usefixtures("bare_environment")
 NO_TASK = "d5ari00q5cu0v880200g"
 
 
-def test_an_unmetered_account_is_said_to_be_so(
-    worked_service: Service, photos: list[Path], tmp_path: Path
-) -> None:
+def test_an_unmetered_account_says_so(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
     assert worked_service.run("cut", photos[0], "-o", tmp_path / "out.png").exit_code == 0
     used = worked_service.gateway.store.booked(ACCOUNT)
     assert used > 0

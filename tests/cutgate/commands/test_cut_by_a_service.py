@@ -23,13 +23,6 @@ def results(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} - {JOURNAL_NAME}
 
 
-def test_one_picture(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
-    target = tmp_path / "new" / "out.png"
-    result = worked_service.run("cut", photos[0], "-o", target)
-    assert (result.exit_code, result.stdout) == (0, f"{target}\n")
-    assert target.read_bytes() == b"done"
-
-
 def test_options_reach_the_service(service: Service, photos: list[Path], tmp_path: Path) -> None:
     options = ("--mask", "--box", "1,2,7,8", "--erode-size", "3", "--hair", "off", "--timeout", "0")
     result = service.run("cut", photos[0], "-o", tmp_path / "out.png", *options)
@@ -46,9 +39,7 @@ def test_options_reach_the_service(service: Service, photos: list[Path], tmp_pat
     assert "is still Queuing after 0 s" in result.stderr
 
 
-def test_one_bad_picture_does_not_stop_the_others(
-    worked_service: Service, photos: list[Path], tmp_path: Path
-) -> None:
+def test_one_bad_picture_stops_no_other(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
     photos[1].write_bytes(b"no picture")
     result = worked_service.run("cut", *photos, "-o", tmp_path / "out")
     assert result.exit_code == 1
@@ -77,10 +68,7 @@ def test_ctrl_c_ends_the_wait(service: Service, photos: list[Path], tmp_path: Pa
         eventually(lambda: service.gateway.store.waiting(service.gateway.lane) == len(photos))
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=4)[1]  # less than the service may hold an answer back
-    assert (process.returncode, said.strip()) == (
-        130,
-        "Error: interrupted; the same command goes on where it was",
-    )
+    assert (process.returncode, said.strip()) == (130, "Error: interrupted; the same command goes on where it was")
 
 
 @pytest.fixture
@@ -90,9 +78,7 @@ def subjectless_service(service: Service) -> Iterator[Service]:
         yield service
 
 
-def test_a_result_without_a_subject_is_told_counted_and_remembered(
-    subjectless_service: Service, photos: list[Path], tmp_path: Path
-) -> None:
+def test_empty_results_are_told(subjectless_service: Service, photos: list[Path], tmp_path: Path) -> None:
     command: list[str | Path] = ["cut", *photos, "-o", tmp_path / "out", "--at-once", "1"]
     for state in ("saved", "kept"):
         lines = [json.loads(line) for line in subjectless_service.run(*command, "--json").stdout.splitlines()]
@@ -109,9 +95,7 @@ def test_a_result_without_a_subject_is_told_counted_and_remembered(
     assert subjectless_service.run(*command, "--fail-on-empty").exit_code == 3
 
 
-def test_kept_results_and_new_ones_are_told_apart(
-    worked_service: Service, photos: list[Path], tmp_path: Path
-) -> None:
+def test_kept_and_new_results_differ(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     first = worked_service.run("cut", *photos[:2], "-o", out)
     assert set(first.stdout.splitlines()) == {f"{out / 'a.png'}", f"{out / 'b.png'}"}
@@ -134,9 +118,7 @@ def here(photos: list[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("named", [(), ("-o", "new/cutout.png")])
-def test_a_single_result_is_kept_replaced_or_refused(
-    worked_service: Service, here: Path, named: tuple[str, ...]
-) -> None:
+def test_a_result_is_kept_or_replaced(worked_service: Service, here: Path, named: tuple[str, ...]) -> None:
     target = named[-1] if named else "a-cutout.png"
 
     def cut(*options: str) -> tuple[int, str, str, int]:
@@ -158,9 +140,7 @@ def test_a_single_result_is_kept_replaced_or_refused(
     assert cut() == (0, f"{target}\n", f"Overwrote {target}\n", 4)
 
 
-def test_a_file_of_the_callers_and_another_pictures_result_are_overwritten_and_told(
-    worked_service: Service, here: Path
-) -> None:
+def test_overwriting_a_file_of_others_is_told(worked_service: Service, here: Path) -> None:
     (here / "out.png").write_bytes(b"the caller's")
     (here / "b.png").write_bytes((here / "a.png").read_bytes())
     stamp = (here / "a.png").stat().st_mtime_ns
@@ -172,9 +152,7 @@ def test_a_file_of_the_callers_and_another_pictures_result_are_overwritten_and_t
     assert worked_service.gateway.store.booked(ACCOUNT) == 2
 
 
-def test_results_beside_pictures_that_differ_in_their_suffix_stay_apart_over_calls(
-    worked_service: Service, here: Path
-) -> None:
+def test_results_beside_pictures_of_one_stem_stay_apart(worked_service: Service, here: Path) -> None:
     (here / "a.jpg").write_bytes(png(9, 9))
     for name, target in (("a.png", "a-cutout.png"), ("a.jpg", "a.jpg-cutout.png")):
         assert worked_service.run("cut", name).stdout == f"{target}\n"
@@ -182,15 +160,19 @@ def test_results_beside_pictures_that_differ_in_their_suffix_stay_apart_over_cal
     assert worked_service.gateway.store.booked(ACCOUNT) == 2
 
 
-def test_a_single_picture_whose_command_was_killed_is_paid_once(service: Service, here: Path) -> None:
-    with service.start("cut", "a.png") as process:
-        eventually(lambda: service.gateway.store.waiting(service.gateway.lane) == 1)
+@pytest.mark.parametrize("pictures", [("a.png",), ("a.png", "b.png", "c.jpg", "-o", "out")], ids=len)
+def test_killed_commands_pay_once(service: Service, here: Path, pictures: tuple[str, ...]) -> None:
+    count = 1 if len(pictures) == 1 else 3
+    with service.start("cut", *pictures) as process:
+        eventually(lambda: service.gateway.store.waiting(service.gateway.lane) == count)
         process.kill()
-    service.gateway.finish_one(b"done")
-    assert service.run("cut", "a.png").stdout == "a-cutout.png\n"
-    assert service.gateway.store.booked(ACCOUNT) == 1
+    for _ in range(count):
+        service.gateway.finish_one(b"done")
+    assert len(service.run("cut", *pictures).stdout.splitlines()) == count
+    assert service.gateway.store.booked(ACCOUNT) == count
 
 
+@pytest.mark.usefixtures("quick_watch")
 def test_an_empty_file_is_not_sent(worked_service: Service, here: Path) -> None:
     (here / "b.png").write_bytes(b"")
     result = worked_service.run("cut", "b.png")
@@ -223,10 +205,8 @@ def said_on_a_terminal(service: Service, *arguments: str | Path) -> str:
 
 def test_a_summary_follows_several_pictures(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
     photos[1].write_text("no picture")
-    command: list[str | Path] = ["cut", *photos, "-o", tmp_path / "out"]
-    assert "2 saved, 1 failed." in said_on_a_terminal(worked_service, *command)
-    photos[1].write_bytes(png(9, 9))
-    assert "1 saved, 2 already there." in said_on_a_terminal(worked_service, *command)
+    shown = said_on_a_terminal(worked_service, "cut", *photos, "-o", tmp_path / "out")
+    assert "2 saved, 1 failed." in shown
 
 
 def test_pictures_that_were_not_begun_are_counted(photos: list[Path], service: Service, tmp_path: Path) -> None:

@@ -162,9 +162,7 @@ def test_what_comes_by_a_pipe_and_is_no_picture_leaves_nothing(folder: Path) -> 
 
 
 @pytest.mark.parametrize(("stream", "pictures", "output"), [("stdout", "a.png", "-"), ("stdin", "-", "c.png")])
-def test_a_terminal_is_no_picture(
-    monkeypatch: pytest.MonkeyPatch, stream: str, pictures: str, output: str
-) -> None:
+def test_a_terminal_is_refused(monkeypatch: pytest.MonkeyPatch, stream: str, pictures: str, output: str) -> None:
     monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True)
     plain = ResultOptions(given={}, file_format=None, quality=None, model=None, at_once=1)
     command = resolve((Path(pictures),), output, plain)
@@ -172,9 +170,7 @@ def test_a_terminal_is_no_picture(
         pytest.fail("it went on")
 
 
-def test_a_folder_is_remembered_whoever_does_it(
-    folder: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_is_remembered(folder: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("cut", ".", "-o", "out").stderr == "2 saved.\n"
     assert run("cut", ".", "-o", "out").stderr.splitlines()[-1] == "0 saved, 2 already there."
     (folder / "a.png").write_bytes(photo(side_px=48))
@@ -215,6 +211,7 @@ def test_ctrl_c_ends_at_once_and_the_same_command_goes_on(folder: Path) -> None:
     assert result.stderr.count("Already there: ") >= 1
 
 
+@pytest.mark.usefixtures("quick_watch")
 def test_a_folder_is_watched_without_a_service(folder: Path) -> None:
     (folder / "b.jpg").write_bytes(photo(subject=False))
     result = run("watch", ".", "-o", "out", "--once", "--json")
@@ -222,19 +219,6 @@ def test_a_folder_is_watched_without_a_service(folder: Path) -> None:
     assert {line["task"] for line in lines} == {None}
     assert {Path(line["source"]).name: line["subject"] for line in lines} == {"a.png": True, "b.jpg": False}
     assert names(folder / "out") == {"a.png", "b.png"}
-
-
-def test_a_single_result_is_remembered_without_a_service(folder: Path) -> None:
-    assert run("cut", "a.png").stdout == "a-cutout.png\n"
-    assert run("cut", "a.png").stderr == "Already there: a-cutout.png (--again makes it anew)\n"
-    assert run("cut", folder / "a.png").stdout == ""
-    assert names(folder) == {"a.png", "b.jpg", "a-cutout.png"}
-
-
-def test_a_shadow_needs_no_opacity(folder: Path) -> None:
-    assert run("cut", "a.png", "-o", "a.webp", "--shadow").exit_code == 0
-    assert run("cut", "a.png", "-o", "b.webp", "--shadow", "50%").exit_code == 0
-    assert (folder / "a.webp").read_bytes() == (folder / "b.webp").read_bytes()
 
 
 def test_a_model_can_be_named(folder: Path, models_dir: Path) -> None:
@@ -249,9 +233,7 @@ def test_a_model_can_be_named(folder: Path, models_dir: Path) -> None:
         assert run("cut", "a.png", "b.jpg", "-o", "out", *options).stderr.endswith("2 saved.\n")
 
 
-def test_what_is_no_model_and_wrong_settings_are_said_in_a_line(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wrong_models_and_settings_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("cut", "a.png", "--model", "no/model")
     assert (result.exit_code, "Error: 'no/model' must be a preset" in result.stderr) == (2, True), result.stderr
     monkeypatch.setenv("CUTGATE_THREADS", "none")

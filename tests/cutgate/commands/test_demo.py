@@ -1,14 +1,13 @@
 """The demo's signed curl calls are true, and its sheets show what they say."""
 
+import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import pytest
-from PIL import Image
 
 import examples.demo
 from cutgate.local.data_folder import Account
@@ -37,7 +36,7 @@ def one_photo(demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.long
 @pytest.mark.usefixtures("one_photo")
-def test_the_demo_makes_pictures_and_a_table(
+def test_the_demo(
     demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, value in tiny_environment(tmp_path).items():
@@ -56,20 +55,8 @@ def test_make_has_commands_for_every_target_that_it_names() -> None:
     for target in targets.split():
         done = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True)
         assert done.stdout.strip(), target
-    shown = subprocess.run(
-        ["make", "--silent", "help"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    assert {line.split()[1] for line in shown.splitlines()} == set(targets.split()) - {"help", "weights"} | {
-        "help"
-    }
-    modules = set(re.findall(r"\$\(BIN\)/python -m ([\w.]+)", makefile))
-    missing = [
-        name
-        for name in modules
-        if name.partition(".")[0] in {"benchmarks", "cutgate", "docs", "tests"}
-        and not any((ROOT / name.replace(".", "/")).with_suffix(end).exists() for end in ("", ".py"))
-    ]
-    assert missing == []
+    modules = re.findall(r"\$\(BIN\)/python -m ((?:benchmarks|cutgate|docs|tests)[\w.]*)", makefile)
+    assert not [name for name in modules if importlib.util.find_spec(name) is None]
 
 
 @pytest.mark.needs("curl")
@@ -81,26 +68,3 @@ def test_the_calls_to_paste_answer_with_one_task(demo: ModuleType, service: Serv
         done = subprocess.run(call, shell=True, check=True, capture_output=True, text=True)
         assert '"RetCode":0' in done.stdout.replace(" ", "")
     assert service.gateway.store.waiting(service.gateway.lane) == 1
-
-
-def test_a_sheet_is_before_mask_and_cutout_side_by_side(demo: ModuleType, tmp_path: Path) -> None:
-    photo = tmp_path / "photo.png"
-    Image.new("RGB", (60, 40), (200, 0, 0)).save(photo)
-    Image.new("L", (60, 40), 255).save(tmp_path / "photo.mask.png")
-    Image.new("RGBA", (60, 40), (0, 0, 0, 0)).save(tmp_path / "photo.cutout.png")
-    sheet = demo.sheet(photo)
-    width, height = 600, demo.TILE_HEIGHT_PX
-    assert sheet.size == (3 * width + 2 * demo.GAP_PX, height)
-    middles = [sheet.getpixel((width // 2 + column * (width + demo.GAP_PX), height // 2)) for column in range(3)]
-    assert middles[:2] == [(200, 0, 0), (255, 255, 255)]
-    board = np.asarray(sheet)[:, -width:]
-    assert {tuple(colour) for colour in board.reshape(-1, 3)} == {(205, 205, 205), (245, 245, 245)}
-
-
-def test_the_readmes_picture_is_not_cut_out(
-    demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(demo, "EXAMPLES", tmp_path)
-    for name in ("overview.jpg", "b.png", "a.jpg", "demo.py"):
-        (tmp_path / name).touch()
-    assert [photo.name for photo in demo.photos()] == ["a.jpg", "b.png"]

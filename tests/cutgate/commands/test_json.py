@@ -44,11 +44,6 @@ def test_errors_are_one_object(name: str, tmp_path: Path, monkeypatch: pytest.Mo
     assert result.stderr == ""
 
 
-def test_a_command_that_does_not_exist() -> None:
-    result = run("frobnicate", "--json")
-    assert (result.exit_code, json.loads(result.stdout)["error"]["code"]) == (2, "NoSuchCommand")
-
-
 def test_pictures_are_one_line_each(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
     photos[1].write_text("no picture")
 
@@ -68,8 +63,3 @@ def test_pictures_are_one_line_each(worked_service: Service, photos: list[Path],
     photos[1].write_bytes(png(9, 9))
     code, states, summary = cut()
     assert (code, summary) == (0, {"saved": 1, "kept": 2, "no_subject": 0, "failed": 0, "untried": 0})
-
-
-def test_a_script_of_completion() -> None:
-    told = json.loads(run("completion", "fish", "--json").stdout)
-    assert (told["shell"], "complete" in told["script"]) == ("fish", True)

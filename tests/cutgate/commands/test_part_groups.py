@@ -94,9 +94,7 @@ def test_doctor_times_the_engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (result.exit_code, "CUTGATE_THREADS" in result.stderr) == (1, True)
 
 
-def test_doctor_says_what_to_do_about_what_the_worker_finds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_doctor_shows_the_remedies_of_the_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = {"name": "weights", "ok": False, "detail": "they are not here", "remedy": "run models fetch"}
     monkeypatch.setattr("cutgate.commands.doctor.run_part", lambda *_, **__: {"checks": [found]})
     monkeypatch.setattr("cutgate.commands.doctor.running_environment", lambda *_: {})

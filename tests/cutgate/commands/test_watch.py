@@ -71,28 +71,25 @@ def test_files_that_are_there_appear_and_move_are_cut_out_once(worked_service: S
     assert worked_service.gateway.store.booked(ACCOUNT) == 3
 
 
+@pytest.mark.usefixtures("quick_watch")
 @pytest.mark.parametrize("as_json", [True, False])
 def test_pictures_wait_while_the_service_is_away(worked_service: Service, folder: Path, as_json: bool) -> None:
     (folder / "a.png").write_bytes(png())
-    with flaky(worked_service.url, [Fault.NONE]) as proxy:
-        proxy.away.set()
+    options = ["--json"] if as_json else []
+    with flaky(worked_service.url, [Fault.REFUSED] + [Fault.NONE] * 99) as proxy:
         away = replace(worked_service, url=proxy.url)
-        with watching(away, folder, "--once", *(["--json"] if as_json else [])) as process:
-            said = process.stdout if as_json else process.stderr
-            assert said is not None
-            line = said.readline()
-            proxy.away.clear()
-            printed, _ = process.communicate(timeout=30)
-    assert (process.returncode, results(folder)) == (0, {"a.png"})
+        result = away.run("watch", folder, "-o", folder / "out", "--once", *options)
+    assert (result.exit_code, results(folder)) == (0, {"a.png"})
     if as_json:
-        waiting = json.loads(line)["waiting"]
-        assert (waiting["pictures"], waiting["error"]["code"]) == (1, "TransportError")
-        assert json.loads(printed)["state"] == "saved"
+        waiting, saved = map(json.loads, result.stdout.splitlines())
+        assert (waiting["waiting"]["pictures"], waiting["waiting"]["error"]["code"]) == (1, "TransportError")
+        assert saved["state"] == "saved"
     else:
-        assert line.startswith("1 pictures wait for 2 s: no usable answer from ")
-        assert printed == f"{(folder / 'out' / 'a.png').resolve()}\n"
+        assert result.stderr.startswith("1 pictures wait for 0 s: no usable answer from ")
+        assert result.stdout == f"{(folder / 'out' / 'a.png').resolve()}\n"
 
 
+@pytest.mark.usefixtures("quick_watch")
 def test_a_watch_that_was_killed_is_gone_on_with(service: Service, folder: Path) -> None:
     (folder / "a.png").write_bytes(png())
     with watching(service, folder) as process:
@@ -101,21 +98,6 @@ def test_a_watch_that_was_killed_is_gone_on_with(service: Service, folder: Path)
     service.gateway.finish_one(b"done")
     code, line = watched(service, folder)
     assert (code, line["state"], service.gateway.store.booked(ACCOUNT)) == (0, "saved", 1)
-
-
-def test_pictures_that_differ_in_their_suffix_keep_both_results(worked_service: Service, folder: Path) -> None:
-    names = {"a.png", "a.png.png"}
-    (folder / "a.jpg").write_bytes(png())
-    with watching(worked_service, folder) as process:
-        eventually(lambda: results(folder) == {"a.png"})
-        (folder / "a.png").write_bytes(png(9, 9))
-        eventually(lambda: results(folder) == names)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE_SECONDS) == 130
-    result = worked_service.run("watch", folder, "-o", folder / "out", "--once", "--json")
-    lines = map(json.loads, result.stdout.splitlines())
-    assert {(Path(line["target"]).name, line["state"]) for line in lines} == {(name, "kept") for name in names}
-    assert (results(folder), worked_service.gateway.store.booked(ACCOUNT)) == (names, 2)
 
 
 def test_ctrl_c_waits_for_what_runs(service: Service, folder: Path) -> None:
@@ -130,6 +112,7 @@ def test_ctrl_c_waits_for_what_runs(service: Service, folder: Path) -> None:
     assert (process.returncode, json.loads(printed)["state"], results(folder)) == (130, "saved", {"a.png"})
 
 
+@pytest.mark.usefixtures("quick_watch")
 def test_a_bad_picture_and_a_wrong_key(worked_service: Service, folder: Path) -> None:
     (folder / "bad.png").write_text("no picture")
     code, line = watched(worked_service, folder)
@@ -165,6 +148,7 @@ def test_pauses_grow_until_the_service_is_there_again(tmp_path: Path) -> None:
     assert arrivals.put_back([path], 0) == FIRST_PAUSE_SECONDS
 
 
+@pytest.mark.usefixtures("quick_watch")
 def test_watch_names_a_picture_whose_result_has_anothers_name(worked_service: Service, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     (folder / "out").mkdir(parents=True)

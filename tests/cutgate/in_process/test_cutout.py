@@ -1,7 +1,6 @@
 """A cut-out of this process as an object: files by their suffix, and what contradicts itself."""
 
 import io
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cutgate import CutoutFailed, WrongSuffix, remove_background
-from cutgate.formats import format_for, require_match
+from cutgate.formats import require_match
+from cutgate.in_process import finishing
+from cutgate.in_process.batch import is_at_work
+from cutgate.in_process.finishing import converter
+from cutgate.jobs.errors import SourceUndecodable, SourceUnreadable
+from cutgate.worker.pictures.delivered import read_delivered
+from cutgate.worker.pictures.encoders import Picture
+from cutgate.worker.pictures.png import write_png
+from tests.worker.pictures.samples import by_cv2, subject
 
 
 @pytest.mark.parametrize(
@@ -32,11 +39,6 @@ def test_the_suffix_says_the_format(photo: bytes, tmp_path: Path, name: str, kin
         assert (picture.format, picture.mode, picture.size) == (kind, mode, (64, 48))
         if kind != "JPEG":
             assert np.array_equal(np.asarray(picture), cutout.array)
-
-
-def test_a_zip_holds_colours_and_alpha(photo: bytes, tmp_path: Path) -> None:
-    with zipfile.ZipFile(remove_background(photo).save(tmp_path / "a.zip")) as archive:
-        assert archive.namelist() == ["color.jpg", "alpha.png"]
 
 
 def test_what_contradicts_itself_writes_nothing(photo: bytes, tmp_path: Path) -> None:
@@ -86,21 +88,6 @@ def test_a_notebook_shows_it(photo: bytes) -> None:
     assert remove_background(photo)._repr_png_().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize(
-    ("name", "asked", "expected"),
-    [
-        ("out.png", None, "png"),
-        ("out.JPG", None, "jpeg"),
-        ("out", None, "png"),
-        ("out", "zip", "zip"),
-        ("my.cat", "zip", "zip"),
-        ("out.jpeg", "jpeg", "jpeg"),
-    ],
-)
-def test_a_format_follows_the_name(name: str, asked: str | None, expected: str) -> None:
-    assert format_for(name, asked) == expected
-
-
 def test_a_content_is_held_to_its_name(tmp_path: Path) -> None:
     require_match(tmp_path / "a.png", b"\x89PNG")
     require_match(tmp_path / "a.webp", b"of no known format")
@@ -134,7 +121,6 @@ def test_the_mask_of_what_is_composed_has_its_size_and_no_shadow(photo: bytes) -
     ("options", "error", "said"),
     [
         ({"scale": "120%"}, ValueError, "scale: "),
-        ({"scale": 0}, ValueError, "scale: "),
         ({"position": (0.5, 2)}, ValueError, "position: "),
         ({"crop_margin": -3}, ValueError, "crop_margin: '-3' is no length"),
         ({"megapixels": 0}, ValueError, "megapixels: "),
@@ -144,7 +130,6 @@ def test_the_mask_of_what_is_composed_has_its_size_and_no_shadow(photo: bytes) -
         ({"background": (1, 2, 300)}, ValueError, "three or four levels"),
         ({"background_image": b"no picture"}, CutoutFailed, "not a JPEG"),
         ({"region_of_interest": "0 0 9 9"}, TypeError, "no such option"),
-        ({"opaque_inside": True}, TypeError, "no such option"),
     ],
 )
 def test_what_cannot_be_shown(photo: bytes, options: dict[str, Any], error: type[Exception], said: str) -> None:
@@ -164,3 +149,44 @@ def test_a_region_and_a_window(photo: bytes) -> None:
         remove_background(photo, region_of_interest="0 0 5000px 100%")
     with pytest.raises(ValueError, match="a mask has no shadow"):
         remove_background(photo, only_mask=True, shadow=True)
+
+
+def converted(delivered: bytes, file_format: str, **options: Any) -> bytes:
+    return converter(options, file_format=file_format, quality=None)(delivered)
+
+
+def test_a_mask_stays_one() -> None:
+    mask = write_png(np.ascontiguousarray(subject()[..., 3]))
+    with Image.open(io.BytesIO(converted(mask, "jpeg", crop_margin="0"))) as picture:
+        assert (picture.mode, picture.size) == ("L", (8, 4))
+
+
+@pytest.mark.parametrize(("file_format", "dtype"), [("png", np.uint16), ("webp", np.uint8)])
+def test_16_bits_stay_where_they_can(file_format: str, dtype: Any) -> None:
+    pixels = subject().astype(np.uint16) * 257
+    seen = by_cv2(converted(write_png(pixels), file_format))
+    assert seen.dtype == dtype
+    np.testing.assert_array_equal(seen, pixels if dtype is np.uint16 else subject())
+
+
+def test_a_thread_that_finishes_counts_as_one_that_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command does not end in the ordinary way around its native code."""
+    seen = []
+
+    def read(data: bytes, *, keep_16_bit: bool) -> Picture:
+        seen.append(is_at_work())
+        return read_delivered(data, keep_16_bit=keep_16_bit)
+
+    monkeypatch.setattr(finishing, "read_delivered", read)
+    converted(write_png(subject()), "webp")
+    assert (seen, is_at_work()) == ([True], False)
+
+
+def test_what_is_no_whole_png_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceUnreadable, match="the result is not a PNG"):
+        converted(b"no picture", "webp")
+    with pytest.raises(SourceUndecodable, match="the result is truncated or damaged; fetch it again"):
+        converted(write_png(subject())[:80], "webp")
+    (tmp_path / "text").write_text("no picture")
+    with pytest.raises(SourceUnreadable):
+        converter({"background_image": tmp_path / "text"}, file_format="png", quality=None)

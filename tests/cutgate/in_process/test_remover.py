@@ -138,22 +138,18 @@ def test_what_is_no_picture_says_so(picture: Any, error: type[Exception], said: 
     ("options", "error", "said"),
     [
         ({"erode_size": 41}, ValueError, "erode_size must be 0 to 40, not 41"),
-        ({"erode_size": -1}, ValueError, "erode_size must be 0 to 40, not -1"),
         ({"hair_optimization": "no"}, ValueError, "hair_optimization must be 'auto', 'on'"),
         ({"background_threshold": 200, "foreground_threshold": 100}, ValueError, "(200) must not exceed"),
         ({"foreground_threshold": -1}, ValueError, "foreground_threshold must be 0 to 255"),
-        ({"background_threshold": 256}, ValueError, "background_threshold must be 0 to 255"),
         ({"background": "reddish"}, ValueError, "'reddish' is not a colour such as white"),
         ({"background": "#ffffff", "only_mask": True}, ValueError, "a mask has no background"),
         ({"background": "#ffffff", "background_image": b""}, ValueError, "exclude each other"),
         ({"box": (5, 5, 5, 5)}, ValueError, "box: 5, 5, 5, 5 has no area in a picture"),
-        ({"box": (-9, -9, -5, 5)}, ValueError, "has no area in a picture"),
         ({"box": (1, 2, 3)}, ValueError, "box: it is left, top, right, bottom in whole pixels, not (1, 2, 3)"),
         ({"box": (0.5, 1, 2, 3)}, ValueError, "in whole pixels"),
         ({"box": (500, 500, 600, 600)}, CutoutFailed, "box"),
         ({"size": 1}, TypeError, "no such option: size"),
         ({"hair": "on"}, TypeError, "no such option: hair; did you mean hair_optimization?"),
-        ({"croop_margin": 1}, TypeError, "did you mean crop_margin?"),
         ({"model": "no/model"}, ValueError, "must be a preset"),
     ],
 )
@@ -266,9 +262,7 @@ def test_nothing_is_said_on_standard_output(tmp_path: Path, photo: bytes, tiny: 
     assert (done.returncode, done.stdout, "graph_damaged" in done.stderr) == (0, "", True)
 
 
-def test_without_the_workers_libraries_it_says_what_to_install(
-    photo: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_libraries_are_named_with_a_remedy(photo: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(parts.MODULES, "worker", ("no_such_module",))
     with pytest.raises(PartsMissing) as raised:
         remove_background(photo)
@@ -305,9 +299,7 @@ def test_a_network_that_could_not_be_loaded_is_tried_again(photo: bytes, tiny: d
     assert _kept.cache_info().currsize == 1
 
 
-def test_wrong_settings_are_named_and_the_source_limit_holds(
-    photo: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wrong_settings_and_large_sources_are_named(photo: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUTGATE_MAX_SOURCE_PIXELS", "100")
     with pytest.raises(CutoutFailed, match="3072 pixels, the limit is 100") as raised:
         remove_background(photo)

@@ -70,6 +70,7 @@ def test_the_picked_server_keeps_its_writes_when_killed(tmp_path: Path, monkeypa
     folder.mkdir()
     users = tmp_path / "users.acl"
     users.write_text(server.access_control_list(lambda user: f"password-of-{user}"))
+    assert "password-of" not in users.read_text()
     command = server.command_line(binary, socket_path=socket_path, folder=folder, users=users)
     assert not server.answers(socket_path)
     for number in range(2):

@@ -27,7 +27,7 @@ from cutgate.local.data_folder import LEAST_FREE_BYTES, DataDir
 from cutgate.local.parts import running_environment
 from cutgate.local.stack import address, claim_port, open_log, own_metrics_port
 from tests.cutgate.conftest import run
-from tests.cutgate.processes import lives
+from tests.cutgate.local.test_supervisor import lives
 from tests.cutgate.stand_ins import write_stand_ins
 from tests.gateway.harness import there
 from tests.servers.small_disk import small_disk
@@ -252,9 +252,7 @@ def test_a_port_in_use_is_said_before_anything_starts(place: Place) -> None:
     assert said == f"Error: {fault}; try another port, or --port 0 for a free one\n"
 
 
-def test_a_full_disk_is_said_before_anything_starts(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_stops_the_start(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "disk").mkdir()
     with small_disk(tmp_path / "disk") as disk:
         folder = disk.root / "data"

@@ -128,13 +128,6 @@ def test_nobody_calls_a_private_address(installation: Installation) -> None:
             assert not may_call(installation, part, address, port), (address, part)
 
 
-def test_what_is_left_out_of_the_internet_is_what_the_courier_refuses(installation: Installation) -> None:
-    for block in (block for blocks in fields_of(installation.objects, "except") for block in blocks):
-        network = ip_network(block)
-        assert why_not_public(network[0]) is not None
-        assert why_not_public(network[-1]) is not None
-
-
 def test_requests_come_by_the_ingress_alone_and_metrics_go_to_who_watches(installation: Installation) -> None:
     has_ingress, is_scaled = installation.of_kind("Ingress"), installation.of_kind("ScaledObject")
     assert namespaces_that_reach(installation, "gateway", 8080) == ({"nginx-ingress"} if has_ingress else set())
@@ -144,9 +137,3 @@ def test_requests_come_by_the_ingress_alone_and_metrics_go_to_who_watches(instal
             namespaces_that_reach(installation, part, installation.port(part, "metrics"))
             == {"monitoring"} | scalers
         )
-
-
-def test_every_policy_is_about_some_pods(installation: Installation) -> None:
-    labels = [labels_of(workload) for workload in installation.workloads().values()]
-    for policy in installation.of_kind("NetworkPolicy"):
-        assert any(selects(policy["spec"]["podSelector"], of_pod) for of_pod in labels), policy["metadata"]["name"]

@@ -60,9 +60,7 @@ def settings_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SettingsOf:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_every_part_starts_with_its_environment(
-    installation: Installation, part: str, settings_of: SettingsOf
-) -> None:
+def test_every_part_can_start(installation: Installation, part: str, settings_of: SettingsOf) -> None:
     assert installation.environment(part).keys() <= KNOWN | {SECRETS_DIR_VARIABLE}
     secrets = {name.upper() for name in installation.secrets(part)}
     assert secrets <= KNOWN
@@ -144,9 +142,7 @@ def test_the_paths_of_probes_answer(installation: Installation, stack: LiveStack
 
 
 @pytest.mark.parametrize("name", ["production", "production-gpu"])
-def test_the_ingress_lets_through_what_the_gateway_takes(
-    name: str, installations: dict[str, Installation], settings_of: SettingsOf
-) -> None:
+def test_the_ingress_is_open(name: str, installations: dict[str, Installation], settings_of: SettingsOf) -> None:
     installation = installations[name]
     ingress = installation.one("Ingress", "gateway")
     settings = settings_of(installation, "gateway")

@@ -3,8 +3,6 @@
 import base64
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -63,18 +61,6 @@ def test_what_they_belong_to(lines: list[Line], part: str, logger: str) -> None:
     assert len(about) > 2
     for line in about:
         assert all(line.get(name) not in {None, ""} for name in BELONGING[part, logger]), line
-
-
-def test_the_page_names_events_that_there_are() -> None:
-    code = "".join(
-        path.read_text(encoding="utf-8") for part in ("gateway", "courier", "worker") for path in code_of(part)
-    )
-    assert promised()
-    assert not [event for event in promised() if f'"{event}"' not in code]
-
-
-def code_of(package: str) -> Iterator[Path]:
-    return (ROOT / package).rglob("*.py")
 
 
 def test_one_id_leads_through_every_process(lines: list[Line]) -> None:

@@ -6,13 +6,11 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import Webhook
 
-from cutgate.gateway.accounts.accounts import Accounts, new_callback_secret
+from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.credentials import Credentials, stored_name
 from cutgate.gateway.accounts.records import AccountError, Terms
 from cutgate.gateway.accounts.tables import ACCOUNTS, KeyTable
-from cutgate.jobs.record import ErrandKind
-from tests.gateway.harness import ACCOUNT, Harness, there
-from tests.jobs.build import take_errand
+from tests.gateway.harness import there
 from tests.ledgers import stored_records
 
 URL = "https://calls.example/done?key=hidden"
@@ -84,12 +82,6 @@ def test_a_secret_counts_for_its_own_account_and_master_key_only(accounts: Accou
         Accounts(key_table, [b"\1" * 32]).callback_secret("anna")
 
 
-def test_secrets_that_are_made_have_the_form_that_is_asked_for(accounts: Accounts) -> None:
-    assert accounts.callback_secret("anna") is None
-    assert new_callback_secret() != new_callback_secret()
-    accounts.set_callback("anna", URL, new_callback_secret())
-
-
 @pytest.mark.parametrize(
     "secret",
     [
@@ -105,38 +97,3 @@ def test_secrets_that_are_refused(accounts: Accounts, secret: str) -> None:
         accounts.set_callback("anna", URL, secret)
     assert secret == "whsec_" or secret not in str(caught.value)
     assert accounts.record("anna").callback_url is None
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "calls.example",
-        "ftp://calls.example",
-        "https://",
-        "https:///x",
-        "https://user@calls.example",
-        "https://a b",
-    ],
-)
-def test_urls_that_are_refused(accounts: Accounts, url: str) -> None:
-    with pytest.raises(AccountError, match="http://"):
-        accounts.set_callback("anna", url)
-
-
-@pytest.mark.parametrize("batch", [False, True])
-def test_a_task_of_the_first_protocol_tells_its_end(gateway: Harness, *, batch: bool) -> None:
-    gateway.accounts.set_callback(ACCOUNT, URL)
-    uid = gateway.submit_batch(2) if batch else gateway.submit()
-    for _ in range(2 if batch else 1):
-        assert gateway.store.errands.due() == 0
-        gateway.finish_one()
-    errand = take_errand(gateway.store)
-    assert (errand.kind, errand.task, errand.account, errand.url) == (ErrandKind.CALLBACK, uid, ACCOUNT, URL)
-    assert gateway.store.errands.due() == 0
-
-
-def test_without_the_setting_nothing_is_told(gateway: Harness) -> None:
-    gateway.submit()
-    gateway.finish_one()
-    assert gateway.store.errands.due() == 0

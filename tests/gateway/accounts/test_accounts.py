@@ -44,15 +44,6 @@ def test_what_is_not_set_is_not_stored(credentials: Credentials, key_table: KeyT
     assert pair["private_keys"][0].keys() == {"sealed"}
 
 
-def test_an_account_can_be_suspended(accounts: Accounts, credentials: Credentials) -> None:
-    credentials.add_pair("anna", public_key="one")
-    accounts.change("anna", active=False)
-    assert credentials.find_pair("one") is None
-    assert not credentials.list()[0].active
-    accounts.change("anna", active=True)
-    assert credentials.find_pair("one") is not None
-
-
 def test_it_is_made_once(accounts: Accounts, credentials: Credentials, clock: ManualClock) -> None:
     credentials.add_pair("anna")
     made_at = accounts.record("anna").created_at_seconds

@@ -1,4 +1,4 @@
-"""Credentials: how key pairs and API keys are found, rotated and ended, and what lies in the table."""
+"""Tests of credentials: how they are found, rotated and ended, what lies in the table, and a new master key."""
 
 import hashlib
 import json
@@ -9,14 +9,12 @@ import pytest
 
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.credentials import MAX_LIVE_KEYS, Credential, Credentials, stored_name
-from cutgate.gateway.accounts.rates import KeyChanged, Rate, RequestLimits
 from cutgate.gateway.accounts.records import AccountError, CredentialRecord, Terms
-from cutgate.gateway.accounts.tables import CREDENTIALS, KeyTable
-from cutgate.jobs.errors import LedgerUnavailable
-from tests.fakes import ManualClock, failing
-from tests.gateway.harness import make_settings, there
+from cutgate.gateway.accounts.tables import CREDENTIALS, KeyTable, Resealed
+from tests.fakes import ManualClock
+from tests.gateway.harness import there
 from tests.jobs.build import run_at_once
-from tests.ledgers import FreshLedger, fresh_key_table, stored_records
+from tests.ledgers import stored_records
 
 
 def holder(credentials: Credentials, api_key: str) -> Credential | None:
@@ -29,19 +27,6 @@ def live_keys(credentials: Credentials) -> tuple[str, ...]:
 
 
 class TestPairs:
-    def test_one_is_found_again_and_an_account_may_have_several(self, credentials: Credentials) -> None:
-        first, second = credentials.add_pair("anna"), credentials.add_pair("anna")
-        assert first.public_key != second.public_key
-        assert first.private_key != second.private_key
-        for made in (first, second):
-            found = there(credentials.find_pair(made.public_key))
-            assert (found.account.name, found.name) == ("anna", made.public_key)
-            assert found.private_keys == (made.private_key,)
-
-    @pytest.mark.parametrize("public_key", ["nobody", "", "Ü", "a\nb", "x" * 129])
-    def test_unknown_ones(self, credentials: Credentials, public_key: str) -> None:
-        assert credentials.find_pair(public_key) is None
-
     def test_a_public_key_is_never_given_twice(self, credentials: Credentials) -> None:
         credentials.add_pair("anna", public_key="one", private_key="zwölf 12")
         with pytest.raises(AccountError, match="taken"):
@@ -76,16 +61,6 @@ class TestPairs:
 
 
 class TestRotation:
-    def test_both_keys_count_until_it_is_finished(self, credentials: Credentials, clock: ManualClock) -> None:
-        old, new = credentials.add_pair("anna", public_key="one"), credentials.rotate("one")
-        assert (new.account, new.public_key) == ("anna", "one")
-        assert new.private_key != old.private_key
-        clock.advance(seconds=10**9)
-        assert live_keys(credentials) == (old.private_key, new.private_key)
-        for _ in range(2):
-            credentials.finish_rotation("one")
-            assert live_keys(credentials) == (new.private_key,)
-
     def test_a_grace_time_ends_the_old_key(self, credentials: Credentials, clock: ManualClock) -> None:
         old, new = credentials.add_pair("anna", public_key="one"), credentials.rotate("one", grace_seconds=60)
         clock.advance(seconds=59)
@@ -139,14 +114,6 @@ class TestApiKeys:
             assert holder(credentials, text) is None
             assert credentials.find_pair(text) is None
 
-    @pytest.mark.parametrize(
-        "api_key",
-        ["", "cutgate_", "cutgate_" + "A" * 43, "Ü", "a\0b", "\ud800", "x" * 100_000, "cutgate_*", "anna"],
-    )
-    def test_unknown_ones(self, credentials: Credentials, api_key: str) -> None:
-        credentials.add_api_key("anna")
-        assert holder(credentials, api_key) is None
-
     def test_none_is_a_pair(self, credentials: Credentials) -> None:
         pair, api_key = credentials.add_pair("anna"), credentials.add_api_key("anna")
         assert holder(credentials, pair.public_key) is holder(credentials, pair.private_key) is None
@@ -165,13 +132,6 @@ class TestApiKeys:
         assert holder(credentials, api_key) is not None
         credentials.revoke(api_key)
         assert key_table.all(CREDENTIALS)["another"].active
-
-    @pytest.mark.parametrize("key", ["cutgate_", "cutgate_12345678", "cutgate_" + "A" * 43])
-    def test_keys_to_revoke_that_are_not_there(self, credentials: Credentials, key: str) -> None:
-        credentials.add_api_key("anna")
-        with pytest.raises(AccountError, match="no such API key") as caught:
-            credentials.revoke(key)
-        assert "cutgate_" not in str(caught.value)
 
 
 def test_the_list_is_by_account_kind_and_age(credentials: Credentials, clock: ManualClock) -> None:
@@ -210,31 +170,6 @@ class TestRevocation:
         with pytest.raises(AccountError, match="taken"):
             credentials.add_pair("anna", public_key="one", private_key="x")
 
-    @pytest.mark.parametrize("characters", [16, None])
-    def test_an_api_key_ends_at_once_in_every_process(
-        self, credentials: Credentials, key_table: KeyTable, characters: int | None
-    ) -> None:
-        first, second = (credentials.add_api_key("anna") for _ in range(2))
-        elsewhere = Credentials(Accounts(key_table, [bytes(32)]))
-        ended = credentials.revoke(first[:characters])
-        assert (ended.account, ended.api_key, ended.active) == ("anna", first[:16], False)
-        assert holder(elsewhere, first) is None
-        assert holder(elsewhere, second) is not None
-        assert {key.api_key: key.active for key in credentials.list()} == {first[:16]: False, second[:16]: True}
-        with pytest.raises(AccountError, match="the API key is revoked"):
-            credentials.revoke(first)
-
-
-def test_both_kinds_belong_to_one_account(accounts: Accounts, credentials: Credentials) -> None:
-    pair, one, two = credentials.add_pair("anna"), *(credentials.add_api_key("anna") for _ in range(2))
-    accounts.change("anna", terms=Terms(queue_cap=7))
-    found = [credentials.find_pair(pair.public_key), holder(credentials, one), holder(credentials, two)]
-    facts = [(there(key).account.name, there(key).account.terms) for key in found]
-    assert facts == [("anna", Terms(queue_cap=7))] * 3
-    accounts.change("anna", active=False)
-    assert [credentials.find_pair(pair.public_key), holder(credentials, one)] == [None, None]
-    assert not any(key.active for key in credentials.list())
-
 
 @pytest.mark.parametrize("is_pair", [True, False])
 def test_one_without_its_account_does_not_count(
@@ -245,86 +180,88 @@ def test_one_without_its_account_does_not_count(
     assert credentials.find_pair(name) is credentials.find_api_key(name) is None
 
 
-class TestMemory:
+def test_records_are_decoded_once_for_as_long_as_they_stay(
+    accounts: Accounts, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a process remembers; the ledger confirms it with the first thing that it is asked."""
+    credentials.add_pair("anna", public_key="one")
+    assert there(credentials.find_pair("one", known=True)).known_key is None, "it was read right now"
+    decoded: list[str] = []
+    decode: Callable[[str], CredentialRecord] = CredentialRecord.model_validate_json
 
-    @pytest.fixture
-    def limits(self, ledger: FreshLedger) -> RequestLimits:
-        return RequestLimits(ledger, make_settings(polls_per_second=1_000))
+    def counted(text: str) -> CredentialRecord:
+        decoded.append(text)
+        return decode(text)
 
-    @pytest.fixture(params=["pair", "API key"])
-    def name(self, credentials: Credentials, request: pytest.FixtureRequest) -> str:
-        is_pair = request.param == "pair"
-        name = credentials.add_pair("one").public_key if is_pair else stored_name(credentials.add_api_key("one"))
-        assert there(credentials.find_api_key(name, known=True)).known_key is None, "it was read right now"
-        return name
+    monkeypatch.setattr(CredentialRecord, "model_validate_json", counted)
+    found = [there(credentials.find_pair("one")) for _ in range(3)]
+    assert (found[1:], decoded) == ([found[0]] * 2, [])
+    accounts.change("anna", terms=Terms(queue_cap=7))
+    assert there(credentials.find_pair("one")).account.terms == Terms(queue_cap=7)
+    assert len(decoded) == 1
 
-    def counted(self, limits: RequestLimits, found: Credential) -> bool:
-        """Whether the ledger agrees with what is known, and counts the request."""
-        entry = limits.entry(found, Rate.POLL)
-        try:
-            limits.count(entry)
-        except KeyChanged:
-            assert entry.allowance is None
-            return False
-        return True
 
-    def test_it_is_confirmed_without_being_read(
-        self, credentials: Credentials, name: str, limits: RequestLimits, key_table: KeyTable
-    ) -> None:
-        failing(key_table, read_credential=LedgerUnavailable("read all the same"))
-        assert self.counted(limits, there(credentials.find_api_key(name, known=True)))
+# The master key is replaced while the service runs: both count until every secret is under the new one.
 
-    def test_it_is_decoded_once_for_as_long_as_the_records_stay(
-        self, accounts: Accounts, credentials: Credentials, name: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        decoded: list[str] = []
-        decode: Callable[[str], CredentialRecord] = CredentialRecord.model_validate_json
+OLD, NEW = b"o" * 32, b"n" * 32
 
-        def counted(text: str) -> CredentialRecord:
-            decoded.append(text)
-            return decode(text)
 
-        monkeypatch.setattr(CredentialRecord, "model_validate_json", counted)
-        found = [there(credentials.find_api_key(name)) for _ in range(3)]
-        assert (found[1:], decoded) == ([found[0]] * 2, [])
-        accounts.change("one", terms=Terms(queue_cap=7))
-        assert there(credentials.find_api_key(name)).account.terms == Terms(queue_cap=7)
-        assert len(decoded) == 1
+def with_keys(table: KeyTable, *master_keys: bytes) -> Accounts:
+    """What a process with these master keys sees."""
+    return Accounts(table, master_keys)
 
-    @pytest.mark.parametrize("change", ["revoked", "account suspended", "terms", "all records gone"])
-    def test_a_change_counts_at_once_in_every_process(
-        self,
-        credentials: Credentials,
-        accounts: Accounts,
-        name: str,
-        limits: RequestLimits,
-        ledger: FreshLedger,
-        change: str,
-    ) -> None:
-        table = fresh_key_table(ledger.key_prefix)
-        match change:
-            case "revoked":
-                table.change(
-                    CREDENTIALS, name, lambda record: record.model_copy(update={"active": False}), missing=""
-                )
-            case "account suspended":
-                accounts.change("one", active=False)
-            case "terms":
-                accounts.change("one", terms=Terms(price_credits=7))
-            case _:
-                ledger.database.client.delete(f"{ledger.key_prefix}credentials")
-        assert not self.counted(limits, there(credentials.find_api_key(name, known=True)))
-        found = credentials.find_api_key(name)
-        assert (found is None) == (change != "terms")
-        if found is not None:
-            assert self.counted(limits, there(credentials.find_api_key(name, known=True)))
 
-    def test_a_rotation_counts_at_once(
-        self, credentials: Credentials, limits: RequestLimits, ledger: FreshLedger
-    ) -> None:
-        old = credentials.add_pair("anna", public_key="one")
-        credentials.find_pair("one")
-        new = Credentials(Accounts(fresh_key_table(ledger.key_prefix), [bytes(32)])).rotate("one")
-        assert not self.counted(limits, there(credentials.find_pair("one", known=True)))
-        assert live_keys(credentials) == (old.private_key, new.private_key)
+def outcomes(accounts: Accounts) -> list[Resealed]:
+    return [outcome for _, outcome in (*Credentials(accounts).reseal(), *accounts.reseal())]
+
+
+@pytest.fixture
+def secret(key_table: KeyTable) -> str:
+    """The callback secret of an account whose pair `one` has two private keys, under the old key."""
+    accounts = with_keys(key_table, OLD)
+    Credentials(accounts).add_pair("anna", public_key="one", private_key="first")
+    Credentials(accounts).rotate("one")
+    return there(accounts.set_callback("anna", "https://example.com/"))
+
+
+def test_both_open_and_the_first_one_seals(key_table: KeyTable, secret: str) -> None:
+    both = with_keys(key_table, NEW, OLD)
+    assert both.callback_secret("anna") == secret
+    Credentials(both).add_pair("bert", public_key="two", private_key="second")
+    assert there(Credentials(with_keys(key_table, NEW)).find_pair("two")).private_keys == ("second",)
+    with pytest.raises(AccountError, match="cannot be read with this master key"):
+        Credentials(with_keys(key_table, OLD)).find_pair("two")
+
+
+def test_resealed_the_old_key_is_needed_no_more_and_a_repeat_changes_nothing(
+    key_table: KeyTable, secret: str
+) -> None:
+    before = there(Credentials(with_keys(key_table, OLD)).find_pair("one"))
+    both = with_keys(key_table, NEW, OLD)
+    assert outcomes(both) == [Resealed.DONE, Resealed.DONE]
+    alone = with_keys(key_table, NEW)
+    assert Credentials(alone).find_pair("one") == before
+    assert alone.callback_secret("anna") == secret
+    stored = key_table.all(CREDENTIALS)
+    assert outcomes(both) == [Resealed.BEFORE, Resealed.BEFORE]
+    assert key_table.all(CREDENTIALS) == stored
+
+
+def test_what_no_key_opens_stays_and_is_told(key_table: KeyTable, secret: str) -> None:
+    stored = key_table.all(CREDENTIALS)
+    assert outcomes(with_keys(key_table, NEW)) == [Resealed.UNREADABLE, Resealed.UNREADABLE]
+    assert key_table.all(CREDENTIALS) == stored
+    assert with_keys(key_table, OLD).callback_secret("anna") == secret
+
+
+def test_what_a_process_with_the_old_key_alone_changes_meanwhile_is_kept(key_table: KeyTable, secret: str) -> None:
+    old, both, new = (Credentials(with_keys(key_table, *keys)) for keys in ((OLD,), (NEW, OLD), (NEW,)))
+    old.add_pair("anna", public_key="two")
+    resealing = both.reseal()
+    first, outcome = next(resealing)
+    assert outcome is Resealed.DONE
+    (unread,) = {"one", "two"} - {first}
+    made = old.rotate(unread).private_key
+    assert [outcome for _, outcome in resealing] == [Resealed.DONE]
+    assert there(new.find_pair(unread)).private_keys[-1] == made
+    assert secret not in str(stored_records(key_table, CREDENTIALS))

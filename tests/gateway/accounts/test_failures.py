@@ -4,11 +4,8 @@ import pytest
 
 from cutgate.gateway.accounts.authentication import AddressShutOut, ClientAddresses
 from cutgate.gateway.accounts.recent import MAX_NAMES
-from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.ledger import Ledger
-from cutgate.jobs.limits import LedgerLimits
-from tests.fakes import ManualClock, failing
+from tests.fakes import ManualClock
 from tests.gateway.harness import make_settings
 from tests.ledgers import FreshLedger
 
@@ -36,39 +33,6 @@ def passes(addresses: ClientAddresses, address: str | None) -> bool:
     except AddressShutOut:
         return False
     return True
-
-
-def test_failures_up_to_the_limit_are_let_pass(ledger: FreshLedger) -> None:
-    addresses = addresses_of(ledger, failures=2)
-    assert [shut_out(addresses, HERE) for _ in range(4)] == [False, False, True, True]
-    assert not passes(addresses, HERE)
-    assert passes(addresses, THERE)
-    assert not shut_out(addresses, THERE)
-
-
-def test_each_public_key_has_a_count_of_its_own(ledger: FreshLedger) -> None:
-    addresses = addresses_of(ledger)
-    assert [shut_out(addresses, HERE, key) for key in ("one", "other", None)] == [False, False, False]
-    assert shut_out(addresses, HERE, "one")
-
-
-def test_it_says_why_and_when_to_come_back(ledger: FreshLedger) -> None:
-    addresses = addresses_of(ledger)
-    addresses.fail(HERE)
-    with pytest.raises(AddressShutOut, match="wrong signatures or unknown keys came from your address") as refusal:
-        addresses.fail(HERE)
-    assert 0 < refusal.value.retry_after_seconds <= 60
-    assert HERE not in str(refusal.value)
-
-
-def test_who_is_shut_out_costs_the_server_nothing(ledger: FreshLedger) -> None:
-    addresses = addresses_of(ledger)
-    assert [shut_out(addresses, HERE) for _ in range(2)] == [False, True]
-    failing(ledger, accounts__take_rate=LedgerUnavailable("asked all the same"))
-    assert shut_out(addresses, HERE)
-    assert not passes(addresses, HERE)
-    with pytest.raises(LedgerUnavailable):
-        addresses.fail(THERE)
 
 
 def test_it_ends_with_its_time(ledger: FreshLedger, clock: ManualClock) -> None:
@@ -123,11 +87,3 @@ def test_one_subscriber_is_one_address(
 
 def test_failures_are_counted_over_processes(ledger: FreshLedger) -> None:
     assert [shut_out(addresses_of(ledger), HERE) for _ in range(2)] == [False, True]
-
-
-def test_a_server_that_is_away() -> None:
-    with (
-        connect("unix:///nowhere/redis.sock", connect_timeout_seconds=0.1) as client,
-        pytest.raises(LedgerUnavailable),
-    ):
-        addresses_of(Ledger(client, LedgerLimits())).fail(HERE)

@@ -13,11 +13,10 @@ from cutgate.gateway.accounts.rates import Rate, RateExceeded, RequestLimits, ra
 from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.answers import Allowance
-from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import RateUse
+from cutgate.jobs.redis_client import connect
 from tests.fakes import ManualClock
 from tests.gateway.harness import MASTER_KEY, make_settings
 from tests.jobs.build import run_at_once
@@ -87,13 +86,6 @@ class TestAccounts:
         clock.advance(1)
         assert take(limits).granted
 
-    def test_accounts_and_rates_are_counted_apart(self, ledger: FreshLedger) -> None:
-        limits = limits_of(ledger, submits_per_second=1, polls_per_second=2)
-        assert take(limits).granted
-        assert not take(limits).granted
-        assert take(limits, "bert").granted
-        assert [take(limits, rate=Rate.POLL).granted for _ in range(3)] == [True, True, False]
-
     def test_an_accounts_own_terms_count_instead(self, ledger: FreshLedger) -> None:
         limits = limits_of(ledger, submits_per_second=1, polls_per_second=1)
         own: dict[str, Any] = {"submits_per_second": 3, "polls_per_second": 2}
@@ -161,19 +153,3 @@ def test_a_rate_that_is_not_used_takes_no_room(redis_url: str, own_server: Ledge
     with connect(redis_url) as client:
         [name] = client.scan_iter(f"{key_prefix}*")
         assert 0 < client.pttl(name) <= 1_000
-
-
-def test_a_server_that_is_away() -> None:
-    with (
-        connect("unix:///nowhere/redis.sock", connect_timeout_seconds=0.1) as client,
-        pytest.raises(LedgerUnavailable),
-    ):
-        take(limits_of(Ledger(client, LedgerLimits())))
-
-
-def test_the_clock_is_the_servers(ledger: FreshLedger, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gateways on hosts whose clocks differ by an hour share a rate, and none keeps the other out."""
-    limits = limits_of(ledger, submits_per_second=2)
-    assert take(limits, weight=2).granted
-    monkeypatch.setattr("time.time", lambda: time.monotonic() + 3_600)
-    assert not take(limits, weight=2).granted

@@ -9,11 +9,9 @@ import pytest
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.credentials import Credentials, stored_name
 from cutgate.gateway.accounts.tables import KeyTable
-from cutgate.jobs.ledger.client import connect
-from tests.gateway.commands.terminal import shown_on_a_terminal
+from cutgate.jobs.redis_client import connect
 from tests.gateway.harness import MASTER_KEY, make_settings, there
 from tests.gateway.installation import Installation
-from tests.jobs.build import Ledger
 
 TERMS = {
     "price_credits": 3,
@@ -133,14 +131,6 @@ def test_a_rotation_with_a_grace_time_finishes_itself(installation: Installation
     assert_refused(installation, 2, "takes no --grace", "rotate", key, "--grace", "5", "--finish")
 
 
-def test_a_pair_is_revoked(installation: Installation, accounts: Accounts) -> None:
-    key = installation.keys("add", "--name", "emil")["public_key"]
-    assert Credentials(accounts).find_pair(key) is not None
-    assert installation.keys("revoke", key) == {"public_key": key, "active": False}
-    assert Credentials(accounts).find_pair(key) is None
-    assert_refused(installation, 1, "Error: the key pair is revoked\n", "revoke", key)
-
-
 def test_an_api_key_belongs_to_the_same_account(installation: Installation, accounts: Accounts) -> None:
     installation.keys("add", "--name", "gerd", "--credits", "5")
     made = installation.keys("add", "--api-key", "--name", "gerd", "--credits", "4", "--price", "2")
@@ -251,29 +241,6 @@ def test_stored_secrets_are_encrypted_anew(installation: Installation, accounts:
     assert json.loads(done.stdout)["unreadable"] > 0
     # The tests beside this one share the table.
     assert installation.call("keys", "reseal", CUTGATE_MASTER_KEY=f"{MASTER_KEY} {new}").returncode == 0
-
-
-def test_people_see_what_they_look_for(installation: Installation) -> None:
-    key = installation.keys("add", "--name", "lena", "--credits", "9", "--queue-cap", "7", "--preset", "fast")
-    api_key = installation.keys("add", "--api-key", "--name", "mia")["api_key"]
-    with connect(installation.redis_url) as client:
-        ledger = Ledger(client)
-        for account in ("lena", "mia"):
-            assert ledger.done(ledger.claimed(account=account, price=4))
-    lines = shown_on_a_terminal(installation, "keys", "list")
-    assert lines[1].split() == ["account", "state", "key", "left", "used", "terms"]
-    assert max(map(len, lines)) <= 120
-    (lena,) = (line for line in lines if line.split()[0] == "lena")
-    assert lena.split(maxsplit=5) == [
-        "lena",
-        "active",
-        f"{key['public_key'][:12]}…",
-        "5",
-        "4",
-        "queue cap 7, model isnet-general-use, precision fast",
-    ]
-    (mia,) = (line for line in lines if line.split()[0] == "mia")
-    assert mia.split() == ["mia", "active", api_key[:16], "unmetered", "4"]
 
 
 def test_off_a_terminal_the_table_is_the_same(installation: Installation) -> None:

@@ -2,7 +2,7 @@
 
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.ids import new_task_uid, source_key
-from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.redis_client import connect
 from tests.gateway.installation import Installation
 
 

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.redis_client import connect
 from tests.gateway.commands.terminal import shown_on_a_terminal
 from tests.gateway.installation import Installation
 from tests.jobs.build import Ledger
@@ -100,20 +100,6 @@ def test_days_months_and_their_defaults(installation: Installation) -> None:
     first, last = asked()
     assert first == f"{last[:8]}01"
     assert last in {before.isoformat(), datetime.now(UTC).date().isoformat()}
-
-
-def test_nothing_was_used(used: Used) -> None:
-    found = used.installation.keys("usage", "--month", "2024-02")
-    assert found == {
-        "from": "2024-02-01",
-        "to": "2024-02-29",
-        "done": 0,
-        "failed": 0,
-        "credits": 0,
-        "accounts": [],
-    }
-    assert json.loads(used.call(0, 2, "--account", "idle", "--json"))["accounts"] == []
-    assert used.call(-9, -8, "--csv") == "account,day,done,failed,credits\n"
 
 
 @pytest.mark.parametrize(

@@ -205,13 +205,8 @@ class Picpik(Facade):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Runware(Facade):
-    name = "runware"
-    path = "/v1"
-    mask: ClassVar = {"returnOnlyMask": True}
-    bad_field: ClassVar = {"outputFormat": "TIFF"}
-    counted_codes = ("ok", "invalidInputImage", "invalidApiKey")
-    submit_rate = "submits_per_second"
+class WithApiKeys(Facade):
+    """A façade whose callers send an API key."""
 
     @override
     def other(self, account: str) -> Self:
@@ -225,6 +220,16 @@ class Runware(Facade):
     @override
     def revoke(self) -> None:
         self.gateway.revoke_api_key(self.key)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runware(WithApiKeys):
+    name = "runware"
+    path = "/v1"
+    mask: ClassVar = {"returnOnlyMask": True}
+    bad_field: ClassVar = {"outputFormat": "TIFF"}
+    counted_codes = ("ok", "invalidInputImage", "invalidApiKey")
+    submit_rate = "submits_per_second"
 
     @override
     def body(self, source: bytes | str = PNG, name: str = "", **fields: Any) -> bytes:
@@ -264,7 +269,7 @@ def _task(task: Mapping[str, Any]) -> bytes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RemoveBg(Facade):
+class RemoveBg(WithApiKeys):
     """Its answer is the result itself, or 429 until it is there: the same request again asks for it."""
 
     name = "removebg"
@@ -275,19 +280,6 @@ class RemoveBg(Facade):
     submit_rate = "removebg_units_per_minute"
 
     _NOT_READY: ClassVar = (429, "result_not_ready")
-
-    @override
-    def other(self, account: str) -> Self:
-        return replace(self, key=self.gateway.add_api_key(account))
-
-    @property
-    @override
-    def stranger(self) -> Self:
-        return replace(self, key="cutgate_wrong")
-
-    @override
-    def revoke(self) -> None:
-        self.gateway.revoke_api_key(self.key)
 
     @override
     def fresh_name(self) -> Any:

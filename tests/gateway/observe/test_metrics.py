@@ -52,9 +52,6 @@ class TestRequests:
         gateway.open("/healthz")
         assert here().total(names.REQUESTS) == before
 
-    def test_the_port_of_requests_shows_nothing(self, gateway: Harness) -> None:
-        assert gateway.open("/metrics").status_code == 404
-
 
 class TestLedger:
     def test_what_it_holds(self, gateway: Harness) -> None:

@@ -17,7 +17,6 @@ from cutgate.gateway.picpik.openapi import picpik_section
 from cutgate.gateway.removebg.openapi import removebg_section
 from cutgate.gateway.removebg.options import Options
 from cutgate.gateway.runware.http.openapi import runware_section
-from cutgate.gateway.runware.tasks.actions import ACTIONS as TASKS
 from cutgate.signing import take_signature, verify
 from tests.gateway import picpik
 from tests.gateway.harness import PRIVATE_KEY, Answer, Harness, there
@@ -152,25 +151,6 @@ def test_every_address_of_programs_is_described(gateway: Harness, document: Answ
     rules = {rule.rule.replace("<", "{").replace(">", "}") for rule in gateway.app.url_map.iter_rules()}
     pages = {rule for rule in rules if rule.startswith(("/playground", "/docs"))}
     assert set(document["paths"]) == rules - pages - {"/openapi.json", "/postman.json"}
-
-
-def mapping_of(address: str, *path: str) -> Answer:
-    """What an address tells calls apart by."""
-    found: Answer = DOCUMENT["paths"][address]["post"]["requestBody"]["content"]["application/json"]
-    for name in path:
-        found = found[name]
-    return dict(found["discriminator"]["mapping"])
-
-
-def test_every_action_and_every_task_is_described() -> None:
-    actions = mapping_of("/", "schema")
-    assert set(actions) == set(ACTIONS) == {described(example) for example in EXAMPLES}
-    assert len(REQUESTS) == len(ANSWERS) + 1 == 11
-    tasks = mapping_of("/v1", "schema", "items")
-    assert set(tasks) == {*TASKS, "ping", "authentication"}
-    assert {path.rpartition("#")[2] for path in SPLIT["paths"] if "#" in path} == {*actions, *tasks}
-    removal = in_json(SPLIT["paths"]["/v1.0/removebg"]["post"])
-    assert removal["example"] == {"image_file_b64": "{{picture}}", "size": "auto"}
 
 
 @pytest.mark.parametrize(("address", "example"), OPERATIONS)
@@ -350,11 +330,6 @@ def test_a_picture_in_an_answer_is_described_with_its_headers(removebg: RemoveBg
     with removebg.answering():
         answer = removebg.send("json", headers={"Accept": "application/json"})
     of_answers("/v1.0/removebg").validate(answer.get_json())
-
-
-def test_the_example_of_a_removal_is_done(removebg: RemoveBg) -> None:
-    example = in_json(DOCUMENT["paths"]["/v1.0/removebg"]["post"])["example"]
-    assert removebg.done("json", **example).status_code == 200
 
 
 def test_other_answers_of_remove_bg_are_as_it_says(removebg: RemoveBg) -> None:

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from cutgate.gateway.openapi.document import by_call
 from cutgate.gateway.openapi.parts import PICTURE, ApiSection
 from cutgate.gateway.openapi.postman import collection
@@ -45,25 +47,6 @@ def test_every_action_and_every_task_is_a_request(gateway: Harness) -> None:
     ]
 
 
-def test_a_removal_of_remove_bgs_is_a_request_in_each_form(gateway: Harness) -> None:
-    folder = folders(made_by(gateway))["remove.bg"]
-    urls = [item["request"]["url"]["raw"] for item in folder["item"]]
-    assert urls == [f"{{{{url}}}}/v1.0/{path}" for path in (*["removebg"] * 3, "account", *["improve"] * 3)]
-    multipart, form, in_json = (
-        next(item["request"]["body"] for item in folder["item"] if item["name"].endswith(f": {media_type}"))
-        for media_type in ("multipart/form-data", "application/x-www-form-urlencoded", "application/json")
-    )
-    sent, *others = multipart["formdata"]
-    assert (sent["key"], sent["type"], sent["disabled"]) == ("image_file", "file", False)
-    assert all(field["disabled"] for field in others)
-    assert {field["key"] for field in others if field["type"] == "file"} == {"bg_image_file"}
-    values = {field["key"]: field["value"] for field in others if field["type"] == "text"}
-    assert (values["format"], values["crop"], values["scale"]) == ("auto", "false", "")
-    sent, *others = form["urlencoded"]
-    assert (sent["key"], sent["value"], sent["disabled"]) == ("image_file_b64", "{{picture}}", False)
-    assert json.loads(in_json["raw"]) == {"image_file_b64": "{{picture}}", "size": "auto"}
-
-
 def test_what_changes_is_a_variable_and_secrets_are_empty(gateway: Harness) -> None:
     made = made_by(gateway)
     found = variables(made)
@@ -82,10 +65,20 @@ def test_what_changes_is_a_variable_and_secrets_are_empty(gateway: Harness) -> N
     assert task["taskUUID"] == "{{task_uuid}}"
 
 
-def test_the_address_is_the_requests_or_the_settings(gateway: Harness) -> None:
-    assert variables(made_by(gateway, Host="cut.example"))["url"] == "http://cut.example"
+def test_the_address_is_the_settings_or_this_machines(gateway: Harness) -> None:
     public = gateway.with_settings(public_url="https://cutouts.example.com")
-    assert variables(made_by(public))["url"] == "https://cutouts.example.com"
+    assert variables(made_by(public, Host="evil.example"))["url"] == "https://cutouts.example.com"
+    assert variables(made_by(gateway))["url"] == "http://localhost:80"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:81", "localhost:@evil.example"])
+@pytest.mark.parametrize("proxies", ["", "127.0.0.1"])
+def test_no_host_of_a_request_is_repeated(gateway: Harness, host: str, proxies: str) -> None:
+    """A trusted proxy may hand on what the caller says."""
+    gateway = gateway.with_settings(trusted_proxies=proxies)
+    made = made_by(gateway, **{"Host": "evil.example", "X-Forwarded-Host": host})
+    assert variables(made)["url"] == "http://localhost:80"
+    assert "evil" not in json.dumps(made)
 
 
 def test_keys_go_where_the_parts_say(gateway: Harness) -> None:

@@ -69,13 +69,6 @@ def test_refused_fields(refusing: Harness, fields: dict[str, Any], code: int, me
     assert (answer["RetCode"], answer["Message"]) == (code, message)
 
 
-def test_flattened_pictures_keep_their_order(gateway: Harness) -> None:
-    small, large = (pictures.data_uri(pictures.png(8, height_px)) for height_px in (4, 5))
-    answer = gateway.call("RemoveBackgroundsInBatch", **{"RawImages.2": large, "RawImages.1": small})
-    assert answer["RetCode"] == 0
-    assert gateway.blobs.get(gateway.claim().source) == pictures.png(8, 4)
-
-
 def test_the_number_of_pictures_is_a_setting(gateway: Harness) -> None:
     gateway = gateway.with_settings(max_batch_images=2)
     gateway.submit_batch(2)

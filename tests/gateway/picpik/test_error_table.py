@@ -115,14 +115,3 @@ def test_pictures_that_took_too_long_to_arrive_may_come_again(gateway: Harness) 
     gateway.store = FreshLedger(LedgerLimits(source_max_age_seconds=-1))
     told = "the pictures were uploaded too long ago; send them again"
     assert_answer(gateway.with_settings(), request(), 503, 150, "Service unavailable", told)
-
-
-def test_credits_that_are_short_are_told_with_the_price(gateway: Harness) -> None:
-    gateway.store.accounts.grant("tester", 0)
-    told = "the price is 1 credits, 0 are available"
-    assert_answer(gateway, request(), 200, 520, "Insufficient balance", told)
-
-
-def test_the_same_signature_on_other_content_is_a_wrong_one(gateway: Harness) -> None:
-    gateway.post(request(Box=[1, 1, 7, 17]))
-    assert gateway.code(request(Box=[1, 1, 71, 7])) == 171

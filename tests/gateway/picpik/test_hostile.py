@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cutgate.gateway.picpik.actions import ACTIONS
 from cutgate.gateway.picpik.errors import ROWS
 from cutgate.jobs.ids import TaskUid
 from tests.gateway import picture_files as pictures
@@ -67,13 +66,6 @@ def check(gateway: Harness, body: bytes | str, **options: Any) -> None:
             gateway.blobs.delete(key)
         lose_hints(gateway.store)
     gateway.assert_nothing_left()
-
-
-@SHARED
-@given(action=st.sampled_from([*ACTIONS]), fields=st.dictionaries(names | st.text(max_size=8), values, max_size=6))
-def test_any_signed_fields(gateway: Harness, action: str, fields: dict[str, Any]) -> None:
-    params = {**fields, "Action": action, "PublicKey": PUBLIC_KEY}
-    check(gateway, json.dumps(signed(params)))
 
 
 @SHARED

@@ -1,14 +1,14 @@
-"""Tests of PICPIK: transport, envelope and order of checks."""
+"""Tests of PICPIK: transport, envelope, order of checks, key pairs and rates."""
 
 import json
-import re
 import uuid
 from typing import Any
 
 import pytest
-import structlog
 
-from cutgate.jobs.observe import logs
+from cutgate.gateway.accounts.rates import Rate
+from cutgate.gateway.picpik.actions import ACTIONS
+from cutgate.jobs.ids import new_task_uid
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import PUBLIC_KEY, Harness, signed
 
@@ -100,24 +100,6 @@ def test_the_request_id_is_repeated_or_made(refusing: Harness) -> None:
     assert (wrong["RetCode"], wrong["request_uuid"]) == (171, "r-2")
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
-def test_other_methods(refusing: Harness, method: str) -> None:
-    response = refusing.open("/", method=method)
-    assert (response.status_code, response.mimetype) == (405, "application/json")
-    assert response.headers["Allow"] == "POST"
-    if method != "HEAD":
-        assert response.get_json()["RetCode"] == 160
-
-
-@pytest.mark.parametrize("path", ["/x", "/r/", "/r/a/b/c/d/e", "/r/a/1/../../e", "/static/x", "/r//b//d/e"])
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_other_paths(refusing: Harness, path: str, method: str) -> None:
-    response = refusing.open(path, method=method)
-    assert response.status_code in ({404} if method == "GET" else {404, 405})
-    assert response.get_json()["Message"] in {"No such path", "Method not allowed", "Result not found"}
-    assert response.headers["X-Content-Type-Options"] == "nosniff"
-
-
 def test_unknown_fields_can_be_ignored(gateway: Harness) -> None:
     body = json.dumps(signed({**LIST, "Foo": [1], "Foo.1": None}))
     assert gateway.with_settings(ignore_unknown_fields=True).code(body) == 0
@@ -163,6 +145,17 @@ def test_an_ignored_field_hides_no_other(gateway: Harness, name: str, ignore_unk
         assert gateway.code(json.dumps(signed({**common, name: value}))) == 230
 
 
+@pytest.mark.parametrize("bent", [{"ZZarequest_uuidorder": ""}, {"ZZ": "arequest", "_uuid": "order"}], ids=str)
+def test_an_unknown_name_hides_no_id(gateway: Harness, bent: dict[str, str]) -> None:
+    gateway = gateway.with_settings(ignore_unknown_fields=True)
+    common = {"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY, "RawImage": pictures.BASE64_8X8}
+    genuine = signed({**common, "ZZ": "a", "request_uuid": "order"})
+    assert signed({**common, **bent})["Signature"] == genuine["Signature"]
+    assert gateway.code(json.dumps(genuine)) == 0
+    answer = gateway.answer(gateway.post(json.dumps({**common, **bent, "Signature": genuine["Signature"]})))
+    assert (answer["RetCode"], answer["Message"]) == (230, "Params [request_uuid] not available")
+
+
 def test_names_before_the_action_are_not_ignored(gateway: Harness) -> None:
     gateway = gateway.with_settings(ignore_unknown_fields=True)
     answer = gateway.call("ListModels", AAA="x")
@@ -172,12 +165,45 @@ def test_names_before_the_action_are_not_ignored(gateway: Harness) -> None:
     assert gateway.code(json.dumps(signed(further))) == 0
 
 
-def test_logs_hold_ids_and_no_secrets(gateway: Harness, capsys: pytest.CaptureFixture[str]) -> None:
-    structlog.configure(processors=[logs.merge_bound, structlog.processors.LogfmtRenderer(sort_keys=True)])
-    uid = gateway.submit(request_uuid="r-77")
-    gateway.call("RemoveBackground", private_key="wrong", RawImage=pictures.BASE64_8X8)
-    logged = "".join(capsys.readouterr())
-    assert re.search(rf"account=tester.*request_uuid=r-77.*task_uid={uid}", logged)
-    assert "wrong_signature" in logged
-    for secret in ("123456", pictures.BASE64_8X8[:20], "Signature="):
-        assert secret not in logged
+# Key pairs, and what a request counts as.
+
+WRONG = json.dumps({**LIST, "Signature": "0" * 40})
+
+
+@pytest.mark.parametrize(("changes", "code"), [({"Signature": "0" * 40}, 171), ({"Signature": None}, 170)])
+def test_each_way_to_sign_wrongly_counts_and_is_told_why(
+    gateway: Harness, changes: dict[str, str | None], code: int
+) -> None:
+    gateway = gateway.with_settings(failed_signatures_per_minute=2)
+    body = json.dumps({**LIST, **changes})
+    assert [gateway.code(body) for _ in range(3)] == [code, code, 153]
+    assert gateway.post(body).get_json()["Action"] == "ListTasksDetails"
+    assert gateway.code(GOOD) == 0
+
+
+def test_a_wrong_signature_of_one_key_is_not_anothers(gateway: Harness) -> None:
+    gateway = gateway.with_settings(failed_signatures_per_minute=1)
+    wrong = json.dumps({**json.loads(WRONG), "PublicKey": gateway.add_pair("other").public_key})
+    assert [gateway.code(body) for body in (wrong, WRONG, wrong)] == [171, 171, 153]
+
+
+def test_every_live_private_key_signs_from_the_next_request_on(gateway: Harness) -> None:
+    assert gateway.code(GOOD) == 0
+    second = json.dumps(signed(LIST, gateway.rotate_pair(PUBLIC_KEY).private_key))
+    assert [gateway.code(body) for body in (GOOD, second)] == [0, 0]
+    third = json.dumps(signed(LIST, gateway.rotate_pair(PUBLIC_KEY, grace_seconds=0).private_key))
+    assert [gateway.code(body) for body in (GOOD, second, third)] == [171, 171, 0]
+
+
+def test_the_actions_that_take_pictures_count_as_submits() -> None:
+    submits = {name for name, action in ACTIONS.items() if action.rate is Rate.SUBMIT}
+    assert submits == {name for name in ACTIONS if name.startswith("RemoveBackground")}
+
+
+def test_a_poll_counts_by_its_ids_and_duplicates_once(gateway: Harness) -> None:
+    """Twenty tasks are one request: a thousand would hold the ledger for all others."""
+    gateway = gateway.with_settings(account_queue_cap=1, polls_per_second=4)
+    uids = [new_task_uid() for _ in range(41)]
+    assert gateway.code(json.dumps(Harness.signed_list(*uids))) == 0  # three requests
+    assert gateway.code(json.dumps(Harness.signed_list(*uids[:20] * 3))) == 0
+    assert gateway.code(GOOD) == 153

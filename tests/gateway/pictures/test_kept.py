@@ -1,6 +1,5 @@
 """Tests of pictures that are kept and named by a UUID: whose they are, and what is left of them."""
 
-import uuid
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -15,14 +14,14 @@ from cutgate.jobs.errors import (
     SourceTooLarge,
     SourceUnreadable,
 )
-from cutgate.jobs.ids import image_uuid, made_at_seconds, new_task_uid, parse_task_uid
+from cutgate.jobs.ids import image_uuid, made_at_seconds, parse_task_uid
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.record import Result
 from cutgate.jobs.urls import Address, ResultPaths
-from tests.fakes import ManualClock, MemoryBlobStore, failing
+from tests.fakes import MemoryBlobStore, failing
 from tests.gateway import picture_files as pictures
-from tests.gateway.harness import ACCOUNT, Harness, there
+from tests.gateway.harness import ACCOUNT, Harness
 from tests.jobs.build import ERROR, result_of
 from tests.ledgers import FreshLedger
 
@@ -52,50 +51,10 @@ def part(blobs: MemoryBlobStore) -> Pictures:
     return make_pictures(blobs=blobs)
 
 
-def test_an_upload_is_found_again(part: Pictures) -> None:
-    data = pictures.png(8, 6, exif=pictures.exif_block(6))
-    kept = part.keep(ANNA, data)
-    assert image_uuid(kept.uid).version == 4
-    found = part.find("anna", image_uuid(kept.uid))
-    assert found == kept.as_result()
-    assert (found.media_type, found.width_px, found.height_px) == ("image/png", 6, 8)
-    assert (part.blobs.get(found.blob), found.size_bytes) == (data, len(data))
-
-
-def test_each_upload_is_a_picture_of_its_own_and_dropping_deletes_it_at_once_and_once(
-    part: Pictures, blobs: MemoryBlobStore
-) -> None:
-    first, second = part.keep(ANNA, PNG), part.keep(ANNA, PNG)
-    assert image_uuid(first.uid) != image_uuid(second.uid)
-    assert part.drop("anna", image_uuid(first.uid))
-    assert part.find("anna", image_uuid(first.uid)) is None
-    assert not part.drop("anna", image_uuid(first.uid))
-    assert blobs.keys() == (there(part.find("anna", image_uuid(second.uid))).blob,)
-
-
-@pytest.mark.parametrize(
-    "image",
-    [uuid.UUID(int=0), uuid.UUID(int=2**128 - 1), uuid.uuid4(), image_uuid(new_task_uid())],
-    ids=["least", "greatest", "random", "of a task"],
-)
-def test_uuids_that_name_nothing(part: Pictures, image: uuid.UUID) -> None:
-    assert part.find("anna", image) is None
-    assert not part.drop("anna", image)
-
-
 class TestResults:
     @staticmethod
     def found(gateway: Harness, uid: str, account: str = ACCOUNT) -> Result | None:
         return make_pictures(gateway.store).find(account, image_uuid(parse_task_uid(uid)))
-
-    def test_of_a_task_with_one_picture(self, gateway: Harness) -> None:
-        uid = gateway.submit()
-        assert self.found(gateway, uid) is None
-        result = gateway.finish_one()
-        assert self.found(gateway, uid) == result
-        assert self.found(gateway, uid, "stranger") is None
-        assert not make_pictures(gateway.store).drop(ACCOUNT, image_uuid(parse_task_uid(uid)))
-        assert self.found(gateway, uid) is not None
 
     def test_none_of_a_task_that_failed_or_has_several_or_is_an_archive(self, gateway: Harness) -> None:
         failed = gateway.submit()
@@ -118,19 +77,6 @@ class TestPaths:
         address = Address(blob=kept.blob, media_type="image/png", subject_found=True)
         assert part.paths.open(mac, expires, name, int(expires) - 1) == address
         assert part.paths.open(mac, expires, name, int(expires)) is None
-
-    def test_its_name_ends_as_its_format_does(self, part: Pictures) -> None:
-        files = {
-            ".jpg": pictures.jpeg(),
-            ".webp": pictures.webp(),
-            ".bmp": pictures.bmp(),
-            ".gif": pictures.gif(),
-            ".tif": pictures.tiff(),
-            ".heic": pictures.heif(),
-            ".avif": pictures.heif(brand=b"avif"),
-        }
-        for suffix, data in files.items():
-            assert part.path_of(part.keep(ANNA, data)).endswith(suffix)
 
 
 def test_what_a_camera_appends_is_not_kept(part: Pictures, blobs: MemoryBlobStore) -> None:
@@ -176,14 +122,3 @@ class TestRefusals:
         with pytest.raises(type(error)):
             make_pictures(failing(FreshLedger(), uploads__keep=error), blobs).keep(ANNA, PNG)
         assert len(blobs.keys()) == left
-
-
-def test_use_begins_the_retention_anew() -> None:
-    clock = ManualClock()
-    part = make_pictures(FreshLedger(LedgerLimits(upload_retention_seconds=100), clock))
-    kept = part.keep(ANNA, PNG)
-    for _ in range(3):
-        clock.advance(seconds=99)
-        assert part.find("anna", image_uuid(kept.uid)) is not None
-    clock.advance(seconds=101)
-    assert part.find("anna", image_uuid(kept.uid)) is None

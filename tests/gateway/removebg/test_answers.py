@@ -8,6 +8,7 @@ import pytest
 
 from cutgate.gateway.accounts.accounts import UNMETERED_CREDITS
 from cutgate.gateway.accounts.records import Terms
+from cutgate.jobs.ids import new_token
 from tests.gateway import picture_files as pictures
 from tests.gateway.removebg.service import (
     ACCOUNT,
@@ -178,6 +179,20 @@ def test_rate_headers_are_whole_numbers_and_count_megapixels(service: RemoveBg) 
         assert abs(int(answer.headers["X-RateLimit-Reset"]) - time.time()) < 120
 
 
+def test_the_megapixels_of_a_picture_by_url_count_once_they_are_known() -> None:
+    """It is worked on all the same; whoever comes next is refused until what is owed has come free."""
+    service = make_removebg(removebg_units_per_minute=6)  # one comes free in ten seconds
+    for number in range(2):
+        assert service.send(image_url=f"https://host/{number}.png").headers["X-RateLimit-Limit"] == "6"
+        errand = service.store.errands.take("courier", new_token())
+        assert errand is not None
+        assert service.store.errands.fetched(errand, megapixels=4)
+    assert service.count() == 2
+    refused = service.send()
+    assert error_of(refused, 429)["code"] == "rate_limit_exceeded"
+    assert 10 < int(refused.headers["Retry-After"]) <= 30
+
+
 def test_an_accounts_own_rate_counts_for_a_minute() -> None:
     service = patient()
     service.accounts.change(ACCOUNT, terms=Terms(submits_per_second=2))
@@ -199,12 +214,6 @@ def test_a_request_that_takes_too_long_is_429_and_its_repeat_has_the_result_for_
     assert (balance := service.store.accounts.balance(ACCOUNT)) is not None
     assert (balance.used, balance.reserved) == (4, 0)
     assert service.store.tasks.get(uid, ACCOUNT) is not None
-
-
-def test_a_repeat_of_what_has_failed_is_a_new_task(service: RemoveBg) -> None:
-    with service.failing("worker_lost"):
-        assert code_of(service.send()) == "internal_error"
-    assert service.done().status_code == 200
 
 
 def test_improvement_keeps_a_picture_where_it_is_switched_on() -> None:

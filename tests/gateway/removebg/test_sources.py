@@ -119,10 +119,6 @@ def test_an_empty_picture_is_said_to_be_empty(
     assert (error["code"], detail in error["detail"]) == (code, True)
 
 
-def test_an_empty_field_beside_a_picture_is_absent(quick: RemoveBg) -> None:
-    assert code_of(quick.send(image_file_b64="", image_file=TINY)) == "result_not_ready"
-
-
 @pytest.mark.parametrize(
     ("form", "fields", "code"),
     [

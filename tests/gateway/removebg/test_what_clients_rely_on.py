@@ -1,6 +1,5 @@
 """Tests of remove.bg: what known clients rely on, each named after what the client does."""
 
-import base64
 import io
 import json
 from typing import Any
@@ -9,14 +8,12 @@ import pytest
 
 from tests.gateway import picture_files as pictures
 from tests.gateway.removebg.service import (
-    FORMS,
     PATH,
     TINY,
     TINY_B64,
     RemoveBg,
     code_of,
     error_of,
-    patient,
 )
 
 PARTS = (
@@ -50,13 +47,6 @@ def test_nodes_sample_sends_no_file_name_and_octet_stream(quick: RemoveBg, rest:
     assert quick.stored_pictures() == [TINY]
 
 
-def test_php_switches_decoding_off(service: RemoveBg) -> None:
-    with service.answering(b"a" * 100_000):
-        answer = service.send(headers={"Accept-Encoding": "gzip, deflate, br"})
-    assert answer.data == b"a" * 100_000
-    assert "Content-Encoding" not in answer.headers
-
-
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
@@ -81,15 +71,6 @@ def test_a_path_may_end_in_a_slash(service: RemoveBg) -> None:
     with service.answering():
         assert service.send(path="/v1.0/removebg/").status_code == 200
     assert service.open("/v1.0/account/").status_code == 200
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_base64_of_several_megabytes_is_one_form_field(form: str) -> None:
-    service = patient()
-    picture = pictures.bmp(1_500, 1_000)  # 4.5 MB
-    with service.answering():
-        answer = service.send(form, image_file_b64=base64.b64encode(picture).decode())
-    assert answer.status_code == 200, answer.data
 
 
 def test_removd_streams_json_without_a_length(quick: RemoveBg) -> None:

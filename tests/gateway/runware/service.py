@@ -1,6 +1,5 @@
 """A gateway of real parts in memory, and a caller with an API key; a worker on a network that is a function."""
 
-import base64
 import io
 import json
 import threading
@@ -215,13 +214,6 @@ class Service:
 
     def download(self, url: str) -> TestResponse:
         return self.harness.open(url)
-
-    def cut(self, picture: Bytes, **fields: Any) -> tuple[Bytes, Item]:
-        """A picture's result, decoded, and its item."""
-        source = pictures.data_uri(png(picture))
-        with self.working():
-            item = self.result(removal(source, **{"outputType": "base64Data"} | fields))
-        return pixels_of(base64.b64decode(item["imageBase64Data"], validate=True)), item
 
 
 def make_service(**changes: Any) -> Service:

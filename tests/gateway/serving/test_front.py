@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 from tests.gateway.harness import Harness, make_settings
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
@@ -18,14 +16,6 @@ def test_a_browser_is_sent_to_the_page(gateway: Harness) -> None:
         "Accept",
     )
     assert caller.get("/", headers={"Accept": BROWSER}, follow_redirects=True).mimetype == "text/html"
-
-
-@pytest.mark.parametrize("accept", ["*/*", "application/json", ""])
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_program_is_told_to_post(gateway: Harness, method: str, accept: str) -> None:
-    answer = gateway.app.test_client().open("/", method=method, headers={"Accept": accept})
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
-    assert method == "HEAD" or answer.get_json()["RetCode"] == 160
 
 
 def test_without_the_playground_nobody_is_sent_there(gateway: Harness) -> None:

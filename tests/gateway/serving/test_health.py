@@ -1,9 +1,7 @@
 """What supervisors are told, and what callers are told when a part is away."""
 
 import json
-import socket
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from cutgate.gateway.serving import health
 from cutgate.gateway.serving.health import Readiness
 from cutgate.jobs.answers import Memory, WorkerPresence
 from cutgate.jobs.blobs.file import FileBlobStore
-from cutgate.jobs.ledger.client import connect_ledger
+from cutgate.jobs.redis_client import connect_ledger
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings
 from tests.jobs.build import run_at_once
@@ -35,13 +33,6 @@ WORKER: dict[str, Any] = {
 }
 
 pytestmark = pytest.mark.constants(health, KEEP_SECONDS=0)
-
-
-@pytest.fixture
-def deaf_server() -> Iterator[str]:
-    """A server that takes connections and never says anything."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
 
 
 def ready(harness: Harness) -> int:
@@ -114,12 +105,6 @@ def test_a_ledger_that_is_away(gateway: Harness) -> None:
     response = harness.post(LIST)
     assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
     assert response.get_json()["RetCode"] == 130
-
-
-def test_a_ledger_that_does_not_answer_is_given_up(gateway: Harness, deaf_server: str) -> None:
-    harness = away(gateway, deaf_server)
-    response = harness.post(LIST)
-    assert (response.status_code, response.get_json()["RetCode"]) == (503, 130)
 
 
 def test_a_clock_that_is_half_an_hour_off_is_told(gateway: Harness, monkeypatch: pytest.MonkeyPatch) -> None:

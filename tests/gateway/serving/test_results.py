@@ -23,13 +23,17 @@ NEVER = 4_102_444_800
 """The year 2100."""
 
 
-@pytest.fixture(params=["memory", "file", "s3"])
+every_store = pytest.mark.parametrize("blobs", ["memory", "file", "s3"], indirect=True)
+
+
+@pytest.fixture
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
-    if request.param == "memory":
-        return MemoryBlobStore()
-    if request.param == "file":
-        return FileBlobStore(tmp_path)
-    return open_blob_store(request.getfixturevalue("bucket").settings)
+    match getattr(request, "param", "memory"):
+        case "file":
+            return FileBlobStore(tmp_path)
+        case "s3":
+            return open_blob_store(request.getfixturevalue("bucket").settings)
+    return MemoryBlobStore()
 
 
 @pytest.fixture
@@ -70,6 +74,7 @@ def test_whether_a_subject_was_found(
         assert response.headers[SUBJECT_HEADER] == said
 
 
+@every_store
 def test_whole(client: FlaskClient, path: str) -> None:
     with client.get(path) as response:
         assert response.data == DATA
@@ -97,6 +102,7 @@ def test_every_format_is_called_what_it_is(
         assert f'filename="{saved_as}"' in response.headers["Content-Disposition"]
 
 
+@every_store
 def test_head(client: FlaskClient, path: str) -> None:
     with client.head(path) as response:
         assert (response.status_code, response.data, response.content_length) == (200, b"", len(DATA))
@@ -111,6 +117,7 @@ def test_conditional(client: FlaskClient, path: str) -> None:
         assert other.data == DATA
 
 
+@every_store
 @pytest.mark.parametrize(("asked", "start", "stop"), [("0-9", 0, 10), ("1000-", 1000, 1024), ("-5", 1019, 1024)])
 def test_ranges(client: FlaskClient, path: str, asked: str, start: int, stop: int) -> None:
     with client.get(path, headers={"Range": f"bytes={asked}"}) as response:
@@ -194,6 +201,7 @@ def test_anything_wrong_is_the_same_404(
         assert_absent(client.get(wrong))
 
 
+@every_store
 def test_a_result_that_was_deleted(client: FlaskClient, blobs: BlobStore, path: str, result: Result) -> None:
     blobs.delete(result.blob)
     assert_absent(client.get(path))

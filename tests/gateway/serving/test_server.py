@@ -16,10 +16,10 @@ import pytest
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.hints.queue import queue_name
 from cutgate.jobs.ids import new_task_uid, new_token, result_key, source_key
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState, NewItem, NewTask, Result
+from cutgate.jobs.redis_client import connect
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import MASTER_KEY, signed, there
@@ -156,6 +156,7 @@ def test_a_large_body_of_an_address_that_is_shut_out_is_told_so_and_cut_off(live
         (b"GET /" + b"x" * 9_000 + b" HTTP/1.1\r\n\r\n", 414),
         (b"GET / HTTP/1.1\r\nA: " + b"x" * 20_000 + b"\r\n\r\n", 431),
         (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\nzz", 400),
     ],
 )
 def test_what_is_no_http_is_answered_in_json(live: LiveGateway, sent: bytes, status: int) -> None:
@@ -187,11 +188,6 @@ def test_a_body_that_comes_while_its_head_is_looked_at_is_no_part_of_it(live: Li
             connection.sendall(b" " * 1_000)
             received = b"".join(iter(lambda: connection.recv(65_536), b""))
         assert b"Missing Action" in received, received
-
-
-def test_no_worker_no_readiness(live: LiveGateway) -> None:
-    answer = httpx.get(f"{live.url}/readyz")
-    assert (answer.status_code, answer.json()) == (503, {"ready": False})
 
 
 def test_it_stops_in_order_and_its_log_holds_no_secret(

@@ -84,21 +84,14 @@ def test_c_9_1_an_error_has_a_task_uuid(caller: Caller, stranger: Caller) -> Non
         assert (early["code"], early["taskUUID"]) == ("missingApiKey", task["taskUUID"])
 
 
-def test_c_9_3_polls_and_pings_may_repeat_a_uuid(caller: Caller) -> None:
-    task = removal(deliveryMethod="async")
-    assert caller.ask(task) == caller.ask(task)
-    for _ in range(3):
-        assert caller.ask(poll(task))["status"] == "processing"
-
-
 def test_c_10_2_pongs_come_while_tasks_are_busy(caller: Caller, service: Service) -> None:
     noise = np.random.default_rng(1).integers(0, 255, (1_000, 1_000, 3), np.uint8)
     picture = pictures.data_uri(png(noise))  # some 4 MB of Base64
-    for _ in range(8):
+    for _ in range(3):
         caller.send(removal(picture))
         caller.ping()
     with service.working():
-        assert {caller.data()["status"] for _ in range(8)} == {"success"}
+        assert {caller.data()["status"] for _ in range(3)} == {"success"}
 
 
 def test_c_11_2_a_frame_that_was_refused_as_too_long_is_not_sent_again(service: Service, address: str) -> None:
@@ -127,8 +120,3 @@ def test_c_11_2_errors_are_not_replayed(service: Service, address: str) -> None:
     service.harness.fail_one(FAILURE)
     with admitted(address, service, session) as again:
         assert again.is_silent()
-
-
-def test_c_13_bodies_of_full_length_are_taken_after_authentication(caller: Caller) -> None:
-    caller.send(removal(deliveryMethod="async") | {"safety": {"note": "x" * (3 * 2**20)}})
-    assert set(caller.next()) <= {"data", "errors"}

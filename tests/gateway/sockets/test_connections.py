@@ -240,13 +240,6 @@ def test_a_key_that_counts_no_more_ends_the_connection_with_the_next_message(
     assert service.store.waiting(service.lane) == 1
 
 
-def test_terms_that_change_count_with_the_next_message(service: Service, caller: Caller) -> None:
-    service.accounts.change(ACCOUNT, terms=Terms(queue_cap=1))
-    assert caller.ask(removal(deliveryMethod="async"))
-    caller.send(removal(deliveryMethod="async"))
-    assert caller.error()["code"] == "rateLimitExceeded"
-
-
 def test_accounts_that_are_away_are_passing(service: Service, caller: Caller) -> None:
     service.accounts.change(ACCOUNT, terms=Terms(queue_cap=7))
     failing(service.accounts.table, read_credential=LedgerUnavailable("away"))

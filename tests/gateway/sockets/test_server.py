@@ -1,18 +1,14 @@
 """WebSockets on the real server: uvicorn, Redis, files."""
 
 import signal
-from contextlib import ExitStack
 
-import httpx
 import pytest
 from websockets.frames import CloseCode
 
 from tests.gateway.installation import Installation, LiveGateway
-from tests.gateway.runware.service import Item, authentication, poll, removal
+from tests.gateway.runware.service import Item, poll, removal
 from tests.gateway.sockets.serving import Caller, calling
 from tests.waiting import eventually
-
-PING = {"taskType": "ping", "ping": True}
 
 
 @pytest.fixture(scope="module")
@@ -28,22 +24,6 @@ def assert_no_faults(gateway: LiveGateway) -> None:
 def ask(caller: Caller, task: Item) -> Item:
     caller.send(task)
     return caller.next()
-
-
-def test_more_sockets_than_threads_leave_requests_their_threads(installation: Installation, api_key: str) -> None:
-    settings = {"CUTGATE_REQUEST_THREADS": "2", "CUTGATE_SOCKETS": "20"}
-    with installation.serving(**settings) as gateway, ExitStack() as held:
-        callers = []
-        for _ in range(10):
-            callers.append(held.enter_context(calling(gateway.address)))
-            callers[-1].authenticate(api_key)
-        with calling(gateway.address) as refused:
-            refused.send(authentication(api_key))
-            assert refused.close_code() == CloseCode.TRY_AGAIN_LATER
-        for _ in range(5):
-            assert httpx.get(f"{gateway.url}/healthz").status_code == 200
-        assert ask(callers[0], PING)["data"][0]["pong"] is True
-        assert_no_faults(gateway)
 
 
 def test_a_gateway_that_is_told_to_stop_closes_busy_sockets_with_1012_and_idle_ones_with_1000(

@@ -12,14 +12,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from cutgate.gateway.serving import health
-from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.file import FileBlobStore
-from cutgate.jobs.blobs.s3_store import PROBE
 from cutgate.jobs.ports import BlobStore
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings
-from tests.servers.relay import relay_to
-from tests.servers.s3_server import Bucket, elsewhere
 from tests.servers.small_disk import small_disk
 
 SECONDS = 2.5
@@ -44,22 +40,11 @@ def names_under(root: Path) -> Callable[[], list[str]]:
     return lambda: sorted(str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir())
 
 
-def names_of(bucket: Bucket) -> Callable[[], list[str]]:
-    return lambda: [name for name in bucket.names() if name != PROBE]
-
-
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Fault]:
     with small_disk(tmp_path) as disk:
         root = disk.root / "blobs"
         yield Fault(FileBlobStore(root), lambda: disk.fill(leave_bytes=LEFT_BYTES), disk.empty, names_under(root))
-
-
-@pytest.fixture
-def read_only_disk(tmp_path: Path) -> Iterator[Fault]:
-    with small_disk(tmp_path) as disk:
-        root = disk.root / "blobs"
-        yield Fault(FileBlobStore(root), lambda: disk.remount("ro"), lambda: disk.remount("rw"), names_under(root))
 
 
 @pytest.fixture
@@ -69,22 +54,7 @@ def vanished_folder(tmp_path: Path) -> Fault:
     return Fault(blobs, lambda: root.rename(elsewhere), lambda: elsewhere.rename(root), names_under(root))
 
 
-@pytest.fixture
-def vanished_bucket(bucket: Bucket) -> Fault:
-    return Fault(open_blob_store(bucket.settings), bucket.remove, bucket.make, names_of(bucket))
-
-
-@pytest.fixture
-def silent_s3_server(bucket: Bucket) -> Iterator[Fault]:
-    with relay_to(bucket.settings.s3_endpoint_url) as relay:
-        blobs = open_blob_store(elsewhere(bucket.settings, relay.url))
-        yield Fault(blobs, relay.silent.set, relay.silent.clear, names_of(bucket))
-
-
-FAULTS = ["full_disk", "read_only_disk", "vanished_folder", "vanished_bucket", "silent_s3_server"]
-
-
-@pytest.fixture(params=FAULTS)
+@pytest.fixture(params=["full_disk", "vanished_folder"])
 def fault(request: pytest.FixtureRequest) -> Fault:
     return cast("Fault", request.getfixturevalue(request.param))
 
@@ -116,16 +86,6 @@ def test_submits_during_a_fault_and_after_it(gateway: Harness, fault: Fault) -> 
     assert not store_is_missing(gateway)
     with closing(fault.blobs.open(gateway.finish_one(b"result").blob)) as file:
         assert file.read() == b"result"
-
-
-@pytest.mark.parametrize("fault", [name for name in FAULTS if name != "full_disk"], indirect=True)
-def test_readiness_follows_the_fault(gateway: Harness, fault: Fault) -> None:
-    """A disk with little room left takes the probe: of that one its free bytes tell."""
-    gateway = replace(gateway, blobs=fault.blobs, settings=SMALL_DISKS)
-    fault.begin()
-    assert store_is_missing(gateway)
-    fault.end()
-    assert not store_is_missing(gateway)
 
 
 @pytest.mark.constants(health, KEEP_SECONDS=0)

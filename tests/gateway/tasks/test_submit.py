@@ -173,13 +173,6 @@ def due(cases: UseCases) -> list[tuple[str, str]]:
     return sorted((errand.kind.value, errand.url) for errand in errands)
 
 
-def test_they_go_with_the_task(cases: UseCases) -> None:
-    task = cases.submit(INLINE, key="key", memo='{"a": "ä"}', deliveries=(CALLBACK, UPLOAD))
-    assert task.memo == '{"a": "ä"}'
-    cases.finish_one()
-    assert due(cases) == [("callback", CALLBACK.url), ("upload", UPLOAD.url)]
-
-
 def test_they_are_part_of_what_a_repeat_repeats(cases: UseCases) -> None:
     first = cases.submit(INLINE, key="key", asked="m", deliveries=(CALLBACK, UPLOAD))
     assert cases.submit(INLINE, key="key", asked="m", deliveries=(CALLBACK, UPLOAD)).uid == first.uid

@@ -21,16 +21,16 @@ from cutgate.jobs.answers import Balance
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.errors import SourceUndecodable
 from cutgate.jobs.ids import new_token, result_key
-from cutgate.jobs.ledger.client import connect as connect_ledger
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.observe import metric_names as names
 from cutgate.jobs.record import Claim, Result
+from cutgate.jobs.redis_client import connect as connect_ledger
 from tests.constants import environment_of
 from tests.end_to_end.observed.collector import collecting
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import make_settings, there
 from tests.gateway.installation import Installation, LiveGateway
-from tests.gateway.serving.test_slow_peers import PATIENCE_SECONDS, everything, is_alive, received_bytes
+from tests.gateway.serving.test_slow_peers import PATIENCE_SECONDS, everything, is_alive
 from tests.gateway.waiting.waiting_gateway import WAIT
 from tests.ledgers import ReadableLedger
 from tests.servers.ports import free_port
@@ -243,18 +243,6 @@ def test_when_the_time_is_over_the_work_goes_on_and_a_repeat_joins_it(house: Hou
     assert house.balance() == Balance(granted=10, used=1, reserved=0)
 
 
-def test_equal_requests_wait_for_one_task_and_cost_once(house: House) -> None:
-    house.store.accounts.grant("shop", 10)
-    picture = house.new_picture()
-    with ExitStack() as held:
-        callers = [held.enter_context(house.ask(picture)) for _ in range(4)]
-        house.held(4)
-        assert house.waiting() == 1
-        house.finish(b"the one")
-        assert [answer_of(caller)[::2] for caller in callers] == [(200, b"the one")] * 4
-    assert house.balance() == Balance(granted=10, used=1, reserved=0)
-
-
 @pytest.mark.parametrize("at_once", [False, True], ids=["in order", "killed"])
 def test_the_task_of_a_caller_that_hangs_up_is_terminated_for_free(house: House, *, at_once: bool) -> None:
     house.store.accounts.grant("shop", 10)
@@ -303,16 +291,6 @@ def test_what_another_one_waits_for_goes_on(house: House) -> None:
     assert house.waiting() == 1, "the other account's"
 
 
-def test_a_repeat_after_hanging_up_starts_anew(house: House) -> None:
-    picture = house.new_picture()
-    hang_up(house.ask(picture), at_once=False)
-    eventually(lambda: [line["status"] for line in house.lines()] == [HUNG_UP])
-    with house.ask(picture) as caller:
-        house.held(1)
-        house.finish(b"the second")
-        assert answer_of(caller)[::2] == (200, b"the second")
-
-
 def test_a_caller_that_has_said_all_may_shut_its_side_down(house: House) -> None:
     with house.ask() as caller:
         house.held(1)
@@ -349,15 +327,6 @@ def test_places_are_bounded_in_all_and_by_account_before_anything_is_accepted(in
             assert answer_of(house.ask(b"no picture"))[0] == 400, "a place is left by what is refused"
         held.enter_context(house.ask())
         house.held(3)
-
-
-def test_a_caller_that_does_not_read_is_cut_off(installation: Installation) -> None:
-    limits = {"HEAD_SECONDS": "0.5", "TRANSFER_SECONDS": "1"}
-    with housed(installation, **limits) as house, house.ask(receive_bytes=4_096) as caller:
-        house.held(1)
-        house.finish(LARGE)
-        eventually(lambda: scrape(house.metrics_port).value(names.PEERS_CUT_OFF, reason="answer") == 1)
-        assert received_bytes(caller) < len(LARGE)
 
 
 def test_a_gateway_that_is_told_to_stop_answers_all_that_it_holds(installation: Installation) -> None:

@@ -52,23 +52,6 @@ def test_the_answer_comes_when_a_task_ends(gateway: Harness, threads: ThreadPool
     assert statuses(future.result(SOON_SECONDS)) == ["Queuing", "Finished"]
 
 
-def test_a_batch_ends_with_its_last_picture(gateway: Harness, threads: ThreadPoolExecutor) -> None:
-    uid = gateway.submit_batch(2)
-    future = held(gateway, threads, uid)
-    gateway.finish_one()
-    time.sleep(A_WHILE_SECONDS)
-    assert not future.done()
-    gateway.finish_one()
-    assert statuses(future.result(SOON_SECONDS)) == ["Finished"]
-
-
-def test_termination_ends_the_wait(gateway: Harness, threads: ThreadPoolExecutor) -> None:
-    uid = gateway.submit()
-    future = held(gateway, threads, uid)
-    gateway.call("TerminateTask", TaskUID=uid)
-    assert statuses(future.result(SOON_SECONDS)) == ["Error"]
-
-
 def test_a_task_that_has_ended_or_is_not_there_is_not_waited_for(gateway: Harness) -> None:
     ended, waits = gateway.submit(), gateway.submit()
     gateway.finish_one()

@@ -20,7 +20,7 @@ from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.drafts import Draft
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.submit import DraftRejected, Submission, Submissions
-from cutgate.gateway.waiting.callers import NoPlaceToWait, WaitingCallers
+from cutgate.gateway.waiting.callers import WaitingCallers
 from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import ItemState, Task
 from cutgate.jobs.spec import CutoutSpec
@@ -55,11 +55,10 @@ def wait(
     submission = Submission(
         account=Account(name=account), origin="Wait", drafts=drafts, joins_seconds=600, urgent=True
     )
-    try:
-        waiting.require_place(account)
-        uid = submissions.submit(submission)
-    except NoPlaceToWait:
+    if not waiting.has_place(account):
         return Response("no place", 503)
+    try:
+        uid = submissions.submit(submission)
     except DraftRejected:
         return Response("no picture", 400)
     find = partial(submissions.store.tasks.get, uid, account)

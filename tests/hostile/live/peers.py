@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
 
+from tests.hostile.bodies import body_of
 from tests.hostile.judgement import Findings, Outcome
 from tests.hostile.live.service import Target
 from tests.hostile.mutation import damaged
@@ -23,6 +24,8 @@ UNREAD_SECONDS: Final = 5.0
 _SOURCES: Final = 32
 """Addresses that peers come from, beside the one of the watch."""
 _SMALL_BUFFER_BYTES: Final = 2_048
+_LARGE_BYTES: Final = 24 * 2**20
+_LARGE_AT_ONCE: Final = 4
 
 _BODY: Final = b'{"Action":"ListModels"}'
 _POST: Final = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -61,6 +64,7 @@ REQUESTS: Final = (
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n" + _SECOND,
     b"GET http://evil.example/healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /postman.json HTTP/1.1\r\nHost: evil.example\r\n\r\n",
     _GET + b"X_Forwarded_For: 1.1.1.1\r\nX-Forwarded-For: 1.1.1.1, \xff\r\n\r\n",
     b"TRACE / HTTP/1.1\r\nHost: x\r\n\r\n",
     _GET + b"X: " + b"a" * 70_000 + b"\r\n\r\n",
@@ -88,8 +92,15 @@ def be_slow(target: Target, findings: Findings, chance: random.Random, count: in
     _send_all([kinds[turn % 3] for turn in range(count)], target, findings, chance)
 
 
-def _send_all(kinds: Sequence[Peer], target: Target, findings: Findings, chance: random.Random) -> None:
-    with ThreadPoolExecutor(AT_ONCE) as threads:
+def be_large(target: Target, findings: Findings, chance: random.Random, count: int) -> None:
+    """Send so many large bodies."""
+    _send_all([_large_body] * count, target, findings, chance, at_once=_LARGE_AT_ONCE)
+
+
+def _send_all(
+    kinds: Sequence[Peer], target: Target, findings: Findings, chance: random.Random, at_once: int = AT_ONCE
+) -> None:
+    with ThreadPoolExecutor(at_once) as threads:
         done = [
             threads.submit(_tried, kind, target, random.Random(chance.getrandbits(64)), number)
             for number, kind in enumerate(kinds)
@@ -127,6 +138,8 @@ def _read_out(connection: socket.socket) -> str:
             answer += piece
     except TimeoutError:
         return f"no answer and no end within {ANSWER_SECONDS:g} s of a request's end"
+    if b"evil.example" in answer:
+        return "an answer repeats a host that anybody may invent"
     statuses = {int(status) for status in _STATUS.findall(answer)}
     return "HTTP 500 to a broken request" if 500 in statuses or b'"RetCode":130' in answer else ""
 
@@ -169,6 +182,17 @@ def _unread_answers(target: Target, chance: random.Random) -> tuple[int, str]:
         connection.sendall(ask)
         time.sleep(UNREAD_SECONDS)
     return len(ask), ""
+
+
+def _large_body(target: Target, chance: random.Random) -> tuple[int, str]:
+    """A body of one field, with a key where the protocol has it in the head."""
+    form, data = body_of(chance.getrandbits(16), _LARGE_BYTES)
+    head = f"POST {form.path} HTTP/1.1\r\nHost: x\r\nX-Api-Key: {target.api_key}\r\n"
+    head += f"Content-Type: {form.media_type}\r\nContent-Length: {len(data)}\r\nConnection: close\r\n\r\n"
+    with connected(target, chance) as connection:
+        connection.settimeout(HELD_SECONDS + ANSWER_SECONDS)  # it may wait for room
+        connection.sendall(head.encode() + data)
+        return len(data), _read_out(connection)
 
 
 @contextmanager

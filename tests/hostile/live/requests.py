@@ -6,20 +6,24 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import httpx
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from cutgate.gateway.picpik.errors import ROWS
+from cutgate.gateway.removebg.errors import ROWS as ROWS_OF_REMOVEBG
 from cutgate.signing import SigningError, parse_body, sign_params
 from tests.hostile.judgement import Findings, Outcome
 from tests.hostile.live.service import Target
 from tests.hostile.mutation import damaged, json_bytes
-from tests.hostile.texts import make_runware, signed_json
+from tests.hostile.texts import make_removebg, make_runware, signed_json
+from tests.waiting import eventually
 
 _CODES: Final = {0} | {row.ret_code for row in ROWS.values()} - {130}
 """Codes of answers; that of a fault of the server is none of them."""
+_SIDE_PX: Final = 5_000
 _JSON: Final = {"Content-Type": "application/json"}
 
 
@@ -32,6 +36,30 @@ def attack(target: Target, findings: Findings, chance: random.Random, count: int
         _send_by_description(target, http, findings, chance, by_description)
 
 
+def send_by_url(target: Target, findings: Findings, _chance: random.Random, count: int) -> None:
+    """Have large pictures fetched, each for an account of its own, and see what they take of its rate."""
+    for number in range(count):
+        name = f"by-url-{number}"
+        key = target.service.add_api_key(name)
+        target.service.keys("account", name, "--submits-per-second", "1")  # as many megapixels
+        url = f"{target.service.backgrounds_url}/ffffff?{_SIDE_PX}"
+        httpx.post(f"{target.url}/v1.0/removebg", data={"image_url": url}, headers={"X-Api-Key": key}, timeout=30)
+        findings.add(Outcome(number=number))
+        try:
+            eventually(partial(_has_taken, target, name), 60)
+        except AssertionError:
+            findings.blame("a picture by URL is not counted by its size")
+        for uid in target.service.ledger.tasks.unfinished(name):
+            target.service.ledger.tasks.terminate(uid, name)
+
+
+def _has_taken(target: Target, account: str) -> bool:
+    """Whether an account's rate is taken for as many seconds as its picture has megapixels, or nearly so."""
+    redis = target.service.client
+    until_us = [int(redis.get(name) or 0) for name in redis.scan_iter(f"*:places:removebg:{account}")]
+    return any(each / 10**6 - time.time() > _SIDE_PX**2 / 10**6 - 5 for each in until_us)
+
+
 def _timed(number: int, send: Callable[[], tuple[bytes, str]]) -> Outcome:
     began = time.monotonic()
     try:
@@ -42,11 +70,16 @@ def _timed(number: int, send: Callable[[], tuple[bytes, str]]) -> Outcome:
 
 
 def _send(target: Target, http: httpx.Client, chance: random.Random) -> tuple[bytes, str]:
-    """One request of either protocol, and what is wrong with its answer."""
+    """One request of any protocol, and what is wrong with its answer."""
     if chance.random() < 0.25:
         body = make_runware(chance, 0)
         key = {"Authorization": f"Bearer {target.api_key}"}
         return body, _runware_fault(http.post("/v1", content=body, headers=_JSON | key))
+    if chance.random() < 0.25:
+        fields = make_removebg(chance, 0)
+        headers = {"Content-Type": fields.media_type, "X-Api-Key": target.api_key}
+        path = chance.choice(("/v1.0/removebg", "/v1.0/removebg", "/v1.0/improve"))
+        return fields.data, _removebg_fault(http.post(path, content=fields.data, headers=headers))
     body = json_bytes(_signed(target, signed_json(chance)))
     if chance.random() < 0.3:
         body = damaged(body, [body], [], chance)
@@ -77,6 +110,16 @@ def _runware_fault(answer: httpx.Response) -> str:
     except (ValueError, KeyError, TypeError, AttributeError):
         return f"HTTP {answer.status_code} without the form of an answer"
     return "answered as a fault of the server" if "internalServerError" in codes else ""
+
+
+def _removebg_fault(answer: httpx.Response) -> str:
+    if answer.status_code == 200:
+        return ""
+    try:
+        codes = {error["code"] for error in answer.json()["errors"]}
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {answer.status_code} without the form of an answer"
+    return "" if codes <= ROWS_OF_REMOVEBG.keys() - {"internal_error"} else f"answered with code {codes}"
 
 
 def _send_by_description(

@@ -37,6 +37,8 @@ _LOOK_SECONDS: Final = 0.25
 _JOB_EVERY_SECONDS: Final = 2.0
 _PATIENCE_SECONDS: Final = 30.0
 _PROBE_SECONDS: Final = 10.0
+_PROBE_FROM: Final = "127.0.0.99"
+"""An address that has no other connection."""
 _ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
 SETTINGS: Final = {
@@ -46,6 +48,7 @@ SETTINGS: Final = {
     "CUTGATE_FAILED_SIGNATURES_PER_MINUTE": "1000000",
     "CUTGATE_REQUEST_THREADS": "16",
     "CUTGATE_RUNWARE_SYNC_SECONDS": "0.2",
+    "CUTGATE_REMOVEBG_SYNC_SECONDS": "0.2",
     "CHAOS_WORK_SECONDS": "0",
 }
 """Rates that no attack reaches: it is to meet what lies behind them; and no call that waits long for a result."""
@@ -240,7 +243,7 @@ def _probe(port: int) -> float:
     """In how many seconds a server answers on a fresh connection; no answer counts as the longest wait."""
     began = time.monotonic()
     try:
-        with socket.create_connection(("127.0.0.1", port), _PROBE_SECONDS) as connection:
+        with socket.create_connection(("127.0.0.1", port), _PROBE_SECONDS, (_PROBE_FROM, 0)) as connection:
             connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: watch\r\nConnection: close\r\n\r\n")
             if b" 200 " in connection.recv(2**12):
                 return time.monotonic() - began

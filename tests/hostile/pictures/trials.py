@@ -1,5 +1,6 @@
 """What reads pictures is given damaged ones and bombs: the gateway, the worker's decoders, whole jobs."""
 
+import io
 import random
 import tempfile
 from contextlib import suppress
@@ -8,13 +9,16 @@ from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from cutgate.jobs.errors import CutoutError, SourceRejected
+from PIL import Image
+
+from cutgate.jobs.errors import CutoutError, DecodingStopped, SourceRejected, SourceUndecodable
 from cutgate.jobs.pictures.headers import inspect
 from cutgate.jobs.spec import CutoutSpec, Refinement
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
+from cutgate.worker.pictures.decoder import DECODE_SECONDS, Decoder
 from cutgate.worker.pictures.finish import Finish, finish
-from cutgate.worker.pictures.images import read_image
+from cutgate.worker.pictures.images import FORMATS, read_image
 from cutgate.worker.settings import EngineName, NetworkSettings
 from tests.gateway.harness import make_settings
 from tests.hostile.mutation import damaged
@@ -22,6 +26,7 @@ from tests.hostile.pictures.bombs import bomb
 from tests.hostile.pictures.seeds import seeds, with_check_sums
 from tests.hostile.trials import Trial
 from tests.pictures.tiny_network import write_tiny_model
+from tests.worker.pictures.harmful_decoder import ESCAPES_PX, NONE
 
 LIMITS: Final = make_settings().source_limits()
 """What pictures may be by default."""
@@ -29,6 +34,8 @@ DEEP_LIMITS: Final = replace(LIMITS, max_pixels=LIMITS.max_pixels // 2)
 """Where 16 bits are kept, which is off by default, twice the memory for a pixel is right."""
 _CUT_OUT_LIMITS: Final = replace(LIMITS, max_pixels=2**20)
 """A large picture's cut-out takes seconds by right."""
+_REAL: Final = "cutgate.worker.pictures.decoder"
+_HARMFUL: Final = "tests.worker.pictures.harmful_decoder"
 _WORDS: Final = (
     *b"IHDR IDAT PLTE iCCP acTL fcTL tRNS eXIf VP8X VP8L ANMF ALPH".split(),
     *b"meta iloc ipma ispe grid iref idat hvcC av1C".split(),
@@ -87,6 +94,37 @@ def _network() -> Segmenter:
         )
 
 
+def enter_decoder(picture: Picture) -> None:
+    """Have it decoded as the worker does, in a process of its own, which may not end by itself."""
+    try:
+        _decoder(_REAL).read_image(picture.data, LIMITS, keep_16_bit=picture.deep)
+    except DecodingStopped as error:
+        if "takes longer" not in str(error):  # as it does on a machine that others use
+            raise AssertionError from error
+
+
+def make_escape(_chance: random.Random, number: int) -> Picture:
+    """A picture of each format that has taken its decoder over."""
+    file, colour = io.BytesIO(), Image.new("RGB", (ESCAPES_PX, 30), "red")
+    colour.save(file, list(FORMATS.values())[number % len(FORMATS)])
+    return Picture(file.getvalue(), deep=False)
+
+
+def enter_escape(picture: Picture) -> None:
+    """Look for ways out of the decoder's process, which is confined as by default."""
+    found = ""
+    try:
+        _decoder(_HARMFUL).read_image(picture.data, LIMITS)
+    except SourceUndecodable as error:
+        found = str(error)
+    assert found == NONE, found
+
+
+@cache
+def _decoder(module: str) -> Decoder:
+    return Decoder(DECODE_SECONDS, 1536 * 2**20, module=module)
+
+
 def make_for_cut_out(chance: random.Random, number: int) -> Picture:
     if number < len(seeds()):
         return Picture(list(seeds().values())[number], deep=True)
@@ -110,3 +148,11 @@ CUT_OUTS: Final = Trial(
 BOMBS: Final = Trial(
     name="pictures, bombs", make=make_bomb, enter=enter_picture, refusals=(CutoutError,), data_of=_data_of
 )
+DECODERS: Final = Trial(
+    name="pictures, decoder's process",
+    make=make_bomb,
+    enter=enter_decoder,
+    refusals=(CutoutError,),
+    data_of=_data_of,
+)
+ESCAPES: Final = Trial(name="decoders taken over", make=make_escape, enter=enter_escape, data_of=_data_of)

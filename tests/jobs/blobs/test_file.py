@@ -73,11 +73,6 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return seen
 
 
-def test_the_path_is_the_key(blobs: FileBlobStore, root: Path, key: BlobKey) -> None:
-    blobs.put(key, b"data")
-    assert files_under(root) == [path_of(root, key)]
-
-
 def test_a_blob_waits_for_the_disk_twice_and_is_not_renamed(
     blobs: FileBlobStore, root: Path, key: BlobKey, synced: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,18 +271,6 @@ def test_a_root_that_went_away(blobs: FileBlobStore, root: Path, key: BlobKey) -
         with pytest.raises(BlobStoreUnavailable):
             call(key)
     assert not root.exists()
-
-
-def test_check_leaves_nothing(blobs: FileBlobStore, root: Path) -> None:
-    blobs.check()
-    assert files_under(root) == []
-
-
-def test_two_stores_of_one_folder_share_blobs(blobs: FileBlobStore, root: Path, key: BlobKey) -> None:
-    blobs.put(key, b"data")
-    assert FileBlobStore(root).get(key) == b"data"
-    with pytest.raises(BlobMissing):
-        FileBlobStore(root).get(source_key(key.task, key.index))
 
 
 def test_what_a_dead_writer_left_goes_after_its_time(blobs: FileBlobStore, root: Path, key: BlobKey) -> None:

@@ -9,9 +9,9 @@ from redis import Redis
 from cutgate.jobs.hints.celery import broker_url, celery_settings
 from cutgate.jobs.hints.queue import TASK_NAME, queue_name
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim
+from cutgate.jobs.redis_client import connect
 from tests.broker import application, take_hint
 from tests.jobs.build import LANE, OTHER_LANE, OTHER_SPEC, Ledger, new_task, run_at_once
 from tests.ledgers import hints_of, lose_hints
@@ -65,22 +65,6 @@ def test_each_message_has_an_id_of_its_own(broker: str, usual_ledger: Ledger) ->
     with Redis.from_url(broker) as client:
         messages = [json.loads(message) for message in client.lrange(queue_name(LANE), 0, -1)]
     assert len({message["properties"]["delivery_tag"] for message in messages}) == 3
-
-
-def test_a_celery_worker_is_called(broker: str, usual_ledger: Ledger) -> None:
-    app, called = application(broker), list[str]()
-
-    @app.task(name=TASK_NAME)  # type: ignore[untyped-decorator]
-    def run(lane: str) -> None:
-        called.append(lane)
-
-    usual_ledger.tasks.create(new_task())
-    # A worker of one thread in this one, until it has taken what there is.
-    with app.connection_for_read() as connection:
-        message = connection.default_channel.basic_get(queue_name(LANE))
-        app.tasks[TASK_NAME](*message.payload[0])
-        message.ack()
-    assert called == [LANE]
 
 
 class TestHowMany:

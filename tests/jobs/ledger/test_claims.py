@@ -1,4 +1,4 @@
-"""CLAIM, RENEW, FINISH and FAIL: who holds an item, for how long, and how it ends."""
+"""Tests of CLAIM, RENEW, FINISH, FAIL and GIVE_BACK: who holds an item, and how it ends."""
 
 from dataclasses import replace
 
@@ -7,21 +7,20 @@ import pytest
 from cutgate.jobs.answers import Balance
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.ports import BlobStore, Presence
-from cutgate.jobs.record import Claim, ItemState, Request, TaskStatus
+from cutgate.jobs.ports import Presence
+from cutgate.jobs.record import ItemState, Phase, Request, TaskStatus
 from tests.fakes import ManualClock
 from tests.jobs import every_script
 from tests.jobs.build import (
     DELIVERIES,
     ERROR,
     LANE,
-    LIMITS,
     OTHER_LANE,
     OTHER_SPEC,
     Ledger,
     result_of,
-    run_at_once,
 )
+from tests.ledgers import spent_sources
 from tests.waiting import PATIENCE_SECONDS
 
 
@@ -56,11 +55,6 @@ class TestClaim:
         assert ledger.item(first).attempts == 1
         assert ledger.waiting(LANE) == 1
 
-    def test_many_at_once_share_no_item(self, ledger: Ledger) -> None:
-        ledger.submit(item_count=12)
-        claims = run_at_once(20, lambda _: ledger.claims.take([LANE], "worker-1", new_token()))
-        assert sorted(claim.index for claim in claims if claim is not None) == list(range(12))
-
 
 class TestRenew:
     @pytest.fixture
@@ -78,23 +72,6 @@ class TestRenew:
 
 
 class TestEnd:
-    def test_finish_keeps_the_result_and_books(self, ledger: Ledger) -> None:
-        ledger.accounts.grant("alice", 10)
-        claim = ledger.claimed(price=3)
-        assert ledger.done(claim)
-        item = ledger.item(claim)
-        assert (item.state, item.result, item.error) == (ItemState.DONE, result_of(claim), None)
-        assert ledger.accounts.balance("alice") == Balance(granted=10, used=3, reserved=0)
-        assert ledger.task(claim.task).booked == 3
-
-    def test_fail_keeps_the_error_and_releases(self, ledger: Ledger) -> None:
-        ledger.accounts.grant("alice", 10)
-        claim = ledger.claimed(price=3)
-        assert ledger.claims.fail(claim, ERROR)
-        item = ledger.item(claim)
-        assert (item.state, item.result, item.error) == (ItemState.FAILED, None, ERROR)
-        assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=0)
-
     def test_what_was_done_is_counted_of_every_account(self, ledger: Ledger) -> None:
         done, failed, again = ledger.claimed_items(item_count=3, price=3)
         assert ledger.booked("alice") == 0
@@ -210,42 +187,10 @@ def test_errands_say_it_too(ledger: Ledger) -> None:
     assert [ledger.next_errand().request for _ in DELIVERIES] == [REQUEST] * len(DELIVERIES)
 
 
-@pytest.mark.parametrize("late_is_first", [True, False])
-def test_a_late_finisher_overwrites_nothing(ledger: Ledger, file_blobs: BlobStore, late_is_first: bool) -> None:
-    """A worker that lost its claim and does not know it yet disturbs nobody with what it writes."""
-    late = ledger.claimed()
-    file_blobs.put(late.source, b"source")
-    ledger.clock.advance(seconds=LIMITS.lease_seconds + 1)
-    ledger.upkeep.reap()
-    winner = ledger.next_claim()
-
-    def end(claim: Claim) -> None:
-        """In a worker's order: blob, FINISH, and the own blob goes again after a refusal."""
-        file_blobs.put(result_of(claim).blob, claim.token.encode())
-        assert ledger.done(claim) == (claim == winner)
-        if claim == late:
-            file_blobs.delete(result_of(claim).blob)
-
-    for claim in (late, winner) if late_is_first else (winner, late):
-        end(claim)
-    item = ledger.item(winner)
-    assert (item.state, item.result) == (ItemState.DONE, result_of(winner))
-    assert file_blobs.get(result_of(winner).blob) == winner.token.encode()
-    assert file_blobs.get(winner.source) == b"source"
-
-
 # Who is alive.
 
 
 WORKER = replace(every_script.WORKER, owner="host-1:4711")
-
-
-def test_who_announces_itself_is_alive_by_owner(presence: Presence) -> None:
-    assert presence.alive() == ()
-    other = replace(WORKER, owner="a-host:1")
-    presence.announce(WORKER, ttl_seconds=10)
-    presence.announce(other, ttl_seconds=10)
-    assert presence.alive() == (other, WORKER)
 
 
 def test_announcing_again_prolongs_and_replaces(presence: Presence, clock: ManualClock) -> None:
@@ -256,14 +201,6 @@ def test_announcing_again_prolongs_and_replaces(presence: Presence, clock: Manua
     assert presence.alive() == (replace(WORKER, threads=8),)
     clock.advance(seconds=5)
     assert presence.alive() == ()
-
-
-def test_one_silent_worker_takes_no_other_along(presence: Presence, clock: ManualClock) -> None:
-    presence.announce(WORKER, ttl_seconds=5)
-    other = replace(WORKER, owner="a-host:1")
-    presence.announce(other, ttl_seconds=50)
-    clock.advance(seconds=20)
-    assert presence.alive() == (other,)
 
 
 def test_a_worker_of_several_lanes_is_alive_in_each(presence: Presence, clock: ManualClock) -> None:
@@ -298,3 +235,102 @@ def test_a_lane_counts_as_offered_for_a_while(presence: Presence, clock: ManualC
     clock.advance(seconds=20)
     assert presence.offered(within_seconds=60) == {LANE}
     assert presence.offered(within_seconds=1) == frozenset()
+
+
+# GIVE_BACK: an item goes back to its old place, by its worker or by the worker's parent.
+
+
+class TestByTheWorker:
+    def test_a_repeat_answers_as_the_first_time(self, ledger: Ledger) -> None:
+        claim = ledger.claimed()
+        assert ledger.claims.give_back(claim)
+        assert ledger.claims.give_back(claim)
+        assert (ledger.waiting(LANE), ledger.item(claim).attempts) == (1, 0)
+        again = ledger.next_claim()
+        assert ledger.claims.give_back(claim)
+        assert ledger.claims.renew(again)
+
+
+class TestByItsOwner:
+    @pytest.mark.parametrize(("died", "attempts"), [(False, 0), (True, 1)])
+    def test_everything_that_the_worker_held(self, ledger: Ledger, died: bool, attempts: int) -> None:
+        ledger.submit(item_count=4)
+        held = [ledger.next_claim(owner="gone"), ledger.next_claim(owner="gone")]
+        other = ledger.next_claim(owner="alive")
+        assert ledger.claims.give_back_owned("gone", died=died) == 2
+        items = [ledger.item(claim) for claim in held]
+        assert [(item.state, item.attempts) for item in items] == [(ItemState.QUEUED, attempts)] * 2
+        assert ledger.claims.renew(other)
+        assert [ledger.next_claim().index for _ in range(3)] == [0, 1, 3]
+
+    def test_a_picture_that_kills_its_workers_fails_at_last(self, ledger: Ledger) -> None:
+        ledger = ledger.limited(max_attempts=3)
+        ledger.accounts.grant("alice", 10)
+        ledger.submit(price=4)
+        for attempt in (1, 2, 3):
+            claim = ledger.next_claim(owner="gone")
+            assert claim.attempt == attempt
+            taken = ledger.claims.give_back_owned("gone", died=True)
+            assert taken == 1
+            assert spent_sources(ledger) == ({claim.source} if attempt == 3 else set())
+        assert ledger.error(claim).kind == "worker_lost"
+        assert "died in each of 3 attempts" in ledger.error(claim).message
+        assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=0)
+        assert not ledger.claims.fail(claim, ERROR)
+
+    @pytest.mark.parametrize("died", [False, True])
+    def test_what_was_held_until_the_hard_deadline_fails(self, ledger: Ledger, died: bool) -> None:
+        ledger = ledger.limited(lease_seconds=15, job_timeout_seconds=20)
+        silent, hung = ledger.claimed_items(item_count=2)
+        ledger.clock.advance(seconds=10)
+        assert ledger.claims.renew(hung, Phase.COMPUTING)
+        ledger.clock.advance(seconds=11)
+        assert ledger.claims.give_back_owned(hung.owner, died=died) == 2
+        assert spent_sources(ledger) == {hung.source}
+        assert ledger.error(hung).kind == "timed_out"
+        assert ledger.item(silent).state is ItemState.QUEUED
+
+
+class TestBecauseOfAFault:
+    """A worker that does other pictures failed on this one: another may do better."""
+
+    def test_after_two_workers_it_ends_with_what_went_wrong(self, ledger: Ledger) -> None:
+        ledger.submit()
+        for owner in ("w1", "w1", "w2"):
+            claim = ledger.next_claim(owner=owner)
+            assert ledger.claims.give_back(claim, ERROR)
+        assert ledger.error(claim) == ERROR
+        assert ledger.strikes(claim.account) == 1
+
+    def test_a_worker_without_its_storage_puts_it_behind_all_others(self, ledger: Ledger) -> None:
+        first, second = ledger.submit(), ledger.submit()
+        claim = ledger.next_claim()
+        assert ledger.claims.give_back(claim, behind=True)
+        assert ledger.item(claim).attempts == 0
+        assert [ledger.next_claim().task for _ in range(2)] == [second.uid, first.uid]
+
+    def test_the_attempt_counts_and_the_item_goes_behind_all_others(self, ledger: Ledger) -> None:
+        first, _ = ledger.submit(), ledger.submit()
+        claim = ledger.next_claim()
+        assert [ledger.claims.give_back(claim, ERROR) for _ in range(2)] == [True, True]
+        assert (ledger.item(claim).state, ledger.item(claim).attempts) == (ItemState.QUEUED, 1)
+        order = [ledger.next_claim() for _ in range(2)]
+        assert order[1].task == first.uid
+        assert order[1].attempt == 2
+
+    def test_when_the_attempts_are_used_up_it_ends_with_what_went_wrong(self, ledger: Ledger) -> None:
+        ledger = ledger.limited(max_attempts=2)
+        ledger.accounts.grant("alice", 10)
+        ledger.submit(price=4)
+        for _ in range(2):
+            claim = ledger.next_claim()
+            assert ledger.claims.give_back(claim, ERROR)
+        assert ledger.error(claim) == ERROR
+        assert ledger.claims.give_back(claim, ERROR)  # the reply was lost
+        assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=0)
+        assert spent_sources(ledger) == {claim.source}
+
+    def test_a_claim_that_is_over_has_no_effect(self, ledger: Ledger) -> None:
+        claim = ledger.claimed()
+        ledger.done(claim)
+        assert not ledger.claims.give_back(claim, ERROR)

@@ -12,12 +12,12 @@ from typing import TypeAlias
 import pytest
 from redis import Redis
 
-from cutgate.jobs.answers import Balance, Created, Reaped, Usage
-from cutgate.jobs.ids import new_task_uid, new_token
-from cutgate.jobs.ledger import client as connections
-from cutgate.jobs.ledger.client import connect
-from cutgate.jobs.record import Claim, Errand, Joining
-from tests.jobs.build import DELIVERIES, ENDED, ERROR, LANE, URL, Ledger, new_task, new_upload
+from cutgate.jobs.answers import Balance, Created, Reaped
+from cutgate.jobs.ids import new_task_uid
+from cutgate.jobs.ledger import database
+from cutgate.jobs.record import Claim, Joining
+from cutgate.jobs.redis_client import connect
+from tests.jobs.build import ENDED, LANE, Ledger, new_task, new_upload
 from tests.jobs.every_script import go_through_every_script
 from tests.ledgers import fresh_prefix
 from tests.servers.relay import LossyRelay, lossy_relay
@@ -70,7 +70,7 @@ def test_one_that_the_server_closed_is_made_anew(
 def test_one_that_was_closed_while_it_rested_costs_no_retry(
     client: Redis, redis_url: str, key_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "_FRESH_SECONDS", 0)
+    monkeypatch.setattr(database, "_FRESH_SECONDS", 0)
     with connect(redis_url, retries=0) as own:
         ledger = Ledger(own, key_prefix=key_prefix)
         assert is_answered(ledger)
@@ -179,28 +179,15 @@ def test_create(ledger: Ledger, reply_lost: ReplyLost) -> None:
     assert ledger.waiting(LANE) == 2
 
 
-def test_claim(ledger: Ledger, reply_lost: ReplyLost) -> None:
-    ledger.submit(item_count=2)
-    with reply_lost():
-        claim = ledger.claims.take([LANE], "worker-1", new_token())
-    assert claim is not None
-    assert (claim.index, claim.attempt) == (0, 1)
-    assert ledger.waiting(LANE) == 1
-
-
 @pytest.mark.parametrize(
     ("call", "after"),
     [
-        (lambda ledger, claim: ledger.claims.renew(claim), (0, 4, 0, 1)),
         (lambda ledger, claim: ledger.done(claim), (4, 0, 0, 1)),
-        (lambda ledger, claim: ledger.claims.fail(claim, ERROR), (0, 0, 0, 1)),
-        (lambda ledger, claim: ledger.tasks.terminate(claim.task, "alice"), (0, 0, 0, 1)),
-        (lambda ledger, claim: ledger.claims.give_back(claim), (0, 4, 1, 0)),
         (lambda ledger, claim: ledger.claims.give_back_owned(claim.owner, died=True) == 1, (0, 4, 1, 1)),
     ],
-    ids=["renew", "finish", "fail", "terminate", "give back", "give back by owner"],
+    ids=["finish", "give back by owner"],
 )
-def test_what_ends_a_claim_or_prolongs_it(
+def test_what_ends_a_claim(
     ledger: Ledger, reply_lost: ReplyLost, call: Callable[[Ledger, Claim], bool], after: tuple[int, ...]
 ) -> None:
     claim = ledger.claimed(price=4)
@@ -243,53 +230,6 @@ def test_leave(ledger: Ledger, reply_lost: ReplyLost) -> None:
     with reply_lost():
         assert not ledger.tasks.leave(uid, "alice")
     assert ledger.tasks.leave(uid, "alice")
-
-
-def test_take_errand(ledger: Ledger, reply_lost: ReplyLost) -> None:
-    task = ledger.submit(item_count=2, source_url=URL)
-    with reply_lost():
-        errand = ledger.next_errand()
-    assert (errand.task, errand.index, errand.attempt) == (task.uid, 0, 1)
-    assert ledger.errands.due() == 1
-
-
-@pytest.mark.parametrize(
-    ("call", "after"),
-    [
-        (lambda ledger, errand: ledger.errands.fetched(errand), (0, 2, 1, 1)),
-        (lambda ledger, errand: ledger.errands.fetch_failed(errand, ERROR), (0, 1, 0, 1)),
-        (lambda ledger, errand: ledger.errands.postpone(errand, seconds=60), (0, 2, 0, 1)),
-    ],
-    ids=["fetched", "fetch failed", "postpone"],
-)
-def test_what_ends_a_fetch_or_puts_it_off(
-    ledger: Ledger, reply_lost: ReplyLost, call: Callable[[Ledger, Errand], bool], after: tuple[int, ...]
-) -> None:
-    errand = ledger.fetching(item_count=2)
-    with reply_lost():
-        assert call(ledger, errand)
-    balance = ledger.accounts.balance("alice")
-    assert balance is not None
-    assert (balance.used, balance.reserved, ledger.waiting(LANE), ledger.errands.due()) == after
-    assert ledger.used() == Usage(failed=int(ledger.item(errand).state in ENDED))
-    assert ledger.next_errand().index == 1
-
-
-def test_kept(ledger: Ledger, reply_lost: ReplyLost) -> None:
-    errand, upload = ledger.fetching(price=3, keep=True), new_upload()
-    with reply_lost():
-        assert ledger.errands.kept(errand, upload)
-    assert ledger.accounts.balance("alice") == Balance(granted=10, used=3, reserved=0)
-    assert ledger.used() == Usage(done=1, credits=3)
-    assert ledger.uploads.drop(upload.uid, "alice") == upload
-
-
-def test_errand_done(ledger: Ledger, reply_lost: ReplyLost) -> None:
-    ledger.ended_task(deliveries=DELIVERIES)
-    errand = ledger.next_errand()
-    with reply_lost():
-        assert ledger.errands.done(errand)
-    assert ledger.errands.due() == 1
 
 
 def test_uploads(ledger: Ledger, reply_lost: ReplyLost) -> None:

@@ -19,7 +19,7 @@ from cutgate.jobs.ids import TaskUid, new_task_uid, new_token
 from cutgate.jobs.ledger.keys import short_digest
 from cutgate.jobs.record import AccountCaps, Idempotency, ItemState, Joining, NewTask, RateUse, TaskStatus
 from tests.fakes import ManualClock
-from tests.jobs.build import ERROR, LANE, OTHER_LANE, SPEC, Ledger, new_task, run_at_once
+from tests.jobs.build import ERROR, LANE, OTHER_LANE, SPEC, Ledger, new_task
 from tests.ledgers import fresh_prefix, server, stored_item
 
 
@@ -80,20 +80,6 @@ class TestCredits:
         ledger.claims.fail(second, ERROR)
         assert ledger.accounts.balance("alice") == Balance(granted=1, used=0, reserved=0)
 
-    def test_a_balance_for_ten_takes_exactly_ten_of_fifty(self, ledger: Ledger) -> None:
-        ledger.accounts.grant("alice", 10)
-
-        def submit(_: int) -> bool:
-            try:
-                ledger.submit()
-            except InsufficientCredits:
-                return False
-            return True
-
-        assert run_at_once(50, submit).count(True) == 10
-        assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=10)
-        assert ledger.waiting(LANE) == 10
-
 
 class TestIdempotency:
     KEY = Idempotency(key="order 17", content_digest="aa")
@@ -132,12 +118,6 @@ class TestIdempotency:
         assert ledger.tasks.create(new_task(idempotency=self.KEY)).repeated
         ledger.clock.advance(seconds=11)
         assert not ledger.tasks.create(new_task(idempotency=self.KEY)).repeated
-
-    def test_twenty_at_once_make_one_task(self, ledger: Ledger) -> None:
-        answers = run_at_once(20, lambda _: ledger.tasks.create(new_task(idempotency=self.KEY)))
-        assert len({answer.uid for answer in answers}) == 1
-        assert [answer.repeated for answer in answers].count(False) == 1
-        assert ledger.waiting(LANE) == 1
 
 
 class TestJoining:

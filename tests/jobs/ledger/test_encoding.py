@@ -3,7 +3,7 @@
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutgate.jobs.answers import WorkerPresence
@@ -78,6 +78,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 
 
 @pytest.mark.parametrize("kind", VALUES)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_it_is_read_back(kind: str, data: st.DataObject) -> None:
     value = data.draw(VALUES[kind])

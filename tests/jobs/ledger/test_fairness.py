@@ -1,21 +1,18 @@
-"""The order of claims and of fetches: in turn between accounts, by acceptance within one.
+"""The order of claims: in turn between accounts, by acceptance within one.
 
 Items that hang or harm their workers count against their account: it then waits behind all others.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import cast
 
 import pytest
-from typing_extensions import override
 
 from cutgate.jobs.answers import Balance
 from cutgate.jobs.errors import DecodingStopped, SourceUndecodable, TimedOut, WorkerLost
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import ErrorFacts, NewTask, Phase
-from tests.jobs.build import ERROR, LANE, LIMITS, OTHER_LANE, OTHER_SPEC, URL, Ledger
+from cutgate.jobs.record import ErrorFacts, Phase
+from tests.jobs.build import ERROR, LANE, LIMITS, OTHER_LANE, OTHER_SPEC, URL, Ledger, result_of
 
 STOPPED = DecodingStopped("the picture breaks its decoder").facts()
 DAMAGED = SourceUndecodable("the picture is damaged").facts()
@@ -23,81 +20,38 @@ HUNG = TimedOut("the picture took too long").facts()
 HELD_BACK = LIMITS.max_strikes
 
 
-class Line(ABC):
-    """What accounts wait for, and whose turn it is."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
-
-    @abstractmethod
-    def submit(self, account: str, item_count: int) -> NewTask:
-        """Let items of an account wait."""
-
-    @abstractmethod
-    def next(self) -> str:
-        """Whose item is next, which is taken and ended."""
-
-    def served(self, count: int) -> str:
-        """Whose items come next, one letter an account."""
-        return "".join(self.next() for _ in range(count))
+def served(ledger: Ledger, count: int) -> str:
+    """Whose items come next, one letter an account."""
+    return "".join(ledger.next_claim().account for _ in range(count))
 
 
-class Claims(Line):
-    @override
-    def submit(self, account: str, item_count: int) -> NewTask:
-        return self.ledger.submit(account=account, item_count=item_count)
-
-    @override
-    def next(self) -> str:
-        return self.ledger.next_claim().account
+def test_a_single_picture_does_not_wait_for_a_batch(ledger: Ledger) -> None:
+    ledger.submit(account="a", item_count=200)
+    assert served(ledger, 3) == "aaa"
+    ledger.submit(account="b")
+    assert served(ledger, 4) in {"baaa", "abaa"}
 
 
-class Fetches(Line):
-    @override
-    def submit(self, account: str, item_count: int) -> NewTask:
-        return self.ledger.submit(account=account, item_count=item_count, source_url=URL)
-
-    @override
-    def next(self) -> str:
-        errand = self.ledger.next_errand()
-        assert self.ledger.errands.fetch_failed(errand, ERROR)
-        return errand.account
-
-
-@pytest.fixture(params=[Claims, Fetches])
-def line(request: pytest.FixtureRequest, ledger: Ledger) -> Line:
-    return cast("Line", request.param(ledger))
-
-
-def test_a_single_picture_does_not_wait_for_a_batch(line: Line) -> None:
-    line.submit("a", 200)
-    assert line.served(3) == "aaa"
-    line.submit("b", 1)
-    assert line.served(4) in {"baaa", "abaa"}
-
-
-def test_the_line_is_by_arrival_and_not_by_name(line: Line) -> None:
+def test_the_line_is_by_arrival_and_not_by_name(ledger: Ledger) -> None:
     for account in "cab":
-        line.submit(account, 2)
-    assert line.served(6) == "cabcab"
+        ledger.submit(account=account, item_count=2)
+    assert served(ledger, 6) == "cabcab"
 
 
-def test_many_tasks_give_no_second_place(line: Line) -> None:
+def test_many_tasks_give_no_second_place(ledger: Ledger) -> None:
     for _ in range(5):
-        line.submit("a", 1)
-    line.submit("b", 2)
-    assert line.served(4) == "abab"
+        ledger.submit(account="a")
+    ledger.submit(account="b", item_count=2)
+    assert served(ledger, 4) == "abab"
 
 
 class TestUrgency:
     """What somebody waits for comes before the rest of its account, and nobody else's."""
 
     def test_other_accounts_keep_their_turns(self, ledger: Ledger) -> None:
-        line = Claims(ledger)
-        line.submit("a", 3)
-        line.submit("b", 3)
-        ledger.submit(account="b", item_count=3, urgent=True)
-        assert line.served(9) == "abababbbb"
+        for account, urgent in (("a", False), ("b", False), ("b", True)):
+            ledger.submit(account=account, item_count=3, urgent=urgent)
+        assert served(ledger, 9) == "abababbbb"
 
     def test_every_fourth_turn_of_an_account_is_the_oldest_plain_items(self, ledger: Ledger) -> None:
         plain = ledger.submit(item_count=2)
@@ -176,6 +130,16 @@ def test_one_strike_less_changes_nothing(ledger: Ledger) -> None:
 def test_what_counts(ledger: Ledger, error: ErrorFacts, counts: bool) -> None:
     fail(ledger, HELD_BACK, error)
     assert (order(ledger)[0] == "alice") == counts
+
+
+def test_what_took_long_counts_however_it_ended_and_is_not_charged(ledger: Ledger) -> None:
+    for _ in range(HELD_BACK - 1):
+        claim = ledger.claimed(account="mallory")
+        assert ledger.claims.finish(claim, result_of(claim), slow=True)
+    claim = ledger.claimed(account="mallory", price=7)
+    assert ledger.limited(charge_strikes=True).claims.fail(claim, DAMAGED, slow=True)
+    assert ledger.booked("mallory") == HELD_BACK - 1
+    assert order(ledger)[0] == "alice"
 
 
 def test_strikes_pass(ledger: Ledger) -> None:

@@ -13,9 +13,10 @@ from redis.exceptions import ResponseError
 from cutgate.jobs import ledger
 from cutgate.jobs.errors import LedgerUnavailable, TaskTooLarge
 from cutgate.jobs.ledger import keys
-from cutgate.jobs.ledger.client import connect, named_parts, script_texts
+from cutgate.jobs.ledger.database import named_parts, script_texts
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, Idempotency
+from cutgate.jobs.redis_client import connect
 from cutgate.jobs.upkeep.installation import Installation
 from tests.fakes import MemoryBlobStore
 from tests.jobs.build import Ledger, new_task, run_at_once

@@ -186,12 +186,6 @@ class TestWhatAReadCosts:
         assert None not in ledger.tasks.get_many([*uids, *uids], "alice")
         assert calls_of(client, "evalsha", "hmget") == (before[0] + 1, before[1] + len(uids))
 
-    def test_more_are_read_in_several_calls(self, ledger: Ledger, client: Redis) -> None:
-        uids = [ledger.submit().uid for _ in range(2 * READ_AT_ONCE + 1)]
-        before = calls_of(client, "evalsha")
-        assert [task and task.uid for task in ledger.tasks.get_many(uids, "alice")] == uids
-        assert calls_of(client, "evalsha") == (before[0] + 3,)
-
     def test_long_memos_are_read_in_several_calls(self, ledger: Ledger, client: Redis) -> None:
         tasks = [replace(new_task(), memo="m" * MAX_MEMO_BYTES) for _ in range(6)]
         for task in tasks:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from cutgate.jobs.answers import Balance, Reaped
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.database import BATCH
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, ItemState, Phase
+from cutgate.jobs.redis_client import connect
 from tests.jobs.build import LANE, OTHER_LANE, OTHER_SPEC, Ledger
 from tests.jobs.every_script import WORKER
 from tests.ledgers import fresh_presence, hints_of, lose_hints, spent_sources
@@ -136,12 +136,6 @@ class TestMissingHints:
         lose_hints(ledger)
         ledger.clock.advance(seconds=6)
         assert ledger.upkeep.reap() == Reaped(hints={LANE: 2, OTHER_LANE: 1})
-
-    def test_running_items_need_none(self, ledger: Ledger) -> None:
-        ledger.claimed()
-        lose_hints(ledger)
-        ledger.clock.advance(seconds=6)
-        assert ledger.upkeep.reap() == Reaped()
 
 
 class TestNeedlessHints:

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,13 @@ from redis.exceptions import OutOfMemoryError
 from structlog.testing import capture_logs
 
 from cutgate.jobs.errors import LedgerBroken, LedgerFull, LedgerUnavailable, LedgerUnwritable
-from cutgate.jobs.ledger.client import Scripts, connect, ledger_errors, no_offset
+from cutgate.jobs.ledger.database import Scripts, no_offset
 from cutgate.jobs.ledger.server import (
     ServerFacts,
     ServerUnfit,
 )
 from cutgate.jobs.record import Idempotency, NewTask, Request, TaskStatus
+from cutgate.jobs.redis_client import connect, ledger_errors
 from cutgate.jobs.upkeep.background import watch_server
 from tests.jobs.build import ERROR, Ledger, new_task, new_upload, result_of
 from tests.jobs.every_script import WORKER
@@ -126,18 +126,6 @@ def test_a_server_is_checked_again_once_it_is_another_one(own_url: str) -> None:
         "error",
         True,
     )
-
-
-def test_looking_again_at_the_same_server_asks_for_no_more_than_which_it_is(binary: Path) -> None:
-    with redis_server(binary=binary) as url, connect(url) as client:
-        ledger = Ledger(client)
-        ledger.server.require_fit()
-        with client.monitor() as monitor:
-            ledger.server.require_fit()
-            client.ping()
-            said = takewhile(lambda command: command != "PING", (line["command"] for line in monitor.listen()))
-            asked = [command for command in said if command.startswith("INFO")]
-    assert asked == ["INFO server"]
 
 
 def test_a_script_that_fails_is_a_fault_and_not_a_server_that_is_away(client: Redis, key_prefix: str) -> None:

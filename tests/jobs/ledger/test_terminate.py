@@ -107,11 +107,6 @@ class TestWhatNeverRan:
         assert ledger.tasks.get(uid, "alice") is None
         assert ledger.expired() == (uid,)
 
-    def test_terminated_again_it_stays_as_it_is(self, ledger: Ledger) -> None:
-        before = ledger.task(ledger.ended_task().uid)
-        assert ledger.tasks.terminate(before.uid, "alice")
-        assert ledger.task(before.uid) == before
-
     def test_what_was_begun_stays_as_long_as_results_do(self, ledger: Ledger) -> None:
         begun, told = ledger.claimed(), ledger.ended_task(deliveries=DELIVERIES)
         ledger.tasks.terminate(begun.task, "alice")

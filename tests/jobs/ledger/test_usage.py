@@ -1,14 +1,12 @@
 """Who used how much on which day: counted in the step that ends an item, each item once, on the server's days."""
 
 from datetime import date, timedelta
-from typing import Any
 
 import pytest
-from redis.connection import AbstractConnection
 
 from cutgate.jobs.answers import Balance, Usage
 from cutgate.jobs.errors import DecodingStopped
-from cutgate.jobs.ledger.accounts import USAGE_AT_ONCE
+from cutgate.jobs.ledger import accounts
 from cutgate.jobs.ledger.database import BATCH
 from cutgate.jobs.ledger.keys import USAGE_DAYS
 from cutgate.jobs.limits import LedgerLimits
@@ -108,28 +106,13 @@ def test_tasks_that_are_forgotten_leave_their_usage(ledger: Ledger) -> None:
     assert ledger.used() == Usage(done=1, credits=3)
 
 
-def test_a_thousand_accounts_are_few_round_trips(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, accounts = ledger.wait_for_noon(), 1_000
-    with ledger.client.pipeline(transaction=False) as pipeline:
-        number = (first - EPOCH).days
-        counts: dict[Any, Any] = {f"{number}:done": 2, f"{number}:credits": 6}
-        for account in range(accounts):
-            name = f"shop-{account}/{number // USAGE_DAYS}"
-            pipeline.hset(f"{ledger.key_prefix}usage:{name}", mapping=counts)
-            pipeline.zadd(f"{ledger.key_prefix}usages", {name: number // USAGE_DAYS})
-        pipeline.execute()
-    trips = 0
-    sends = AbstractConnection.send_packed_command
-
-    def counted(self: AbstractConnection, *args: Any, **others: Any) -> None:
-        nonlocal trips
-        trips += 1
-        sends(self, *args, **others)  # type: ignore[no-untyped-call]
-
-    monkeypatch.setattr(AbstractConnection, "send_packed_command", counted)
-    found = ledger.accounts.usage(first, first)
-    assert trips == 1 + accounts // USAGE_AT_ONCE
-    assert sum(days[first].credits for days in found.values()) == 6 * accounts
+def test_many_accounts_are_asked_for_some_at_a_time(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounts, "USAGE_AT_ONCE", 2)
+    today = ledger.wait_for_noon()
+    for number in range(5):
+        assert ledger.done(ledger.claimed(account=f"shop-{number}", price=number))
+    found = ledger.accounts.usage(today, today)
+    assert {name: days[today].credits for name, days in found.items()} == {f"shop-{n}": n for n in range(5)}
 
 
 def test_credits_of_many_accounts(ledger: Ledger) -> None:

@@ -14,13 +14,13 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from cutgate.gateway.accounts.tables import ACCOUNTS, CREDENTIALS
 from cutgate.jobs.hints.queue import queue_name
-from cutgate.jobs.ledger.client import Json, Scripts, connect, script_texts
+from cutgate.jobs.ledger.database import Json, Scripts, script_texts
 from cutgate.jobs.ledger.keys import KEY_PREFIX
-from cutgate.jobs.ledger.users import USERS, access_control_list
 from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.redis_client import connect
 from cutgate.jobs.spec import CutoutSpec, Lane
 from cutgate.local.redis_server import access_control_list as with_passwords
-from docs.manual.server_users import FILES
+from docs.manual.server_users import FILES, USERS, access_control_list
 from tests.broker import application
 from tests.fakes import ManualClock
 from tests.jobs.build import Ledger, new_task
@@ -42,6 +42,8 @@ ADMINISTRATIVE = (
         "SWAPDB 0 1",
     ),
     *("MIGRATE 127.0.0.1 1 x 0 1", "MODULE LIST", "CLIENT LIST", "CLIENT PAUSE 1", "ROLE"),
+    # Those who track are told every key that changes, with the accounts in their names.
+    *("CLIENT TRACKING on BCAST", "CLIENT TRACKING on"),
 )
 BEYOND_A_PART = ("SCAN 0", "RANDOMKEY", "DUMP {cutgate}:claims", "RENAME {cutgate}:credentials {cutgate}:claims")
 

@@ -18,7 +18,6 @@ from cutgate.jobs.observe.metric_names import (
     METRICS,
     OPEN,
     REQUESTS,
-    SOCKETS_OPEN,
     SUBMIT_SECONDS,
     Kind,
     Part,
@@ -43,17 +42,6 @@ def test_names_labels_and_buckets() -> None:
 
 
 class TestCounting:
-    def test_by_labels(self) -> None:
-        before = here().value(ITEM_ERRORS, kind="tested") or 0
-        metrics.count(ITEM_ERRORS, 2, kind="tested")
-        assert here().value(ITEM_ERRORS, kind="tested") == before + 2
-
-    def test_a_gauge_goes_both_ways(self) -> None:
-        before = here().value(SOCKETS_OPEN) or 0
-        metrics.change(SOCKETS_OPEN, 2)
-        metrics.change(SOCKETS_OPEN, -1)
-        assert here().value(SOCKETS_OPEN) == before + 1
-
     def test_time_is_taken_of_what_succeeds(self) -> None:
         def counted() -> float:
             return here().value(SUBMIT_SECONDS, "_count") or 0

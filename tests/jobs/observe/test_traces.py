@@ -2,16 +2,11 @@
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from cutgate.jobs.observe import metrics, traces
-from cutgate.jobs.observe.metric_names import ITEM_ERRORS
-from cutgate.jobs.observe.traces import Kind
 from cutgate.jobs.settings import JobSettings
 from tests.servers.stack import ROOT
 
@@ -43,28 +38,6 @@ except WrongSettings as wrong:
 def test_while_they_are_off_nothing_is_imported_for_them() -> None:
     ran = subprocess.run([sys.executable, "-c", OFF, KEY], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == ""
-
-
-def test_while_they_are_off_a_span_costs_less_than_counting() -> None:
-    rounds = 20_000
-
-    def spans() -> None:
-        for _ in range(rounds):
-            with traces.span("item", Kind.CONSUMER, parent=""):
-                traces.say(outcome="done")
-
-    def counts() -> None:
-        for _ in range(rounds):
-            metrics.count(ITEM_ERRORS, kind="tested")
-
-    def seconds(work: Callable[[], None]) -> float:
-        started = time.perf_counter()
-        work()
-        return time.perf_counter() - started
-
-    # In turns, so that what else the machine does slows both.
-    pairs = [(seconds(spans), seconds(counts)) for _ in range(5)]
-    assert min(span for span, _ in pairs) < min(count for _, count in pairs)
 
 
 def test_without_the_extra_the_setting_says_what_to_install(tmp_path: Path) -> None:
@@ -100,9 +73,3 @@ def test_an_empty_address_stands_for_none() -> None:
 def test_the_address_is_a_secret() -> None:
     settings = JobSettings(traces_url="http://user:secret@127.0.0.1:4318/v1/traces")
     assert "secret@" not in repr(settings)
-
-
-@pytest.mark.parametrize("share", [-0.1, 1.1])
-def test_a_share_lies_between_none_and_all(share: float) -> None:
-    with pytest.raises(ValidationError, match="traces_share"):
-        JobSettings(traces_share=share)

@@ -87,12 +87,6 @@ class TestExpiredTasks:
         assert ledger.item(ledger.next_claim()).state is ItemState.RUNNING
         assert [blobs.get(item.source) for item in task.items] == [b"source"] * 2
 
-    def test_more_than_one_batch(self, ledger: Ledger, blobs: BlobStore, sweeper: Sweeper) -> None:
-        for _ in range(BATCH + 5):
-            ledger.done(ledger.claimed())
-        ledger.clock.advance(seconds=1_001)
-        assert sweeper.sweep() == BATCH + 5
-
 
 class TestStoppedInBetween:
     """Whoever stops after a step leaves what the next sweep finds."""
@@ -161,7 +155,6 @@ class TestOrphans:
         with pytest.raises(Exception, match="too long ago"):
             ledger.tasks.create(task)
 
-    @every_store
     def test_many(self, ledger: Ledger, sweeper: Sweeper, blobs: BlobStore) -> None:
         for _ in range(BATCH + 5):
             blobs.put(source_key(new_task_uid(), 0), b"")

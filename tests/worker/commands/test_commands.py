@@ -46,7 +46,7 @@ def test_a_healthy_worker(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> No
     assert "CPUExecutionProvider, fp32, 1 threads" in lines[-1]
 
 
-def test_every_model_of_a_worker_is_looked_at(
+def test_doctor_looks_at_every_model(
     redis_url: str, tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUTGATE_REDIS_URL", redis_url)
@@ -71,7 +71,7 @@ def test_every_model_of_a_worker_is_looked_at(
         ("require", False, False, "unconfined, for the kernel refuses seccomp"),
     ],
 )
-def test_whether_decoders_are_confined_is_looked_at(
+def test_doctor_looks_at_decoders(
     monkeypatch: pytest.MonkeyPatch, sandbox: str, can: bool, ok: bool, detail: str
 ) -> None:
     monkeypatch.setenv("CUTGATE_DECODER_SANDBOX", sandbox)
@@ -88,7 +88,7 @@ def test_settings_that_do_not_go_together(monkeypatch: pytest.MonkeyPatch) -> No
     assert (found["ok"], found["detail"]) == (False, "openvino runs on cpu here, and CUTGATE_DEVICE=gpu")
 
 
-def test_everything_that_is_missing_is_told_with_a_remedy(
+def test_doctor_names_each_remedy(
     tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()

@@ -72,15 +72,6 @@ def test_outside_the_region_of_interest_all_is_background(bench: Bench) -> None:
     assert bench.result(uid).foreground == Box(left_px=10, top_px=10, right_px=20, bottom_px=20)
 
 
-@pytest.mark.parametrize(
-    ("region", "kind"), [("0 0 41px 30px", "region_outside_picture"), ("0 0 0.1% 100%", "region_empty")]
-)
-def test_a_region_that_is_none(bench: Bench, region: str, kind: str) -> None:
-    uid = bench.submit(picture(), asking(region_of_interest=region))
-    bench.run()
-    assert bench.error(uid).kind == kind
-
-
 def test_a_picture_behind_the_subject(bench: Bench) -> None:
     behind = write_png(np.full((3, 3, 4), (1, 2, 200, 255), np.uint8))
     spec = asking(SPEC.model_copy(update={"file_format": FileFormat.AUTO}), scale=0.5)

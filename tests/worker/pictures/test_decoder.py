@@ -13,7 +13,7 @@ from PIL import Image
 
 from cutgate.jobs.errors import CutoutError, DecodingStopped, SourceUndecodable
 from cutgate.worker.pictures.decoder import Decoder, _memory_file, _sealed
-from cutgate.worker.pictures.images import SourceImage, read_image
+from cutgate.worker.pictures.images import FORMATS, SourceImage, learn_heif, read_image
 from cutgate.worker.pictures.png import write_png
 from cutgate.worker.pictures.sandbox import Sandbox
 from tests.jobs.pictures.test_price import progressive
@@ -71,7 +71,9 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+learn_heif()
 SOURCES = {
+    **{kind: saved(Image.fromarray(gradient()), kind) for kind in FORMATS.values()},
     "plain": saved(Image.fromarray(gradient(8, 12)), "JPEG", dpi=(300, 150)),
     "alpha": saved(Image.new("RGBA", (20, 30), (200, 0, 0, 128)), "PNG"),
     "profile": saved(Image.new("RGB", (8, 8), (255, 0, 0)), "PNG", icc_profile=wide_profile()),

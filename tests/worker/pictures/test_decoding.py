@@ -61,14 +61,3 @@ def test_one_accounts_bombs_hold_up_another_by_one_limit_at_most(team: Crew, bom
     assert {bomb.items[0].error.kind for bomb in bombs if bomb.items[0].error} == {"decoding_stopped"}
     assert len(worker.log("worker_ready")) == 1, "a network was loaded again"
     assert worker.log("child_gone") == []
-
-
-@pytest.mark.parametrize("team", [{"CUTGATE_MAX_DECODER_BYTES": str(2**28)}], indirect=True)
-def test_a_picture_that_needs_too_much_memory_costs_the_worker_none(team: Crew) -> None:
-    worker = team.start_ready()
-    large = team.submit_files(progressive(7_000, 7_000, 0), account=MALLORY)
-    (item,) = ended(team, large, MALLORY).items
-    assert item.error is not None
-    assert "memory; save it again" in item.error.message
-    assert ended(team, team.submit(FINE_PX), "ada").items[0].state is ItemState.DONE
-    assert worker.log("child_gone") == []

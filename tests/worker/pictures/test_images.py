@@ -86,9 +86,7 @@ def jpeg(**options: Any) -> bytes:
 
 
 @pytest.mark.parametrize("options", JPEGS.values(), ids=JPEGS)
-def test_a_jpeg_in_colour_is_what_pillow_makes_of_it_without_pillow(
-    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_jpeg_in_colour_is_as_pillow_reads_it(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     data = jpeg(**options)
     with Image.open(io.BytesIO(data)) as picture:
         picture.load()
@@ -211,13 +209,6 @@ def test_limits(limits: SourceLimits, measure: str, limit: int) -> None:
     with pytest.raises(SourceTooLarge) as caught:
         read_image(saved(Image.fromarray(gradient()), "PNG"), limits)
     assert (caught.value.measure, caught.value.limit) == (measure, limit)
-
-
-def test_a_bomb_is_refused_by_its_header() -> None:
-    data = saved(Image.new("1", (20_000, 20_000)), "PNG")
-    assert len(data) < LIMITS.max_bytes
-    with pytest.raises(SourceTooLarge):
-        read_image(data, LIMITS)
 
 
 UNREADABLE = {

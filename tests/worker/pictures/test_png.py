@@ -75,7 +75,7 @@ def filtered_by_definition(pixels: Levels) -> bytes:
     st.integers(1, 2000),
     st.integers(0, 2**32 - 1),
 )
-def test_bands_are_one_stream_whoever_packs_them(
+def test_bands_are_one_stream(
     height_px: int, width_px: int, colours: bool, depth: DepthType, band_bytes: int, seed: int
 ) -> None:
     pixels = noise(seed, height_px, width_px, *([4] if colours else []), depth=depth)

@@ -15,7 +15,6 @@ from cutgate.worker.pictures import images
 from cutgate.worker.pictures.finish import Finish, finish
 from cutgate.worker.pictures.images import read_image
 from cutgate.worker.pictures.metadata import LONGEST_RIGHTS_CHARACTERS, exif_with
-from tests.gateway.picture_files import heif
 from tests.worker.pictures.samples import LIMITS, gradient, saved, wide_profile
 
 SPEC = CutoutSpec(model="given", refinement=Refinement.OFF, erode_px=0)
@@ -193,10 +192,3 @@ def test_the_density_is_the_results() -> None:
     for output in Output:
         spec = SPEC.model_copy(update={"output": output})
         assert cut_out(source, spec, all_of_it, lambda: None).dpi == (72, 96)
-
-
-def test_what_else_begins_like_heic_is_no_picture() -> None:
-    for brand in (b"isom", b"qt  "):
-        film = heif(brand=brand).replace(b"mif1", b"mp42")
-        with pytest.raises(SourceUnreadable, match="the bytes are not a JPEG"):
-            read_image(io.BytesIO(film).getvalue(), LIMITS)

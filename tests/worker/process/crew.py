@@ -19,9 +19,9 @@ from PIL import Image
 
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.ids import TaskUid, new_task_uid, source_key
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.record import Item, ItemState, NewItem, NewTask
+from cutgate.jobs.redis_client import connect
 from cutgate.jobs.spec import CutoutSpec, Refinement
 from cutgate.worker.settings import WorkerSettings
 from tests.jobs.build import ENDED
@@ -83,6 +83,7 @@ class Crew:
             **{name: value for name, value in os.environ.items() if not name.startswith("CUTGATE_")},
             **tiny_environment(self.folder),
             "CUTGATE_BLOB_DIR": str(self.folder / "blobs"),
+            "CUTGATE_ALIVE_FILE": str(self.folder / "alive"),
             "CUTGATE_REDIS_URL": self.redis_url,
             "CUTGATE_THREADS": "1",
             "PYTHONPATH": str(ROOT),

@@ -8,7 +8,7 @@ import pytest
 from kombu.exceptions import OperationalError
 
 from cutgate.jobs.hints.celery import broker_url
-from cutgate.jobs.ledger.client import connect
+from cutgate.jobs.redis_client import connect
 from tests.broker import application
 from tests.servers.redis_server import redis_server
 from tests.servers.relay import LossyRelay, lossy_relay

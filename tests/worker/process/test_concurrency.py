@@ -38,10 +38,10 @@ class Refusing(Claims):
     """Claims that fail at the end of one item in a way that nobody foresaw."""
 
     @override
-    def finish(self, claim: Claim, result: Result) -> bool:
+    def finish(self, claim: Claim, result: Result, *, slow: bool = False) -> bool:
         if claim.index == RAISES:
             raise RuntimeError("unforeseen")
-        return super().finish(claim, result)
+        return super().finish(claim, result, slow=slow)
 
 
 class Stage:
@@ -242,11 +242,6 @@ def test_what_fails_leaves_its_room(stages: Callable[..., Stage]) -> None:
     stage.take_whole()
     stage.items.drain()
     assert stage.states() == [ItemState.FAILED, ItemState.FAILED, ItemState.DONE]
-
-
-def test_without_work_a_hint_is_done(stages: Callable[..., Stage]) -> None:
-    stage = stages(2)
-    stage.take_whole()
 
 
 def test_what_lost_its_worker_is_worked_on_alone(stages: Callable[..., Stage]) -> None:

@@ -1,19 +1,23 @@
-"""Real workers behind sentinels, without their storage, with a network that is broken."""
+"""Real workers behind sentinels, without their storage, with a network that is broken, with two models."""
 
+import io
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from celery import Celery
+from PIL import Image
 
 from cutgate.jobs.errors import ServiceUnavailable
 from cutgate.jobs.hints.celery import broker_url
 from cutgate.jobs.hints.queue import queue_name
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.client import connect
 from cutgate.jobs.record import ItemState
+from cutgate.jobs.redis_client import connect
+from cutgate.jobs.upkeep.installation import Installation
 from cutgate.worker.settings import WorkerSettings
+from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.sentinel import Certificates, watched_server
 from tests.servers.tls import write_certificates
 from tests.waiting import eventually
@@ -60,10 +64,10 @@ def test_a_worker_outlives_a_server_that_takes_no_writes(team: Crew) -> None:
 
 
 def test_a_worker_whose_storage_is_not_mounted_does_not_start(team: Crew, tmp_path: Path) -> None:
-    team.start_ready()
+    Installation(team.ledger, team.blobs).require()
     unmounted = team.start(CUTGATE_BLOB_DIR=str(tmp_path / "unmounted"))
     assert "is the volume mounted" in unmounted.refusal()["reason"].lower()
-    assert len(team.presence.alive()) == 1
+    assert team.presence.alive() == ()
 
 
 def test_a_worker_that_cannot_compute_gives_up_and_is_announced_no_more(team: Crew) -> None:
@@ -94,9 +98,7 @@ class Bomb:
         return Path.touch, (self.path,)
 
 
-def test_who_can_write_to_the_broker_gives_a_worker_no_orders_and_has_it_unpack_nothing(
-    team: Crew, tmp_path: Path
-) -> None:
+def test_messages_give_a_worker_no_orders_and_are_not_unpickled(team: Crew, tmp_path: Path) -> None:
     worker = team.start_ready()
     with Celery("test", set_as_current=False, broker=broker_url(team.redis_url)) as app:
         assert app.control.ping(timeout=1) == []
@@ -116,3 +118,38 @@ def test_a_lease_outlives_two_lost_beats(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("CUTGATE_LEASE_SECONDS", "1")
     settings = WorkerSettings()
     assert 3 * settings.beat_seconds <= settings.lease_seconds == 1
+
+
+BRIGHT = "bright"
+
+
+@pytest.fixture
+def two_models(team: Crew) -> Crew:
+    write_tiny_model(team.folder / "models", BRIGHT, bright=True)
+    return team
+
+
+@pytest.mark.long
+def test_a_busy_lane_does_not_starve_another(two_models: Crew) -> None:
+    """Pictures that came first in one lane are done in turn with those of the other."""
+    busy = two_models.submit(*[FINE_PX] * 30, model="tiny")
+    short = two_models.submit(*[FINE_PX] * 3, model=BRIGHT)
+    two_models.start(CUTGATE_WORKER_MODELS=f"tiny,{BRIGHT}")
+    eventually(lambda: two_models.ended(short))
+    done = sum(item.state is ItemState.DONE for item in two_models.items(busy))
+    assert done < 20
+    eventually(lambda: two_models.ended(busy))
+    # Each network saw its own: the dark square in the middle is the subject of the one alone.
+    for uid, expected in ((busy, 255), (short, 0)):
+        result = two_models.item(uid).result
+        assert result is not None
+        with Image.open(io.BytesIO(two_models.blobs.get(result.blob))) as image:
+            assert image.getchannel("A").getpixel((image.width // 2, image.height // 2)) == expected
+
+
+@pytest.mark.long
+def test_networks_that_leave_no_room_for_pictures(two_models: Crew) -> None:
+    worker = two_models.start(CUTGATE_WORKER_MODELS=f"tiny,{BRIGHT}", CUTGATE_MAX_WORKER_BYTES=str(2**20))
+    said = worker.refusal()["exception"]
+    assert f"tiny:exact, {BRIGHT}:exact take" in said
+    assert "offer fewer in CUTGATE_WORKER_MODELS" in said

@@ -35,13 +35,7 @@ class Stage:
         self.ledger, self.presence = FreshLedger(settings.ledger_limits(), clock), fresh_presence(clock)
         self.blobs = MemoryBlobStore()
         self.deadlines = Deadlines(1)
-        self.parent = Parent(
-            settings,
-            self.ledger,
-            self.presence,
-            self.blobs,
-            self.deadlines,
-        )
+        self.parent = Parent(settings, self.ledger, self.presence, self.blobs, self.deadlines)
         self.parent.before_child()
         self.first = self.parent.owner
         self.uid = new_task_uid()

@@ -5,6 +5,8 @@ import signal
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.observe.alive import AliveFile
 from cutgate.jobs.record import ItemState
@@ -21,7 +23,7 @@ GROWN_BYTES = 300 * 2**20
 
 
 @alone_and_together(CUTGATE_LEASE_SECONDS=NOT_YET_SECONDS)
-def test_all_that_a_dead_child_held_reruns_at_once(team: Crew, at_once: int) -> None:
+def test_a_dead_child_is_missed_and_all_that_it_held_reruns_at_once(team: Crew, at_once: int) -> None:
     worker = team.start_ready()
     uid = team.submit(*[SLOW_PX] * at_once)
     eventually(lambda: team.all_running(uid))
@@ -31,12 +33,17 @@ def test_all_that_a_dead_child_held_reruns_at_once(team: Crew, at_once: int) -> 
     eventually(lambda: any(item.attempts == 2 for item in team.items(uid)))
     eventually(lambda: team.ended(uid))
     assert team.outcomes(uid) == {(ItemState.DONE, 2)}
+    # One that was idle is missed as well, by presence and health check.
+    (second,), file = team.presence.alive(), AliveFile(team.folder / "alive")
+    eventually(lambda: file.fault() is None)
+    os.kill(worker.child_pid(), signal.SIGKILL)
+    eventually(lambda: file.fault() is not None)
+    eventually(lambda: second not in team.presence.alive() and len(team.presence.alive()) == 1)
+    eventually(lambda: file.fault() is None)
 
 
 @alone_and_together(CUTGATE_LEASE_SECONDS=NOT_YET_SECONDS)
-def test_a_picture_that_kills_every_worker_fails_at_last_and_takes_no_other_with_it(
-    team: Crew, at_once: int
-) -> None:
+def test_a_picture_that_kills_every_worker_fails_at_last_and_alone(team: Crew, at_once: int) -> None:
     team.start_ready()
     uid = team.submit(SLOW_PX, DIES_PX, SLOW_PX, FINE_PX)
     eventually(lambda: team.ended(uid), seconds=60)
@@ -66,9 +73,7 @@ def test_native_code_that_keeps_the_interpreters_lock(team: Crew, at_once: int) 
 
 
 @alone_and_together(CUTGATE_MAX_WORKER_BYTES=str(GROWN_BYTES))
-def test_a_child_that_grew_too_large_is_replaced_once_it_has_ended_what_is_under_way(
-    team: Crew, at_once: int
-) -> None:
+def test_a_child_that_grew_too_large_is_replaced_after_its_work(team: Crew, at_once: int) -> None:
     worker = team.start_ready()
     uid = team.submit(SLOW_PX, *[LEAKS_PX] * 4, SLOW_PX)
     eventually(lambda: team.ended(uid))
@@ -77,29 +82,6 @@ def test_a_child_that_grew_too_large_is_replaced_once_it_has_ended_what_is_under
     assert {entry["items"] for entry in worker.log("child_gone")} == {0}
     entry = worker.log("worker_too_large")[0]
     assert entry["resident_bytes"] > entry["limit_bytes"] == GROWN_BYTES
-
-
-def test_an_idle_child_is_missed_at_once_by_presence_and_health_check(own_url: str, tmp_path: Path) -> None:
-    file = AliveFile(tmp_path / "alive")
-    changes = {"CUTGATE_LEASE_SECONDS": NOT_YET_SECONDS, "CUTGATE_ALIVE_FILE": str(tmp_path / "alive")}
-    with crew(own_url, tmp_path, **changes) as team:
-        worker = team.start_ready()
-        (first,) = team.presence.alive()
-        eventually(lambda: file.fault() is None)
-        os.kill(worker.child_pid(), signal.SIGKILL)
-        # At once, and before the lease ends, which takes far longer than this waits.
-        eventually(lambda: file.fault() is not None)
-        eventually(lambda: first not in team.presence.alive() and len(team.presence.alive()) == 1)
-        eventually(lambda: file.fault() is None)
-
-
-def test_a_lost_workers_item_is_taken_over(own_url: str, tmp_path: Path) -> None:
-    with crew(own_url, tmp_path, CUTGATE_LEASE_SECONDS="1") as team:
-        uid = team.submit(FINE_PX)
-        assert team.ledger.claims.take([team.lane], "lost", new_token()) is not None
-        team.start_ready()
-        eventually(lambda: team.ended(uid))
-        assert team.outcomes(uid) == {(ItemState.DONE, 2)}
 
 
 class TestStop:
@@ -135,14 +117,15 @@ class TestRefusal:
 
 
 class TestServer:
-    def test_it_may_come_later(self, own_url: str, team: Crew, tmp_path: Path) -> None:
-        later = tmp_path / "later.sock"
+    @pytest.mark.parametrize("team", [{"CUTGATE_LEASE_SECONDS": "1"}], indirect=True)
+    def test_it_may_come_later_with_what_a_worker_lost(self, own_url: str, team: Crew, tmp_path: Path) -> None:
+        uid, later = team.submit(FINE_PX), tmp_path / "later.sock"
+        assert team.ledger.claims.take([team.lane], "lost", new_token()) is not None
         worker = team.start(CUTGATE_REDIS_URL=f"unix://{later}")
         eventually(lambda: len(worker.log("waiting_for_service")) == 1)
         later.symlink_to(urlsplit(own_url).path)
-        uid = team.submit(FINE_PX)
         eventually(lambda: team.ended(uid))
-        assert team.item(uid).state is ItemState.DONE
+        assert team.outcomes(uid) == {(ItemState.DONE, 2)}
         assert len(worker.log("waiting_for_service")) == 1
 
     def test_it_may_start_anew_meanwhile(self, own_url: str, team: Crew) -> None:

@@ -96,6 +96,20 @@ def test_a_picture_over_the_limits_fails_before_it_is_decoded(bench: Bench) -> N
     assert (bench.error(uid).kind, bench.error(uid).details["limit"]) == ("source_too_large", 100)
 
 
+@pytest.mark.parametrize(("slow_seconds", "strikes"), [(0, 3), (3_600, 0)])
+def test_a_picture_that_takes_long_to_decode_counts_against_its_account(
+    bench: Bench, slow_seconds: float, strikes: int
+) -> None:
+    """Also where it fails, and where it is the one behind the subject."""
+    slow = bench.with_runner(slow_seconds=slow_seconds)
+    slow.submit(picture())
+    failing = [slow.submit(picture()[:-40]), slow.submit(picture(), background=picture()[:-40])]
+    assert all(slow.run() for _ in range(3))
+    assert {slow.error(uid).kind for uid in failing} == {"source_unreadable"}
+    database = slow.store.database
+    assert database.client.llen(database.key("strikes:ada")) == strikes
+
+
 def test_a_crash_leaves_its_trace_in_the_log_alone(bench: Bench) -> None:
     def crash(image: Bytes) -> Bytes:
         if image.shape == PICTURE_SHAPE:
@@ -121,7 +135,7 @@ def test_a_refused_finish_removes_only_its_own_result_or_leaves_it_to_the_sweepe
 ) -> None:
     bench.submit(picture())
     # As when the ledger has given the item to somebody else by the time it is finished.
-    monkeypatch.setattr(bench.store.claims, "finish", lambda *_: False)
+    monkeypatch.setattr(bench.store.claims, "finish", lambda *_, **__: False)
     if is_away:
         failing(bench.blobs, delete=DISK_AWAY)
     assert bench.run()
@@ -160,10 +174,10 @@ def test_the_hard_deadline_ends_the_item(bench: Bench) -> None:
 def failing_first(times: int, error: Exception, call: Callable[..., object]) -> Callable[..., object]:
     left = [error] * times
 
-    def wrapped(*arguments: object) -> object:
+    def wrapped(*arguments: object, **options: object) -> object:
         if left:
             raise left.pop()
-        return call(*arguments)
+        return call(*arguments, **options)
 
     return wrapped
 
@@ -199,21 +213,17 @@ def outcomes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-def test_a_claim_that_is_lost_when_its_item_fails_is_counted_as_lost(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_claim_lost_when_its_item_fails_counts_as_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = outcomes(monkeypatch)
     uid = bench.submit(picture()[:-40])
-    monkeypatch.setattr(bench.store.claims, "fail", lambda *_: False)
+    monkeypatch.setattr(bench.store.claims, "fail", lambda *_, **__: False)
     assert bench.run()
     assert seen == ["lost"]
     assert bench.item(uid).state is ItemState.RUNNING
     assert bench.roles() == ["source"], "whoever has the claim now needs the source"
 
 
-def test_a_ledger_that_is_away_between_two_steps_does_not_stop_the_work(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_ledger_away_between_two_steps_stops_no_work(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     uid = bench.submit(picture())
     away = failing_first(3, LedgerUnavailable("restarting"), bench.store.claims.renew)
     monkeypatch.setattr(bench.store.claims, "renew", away)

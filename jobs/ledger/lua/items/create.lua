@@ -6,7 +6,8 @@
 --   made_at_ms             when the uid was made, and with it the source blobs
 --   items                  list of {lane, spec, source, price}, with a url where the source is still to be fetched,
 --                          and keep where it then becomes an upload; background where one lies, background_url
---                          where it is still to be fetched; urgent where it stands before the account's others
+--                          where it is still to be fetched; urgent where it stands before the account's others;
+--                          rate (as `take` has it) that a url's megapixels beyond the first count in
 --   request                nil, or JSON: the request that made the task
 --   deliveries             nil, or JSON: a list of {kind, url}
 --   idempotency            nil, or {name, content_digest, lifetime_ms, kept_ms}: how long a repeat counts, and the name;
@@ -53,6 +54,7 @@ for position, item in ipairs(args.items) do
       redis.call('HSET', key('errand', fetch_errand(id)), 'background_url', item.background_url)
     end
     if not item.url then redis.call('HSET', key('item', id), 'sent', 1) end
+    if item.rate then redis.call('HSET', key('errand', fetch_errand(id)), 'rate', cjson.encode(item.rate)) end
     -- The courier does not know the account's terms.
     if item.keep then
       redis.call('HSET', key('errand', fetch_errand(id)), 'upload_cap', args.upload_cap,

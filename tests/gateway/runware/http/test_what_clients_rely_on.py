@@ -79,17 +79,6 @@ def test_results_of_synchronous_tasks_can_be_polled_too(patient_service: Service
     assert patient_service.result(poll(task)) == item == patient_service.result(poll(task))
 
 
-def test_details_hold_request_and_response(service: Service) -> None:
-    task = removal(deliveryMethod="async")
-    service.result(task)
-    running = service.result(details(task))
-    service.work_once()
-    ended = service.result(details(task))
-    for item, status in ((running, "processing"), (ended, "success")):
-        [request], [response] = item["request"], item["response"]["data"]
-        assert (request["taskUUID"], response["status"]) == (task["taskUUID"], status)
-
-
 def test_a_ping_is_answered_before_authentication(service: Service) -> None:
     ping = {"taskType": "ping", "ping": True}
     expected = {"data": [{"taskType": "ping", "pong": True}]}

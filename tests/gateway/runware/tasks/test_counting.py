@@ -51,14 +51,6 @@ def test_tasks_of_one_message(service: Service) -> None:
     }
 
 
-def test_what_is_waited_for_counts_when_it_is_answered(patient_service: Service) -> None:
-    before, task = counts(), removal()
-    with patient_service.working():
-        patient_service.result(task)
-        patient_service.result(poll(task))
-    assert since(before) == {("imageBackgroundRemoval", "ok"): 1, ("getResponse", "ok"): 1}
-
-
 def test_what_callers_make_up_is_no_label(service: Service) -> None:
     before = counts()
     service.post([{"taskType": "madeUp", "taskUUID": new_uuid()}, {"taskUUID": "madeUp"}, {"taskType": 7}])

@@ -39,13 +39,6 @@ def test_other_content_conflicts(service: Service, change: Item) -> None:
     assert len(service.store.tasks.unfinished(ACCOUNT)) == 1
 
 
-def test_a_task_that_failed_validation_does_not_burn_its_uuid(service: Service) -> None:
-    task = removal(deliveryMethod="async")
-    for fault in ({"outputFormat": "GIF"}, {"inputImage": "%%"}, {"inputImage": new_uuid()}):
-        service.error(task | fault)
-    service.result(task)
-
-
 def test_the_letter_case_of_a_uuid_does_not_tell_tasks_apart(service: Service) -> None:
     task = removal(deliveryMethod="async")
     service.result(task)

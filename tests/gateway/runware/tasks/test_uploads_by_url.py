@@ -1,19 +1,15 @@
 """Tests of Runware: uploads of pictures that have a URL, which the courier fetches."""
 
-import time
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from cutgate.courier.errands import ErrandRunner
 from cutgate.courier.process import make_runner
-from cutgate.gateway.accounts.records import Terms
 from cutgate.jobs.answers import Balance
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.upkeep.retention import Sweeper
 from tests.courier.outside import OutsideServer, picture, serving, watched_connections
 from tests.courier.parts import make_settings, usual_tls
 from tests.gateway import picture_files as pictures
@@ -22,7 +18,6 @@ from tests.gateway.runware.service import (
     Item,
     Service,
     details,
-    make_service,
     poll,
     removal,
     repeating,
@@ -32,7 +27,6 @@ from tests.gateway.runware.service import (
 
 HERE = "127.0.0.1"
 PICTURE = pictures.png()
-DAY_SECONDS = 86_400
 
 
 @pytest.fixture
@@ -73,13 +67,6 @@ def bring(service: Service, server: OutsideServer) -> bool:
     return errand is not None
 
 
-def brought(service: Service, task: Item, server: OutsideServer) -> Item:
-    """What a poll tells of an upload once it was fetched."""
-    service.result(task)
-    assert bring(service, server)
-    return service.result(poll(task))
-
-
 @FORMS
 def test_it_is_an_upload_as_any_other(
     patient_service: Service, server: OutsideServer, form: Any, name: str
@@ -95,19 +82,6 @@ def test_it_is_an_upload_as_any_other(
     assert (answer.data, answer.content_type) == (PICTURE, "image/png")
     with patient_service.working():
         assert patient_service.result(removal(item[f"{name}UUID"]))["status"] == "success"
-
-
-@FORMS
-def test_one_for_which_its_account_has_no_room_fails_for_good(
-    service: Service, server: OutsideServer, form: Any, name: str
-) -> None:
-    service.accounts.change(ACCOUNT, terms=Terms(upload_bytes=len(PICTURE) - 1))
-    task = form(server.url("/cat"), deliveryMethod="async")
-    service.result(task)
-    assert bring(service, server)
-    item = service.error(poll(task), status=403)
-    assert (item["code"], "delete some" in item["message"]) == ("uploadQuotaExceeded", True)
-    assert service.blobs.keys() == ()
 
 
 @FORMS
@@ -174,32 +148,3 @@ def test_it_is_free_and_told_to_nobody(service: Service, server: OutsideServer) 
     assert service.result(poll(task))["status"] == "success"
     assert service.store.accounts.balance(ACCOUNT) == Balance(granted=1, used=0, reserved=1)
     assert service.store.errands.due() == 0
-
-
-def test_it_counts_among_what_waits(server: OutsideServer) -> None:
-    service = make_service(account_queue_cap=1)
-    service.result(upload(server.url("/cat"), deliveryMethod="async"))
-    tasks = [make(server.url("/cat"), deliveryMethod="async") for make in (upload, removal)]
-    assert [service.error(task, status=429)["code"] for task in tasks] == 2 * ["rateLimitExceeded"]
-    assert bring(service, server)
-    service.result(tasks[0])
-
-
-def test_it_outlives_the_task_that_brought_it(service: Service, server: OutsideServer) -> None:
-    task = upload(server.url("/cat"), deliveryMethod="async")
-    item = brought(service, task, server)
-    life_seconds = int(urlsplit(item["imageURL"]).path.split("/")[3]) - time.time()
-    assert life_seconds == pytest.approx(service.settings.upload_retention_seconds, abs=5)
-    sweeper = Sweeper(service.store, service.blobs, orphan_grace_seconds=3_600)
-    service.clock.advance(seconds=2 * DAY_SECONDS)
-    assert (sweeper.sweep(), sweeper.sweep_orphans()) == (1, 0)
-    assert service.error(poll(task), status=404)["code"] == "taskNotFound"
-    assert service.download(item["imageURL"]).data == PICTURE
-
-
-def test_deleted_it_is_gone_for_good(service: Service, server: OutsideServer) -> None:
-    task = media_upload(server.url("/cat"), deliveryMethod="async")
-    media = brought(service, task, server)["mediaUUID"]
-    service.result(storage("delete", media))
-    assert service.error(removal(media))["code"] == "invalidInputImage"
-    assert service.blobs.keys() == ()

@@ -43,12 +43,6 @@ class TestTaking:
             (uid, 0, None, 1)
         }
 
-    def test_nothing_is_due(self, ledger: Ledger) -> None:
-        assert ledger.no_errand()
-        ledger.submit(deliveries=DELIVERIES)
-        assert ledger.no_errand()
-        assert ledger.errands.due() == 0
-
     def test_a_repeat_has_the_same_errand(self, ledger: Ledger) -> None:
         ledger.submit(item_count=2, source_url=URL)
         token = new_token()
@@ -206,10 +200,6 @@ def fail(ledger: Ledger, task: NewTask) -> None:
     assert ledger.claims.fail(ledger.next_claim(), ERROR)
 
 
-def fail_to_fetch(ledger: Ledger, task: NewTask) -> None:
-    assert ledger.errands.fetch_failed(ledger.next_errand(), ERROR)
-
-
 def terminate_waiting(ledger: Ledger, task: NewTask) -> None:
     assert ledger.tasks.terminate(task.uid, "alice")
     assert ledger.tasks.terminate(task.uid, "alice")
@@ -258,13 +248,6 @@ def test_they_fall_due_however_the_task_ends(ledger: Ledger, end: End) -> None:
     assert ledger.no_errand()
 
 
-@pytest.mark.parametrize("end", [terminate_waiting, wait_too_long, fail_to_fetch])
-def test_they_fall_due_when_nothing_was_fetched(ledger: Ledger, end: End) -> None:
-    task = ledger.submit(source_url=URL, deliveries=DELIVERIES)
-    end(ledger, task)
-    assert kinds_due(ledger, task.uid) == BOTH
-
-
 def test_they_fall_due_with_the_last_item(ledger: Ledger) -> None:
     first, last = ledger.claimed_items(item_count=2, deliveries=DELIVERIES)
     assert ledger.done(first)
@@ -276,18 +259,6 @@ def test_they_fall_due_with_the_last_item(ledger: Ledger) -> None:
 def test_two_of_a_kind_are_two_errands(ledger: Ledger) -> None:
     ledger.ended_task(deliveries=DELIVERIES + DELIVERIES)
     assert len({ledger.next_errand().id for _ in range(4)}) == 4
-
-
-def test_a_task_without_any_makes_nothing_due(ledger: Ledger) -> None:
-    ledger.ended_task()
-    assert ledger.errands.due() == 0
-
-
-def test_a_repeat_of_create_adds_none(ledger: Ledger) -> None:
-    task = ledger.submit(deliveries=DELIVERIES)
-    ledger.tasks.create(task)
-    assert ledger.tasks.terminate(task.uid, "alice")
-    assert ledger.errands.due() == len(DELIVERIES)
 
 
 def test_retention_removes_what_is_left_of_them(ledger: Ledger) -> None:

@@ -9,27 +9,14 @@ from cutgate.jobs.answers import Balance, Reaped
 from cutgate.jobs.errors import InsufficientCredits, QueueFull, Terminated, TimedOut
 from cutgate.jobs.ids import BlobKey, background_key, new_token, source_key
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import Errand, ItemState, NewItem, NewTask, TaskStatus
+from cutgate.jobs.record import Errand, ItemState, NewItem, NewTask, RateUse, TaskStatus
 from tests.jobs.build import ERROR, LANE, SPEC, URL, Ledger, new_task
-from tests.ledgers import hints_of, spent_sources, stored_item
+from tests.ledgers import hints_of, spent_sources
 
 
 @pytest.fixture
 def limits() -> LedgerLimits:
     return LedgerLimits(queue_timeout_seconds=600, account_queue_cap=3)
-
-
-def test_fetched_it_waits_and_is_done(ledger: Ledger) -> None:
-    errand = ledger.fetching()
-    assert ledger.errands.fetched(errand)
-    item = ledger.item(errand)
-    assert (item.state, item.attempts) == (ItemState.QUEUED, 0)
-    assert stored_item(ledger, errand.task).source == errand.source
-    assert ledger.waiting(LANE) == 1
-    claim = ledger.next_claim()
-    assert (claim.task, claim.source, claim.attempt) == (errand.task, errand.source, 1)
-    assert ledger.done(claim)
-    assert ledger.task(errand.task).status is TaskStatus.FINISHED
 
 
 def test_a_repeat_of_fetched_answers_as_the_first_time(ledger: Ledger) -> None:
@@ -100,11 +87,6 @@ class TestTerminate:
         assert ledger.tasks.terminate(errand.task, "alice")
         assert spent_sources(ledger) == {errand.source}
         assert ledger.waiting(LANE) == 0
-
-    def test_a_line_of_others_stays_whole(self, ledger: Ledger) -> None:
-        other = ledger.submit()
-        ledger.ended_task(source_url=URL)
-        assert ledger.next_claim().task == other.uid
 
 
 class TestAge:
@@ -238,3 +220,41 @@ def test_its_address_is_secret_and_excludes_one_that_was_sent(ledger: Ledger) ->
     background = background_key(task.uid, 0, new_token())
     with pytest.raises(ValueError, match="lies here, or is fetched"):
         submit(ledger, background=background, background_url=BACKGROUND_URL)
+
+
+class TestMegapixels:
+    """Those of a fetched picture count in a rate once they are known; the picture is worked on all the same."""
+
+    RATE = RateUse(name="removebg:alice", limit=60, seconds=60_000)
+
+    def left(self, ledger: Ledger) -> int:
+        """How many places are left, of which this takes one."""
+        return ledger.accounts.take_rate(self.RATE).remaining
+
+    def test_all_beyond_the_first_do(self, ledger: Ledger) -> None:
+        assert self.left(ledger) == 59
+        errand = ledger.fetching(rate=self.RATE)
+        assert [ledger.errands.fetched(errand, megapixels=50) for _ in range(2)] == [True, True]
+        assert self.left(ledger) == 59 - 49 - 1
+
+    def test_what_is_not_free_is_owed_and_the_next_ones_wait_for_it(self, ledger: Ledger) -> None:
+        for _ in range(3):
+            assert ledger.errands.fetched(ledger.fetching(rate=self.RATE), megapixels=31)
+        assert ledger.waiting(LANE) == 3
+        refused = ledger.accounts.take_rate(self.RATE)
+        assert (refused.granted, refused.remaining) == (False, 0)
+        assert refused.frees_in_seconds == pytest.approx(31_000, abs=900)
+        ledger.clock.advance(seconds=31_000)
+        assert ledger.accounts.take_rate(self.RATE).granted
+
+    def test_a_picture_larger_than_the_rate_takes_all_of_it_as_one_that_is_sent(self, ledger: Ledger) -> None:
+        assert ledger.errands.fetched(ledger.fetching(rate=self.RATE), megapixels=1_000)
+        assert ledger.accounts.take_rate(self.RATE).frees_in_seconds == pytest.approx(1_000, abs=900)
+
+    def test_what_is_not_brought_does_not_count(self, ledger: Ledger) -> None:
+        assert ledger.errands.fetch_failed(ledger.fetching(rate=self.RATE), ERROR)
+        late = ledger.fetching(rate=self.RATE)
+        ledger.tasks.terminate(late.task, "alice")
+        assert not ledger.errands.fetched(late, megapixels=50)
+        assert ledger.errands.fetched(ledger.fetching(), megapixels=50)
+        assert self.left(ledger) == 59

@@ -67,13 +67,6 @@ def test_only_one_of_two_couriers_counts(ledger: Ledger, errand: Errand) -> None
     assert ledger.item(errand).result == upload.as_result()
 
 
-def test_terminated_it_is_no_upload(ledger: Ledger, errand: Errand) -> None:
-    upload = new_upload()
-    assert ledger.tasks.terminate(errand.task, "alice")
-    assert not ledger.errands.kept(errand, upload)
-    assert ledger.uploads.use(upload.uid, "alice") is None
-
-
 def test_a_price_is_booked_and_a_place_given_back(ledger: Ledger) -> None:
     ledger.accounts.grant("alice", 5)
     for _ in range(3):

@@ -53,6 +53,11 @@ class TestAccounts:
             line.clock.advance(seconds=1)
         assert [errand.task for errand in line.served(3)] == [task.uid for task in tasks]
 
+    def test_in_turn_between_accounts_by_arrival_and_not_by_name(self, line: Line) -> None:
+        for account in "cab":
+            line.fetch(account, 2)
+        assert line.served_accounts(6) == "cabcab"
+
     def test_what_falls_due_again_has_no_second_place(self, line: Line) -> None:
         line.fetch("a", 3)
         postponed = [line.next_errand() for _ in range(3)]

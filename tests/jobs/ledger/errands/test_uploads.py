@@ -42,11 +42,6 @@ class TestRecords:
         assert ledger.uploads.use(new_task_uid(), "alice") is None
         assert ledger.uploads.use(upload.uid, "alice") == upload
 
-    def test_it_is_no_task(self, ledger: Ledger) -> None:
-        upload, task = ledger.upload(), ledger.submit()
-        assert ledger.tasks.get(upload.uid, "alice") is None
-        assert ledger.uploads.use(task.uid, "alice") is None
-
     def test_dropped_it_is_gone(self, ledger: Ledger) -> None:
         upload, other = ledger.upload(), ledger.upload()
         assert ledger.uploads.drop(upload.uid, "alice") == upload

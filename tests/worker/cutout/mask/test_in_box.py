@@ -3,8 +3,6 @@
 A network that is shown the whole picture answers with one map, and with another one when it is shown a part.
 """
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -13,10 +11,7 @@ from cutgate.jobs.spec import Box, CutoutSpec, Refinement
 from cutgate.worker.cutout.mask.segment import Predict
 from cutgate.worker.cutout.pipeline import Frame, required, run_steps, steps_for
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
-from cutgate.worker.models.engines.runtime import load_segmenter
-from cutgate.worker.settings import EngineName, NetworkSettings
-from tests.pictures.composites import named
-from tests.worker.cutout.runs import bear, go_on
+from tests.worker.cutout.runs import go_on
 
 HEIGHT_PX, WIDTH_PX = 240, 480
 LEFT, RIGHT = (120, 120), (360, 120)
@@ -151,27 +146,3 @@ class TestLostParts:
         joined[110:130, 120:360] = 255
         softer = np.minimum(self.HALF, 200)
         assert np.array_equal(alpha(Network(joined, part=softer), self.BOX), kept_in(self.BOX, softer))
-
-
-@pytest.fixture(scope="module")
-def network(weights_dir: Path) -> Predict:
-    settings = NetworkSettings(models_dir=weights_dir, engine=EngineName.ONNXRUNTIME)
-    return load_segmenter(settings)
-
-
-@pytest.mark.long
-class TestWithTheNetwork:
-    def test_a_box_around_the_subject_or_inside_it_keeps_what_is_seen_without_one(self, network: Predict) -> None:
-        free = alpha(network, None, bear().photo)
-        left, top, width, height = cv2.boundingRect((bear().alpha > 0.1).astype(np.uint8))
-        held = Box(left_px=left, top_px=top, right_px=left + width, bottom_px=top + height)
-        middle = Box(left_px=380, top_px=400, right_px=420, bottom_px=440)
-        for box in (held, middle):
-            assert np.array_equal(alpha(network, box, bear().photo), kept_in(box, free))
-
-    def test_of_two_subjects_the_boxed_one_is_cut_out(self, network: Predict) -> None:
-        mug = named("mug")
-        photo = np.hstack([bear().photo, mug.photo])
-        cut = alpha(network, Box(left_px=800, top_px=0, right_px=1600, bottom_px=800), photo) / 255
-        assert not cut[:, :800].any()
-        assert np.abs(cut[:, 800:] - mug.alpha).sum() < 0.02 * mug.alpha.sum()

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cutgate.jobs.spec import CutoutSpec, Output, Refinement
+from cutgate.jobs.spec import CutoutSpec, Refinement
 from cutgate.worker.cutout.mask.contrast import stretched
 from cutgate.worker.cutout.mask.tidy import tidied
 from cutgate.worker.cutout.pipeline import Frame, required, run_steps, steps_for
@@ -84,18 +84,6 @@ class TestSubjectFound:
         frame = run(subject(level=14), refinement=mode)
         assert frame.subject_found is False
         assert not required(frame.result).any()
-
-    @pytest.mark.parametrize("mode", ["auto", "raw"])
-    def test_a_lawn_that_the_network_sees_faintly_is_no_subject(self, mode: str) -> None:
-        frame = run(np.full((HEIGHT_PX, WIDTH_PX), 18, np.uint8), refinement=mode)
-        assert frame.subject_found is False
-        assert not required(frame.result).any()
-
-    @in_each_mode
-    def test_something_is_said(self, mode: Refinement) -> None:
-        frame = run(subject(), refinement=mode, output=Output.MASK)
-        assert frame.subject_found is True
-        assert required(frame.result).max() == 255
 
     @pytest.mark.parametrize(("mode", "found"), [("auto", False), ("raw", True)])
     def test_below_the_background_threshold_is_none_but_in_the_map_as_it_is(self, mode: str, found: bool) -> None:
@@ -209,21 +197,8 @@ def test_large_parts_and_holes_stay() -> None:
     assert tidy[60, 60] == 255
 
 
-def test_threads_are_opened_away() -> None:
-    mask = ball()
-    cv2.line(mask, (0, 0), (499, 399), 255, 1)
-    assert not tidied(mask)[:80, :80].any()
-
-
 def test_a_large_mask_is_smoothed_in_proportion() -> None:
     small, large = ball(1024, 1024), ball(4096, 4096)
     again = cv2.resize(tidied(large), (1024, 1024), interpolation=cv2.INTER_AREA)
     assert cv2.absdiff(again, tidied(small)).mean() < 0.5
     assert soft_pixels(tidied(large)) < 8 * soft_pixels(tidied(small))
-
-
-@pytest.mark.parametrize("level", [0, 255])
-@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (3, 3)])
-def test_flat_masks_of_any_size_stay(size: tuple[int, int], level: int) -> None:
-    mask = np.full(size, level, np.uint8)
-    assert np.array_equal(tidied(mask), mask)

@@ -113,12 +113,6 @@ def test_a_graph_that_is_not_what_was_prepared_is_not_used(weights: Weights, tmp
         prepared_graph(weights, cache, GraphVariant.SINGLE)
 
 
-def test_what_is_no_network(weights: Weights, tmp_path: Path) -> None:
-    weights.path.write_bytes(b"not a network")
-    with pytest.raises(ModelUnavailable, match=r"half\.onnx is not a network"):
-        prepared_graph(weights, tmp_path, GraphVariant.SINGLE)
-
-
 def test_a_cache_that_cannot_be_written(weights: Weights, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ModelUnavailable, match="CUTGATE_CACHE_DIR"):

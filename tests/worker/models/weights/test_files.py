@@ -166,9 +166,7 @@ def test_sources_that_are_silent_are_given_up_soon(tmp_path: Path, monkeypatch: 
     assert "did not answer in time" in str(caught.value)
 
 
-def test_the_second_source_is_asked_when_the_first_fails(
-    tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_second_source_follows_the_first(tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))  # so that there is no npm
     web.files["/other.onnx"] = b"other"
     other = row(Download(url=f"{web.address}/other.onnx"), b"other", "other.onnx")

@@ -13,17 +13,16 @@ from PIL import Image
 
 from cutgate.jobs.spec import Precision
 from cutgate.worker.cutout.mask.segment import Soft
-from cutgate.worker.cutout.raster.arrays import Floats, RgbImage
+from cutgate.worker.cutout.raster.arrays import RgbImage
 from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.onnxruntime_engine import OnnxRuntimeEngine
-from cutgate.worker.models.engines.processing import Processing
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.graphs.cache import GraphVariant, prepared_graph
 from cutgate.worker.models.weights.files import Weights, find_weights
 from cutgate.worker.models.weights.inventory import FileState, facts_of
 from cutgate.worker.models.weights.isnet_rows import ISNET
-from cutgate.worker.models.weights.model import Model, NpmPackage, OutputKind, WeightsFile
+from cutgate.worker.models.weights.model import Model, OutputKind, WeightsFile
 from cutgate.worker.models.weights.registry import MODELS, find_model, model_names
 from cutgate.worker.models.weights.rembg_rows import REMBG_MODELS
 from cutgate.worker.settings import Device, NetworkSettings
@@ -44,14 +43,6 @@ def test_built_in_rows_are_whole(tmp_path: Path) -> None:
 
 def test_the_default_models_weights_are_told_from_all_others_by_a_digest_that_nobody_can_imitate() -> None:
     assert all((row.digest or "").startswith("sha256:") for row in MODELS["isnet-general-use"].files)
-
-
-def test_the_sources_of_the_default_model_differ_in_normalisation() -> None:
-    packed, released = MODELS["isnet-general-use"].files
-    assert isinstance(packed.source, NpmPackage)
-    for level in (0, 128, 255):
-        assert (level / 255 - packed.mean[0]) / packed.std[0] == pytest.approx((level - 128) / 256)
-        assert (level / 255 - released.mean[0]) / released.std[0] == pytest.approx(level / 255 - 0.5)
 
 
 def test_an_operators_own_model(tmp_path: Path) -> None:
@@ -207,17 +198,6 @@ def test_a_row_does_what_rembgs_session_does(name: str, tmp_path: Path, monkeypa
     assert np.abs(mask.astype(int) - expected).max() <= 1
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_noise_is_not_stretched_to_a_mask(name: str) -> None:
-    row = ROWS[name]
-    noise: Floats = np.random.default_rng(4).random(row.input_px, np.float32) * 0.1
-    if row.output is OutputKind.LOGIT:
-        noise = noise - 4
-    mask = Processing(row, np.dtype(np.float32)).mask(noise, 40, 30)
-    assert mask.shape == (40, 30)
-    assert mask.max() <= 26
-
-
 def test_a_file_that_rembg_has_fetched_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("U2NET_HOME", str(tmp_path / "rembg"))
     old, new = tmp_path / "rembg/u2netp.onnx", tmp_path / "rembg/models/u2netp/u2netp.onnx"
@@ -231,8 +211,3 @@ def test_a_file_that_rembg_has_fetched_is_taken(tmp_path: Path, monkeypatch: pyt
 
 def replace_digest(row: WeightsFile, path: Path) -> WeightsFile:
     return dataclasses.replace(row, digest=f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}")
-
-
-def test_the_rows_are_in_the_registry() -> None:
-    assert {*ROWS} <= {*MODELS}
-    assert NetworkSettings().model in MODELS

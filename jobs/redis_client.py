@@ -1,17 +1,10 @@
-"""The connection to Redis, and the scripts that run on it."""
+"""Connections to Redis or Valkey, and what their failures mean."""
 
-import json
-import os
 import socket
 import struct
-import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from hashlib import sha1
-from importlib import resources
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import structlog
 from redis import Redis, exceptions
@@ -41,17 +34,8 @@ _UNWRITABLE: Final = "MISCONF"
 """What a server answers to writes that it could not keep."""
 _FAULTS: Final = frozenset({"ERR", "WRONGTYPE"})
 """Codes of what a server cannot do because it was asked for nonsense."""
-_FRESH_SECONDS: Final = 1.0
-"""How long a connection may rest before it is looked at again: whatever lies between may have closed it."""
-_KEPT: Final = "cutgate_kept_connections"
-_NEEDS: Final = "-- needs: "
-_REFUSED_WHEN_FULL: Final = frozenset({"create", "keep_upload", "kept"})
-"""Scripts that a full server refuses, before they have written anything. All others go on: they end, renew, reap,
-delete or read, and without them nothing would ever be freed."""
 _SENTINEL: Final[Callable[..., Any]] = Sentinel
 """redis-py leaves it without types."""
-
-Json: TypeAlias = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
 
 
 def connect(
@@ -174,109 +158,3 @@ def ledger_errors(what: str = "a command") -> Iterator[None]:
         raise LedgerBroken(f"{what} failed in the ledger's server: {error}") from error
     except (exceptions.RedisError, OSError) as error:
         raise LedgerUnavailable(f"the ledger's server does not answer: {type(error).__name__}") from error
-
-
-def no_offset() -> int:
-    """What is added to the server's clock outside tests."""
-    return 0
-
-
-@cache
-def script_texts() -> dict[str, str]:
-    """Every script of `lua/` by its name, behind the shared parts that it needs."""
-    subjects = {
-        folder.name: {file.name.removesuffix(".lua"): file.read_text("utf-8") for file in folder.iterdir()}
-        for folder in (resources.files("cutgate.jobs.ledger") / "lua").iterdir()
-    }
-    shared = subjects.pop("shared")
-    return {
-        name: "\n".join([_flags(name), shared["start"], *(shared[part] for part in _parts_of(text, shared)), text])
-        for scripts in subjects.values()
-        for name, text in scripts.items()
-    }
-
-
-def _flags(name: str) -> str:
-    """A script's first line, by which the server knows what it may do."""
-    return "#!lua" if name in _REFUSED_WHEN_FULL else "#!lua flags=allow-oom"
-
-
-def named_parts(text: str) -> list[str]:
-    """The shared parts that a script or a part names on its first line."""
-    first, _, _ = text.partition("\n")
-    return first.removeprefix(_NEEDS).split(", ") if first.startswith(_NEEDS) else []
-
-
-def _parts_of(text: str, shared: Mapping[str, str]) -> dict[str, None]:
-    """The parts that a text names, each behind those that it names itself; the keys are their names."""
-    found: dict[str, None] = {}
-    for part in named_parts(text):
-        found |= _parts_of(shared[part], shared) | {part: None}
-    return found
-
-
-class Scripts:
-    """Runs the files of `lua/`, each one atomic step on the server's clock."""
-
-    def __init__(self, client: Redis, key_prefix: str, clock_offset_ms: Callable[[], int]) -> None:
-        """Keep the parts that every call needs."""
-        self._prefix = key_prefix
-        self._clock_offset_ms = clock_offset_ms
-        self._texts = script_texts()
-        self._digests = {name: sha1(text.encode()).hexdigest() for name, text in self._texts.items()}
-        self._pool = client.connection_pool
-        # They are the pool's, so that all who run scripts share them, and they go when it goes.
-        self._kept: deque[tuple[Any, float]] = vars(self._pool).setdefault(_KEPT, deque())
-        """Connections that scripts ran on last, and until when they count as fresh."""
-
-    def run(self, name: str, **arguments: Json) -> Any:
-        """Run one script with named arguments.
-
-        Raises:
-            LedgerUnavailable: the server does not answer.
-            LedgerFull: it has no memory for what the script adds.
-            LedgerBroken: the script failed, which is a fault of this program.
-        """
-        # What is None is left out: Lua would have it as a value, which counts as true.
-        given = {argument: value for argument, value in arguments.items() if value is not None}
-        sent: list[str | int] = [self._clock_offset_ms(), json.dumps(given)]
-        with ledger_errors(name.upper()):
-            try:
-                return self._ask("EVALSHA", self._digests[name], 1, self._prefix, *sent)
-            except exceptions.NoScriptError:
-                # In one step: a server that starts anew would forget what is loaded first and run after.
-                return self._ask("EVAL", self._texts[name], 1, self._prefix, *sent)
-
-    def _ask(self, *command: str | int) -> Any:
-        """As the client's `execute_command`, in half the time where it has a fresh connection."""
-        connection = self._connection()
-
-        def asked() -> Any:
-            connection.send_command(*command)
-            return connection.read_response()
-
-        try:
-            return connection.retry.call_with_retry(asked, lambda _: connection.disconnect())
-        except exceptions.ResponseError:
-            raise
-        except BaseException:
-            connection.disconnect()  # its answer may still come; behind sentinels redis-py would go on with it
-            raise
-        finally:
-            self._kept.append((connection, time.monotonic() + _FRESH_SECONDS))
-
-    def _connection(self) -> Any:
-        """One for a call.
-
-        What has rested or is closed, belongs to another process, or leads to what is the master no more, the pool
-        looks after.
-        """
-        try:
-            connection, fresh_until_seconds = self._kept.pop()
-        except IndexError:
-            return self._pool.get_connection()
-        is_fresh = connection.is_connected and time.monotonic() < fresh_until_seconds
-        if is_fresh and connection.pid == os.getpid() and self._pool.owns_connection(connection):
-            return connection
-        self._pool.release(connection)
-        return self._pool.get_connection()

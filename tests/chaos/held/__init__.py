@@ -1,1 +1,0 @@
-"""Callers of remove.bg's protocol, and the pictures that their results lie over."""
