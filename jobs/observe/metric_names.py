@@ -138,7 +138,6 @@ OLDEST_WAITING_SECONDS: Final = Metric(
 )
 DELETION_BACKLOG: Final = Metric(
     name="cutgate_deletion_backlog",
-    kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
     help="Sources, tasks and uploads that are past their time and not deleted yet.",
     unit="records",

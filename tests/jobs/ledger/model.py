@@ -1,5 +1,7 @@
 """A model of the ledger's rules: what becomes of each item, and whose turn it is."""
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +33,7 @@ class ModelItem:
     queued_at: float
     urgent: bool = False
     attempts: int = 0
+    computes: bool = False
     token: str = ""
     owner: str = ""
     given_back: str = ""
@@ -50,6 +53,8 @@ class Model:
         """In the order of their acceptance."""
         self.line: list[set[str]] = []
         """Accounts with waiting items by their turn; those that came in one step in any order."""
+        self.urgent_turns: Counter[str] = Counter()
+        self.reaped_at, self.back_since = math.inf, -math.inf
 
     def enter(self, items: Sequence[ModelItem]) -> None:
         """Let items wait."""
@@ -74,10 +79,15 @@ class Model:
         item = self.items[claim.task, claim.index]
         mine = [each for each in self.items.values() if each.account == item.account]
         waiting = [each for each in mine if each.state is ItemState.QUEUED]
-        assert item is next((each for each in waiting if each.urgent), waiting[0])
+        urgent = [each for each in waiting if each.urgent]
+        plain = [each for each in waiting if not each.urgent]
+        is_plains_turn = self.urgent_turns[item.account] >= 3
+        assert item is ((plain or urgent) if is_plains_turn else (urgent or plain))[0]
+        self.urgent_turns[item.account] = self.urgent_turns[item.account] + 1 if item.urgent else 0
         assert item.account in self.line[0]
         item.state, item.token, item.owner = ItemState.RUNNING, claim.token, claim.owner
         item.attempts += 1
+        item.computes = False
         item.hard_deadline = self.now + LIMITS.job_timeout_seconds
         item.lease_until = self.now + LIMITS.lease_seconds
         self.line[0].remove(item.account)
@@ -88,6 +98,7 @@ class Model:
         item = self.held_by(claim)
         if item is None or self.now >= item.hard_deadline:
             return False
+        item.computes = True
         item.lease_until = min(self.now + LIMITS.lease_seconds, item.hard_deadline)
         return True
 
@@ -120,20 +131,37 @@ class Model:
 
     def take_back(self, items: Sequence[ModelItem], *, counts: bool) -> None:
         """Take items from workers that are gone: those that hung and those that killed too many fail."""
-        hung = [item for item in items if item.hard_deadline <= min(item.lease_until, self.now)]
-        poison = [item for item in items if counts and item.attempts == LIMITS.max_attempts]
+        overdue = [item for item in items if item.hard_deadline <= min(item.lease_until, self.now)]
+        hung = [item for item in overdue if item.computes]
+        poison = [
+            item for item in items if counts and item.attempts == LIMITS.max_attempts and item not in overdue
+        ]
         self.drop(items)
         for item in hung + poison:
             item.end(ItemState.FAILED)
+        for item in overdue:
+            item.attempts -= counts and not item.computes  # the storage hung
         self.requeue([item for item in items if item.state not in ENDED], counts=counts)
 
     def reap(self) -> None:
-        self.take_back([item for item in self.running() if item.lease_until <= self.now], counts=True)
+        lapsed = [item for item in self.running() if item.lease_until <= self.now]
+        was_away = self.server_was_away()
+        for item in lapsed if was_away else ():
+            if self.now < item.hard_deadline:
+                item.lease_until = min(self.now + LIMITS.lease_seconds, item.hard_deadline)
+        self.take_back([item for item in lapsed if item.lease_until <= self.now], counts=not was_away)
         for item in self.items.values():
             waits = item.state in {ItemState.QUEUED, ItemState.FETCHING}
             if waits and item.queued_at <= self.now - LIMITS.queue_timeout_seconds:
                 item.end(ItemState.FAILED)
         self.leave()
+
+    def server_was_away(self) -> bool:
+        """A pause between two reapings says so, for one lease."""
+        if self.now - self.reaped_at >= LIMITS.lease_seconds / 2:
+            self.back_since = self.now
+        self.reaped_at = self.now
+        return self.now - self.back_since < LIMITS.lease_seconds
 
     def terminate(self, task: NewTask) -> None:
         items = [item for (uid, _), item in self.items.items() if uid == task.uid and item.state not in ENDED]

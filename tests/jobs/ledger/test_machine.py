@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from cutgate.jobs import record
 from cutgate.jobs.answers import Balance, Usage
 from cutgate.jobs.ids import TaskUid, new_token
 from cutgate.jobs.record import Claim, Errand, ErrandKind, Item, ItemState, NewTask, Task, Upload
@@ -89,7 +90,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def renew(self, data: st.DataObject) -> None:
         claim = data.draw(st.sampled_from(self.claims))
-        assert self.ledger.claims.renew(claim) == self.model.renew(claim)
+        assert self.ledger.claims.renew(claim, record.Phase.COMPUTING) == self.model.renew(claim)
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data(), done=st.booleans())
