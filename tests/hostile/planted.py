@@ -103,10 +103,10 @@ FAULTS: Final = (
         (("jobs/ledger/lua/errands/fetched.lua", "args.megapixels > 1", "false"),),
     ),
     Planted(
-        "a PNG of 16 bits costs no more than another",
+        "any number of scans is decoded",
         "bombs",
         1_000,
-        (("jobs/pictures/headers.py", "_USUAL_PIXEL_BYTES: Final = 4", "_USUAL_PIXEL_BYTES: Final = 8"),),
+        (("jobs/limits.py", "MAX_DECODED_PIXELS: Final = 600_000_000", "MAX_DECODED_PIXELS: Final = 10**15"),),
     ),
     Planted(
         "an answer repeats any host",
