@@ -164,7 +164,7 @@ class GatewaySettings(ServiceSettings):
     removebg_sync_seconds: Annotated[float, Field(gt=0, le=300)] = 18
     """Maximum wait for a result of remove.bg's protocol, up to 300, else 429; a repeat joins it."""
     removebg_units_per_minute: PositiveInt = 500
-    """Megapixels, rounded up, that an account may send in a minute, by URL too; with its own rate, sixty times that."""
+    """Megapixels, rounded up, that an account may send in a minute; with its own rate, sixty times that."""
     removebg_improvement: bool = False
     """Store pictures of `POST /v1.0/improve` as uploads of their account; else 403."""
     sockets: Annotated[int, Field(ge=1, le=10_000)] = 500

@@ -32,6 +32,7 @@ from cutgate.jobs.spec import Box, CutoutSpec, FileFormat, Lane, Output, lane_of
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.mask.segment import Predict, Soft
 from cutgate.worker.cutout.raster.arrays import RgbImage
+from cutgate.worker.pictures.decoder import DECODE_SECONDS
 from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.finish import Finish, Finished, finish
 from cutgate.worker.pictures.images import SourceImage, read_image
@@ -62,8 +63,8 @@ class Runner:
     """How many may make a file of one result."""
     read_image: Callable[..., SourceImage] = read_image
     """`images.read_image`, or a decoder's."""
-    slow_seconds: float = 10
-    """A picture that takes so long to decode counts against its account. The largest take 2 s, when busy 7."""
+    slow_seconds: float = DECODE_SECONDS / 2
+    """A picture that takes so long to decode counts against its account. The largest take 2 s of a processor."""
     soft_for: Callable[[CutoutSpec], Soft] = lambda _: Soft.DOUBT
     """What the soft levels of that network's map mean."""
     faults: Faults = field(default_factory=Faults)
