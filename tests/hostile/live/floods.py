@@ -29,7 +29,8 @@ FLOODS: Final = {
 }
 """Addresses, what each connection sends, and for how long one that was cut off stays away."""
 _SPAWN: Final = multiprocessing.get_context("spawn")
-_HOLD_SECONDS: Final = 5.0
+_HOLD_SECONDS: Final = 12.0
+"""More than a job of another account may take, and than a body may let wait for its first byte."""
 _CONNECTIONS: Final = 1_000
 """Of a whole flood."""
 
