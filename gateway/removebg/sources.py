@@ -51,21 +51,23 @@ class Sources:
         return None if name is None else self._taken(given, name)
 
     def _taken(self, given: Fields, name: str) -> InspectedPicture | SourceUrl:
-        value = given.pop(name)
         if name.endswith("_url"):
+            value = given.pop(name)
             if not isinstance(value, str) or not is_web_url(value.strip()):
                 raise Refused(f"invalid_{name}")
             return SourceUrl(value.strip())
         try:
-            return InspectedPicture.of(self._bytes_of(value, name), self.limits)
+            return InspectedPicture.of(self._bytes_of(given, name), self.limits)
         except SourceRejected as error:
             # Under a second name the error would keep the picture: its frames would refer to it, and it to them.
             raise failure((error.of_background() if name in _BACKGROUNDS else error).facts()) from None
 
-    def _bytes_of(self, value: object, name: str) -> bytes:
+    def _bytes_of(self, given: Fields, name: str) -> bytes:
+        value = given.pop(name)
         if name.endswith("_b64"):
             # Each byte is one character, so that the text takes no more than it; no Base64 has others.
             text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+            del value
             # What is not escaped in a form reads as spaces.
             return decode_source(text.strip().replace(" ", "+"), self.limits.max_bytes)
         if not isinstance(value, bytes):

@@ -8,10 +8,14 @@ from functools import partial
 from itertools import product
 from typing import IO, Final, NamedTuple
 
+from cutgate.gateway.pictures.base64 import decode_source
 from cutgate.gateway.removebg.errors import Refused as RemoveBgRefused
 from cutgate.gateway.removebg.forms import read_fields
+from cutgate.gateway.removebg.sources import Sources
 from cutgate.gateway.runware.messages.errors import Refused as RunwareRefused
 from cutgate.gateway.runware.messages.reading import read_message
+from cutgate.jobs.errors import SourceRejected
+from cutgate.jobs.limits import SourceLimits
 from cutgate.signing import BodyRejected, JsonValue, SigningError, parse_body, parse_form, take_signature, verify
 from tests.hostile.judgement import Allowed
 from tests.hostile.trials import Trial
@@ -36,6 +40,7 @@ _SIZES_BYTES: Final = (2 * 2**20, 40 * 2**20)
 """Of the first bodies, and of as many after them."""
 _SLACK_BYTES: Final = 4 * 2**20
 """What reading any body takes."""
+_SOURCES: Final = Sources(SourceLimits(max_bytes=_SIZES_BYTES[-1], max_pixels=10_000, max_side_px=1_000))
 _KEY: Final = "k" * 40
 _FORM: Final = "application/x-www-form-urlencoded"
 _MULTIPART: Final = "multipart/form-data; boundary=x"
@@ -46,10 +51,23 @@ def _read_signed(params: Mapping[str, JsonValue]) -> None:
     rest, _ = take_signature(params)
     with suppress(SigningError):
         verify(rest, "0" * 40, [_KEY])
+    _decode(params.get("RawImage"))
+
+
+def _read_message(file: IO[bytes]) -> None:
+    [task] = read_message(file.read(), 32)
+    _decode(task.get("inputImage"))
+
+
+def _decode(picture: object) -> None:
+    if isinstance(picture, str):
+        decode_source(picture, _SIZES_BYTES[-1])
 
 
 def _read_removal(media_type: str, file: IO[bytes]) -> None:
-    read_fields(file, media_type)
+    given = read_fields(file, media_type)
+    _SOURCES.check(given)
+    _SOURCES.picture(given)
 
 
 class Form(NamedTuple):
@@ -83,7 +101,7 @@ FORMS: Final[Sequence[Form]] = (
         lambda f: _read_signed(parse_form(f.read())),
     ),
     Form("/", "application/json", b"RawImage", b'{"', b'":"', b'"}', lambda f: _read_signed(parse_body(f.read()))),
-    Form("/v1", "application/json", b"inputImage", b'[{"', b'":"', b'"}]', lambda f: read_message(f.read(), 32)),
+    Form("/v1", "application/json", b"inputImage", b'[{"', b'":"', b'"}]', _read_message),
     *(
         Form("/v1.0/removebg", media_type, b"image_file_b64", *around, partial(_read_removal, media_type))
         for media_type, around in (
@@ -132,7 +150,7 @@ BODIES: Final = Trial(
     name="large fields",
     make=make_body,
     enter=enter_body,
-    refusals=(BodyRejected, RunwareRefused, RemoveBgRefused),
+    refusals=(BodyRejected, RunwareRefused, RemoveBgRefused, SourceRejected),
     data_of=_data_of,
     allowed=allowed,
     least=len(_KINDS),

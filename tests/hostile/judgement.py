@@ -8,7 +8,7 @@ from typing import Final
 SMALL_BYTES: Final = 2**20
 """An input up to this size may cost what follows; a longer one what the worker's own limits allow."""
 SMALL_SECONDS: Final = 5.0
-SMALL_GROWTH_BYTES: Final = 400 * 2**20
+SMALL_GROWTH_BYTES: Final = 512 * 2**20
 LARGE_SECONDS: Final = 20.0
 LARGE_GROWTH_BYTES: Final = 2**30
 

@@ -10,7 +10,7 @@ from typing import Final
 from tests.hostile import bends, bodies, outside, texts
 from tests.hostile.judgement import SMALL_GROWTH_BYTES, Findings
 from tests.hostile.live import floods, frames, peers, requests
-from tests.hostile.live.service import REST_GROWTH_BYTES, Target, target, watched
+from tests.hostile.live.service import HEALTHY_SECONDS, REST_GROWTH_BYTES, Target, target, watched
 from tests.hostile.pictures import trials as pictures
 from tests.hostile.trials import Trial, judged
 
@@ -28,10 +28,12 @@ class Live:
     attack: Attack
     peak_growth_bytes: int = SMALL_GROWTH_BYTES
     """What the gateway may hold more meanwhile."""
+    healthy_seconds: float = HEALTHY_SECONDS
+    """In which `/healthz` answers meanwhile."""
 
 
 PLAN: Final[Sequence[tuple[Trial | Live, int]]] = (
-    (texts.JSON, 16_402),
+    (texts.JSON, 16_902),
     (texts.FORMS, 10_000),
     (texts.RUNWARE, 10_000),
     (texts.REMOVEBG, 10_000),
@@ -40,7 +42,7 @@ PLAN: Final[Sequence[tuple[Trial | Live, int]]] = (
     (bodies.BODIES, 288),
     (pictures.DAMAGED, 19_000),
     (pictures.CUT_OUTS, 1_500),
-    (pictures.BOMBS, 1_500),
+    (pictures.BOMBS, 1_000),
     (pictures.DECODERS, 500),
     (pictures.ESCAPES, 80),
     (outside.URLS, 2_000),
@@ -51,7 +53,8 @@ PLAN: Final[Sequence[tuple[Trial | Live, int]]] = (
     (Live(name="large bodies", attack=peers.be_large), 60),
     (Live(name="pictures by URL", attack=requests.send_by_url), 5),
     (Live(name="slow peers", attack=peers.be_slow, peak_growth_bytes=REST_GROWTH_BYTES), 300),
-    (Live(name="floods", attack=floods.attack, peak_growth_bytes=REST_GROWTH_BYTES), 4_000),
+    # A thousand requests that come at once are answered before the next one.
+    (Live(name="floods", attack=floods.attack, peak_growth_bytes=REST_GROWTH_BYTES, healthy_seconds=9), 4_000),
 )
 """Each campaign, with its inputs among `INPUTS`."""
 
@@ -95,6 +98,6 @@ def _trials(counts: Sequence[tuple[Trial, int]], seed: int) -> Iterator[Ended]:
 
 def _attack(attacked: Target, campaign: Live, count: int, chance: random.Random) -> Ended:
     findings, began = Findings(), time.monotonic()
-    with watched(attacked, findings, campaign.peak_growth_bytes):
+    with watched(attacked, findings, campaign.peak_growth_bytes, campaign.healthy_seconds):
         campaign.attack(attacked, findings, chance, count)
     return Ended(campaign, findings, time.monotonic() - began)

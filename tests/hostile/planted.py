@@ -32,7 +32,7 @@ class Planted(NamedTuple):
 _PEERS: Final = "gateway/serving/peers.py"
 _BRIDGE: Final = "gateway/serving/bridge.py"
 _REQUESTS: Final = "gateway/picpik/requests.py"
-_RECEIVE: Final = (
+_LAST: Final = "        except ServiceUnavailable as error:\n            spool.fault = error\n"
     "            await self._receive(peer, receive, spool, answer.limit_bytes or self._most_body_bytes)\n"
 )
 _UNQUOTED: Final = '__import__("urllib.parse").parse.unquote_to_bytes({}.replace(b"+", b" "))'
@@ -56,7 +56,8 @@ FAULTS: Final = (
                 "        self._probes = Thread",
                 "        self._places = asyncio.Semaphore(16)\n        self._probes = Thread",
             ),
-            (_BRIDGE, _RECEIVE, "            async with self._places:\n    " + _RECEIVE),
+            (_BRIDGE, "Phase.BODY)\n", "Phase.BODY)\n        await self._places.acquire()\n"),
+            (_BRIDGE, _LAST, _LAST + "        finally:\n            self._places.release()\n"),
         ),
     ),
     Planted(
@@ -103,10 +104,10 @@ FAULTS: Final = (
         (("jobs/ledger/lua/errands/fetched.lua", "args.megapixels > 1", "false"),),
     ),
     Planted(
-        "a PNG of 16 bits costs no more than another",
+        "any number of scans is decoded",
         "bombs",
         1_000,
-        (("jobs/pictures/headers.py", "_USUAL_PIXEL_BYTES: Final = 4", "_USUAL_PIXEL_BYTES: Final = 8"),),
+        (("jobs/limits.py", "MAX_DECODED_PIXELS: Final = 600_000_000", "MAX_DECODED_PIXELS: Final = 10**15"),),
     ),
     Planted(
         "an answer repeats any host",

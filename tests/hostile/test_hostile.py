@@ -56,7 +56,7 @@ def test_what_raises_dies_or_takes_memory_is_found_and_the_rest_goes_on() -> Non
     assert set(findings.faults) == {
         "KeyError in test_hostile.py, misbehave",
         "the process died: SIGABRT",
-        "an input took more than 400 MiB",
+        "an input took more than 512 MiB",
     }
     assert sorted(findings.numbers) == [1, 2, 3]
 
