@@ -1,6 +1,5 @@
 """A model of the ledger's rules: what becomes of each item, and whose turn it is."""
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,7 +53,6 @@ class Model:
         self.line: list[set[str]] = []
         """Accounts with waiting items by their turn; those that came in one step in any order."""
         self.urgent_turns: Counter[str] = Counter()
-        self.reaped_at, self.back_since = math.inf, -math.inf
 
     def enter(self, items: Sequence[ModelItem]) -> None:
         """Let items wait."""
@@ -144,24 +142,12 @@ class Model:
         self.requeue([item for item in items if item.state not in ENDED], counts=counts)
 
     def reap(self) -> None:
-        lapsed = [item for item in self.running() if item.lease_until <= self.now]
-        was_away = self.server_was_away()
-        for item in lapsed if was_away else ():
-            if self.now < item.hard_deadline:
-                item.lease_until = min(self.now + LIMITS.lease_seconds, item.hard_deadline)
-        self.take_back([item for item in lapsed if item.lease_until <= self.now], counts=not was_away)
+        self.take_back([item for item in self.running() if item.lease_until <= self.now], counts=True)
         for item in self.items.values():
             waits = item.state in {ItemState.QUEUED, ItemState.FETCHING}
             if waits and item.queued_at <= self.now - LIMITS.queue_timeout_seconds:
                 item.end(ItemState.FAILED)
         self.leave()
-
-    def server_was_away(self) -> bool:
-        """A pause between two reapings says so, for one lease."""
-        if self.now - self.reaped_at >= LIMITS.lease_seconds / 2:
-            self.back_since = self.now
-        self.reaped_at = self.now
-        return self.now - self.back_since < LIMITS.lease_seconds
 
     def terminate(self, task: NewTask) -> None:
         items = [item for (uid, _), item in self.items.items() if uid == task.uid and item.state not in ENDED]

@@ -209,14 +209,6 @@ class TestRestart:
         restarted.clock.advance(seconds=2)
         assert restarted.upkeep.reap() == Reaped(worker_lost=1)
 
-    def test_a_server_that_was_frozen_was_away(self, ledger: Ledger) -> None:
-        claim = ledger.claimed()
-        assert ledger.upkeep.reap() == Reaped()
-        ledger.clock.advance(seconds=17)
-        assert ledger.upkeep.reap() == Reaped(renewed=1)
-        assert ledger.claims.renew(claim)
-        assert ledger.item(claim).attempts == 1
-
     def test_what_has_no_time_left_starts_anew(self, restarted: Ledger, claim: Claim) -> None:
         restarted.clock.advance(seconds=500)
         assert restarted.upkeep.reap() == Reaped(requeued=1)

@@ -14,16 +14,13 @@ local LONG_GONE_MS = 60000
 
 local renewed, requeued, worker_lost, too_slow, too_late = 0, 0, 0, 0, 0
 
--- Whether the server came back within one lease: started anew, or frozen for so long that leases may have lapsed, which
--- shows in the pause between two reapings. The first reaper ever has seen no other server.
+-- Whether the server came back within one lease. The first reaper ever has seen no other server.
 local function server_was_away()
-  local run_id, since_ms, reaped_at_ms = unpack(redis.call('HMGET', key('server'), 'run_id', 'since_ms', 'reaped_at_ms'))
-  local is_new = args.run_id ~= '' and args.run_id ~= run_id
-  local was_frozen = reaped_at_ms and now_ms - tonumber(reaped_at_ms) > args.lease_ms / 2
-  if is_new and run_id or was_frozen then since_ms = now_ms end
-  redis.call('HSET', key('server'), 'run_id', args.run_id ~= '' and args.run_id or run_id or '',
-    'since_ms', since_ms or 0, 'reaped_at_ms', now_ms)
-  return now_ms - tonumber(since_ms or 0) < args.lease_ms
+  if args.run_id == '' then return false end
+  local known = redis.call('HMGET', key('server'), 'run_id', 'since_ms')
+  if known[1] == args.run_id then return now_ms - tonumber(known[2]) < args.lease_ms end
+  redis.call('HSET', key('server'), 'run_id', args.run_id, 'since_ms', known[1] and now_ms or 0)
+  return known[1] ~= false
 end
 
 local function take_back(item, lease_until_ms, was_away)
