@@ -33,8 +33,6 @@ _PEERS: Final = "gateway/serving/peers.py"
 _BRIDGE: Final = "gateway/serving/bridge.py"
 _REQUESTS: Final = "gateway/picpik/requests.py"
 _LAST: Final = "        except ServiceUnavailable as error:\n            spool.fault = error\n"
-    "            await self._receive(peer, receive, spool, answer.limit_bytes or self._most_body_bytes)\n"
-)
 _UNQUOTED: Final = '__import__("urllib.parse").parse.unquote_to_bytes({}.replace(b"+", b" "))'
 FAULTS: Final = (
     Planted(
