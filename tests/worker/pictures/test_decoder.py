@@ -101,7 +101,7 @@ def test_what_is_refused_is_refused_in_the_same_words(decoder: Decoder, data: by
 
 def test_a_picture_within_every_limit_that_takes_too_long(decoder: Decoder) -> None:
     """Its price is just within the limit, and native code decodes it."""
-    data = progressive(7_000, 7_000, 9)
+    data = progressive(7_000, 7_000, 2)
     for impatient in started(0.05):
         with pytest.raises(DecodingStopped, match=r"takes longer than 0\.05 seconds; save it again"):
             impatient.read_image(data, LIMITS)
