@@ -194,11 +194,12 @@ def read_request(model: type[R], params: Mapping[str, JsonValue], rules: Reading
     ignored = IGNORED & params.keys()
     if rules.ignore_unknown:
         _require_action_first(params)
-        _require_no_hidden_id(params)
         ignored |= set(unknown)
         own = {name: value for name, value in own.items() if name in empty}
     for name in sorted(ignored):
         _require_no_hidden_field(name, params.get(name), empty)
+    if rules.ignore_unknown:
+        _require_no_hidden_id(params)
     sent = {name: value for name, value in own.items() if value not in (None, empty.get(name)) or name in unknown}
     try:
         return model.model_validate(sent, context={MAX_BATCH_IMAGES: rules.max_batch_images})
