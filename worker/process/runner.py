@@ -174,7 +174,6 @@ class Runner:
 
     def _cut_out(self, claim: Claim, beat: Heartbeat, watch: Stopwatch) -> Picture:
         spec, data = claim.spec, self._get(claim, claim.source, beat)
-        beat.phase = Phase.COMPUTING
         holds_16_bit = spec.file_format is FileFormat.PNG and spec.output is Output.CUTOUT
         source = self._read(data, watch, keep_16_bit=self.keep_16_bit and holds_16_bit)
         return cut_out(source, spec, self.predict_for(spec), beat.check, watch.ended, self.soft_for(spec))
@@ -261,9 +260,11 @@ class Runner:
         Raises:
             BlobStoreUnavailable: the storage is away, or so slow that the picture would be blamed for its time.
         """
+        beat.phase, before_seconds = Phase.READING, beat.seconds_left()
         data = self._insist(lambda: self.blobs.get(key), beat, READ_SECONDS)
-        if beat.seconds_left() < claim.deadline_in_seconds * (1 - READ_SHARE):
+        if before_seconds - beat.seconds_left() > claim.deadline_in_seconds * READ_SHARE:
             raise BlobStoreUnavailable("reading took most of the time that the picture has")
+        beat.phase = Phase.COMPUTING
         return data
 
     def _insist(self, call: Callable[[], T], beat: Heartbeat, seconds: float = math.inf) -> T:

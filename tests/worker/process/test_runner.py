@@ -338,6 +338,44 @@ class TestFaultsOfTheStorage:
         late.run()
         assert (late.item(uid).state, late.item(uid).attempts) == (ItemState.QUEUED, 0)
 
+    def test_time_of_computing_is_not_taken_for_time_of_reading_the_background(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The background is read when the subject is cut out already."""
+
+        def slow(image: Bytes) -> Bytes:
+            time.sleep(1.1)
+            return bright(image)
+
+        monkeypatch.setattr(runner, "READ_SHARE", 0.05)
+        late = bench.with_time(20).with_runner(predict_for=lambda _: slow)
+        uid = late.submit(picture(), background=picture((0, 0, 255)))
+        assert late.run()
+        assert late.item(uid).state is ItemState.DONE
+
+    def test_a_background_is_read_in_the_phase_of_reading(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told: list[Phase] = []
+        reads_again = threading.Event()
+        renew, get = bench.store.claims.renew, bench.blobs.get
+
+        def tell(claim: Claim, phase: Phase) -> bool:
+            if phase is Phase.READING and Phase.COMPUTING in told:
+                reads_again.set()
+            told.append(phase)
+            return renew(claim, phase)
+
+        def read(key: BlobKey) -> bytes:
+            assert key.role != "background" or reads_again.wait(20)
+            return get(key)
+
+        monkeypatch.setattr(bench.store.claims, "renew", tell)
+        monkeypatch.setattr(bench.blobs, "get", read)
+        uid = bench.submit(picture(), background=picture((0, 0, 255)))
+        assert bench.with_runner(beat_seconds=0.01).run()
+        assert bench.item(uid).state is ItemState.DONE
+
     def test_a_renewal_tells_what_the_worker_does(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         told: list[Phase] = []
         renew = bench.store.claims.renew
