@@ -89,10 +89,7 @@ def record_of(upload: Upload, limits: LedgerLimits) -> dict[str, Json]:
 
 def repeats_of(account: str, repeats: Repeats | None, database: Database) -> dict[str, Json]:
     """What the scripts need to know a repeat of a request, and to be known by one."""
-    arguments: dict[str, Json] = {
-        "retention_ms": database.retention_ms,
-        "upload_retention_ms": database.upload_retention_ms,
-    }
+    arguments = database.retentions()
     if isinstance(repeats, Idempotency):
         arguments["idempotency"] = {
             "name": idempotency_name(account, repeats.key),

@@ -18,7 +18,7 @@ from cutgate.jobs.settings import JobSettings
 
 _TOGETHER_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.1
-_ADOPT: Final = "if they do belong together, run `python -m cutgate.gateway storage adopt`"
+ADOPT: Final = "if they do belong together, run `python -m cutgate.gateway storage adopt`"
 
 
 class WrongInstallation(Exception):
@@ -30,6 +30,10 @@ class Installation:
 
     def __init__(self, store: Ledger, blobs: BlobStore) -> None:
         self._store, self._blobs = store, blobs
+
+    def is_whole(self) -> bool:
+        """Whether ledger and storage carry the same id, as things stand."""
+        return self._store.server.installation() == self._blobs.installation()
 
     def require(self) -> None:
         """Make sure that ledger and storage belong together; where neither has an id, both get one.
@@ -52,15 +56,15 @@ class Installation:
         if stored is None:
             raise WrongInstallation(
                 "the storage is not the ledger's: it has no id, and the ledger has one. Is the volume mounted, is "
-                f"it the right bucket and prefix? {_ADOPT}"
+                f"it the right bucket and prefix? {ADOPT}"
             )
         if recorded is None:
             raise WrongInstallation(
                 "the ledger is not the storage's: it has no id, and the storage has one. Is it the right server "
-                f"and database, and has it loaded its data? {_ADOPT}"
+                f"and database, and has it loaded its data? {ADOPT}"
             )
         raise WrongInstallation(
-            f"ledger and storage are of two installations: give each a storage of its own; {_ADOPT}"
+            f"ledger and storage are of two installations: give each a storage of its own; {ADOPT}"
         )
 
     def adopt(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.gateway.picture_files import png
 from tests.pictures.tiny_network import tiny_environment
-from tests.servers.stack import ROOT, LiveStack, cutgate_up
+from tests.servers.stack import LiveStack, cutgate_up
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
@@ -75,15 +75,3 @@ def test_a_gateway_that_is_killed_comes_back(two_workers: LiveStack) -> None:
     eventually(lambda: pids_of("gateway", two_workers) - {killed}, 60, despite=(OSError,))
     eventually(lambda: len(two_workers.workers()) == 2, 60, despite=(httpx.TransportError,))
     do_jobs(two_workers)
-
-
-@pytest.mark.needs("gpu")
-def test_a_worker_does_a_job_on_the_gpu(tmp_path: Path, weights_dir: Path) -> None:
-    with cutgate_up(tmp_path, CUTGATE_DEVICE="gpu", CUTGATE_MODELS_DIR=str(weights_dir)) as live:
-        (worker,) = live.workers()
-        assert worker["provider"] == "CUDAExecutionProvider"
-        with live.client() as client:
-            job = client.remove_background(ROOT / "examples" / "coffee.jpg")
-            job.wait(timeout_seconds=60)
-            job.save(tmp_path / "coffee.png")
-    assert (tmp_path / "coffee.png").read_bytes().startswith(b"\x89PNG")

@@ -9,6 +9,7 @@ import structlog
 
 from cutgate.jobs.errors import ServiceUnavailable
 from cutgate.jobs.ports import BlobStore, Ledger
+from cutgate.jobs.upkeep.installation import ADOPT, Installation
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +22,7 @@ class Health:
     """
 
     def __init__(self, store: Ledger, blobs: BlobStore) -> None:
-        self._store, self._blobs = store, blobs
+        self._blobs, self._installation = blobs, Installation(store, blobs)
         self._storage_in_doubt = True
         self._is_broken = False
 
@@ -47,8 +48,7 @@ class Health:
         if not is_right:
             log.error(
                 "storage_is_not_the_ledgers",
-                hint="is the volume mounted, is it the right bucket? After a loss or a restore run "
-                "`python -m cutgate.gateway storage adopt`",
+                hint=f"is the volume mounted, is it the right bucket? {ADOPT}",
             )
             return False
         self._storage_in_doubt = False
@@ -60,7 +60,7 @@ class Health:
         Raises:
             ServiceUnavailable: one of them does not answer.
         """
-        return self._blobs.installation() == self._store.server.installation()
+        return self._installation.is_whole()
 
     def passes(self, trial: Callable[[], object]) -> bool:
         """Whether the pipeline still does a known picture; if it does not, the process is broken."""

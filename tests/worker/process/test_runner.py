@@ -106,8 +106,7 @@ def test_a_picture_that_takes_long_to_decode_counts_against_its_account(
     failing = [slow.submit(picture()[:-40]), slow.submit(picture(), background=picture()[:-40])]
     assert all(slow.run() for _ in range(3))
     assert {slow.error(uid).kind for uid in failing} == {"source_unreadable"}
-    database = slow.store.database
-    assert database.client.llen(database.key("strikes:ada")) == strikes
+    assert slow.store.strikes("ada") == strikes
 
 
 def test_a_crash_leaves_its_trace_in_the_log_alone(bench: Bench) -> None:
