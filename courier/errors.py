@@ -26,7 +26,7 @@ class ExchangeFailed(Exception):
         self.message = message
 
     def as_source_error(self) -> CutoutError:
-        """The same as the core's error of an item whose source was to be fetched."""
+        """Error with which an item fails if its source could not be fetched."""
         return SourceUnreachable(self.message, reason=self.reason)
 
 

@@ -82,7 +82,7 @@ def _tables(options: argparse.Namespace, compared: Sequence[tuple[Tree, list[str
 
 
 def _compared(options: argparse.Namespace, trees: ExitStack) -> Iterator[tuple[Tree, list[str]]]:
-    """What is measured in turn, the last one as it is: trees, and settings in which one differs."""
+    """Trees to measure in turn, each with its changed settings; the last is this one as it is."""
     if options.before:
         yield trees.enter_context(worktree(options.before)), []
     if options.setting:

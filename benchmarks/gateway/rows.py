@@ -1,4 +1,4 @@
-"""What is measured: kinds of requests, the accounts that send them, and how each is to be answered."""
+"""Rows of the benchmark: kinds of requests, the accounts that send them, and the answer that each must get."""
 
 import math
 from collections.abc import Callable, Sequence

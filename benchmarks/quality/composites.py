@@ -48,7 +48,7 @@ Entries: TypeAlias = Iterator[Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """What is laid over a background; cut to what alpha shows."""
+    """Subject to lay over a background, cropped to its alpha."""
 
     name: str
     identity: str

@@ -1,4 +1,4 @@
-"""What is compared: how each method cuts a photo out, and the results that need not be made again.
+"""Methods under comparison: how each cuts a photo out, and a cache of their results.
 
 python -m benchmarks.quality.methods PAIRS OUT MAPS
 """

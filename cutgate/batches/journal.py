@@ -132,7 +132,7 @@ class Journal:
 
 
 class SharedJournal(Journal):
-    """What is remembered of results that are in no folder of results, by all calls of one user at a time.
+    """Journal of results outside any folder of results, shared by all commands of one user.
 
     Where it cannot be read or written, results are made all the same. Without a path nothing is remembered.
     """

@@ -23,7 +23,7 @@ from cutgate.local.data_folder import default_state_dir
 from cutgate.scratch import scratch_folder
 
 BESIDE: Final = {False: "-cutout", True: "-mask"}
-"""What is put behind a picture's name where its result goes beside it; the second of masks."""
+"""Suffix of a result's name beside its picture, by whether it is a mask."""
 PIPED: Final = Path(STANDARD)
 
 
@@ -84,7 +84,7 @@ class CutCommand:
     """Files that stand for standard input and output."""
 
     def journal(self) -> Journal:
-        """What is remembered of the results; nothing where the picture or its result goes through a pipe."""
+        """Journal of the results; it remembers nothing if the picture or its result goes through a pipe."""
         if self.output is not None and self.into_folder:
             return Journal(self.output)
         return SharedJournal(None if self.piped else default_state_dir() / "results.jsonl")

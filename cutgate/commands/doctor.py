@@ -27,7 +27,7 @@ class Check:
     name: str
     ok: bool
     detail: str
-    """What is there, or what is wrong."""
+    """Finding: the part that is there, or its fault."""
     remedy: str = ""
     """What to do about it where `detail` does not say so."""
 

@@ -144,7 +144,7 @@ _READ: Final[dict[str, Callable[[Any], Any]]] = {
 
 
 def _said(fault: ErrorDetails) -> str:
-    """What is wrong with an option, under the caller's name for it."""
+    """Describe a wrong option under the caller's name for it."""
     names = {field: name for name, field in _FIELDS.items()}
     where = ".".join(names.get(str(part), str(part)) for part in fault["loc"][:1])
     return f"{where} {in_words(fault, CutoutSpec)}".strip()

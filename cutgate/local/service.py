@@ -20,7 +20,7 @@ class Service:
 
 
 def find_service(url: str | None = None, public_key: str | None = None, private_key: str | None = None) -> Service:
-    """What is given stays as it is; the rest is found.
+    """Complete a service's address and keys; given ones stay as they are.
 
     With an address, given or in CUTGATE_URL, the keys are those of CUTGATE_PUBLIC_KEY and CUTGATE_PRIVATE_KEY.
     Without one both are those of the stack that runs on the default data folder: its keys sign for nobody else.

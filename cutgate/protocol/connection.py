@@ -112,7 +112,7 @@ class Download(NamedTuple):
 
 
 class Connection:
-    """What is sent to one service, and sent again when it met a passing fault."""
+    """Sends requests to one service, and repeats those that met a passing fault."""
 
     def __init__(self, url: httpx.URL, retries: Retries, clock: Callable[[], float]) -> None:
         self.url, self.clock = url, clock
