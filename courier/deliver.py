@@ -57,7 +57,7 @@ class Deliveries:
             return False
         body = render(task)
         secret = self.secret_of(errand.account)
-        headers = webhook_headers(task.uid, body, secret, datetime.now(UTC))
+        headers = webhook_headers(_message_id(task), body, secret, datetime.now(UTC))
         self._send("POST", errand.url, headers | {"Content-Type": "application/json"}, body)
         return True
 
@@ -81,6 +81,11 @@ class Deliveries:
             if not answer.is_success:
                 # Any other may pass: a receiver that is being moved redirects, or knows no path for a while.
                 raise StatusPassing(answer.status_code)
+
+
+def _message_id(task: Task) -> str:
+    """The same in every try to tell of one end; a task that was retried ends once more."""
+    return f"{task.uid}-{task.retries}" if task.retries else task.uid
 
 
 def webhook_headers(message_id: str, body: bytes, secret: str | None, now: datetime) -> dict[str, str]:

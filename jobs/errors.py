@@ -104,7 +104,15 @@ class DecodingStopped(ProcessingFailed):
 
 
 class TimedOut(ProcessingFailed):
-    """The item passed its deadline or waited too long."""
+    """The item passed its deadline."""
+
+
+class WaitedTooLong(TimedOut):
+    """No worker took the item in time."""
+
+
+class PipelineFailed(ProcessingFailed):
+    """Two workers that do other pictures well failed on it: the picture or this program is at fault."""
 
 
 class WorkerLost(ProcessingFailed):
@@ -224,3 +232,22 @@ class BlobStoreFull(BlobStoreUnavailable):
 
 class LedgerBroken(Exception):
     """A script of the ledger failed: a fault of this program, which no repeat mends."""
+
+
+NOT_THE_PICTURES: Final = frozenset(
+    error.kind
+    for error in (
+        *(
+            WaitedTooLong,
+            PipelineFailed,
+            WorkerLost,
+            BlobMissing,
+            ServiceUnavailable,
+            LedgerUnavailable,
+            LedgerFull,
+        ),
+        *(LedgerUnwritable, BlobStoreUnavailable, BlobStoreFull),
+    )
+)
+"""Kinds that need not be the picture's fault: an operator may retry an item that fails so, whose source stays until
+its task's retention ends."""

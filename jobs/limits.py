@@ -43,8 +43,6 @@ class LedgerSettings(BaseModel, frozen=True, use_attribute_docstrings=True):
     """How long a repeated request gets the first one's task."""
     orphan_grace_seconds: Annotated[float, Field(ge=60)] = 3_600
     """Age from which a blob without a record may be deleted."""
-    keep_poisoned_source: bool = False
-    """Keep a source that killed workers, for debugging, until its task's retention ends."""
     retention_seconds: PositiveFloat = 86_400
     """How long an ended task and its results stay."""
     account_upload_cap: PositiveInt = 1_000

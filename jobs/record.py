@@ -10,8 +10,9 @@
     RUNNING  ─lapse→ QUEUED, or FAILED when the attempts are used up
     QUEUED, FETCHING, RUNNING ─time out→ FAILED
     QUEUED, FETCHING, RUNNING ─terminate→ FAILED
+    FAILED   ─retry→ QUEUED                 (by an operator, where the picture need not be to blame)
 
-DONE and FAILED are final. A task's status follows from counters that the same script changes.
+DONE is final. A task's status follows from counters that the same script changes.
 
 An errand is what a courier has to do: fetch the source of an item, tell of a task's end, bring its result. It is a
 record with a due time. A courier takes it under a lease: its due time moves to the lease's end, so that one whose
@@ -269,6 +270,8 @@ class Task:
     """Credits charged: the price of every item that is done, and of those that failed and are charged."""
     memo: str = ""
     """What the façade gave with the task."""
+    retries: int = 0
+    """How often an operator had failed items of it wait again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from cutgate.gateway.accounts.rates import TooOften
-from cutgate.jobs.errors import CutoutError
+from cutgate.jobs.errors import CutoutError, TimedOut
 from docs.manual.markdown import summaries
 
 R = TypeVar("R")
@@ -12,9 +12,9 @@ Kinds = list[type[Exception]]
 
 
 def leaves(root: type[Exception]) -> Iterator[type[Exception]]:
-    """The errors below one that have none below them: what is raised, not what it is caught by."""
+    """The errors below one that are raised, and not only what others are caught by."""
     children = root.__subclasses__()
-    if not children:
+    if not children or root is TimedOut:
         yield root
     for child in children:
         yield from leaves(child)

@@ -87,7 +87,9 @@ class Claims:
         harmful = error.kind in HARMFUL
         return self._end(claim, ItemState.FAILED, "error", encode_error(error), harmful=harmful, slow=slow)
 
-    def give_back(self, claim: Claim, fault: ErrorFacts | None = None, *, behind: bool = False) -> bool:
+    def give_back(
+        self, claim: Claim, fault: ErrorFacts | None = None, *, behind: bool = False, why: str | None = None
+    ) -> bool:
         """Put the item back for another worker.
 
         Args:
@@ -96,6 +98,7 @@ class Claims:
                 other pictures failed on this one: the item goes behind all others, and after two such workers, or
                 when its attempts are used up, it fails with this, which counts against the account.
             behind: the item goes behind all others, not to its old place.
+            why: the kind of error that the worker met, for the item's history.
 
         Returns:
             False, and no effect, when the claim no longer holds.
@@ -105,6 +108,7 @@ class Claims:
             claim,
             fault=None if fault is None else encode_error(fault),
             behind=behind or None,
+            why=why,
             **self._db.endings(),
         )
 

@@ -27,7 +27,7 @@ _FRESH_SECONDS: Final = 1.0
 """How long a connection may rest before it is looked at again: whatever lies between may have closed it."""
 _KEPT: Final = "cutgate_kept_connections"
 _NEEDS: Final = "-- needs: "
-_REFUSED_WHEN_FULL: Final = frozenset({"create", "keep_upload", "kept"})
+_REFUSED_WHEN_FULL: Final = frozenset({"create", "keep_upload", "kept", "retry"})
 """Scripts that a full server refuses, before they have written anything. All others go on: they end, renew, reap,
 delete or read, and without them nothing would ever be freed."""
 
@@ -184,7 +184,6 @@ class Database:
             "max_attempts": attempts,
             "worker_lost": encode_error(lost.facts()),
             "too_slow": encode_error(_TOO_SLOW),
-            "keep_poisoned": self.limits.keep_poisoned_source,
             "source_ms": self.source_ms,
             **self.strikes(),
         }

@@ -9,8 +9,9 @@ from typing import Any, Final, Generic, TypeVar
 from pydantic import TypeAdapter
 from typing_extensions import override
 
-from cutgate.jobs.answers import Allowance, WorkerPresence
+from cutgate.jobs.answers import Allowance, Hold, Trail, WorkerPresence
 from cutgate.jobs.errors import (
+    NOT_THE_PICTURES,
     IdempotencyConflict,
     InsufficientCredits,
     QueueFull,
@@ -101,12 +102,14 @@ def decode_spec(text: str) -> CutoutSpec:
 
 def encode_error(error: ErrorFacts) -> str:
     """The facts of an error as JSON."""
-    return json.dumps({"kind": error.kind, "message": error.message, "details": dict(error.details)})
+    facts = {"kind": error.kind, "message": error.message, "details": dict(error.details)}
+    return json.dumps({**facts, "blameless": True} if error.kind in NOT_THE_PICTURES else facts)
 
 
 def decode_error(stored: str | dict[str, Any]) -> ErrorFacts:
     """The inverse of `encode_error`."""
-    return ErrorFacts(**(json.loads(stored) if isinstance(stored, str) else stored))
+    facts = json.loads(stored) if isinstance(stored, str) else stored
+    return ErrorFacts(kind=facts["kind"], message=facts["message"], details=facts["details"])
 
 
 def encode_rate(use: RateUse) -> dict[str, Any]:
@@ -157,7 +160,7 @@ def decode_errand(name: str, token: str, said: Mapping[str, str]) -> Errand:
 
 TASK_FIELDS: Final = (
     *("account", "ended_at_ms", "hidden", "retention_ms", "item_count", "items", "terminated", "memo"),
-    *("origin", "started", "open_count", "done_count", "created_at_ms", "booked"),
+    *("origin", "started", "open_count", "done_count", "created_at_ms", "booked", "retries"),
 )
 ITEM_FIELDS: Final = ("state", "price", "attempts", "result", "error", "charged")
 """What READ answers of a task and of each of its items."""
@@ -169,7 +172,7 @@ def decode_task(uid: TaskUid, answer: Sequence[Any] | None) -> Task | None:
         return None
     task, items = answer[: len(TASK_FIELDS)], answer[len(TASK_FIELDS) :]
     account, ended_at_ms, _, _, item_count, gathered, terminated, memo, *more = task
-    origin, started, open_count, done_count, created_at_ms, booked = more
+    origin, started, open_count, done_count, created_at_ms, booked, retries = more
     if terminated is not None:
         error = decode_error(terminated)
         known = [Item(index=index, state=ItemState.FAILED, error=error) for index in range(int(item_count))]
@@ -187,6 +190,27 @@ def decode_task(uid: TaskUid, answer: Sequence[Any] | None) -> Task | None:
         items=tuple(known),
         booked=sum(item.price for item in known if item.booked) if known else int(booked or 0),
         memo=memo,
+        retries=int(retries or 0),
+    )
+
+
+TRAIL_FIELDS: Final = ("owner", "phase", "claimed_at_ms", "source", "background", "history")
+
+
+def decode_trail(fields: Sequence[str | None]) -> Trail:
+    """What an operator sees of an item, from these fields of its hash."""
+    owner, phase, claimed_at_ms, source, background, history = fields
+    lines = [line.split(" ") for line in (history or "").splitlines()]
+    return Trail(
+        owner=owner,
+        phase=phase,
+        claimed_at_ms=None if claimed_at_ms is None else int(claimed_at_ms),
+        source=source,
+        background=background,
+        holds=tuple(
+            Hold(claimed_at_ms=int(claimed), held_ms=int(held), phase=did, end=end, owner=by)
+            for claimed, held, did, end, by in lines
+        ),
     )
 
 

@@ -1,10 +1,10 @@
 """Tasks in the ledger: accepted, looked at, terminated."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
-from cutgate.jobs.answers import Created, Outlook
+from cutgate.jobs.answers import Created, Outlook, Trail
 from cutgate.jobs.errors import SubmissionRefused, Terminated
 from cutgate.jobs.ids import TaskUid, made_at_seconds
 from cutgate.jobs.ledger.database import Database, Json
@@ -12,8 +12,10 @@ from cutgate.jobs.ledger.encoding import (
     ITEM_FIELDS,
     REQUEST,
     TASK_FIELDS,
+    TRAIL_FIELDS,
     decode_allowance,
     decode_task,
+    decode_trail,
     encode_deliveries,
     encode_error,
     encode_rate,
@@ -21,7 +23,7 @@ from cutgate.jobs.ledger.encoding import (
     milliseconds,
     refusal_of,
 )
-from cutgate.jobs.ledger.keys import idempotency_name
+from cutgate.jobs.ledger.keys import idempotency_name, item_name
 from cutgate.jobs.ledger.uploads import repeats_of, upload_caps
 from cutgate.jobs.record import AccountCaps, KnownKey, NewItem, NewTask, RateUse, Repeats, Request, Task
 from cutgate.jobs.redis_client import ledger_errors
@@ -171,6 +173,65 @@ class Tasks:
         answers = (self._db.run("ended", uids=list(part), account=account) for part in some)
         return tuple(TaskUid(uid) for answer in answers for uid in answer)
 
+    def stored(self, which: str, since_ms: float = 0, *, oldest_first: bool = False) -> Iterator[Task]:
+        """Tasks of all accounts as they stand, with their items, for an operator.
+
+        Args:
+            which: `open` by when they were made; `ended`, or those of which an item has `failed`, by that time.
+            since_ms: the earliest such time.
+            oldest_first: in the order of time, not against it.
+        """
+        client, start = self._db.client, 0
+        if which == "open":
+            with ledger_errors():
+                items = {
+                    *client.zrange(self._db.key("queued"), 0, -1),
+                    *client.zrange(self._db.key("leases"), 0, -1),
+                }
+            uids = sorted({TaskUid(str(item).split(":")[0]) for item in items}, reverse=not oldest_first)
+            yield from self.find([uid for uid in uids if made_at_seconds(uid) * 1_000 >= since_ms])
+            return
+        ends: tuple[Any, Any] = (since_ms, "+inf") if oldest_first else ("+inf", since_ms)
+        while True:
+            with ledger_errors():
+                some = client.zrange(
+                    self._db.key(which), *ends, desc=not oldest_first, byscore=True, offset=start, num=READ_AT_ONCE
+                )
+            if not some:
+                return
+            start += len(some)
+            yield from self.find([TaskUid(str(uid)) for uid in some])
+
+    def find(self, uids: Sequence[TaskUid]) -> Iterator[Task]:
+        """Tasks of any account, with their items, for an operator; those that are not there are left out."""
+        left = list(uids)
+        while left:
+            answers = self._db.run("read", uids=list(left[:READ_AT_ONCE]), open_items=True, **self._reading(None))
+            found = (decode_task(uid, answer) for uid, answer in zip(left, answers, strict=False))
+            yield from (task for task in found if task is not None)
+            left = left[len(answers) :]
+
+    def trails(self, task: Task) -> tuple[Trail, ...]:
+        """What else is known of a task's items, in their order, for an operator."""
+        with ledger_errors(), self._db.client.pipeline(transaction=False) as pipeline:
+            for item in task.items:
+                pipeline.hmget(self._db.key(f"item:{item_name(task.uid, item.index)}"), TRAIL_FIELDS)
+            return tuple(decode_trail(fields) for fields in pipeline.execute())
+
+    def retry(self, task: Task, caps: AccountCaps) -> int:
+        """Have items of a task wait again that failed through no fault of their pictures, at an operator's word.
+
+        Returns:
+            How many: 0 where none may be retried.
+
+        Raises:
+            SubmissionRefused: the account's credits do not suffice, or the queue is full; nothing has changed.
+        """
+        verdict, *facts = self._db.run_once("retry", uid=task.uid, **self._admission(task.account, caps, None))
+        if verdict != "retried":
+            raise refusal_of(verdict, facts)
+        return int(facts[0])
+
     def unfinished(self, account: str) -> tuple[TaskUid, ...]:
         """The account's tasks that have not ended, oldest first."""
         with ledger_errors():
@@ -234,7 +295,7 @@ class Tasks:
             left = left[len(answers) :]
         return tuple(found[uid] for uid in uids)
 
-    def _reading(self, account: str) -> dict[str, Json]:
+    def _reading(self, account: str | None) -> dict[str, Json]:
         """What the scripts that read tasks take."""
         return {
             "account": account,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cutgate.jobs.answers import Expired, Reaped
-from cutgate.jobs.errors import TimedOut
+from cutgate.jobs.errors import WaitedTooLong
 from cutgate.jobs.ids import BlobKey, TaskUid, made_at_seconds
 from cutgate.jobs.ledger.database import BATCH, Database, Json
 from cutgate.jobs.ledger.encoding import RESULT, UPLOAD, encode_error, milliseconds
@@ -13,7 +13,7 @@ from cutgate.jobs.ledger.server import run_id
 from cutgate.jobs.redis_client import ledger_errors
 from cutgate.jobs.spec import Lane
 
-_TOO_LATE: Final = TimedOut("the picture waited longer than the service allows").facts()
+_TOO_LATE: Final = WaitedTooLong("the picture waited longer than the service allows").facts()
 
 
 class Upkeep:

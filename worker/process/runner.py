@@ -19,6 +19,7 @@ from cutgate.jobs.errors import (
     BlobMissing,
     BlobStoreUnavailable,
     CutoutError,
+    PipelineFailed,
     ProcessingFailed,
     ServiceUnavailable,
     SourceRejected,
@@ -239,12 +240,12 @@ class Runner:
 
         It counts against the picture only if this worker still does a known one.
         """
-        error = ProcessingFailed("the picture could not be processed")
+        error = PipelineFailed("the picture could not be processed")
         is_sound = self.health.passes(lambda: self._do_known_picture(claim.spec))
         self._give_back(claim, beat, error, fault=error.facts() if is_sound else None)
 
     def _give_back(self, claim: Claim, beat: Heartbeat, error: CutoutError, **how: Any) -> None:
-        self._insist(lambda: self.store.claims.give_back(claim, **how), beat)
+        self._insist(lambda: self.store.claims.give_back(claim, why=error.kind, **how), beat)
         _ended("lost")
         traces.fail(error.kind)
 

@@ -18,7 +18,7 @@ local fields = redis.call('HMGET', key('item', args.item), 'state', 'token', 'ac
 if fields[2] ~= args.token then return 0 end
 if fields[1] ~= 'running' then return fields[1] == args.state and 1 or 0 end
 if args.harmful or args.slow then strike(fields[3]) end
-end_item(args.item, args.state, args.outcome, args.text, false, args.harmful and args.charge_strikes)
+end_item(args.item, args.state, args.outcome, args.text, args.harmful and args.charge_strikes)
 -- Only what workers end is work done: what is terminated or waits too long says nothing about the next item.
 keep_pace(key('account', fields[3]))
 keep_pace(key('totals'))

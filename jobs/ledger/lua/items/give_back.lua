@@ -5,6 +5,7 @@
 -- or the last attempt, show that the picture is to blame.
 --
 --   item, token
+--   why             nil, or the kind of error that its worker met, which is not the item's
 --   behind          nil, or true: behind all others, not to its old place
 --   fault           nil, or JSON of the error that the item ends with
 --   max_attempts, source_ms
@@ -19,10 +20,10 @@ if given_back == args.token then return 1 end
 if token ~= args.token then return 0 end
 if state ~= 'running' then return state == 'failed' and args.fault and 1 or 0 end
 if not args.fault then
-  requeue(args.item, false, args.behind)
+  requeue(args.item, args.why or 'given_back', false, args.behind)
 elseif tonumber(attempts) < args.max_attempts and (not suspected_by or suspected_by == owner) then
   redis.call('HSET', item_key, 'suspected_by', owner)
-  requeue(args.item, true, true)
+  requeue(args.item, cjson.decode(args.fault).kind, true, true)
 else
   fail_harmful(args.item, args.fault)
 end

@@ -5,7 +5,7 @@
 --
 --   owner
 --   died                  whether the attempts count
---   max_attempts, source_ms, keep_poisoned
+--   max_attempts, source_ms
 --   max_strikes, strike_ms, charge_strikes
 --   worker_lost           JSON of the error, for an item whose attempts are used up
 --   too_slow              JSON of the error, for an item past its hard deadline
@@ -21,7 +21,7 @@ return once(function()
     elseif args.died then
       lose_worker(item)
     else
-      requeue(item, false)
+      requeue(item, 'worker_stopped', false)
     end
   end
   return #items

@@ -1,40 +1,46 @@
 -- needs: claims, errands, tasks, usage
 
 -- Takes what became of a task's items out of their hashes, which go on to know repeats of END, and answers it as a list in
--- JSON. In the task's own hash it is read at once, however many items there are.
+-- JSON. In the task's own hash it is read at once, however many items there are. Of a task that may be retried the items'
+-- hashes keep it as well.
 local function gather_items(uid)
-  local gathered = {}
+  local gathered, stays = {}, redis.call('HEXISTS', key('task', uid), 'kept') == 1
   for index = 0, number_of(key('task', uid), 'item_count') - 1 do
     local item_key = key('item', uid .. ':' .. index)
     local state, price, attempts, result, error, charged =
       unpack(redis.call('HMGET', item_key, 'state', 'price', 'attempts', 'result', 'error', 'charged'))
     gathered[index + 1] = '["' .. table.concat({state .. '"', price, attempts, result or 'null', error or 'null',
       charged or 0}, ',') .. ']'
-    redis.call('HDEL', item_key, 'price', 'attempts', 'result', 'error', 'charged')
+    if not stays then redis.call('HDEL', item_key, 'price', 'attempts', 'result', 'error', 'charged') end
   end
   return '[' .. table.concat(gathered, ',') .. ']'
 end
 
 -- Ends an item for good, once it has left its queue. Done: its reserved credits are booked; failed: they are released.
--- Its source goes with the upkeep, args.source_ms later, since an end that a failover loses is made again from it; keep:
--- the source stays with the task. charge: it is booked although it failed.
-local function end_item(item, state, outcome, text, keep, charge)
+-- Its source goes with the upkeep, args.source_ms later, since an end that a failover loses is made again from it. Where
+-- the picture need not be to blame, its source stays with the task, and it may be retried. charge: it is booked although it
+-- failed.
+local function end_item(item, state, outcome, text, charge)
   local item_key = key('item', item)
   local uid, index = string.match(item, '^(.*):(%d+)$')
   local task_key = key('task', uid)
   local fields = redis.call('HMGET', item_key, 'account', 'token', 'reserved', 'price', 'state', 'source', 'sent', 'background')
   local account, token, reserved = fields[1], fields[2], tonumber(fields[3])
   local account_key = key('account', account)
+  local error = state == 'failed' and cjson.decode(text)
+  local keep = error and error.blameless and not charge and fields[5] ~= 'fetching'
 
-  if token then drop_claim(item, token) end
+  if token then drop_claim(item, token, error and error.kind or state) end
   -- The token stays in the item, so that a repeat of END is known as such. What nobody asks for any more goes.
   redis.call('HSET', item_key, 'state', state, outcome, text, 'ended_at_ms', now_ms)
-  redis.call('HDEL', item_key, 'account', 'lane', 'spec', 'source', 'reserved', 'number', 'owner', 'queued_at_ms',
-    'claimed_at_ms', 'hard_deadline_ms', 'phase', 'suspected_by', 'fetched', 'sent', 'background')
+  redis.call('HDEL', item_key, 'account', 'reserved', 'number', 'owner', 'queued_at_ms', 'claimed_at_ms', 'hard_deadline_ms',
+    'phase', 'suspected_by', 'fetched', 'sent')
+  if error then redis.call('ZADD', key('failed'), now_ms, uid) end
   if keep then
     local kept = redis.call('HGET', task_key, 'kept')
     redis.call('HSET', task_key, 'kept', (kept and kept .. ' ' or '') .. fields[6] .. (fields[8] and ' ' .. fields[8] or ''))
   else
+    redis.call('HDEL', item_key, 'lane', 'spec', 'source', 'background')
     if fields[5] ~= 'fetching' or fields[7] then redis.call('ZADD', key('spent'), now_ms + args.source_ms, fields[6]) end
     if fields[8] then redis.call('ZADD', key('spent'), now_ms + args.source_ms, fields[8]) end
   end

@@ -9,6 +9,7 @@ for _, uid in ipairs(args.uids) do
     for index = 0, number_of(task_key, 'item_count') - 1 do redis.call('DEL', key('item', uid .. ':' .. index)) end
     redis.call('DEL', task_key)
     redis.call('ZREM', key('ended'), uid)
+    redis.call('ZREM', key('failed'), uid)
   end
   if redis.call('HEXISTS', key('upload', uid), 'hidden') == 1 then forget_upload(uid) end
 end

@@ -3,7 +3,7 @@
 -- REAP: takes back what lost workers hold, fails what is over its time, sends hints that are missing.
 --
 --   run_id                of the server as it runs now; '' where it does not say
---   lease_ms, max_attempts, queue_timeout_ms, hint_grace_ms, source_ms, keep_poisoned
+--   lease_ms, max_attempts, queue_timeout_ms, hint_grace_ms, source_ms
 --   max_strikes, strike_ms, charge_strikes
 --   worker_lost, too_slow, too_late    JSON of the errors
 --   batch                 the most items of a kind
@@ -34,7 +34,7 @@ local function take_back(item, lease_until_ms, was_away)
     renewed = renewed + 1
   else
     -- Nobody could renew it, and there is no time left to: it starts anew.
-    requeue(item, false)
+    requeue(item, 'server_away', false)
     requeued = requeued + 1
   end
 end
