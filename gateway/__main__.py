@@ -1,4 +1,4 @@
-"""Operators' commands: `python -m cutgate.gateway serve`, `check`, and those under `keys` and `storage`."""
+"""Operators' commands: `python -m cutgate.gateway` with `serve`, `check`, `status`, `keys`, `storage`, `tasks`."""
 
 from contextlib import ExitStack
 
@@ -6,7 +6,9 @@ import click
 
 from cutgate.gateway import alive
 from cutgate.gateway.commands.keys import keys
+from cutgate.gateway.commands.status import status
 from cutgate.gateway.commands.storage import storage
+from cutgate.gateway.commands.tasks import tasks
 from cutgate.gateway.observe import metrics
 from cutgate.gateway.serving.malloc import give_back_large_blocks
 from cutgate.gateway.serving.server import serve_all
@@ -51,8 +53,8 @@ def check() -> None:
         raise click.ClickException(fault)
 
 
-main.add_command(keys)
-main.add_command(storage)
+for command in (keys, status, storage, tasks):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -22,34 +22,6 @@ class Created:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """A claim of an item that is over."""
-
-    claimed_at_ms: int
-    held_ms: int
-    phase: str
-    """What its worker did last; `-` of a retry."""
-    end: str
-    """`done`, the kind of an error, or why the item was taken back; `retried` by an operator."""
-    owner: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trail:
-    """What an operator sees of an item besides what its task says."""
-
-    owner: str | None
-    """Of the last claim, as long as the item has not ended; so `phase` and `claimed_at_ms`."""
-    phase: str | None
-    claimed_at_ms: int | None
-    source: str | None
-    """The blob, until the item has ended, or as long as it may be retried; so `background`."""
-    background: str | None
-    holds: tuple[Hold, ...]
-    """Oldest first; of many the last ones."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
     """What a rate says of one request."""
 

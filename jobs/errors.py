@@ -249,5 +249,5 @@ NOT_THE_PICTURES: Final = frozenset(
         *(LedgerUnwritable, BlobStoreUnavailable, BlobStoreFull),
     )
 )
-"""Kinds that need not be the picture's fault: an operator may retry an item that fails so, whose source stays until
-its task's retention ends."""
+"""Kinds that need not be the picture's fault: an operator may retry an item that fails so, and its source stays as
+long as its task."""

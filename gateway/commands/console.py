@@ -18,6 +18,8 @@ from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.redis_client import connect_ledger
 from cutgate.jobs.settings import load_settings
 
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:

@@ -14,7 +14,7 @@ import click
 from cutgate.gateway.accounts.accounts import new_callback_secret
 from cutgate.gateway.accounts.records import AccountRecord, Terms
 from cutgate.gateway.accounts.tables import Resealed
-from cutgate.gateway.commands.console import iso_time, opened, show, warn
+from cutgate.gateway.commands.console import as_json_option, iso_time, opened, show, warn
 from cutgate.gateway.commands.listing import rows_of, show_list
 from cutgate.gateway.commands.terms import Term, TermsChange, terms_options
 from cutgate.gateway.commands.usage import usage
@@ -27,7 +27,6 @@ SOUND_PRIVATE_KEY_CHARACTERS: Final = 32
 _PROGRESS_RECORDS: Final = 1_000
 """After so many records `reseal` says how far it is."""
 
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 public_key_argument = click.argument("public_key", metavar="PUBLIC_KEY")
 
 

@@ -1,5 +1,6 @@
 """Claims: what workers do with items, and where workers announce themselves."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,6 +19,7 @@ from cutgate.jobs.ledger.encoding import (
 from cutgate.jobs.ledger.keys import item_name
 from cutgate.jobs.ledger.tasks import PACE_SECONDS
 from cutgate.jobs.record import Claim, ErrorFacts, ItemState, Phase, Result
+from cutgate.jobs.redis_client import ledger_errors
 from cutgate.jobs.spec import Lane
 
 HARMFUL: Final = frozenset({TimedOut.kind, DecodingStopped.kind})
@@ -121,6 +123,14 @@ class Claims:
         """
         count: int = self._db.run_once("give_back_owned", owner=owner, died=died, **self._db.endings())
         return count
+
+    def under_way(self) -> Counter[tuple[Lane, Phase]]:
+        """How many items are worked on, by lane and phase, for an operator."""
+        with ledger_errors(), self._db.client.pipeline(transaction=False) as pipeline:
+            for item in map(str, self._db.client.zrange(self._db.key("leases"), 0, -1)):
+                pipeline.hmget(self._db.key(f"item:{item}"), ["lane", "phase"])
+            found = pipeline.execute()
+        return Counter((Lane(lane), Phase(phase or Phase.READING)) for lane, phase in found if lane)
 
     def _end(self, claim: Claim, state: ItemState, outcome: str, text: str, **counts: bool) -> bool:
         return self._holds(

@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 from pydantic import TypeAdapter
 from typing_extensions import override
 
-from cutgate.jobs.answers import Allowance, Hold, Trail, WorkerPresence
+from cutgate.jobs.answers import Allowance, WorkerPresence
 from cutgate.jobs.errors import (
     NOT_THE_PICTURES,
     IdempotencyConflict,
@@ -194,24 +194,16 @@ def decode_task(uid: TaskUid, answer: Sequence[Any] | None) -> Task | None:
     )
 
 
-TRAIL_FIELDS: Final = ("owner", "phase", "claimed_at_ms", "source", "background", "history")
+_HOLD_FIELDS: Final = ("claimed_at_ms", "held_ms", "phase", "end", "owner")
+TRAIL_FIELDS: Final = ("owner", "phase", "source", "background", "history")
+"""What an operator is shown of an item besides."""
 
 
-def decode_trail(fields: Sequence[str | None]) -> Trail:
-    """What an operator sees of an item, from these fields of its hash."""
-    owner, phase, claimed_at_ms, source, background, history = fields
-    lines = [line.split(" ") for line in (history or "").splitlines()]
-    return Trail(
-        owner=owner,
-        phase=phase,
-        claimed_at_ms=None if claimed_at_ms is None else int(claimed_at_ms),
-        source=source,
-        background=background,
-        holds=tuple(
-            Hold(claimed_at_ms=int(claimed), held_ms=int(held), phase=did, end=end, owner=by)
-            for claimed, held, did, end, by in lines
-        ),
-    )
+def decode_trail(fields: Sequence[str | None]) -> dict[str, Any]:
+    """These fields of an item's hash, by name; its `history` as a list, the oldest of its last claims first."""
+    trail: dict[str, Any] = dict(zip(TRAIL_FIELDS, fields, strict=True))
+    lines = (trail["history"] or "").splitlines()
+    return trail | {"history": [dict(zip(_HOLD_FIELDS, line.split(" "), strict=True)) for line in lines]}
 
 
 def _item(

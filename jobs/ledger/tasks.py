@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from cutgate.jobs.answers import Created, Outlook, Trail
+from cutgate.jobs.answers import Created, Outlook
 from cutgate.jobs.errors import SubmissionRefused, Terminated
 from cutgate.jobs.ids import TaskUid, made_at_seconds
 from cutgate.jobs.ledger.database import Database, Json
@@ -211,12 +211,12 @@ class Tasks:
             yield from (task for task in found if task is not None)
             left = left[len(answers) :]
 
-    def trails(self, task: Task) -> tuple[Trail, ...]:
-        """What else is known of a task's items, in their order, for an operator."""
+    def trails(self, task: Task) -> list[dict[str, Any]]:
+        """What `decode_trail` says of a task's items, in their order, for an operator."""
         with ledger_errors(), self._db.client.pipeline(transaction=False) as pipeline:
             for item in task.items:
                 pipeline.hmget(self._db.key(f"item:{item_name(task.uid, item.index)}"), TRAIL_FIELDS)
-            return tuple(decode_trail(fields) for fields in pipeline.execute())
+            return list(map(decode_trail, pipeline.execute()))
 
     def retry(self, task: Task, caps: AccountCaps) -> int:
         """Have items of a task wait again that failed through no fault of their pictures, at an operator's word.

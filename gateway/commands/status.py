@@ -1,0 +1,93 @@
+"""The command `python -m cutgate.gateway status`: how the service is, on one screen."""
+
+import json
+import time
+from collections import Counter
+from itertools import islice
+from typing import Final
+
+import click
+
+from cutgate.gateway.commands.console import Opened, as_json_option, opened, show
+from cutgate.gateway.commands.tables import Cell, show_table
+from cutgate.jobs.blobs.choose import open_blob_store
+from cutgate.jobs.errors import BlobStoreUnavailable, Terminated
+from cutgate.jobs.record import Phase
+from cutgate.jobs.upkeep.installation import ADOPT, Installation
+
+_FAULTS_SECONDS: Final = 3_600
+_FAULTS_AT_MOST: Final = 1_000
+"""Tasks that are looked at, of those that failed last."""
+
+
+@click.command()
+@as_json_option
+def status(*, as_json: bool) -> None:
+    """Show what waits and runs, who works on it, how storage and ledger are, and what failed within an hour."""
+    with opened() as parts:
+        facts, lanes, faults = _facts(parts), _lanes(parts), _faults(parts)
+    if as_json:
+        click.echo(json.dumps({**facts, "lanes": lanes, "faults": faults}))
+        return
+    show(facts, as_json=False)
+    if lanes:
+        show_table("Lanes", list(lanes[0]), [list(row.values()) for row in lanes])
+    if faults:
+        show_table("Faults within the hour", list(faults[0]), [list(row.values()) for row in faults])
+
+
+def _facts(parts: Opened) -> dict[str, object]:
+    figures, memory = parts.ledger.figures(), parts.ledger.server.memory()
+    return {
+        "waiting": sum(lane.waiting for lane in figures.lanes),
+        "running": figures.running,
+        "workers": len({worker.owner for worker in parts.ledger.presence.alive()}),
+        "storage": _storage(parts),
+        "ledger_memory_percent": round(100 * memory.used_bytes / memory.limit_bytes)
+        if memory.limit_bytes
+        else None,
+        "to_be_deleted": figures.overdue,
+        "errands_due": parts.ledger.errands.due(),
+    }
+
+
+def _storage(parts: Opened) -> str:
+    blobs = open_blob_store(parts.settings)
+    try:
+        blobs.check()
+        return "works" if Installation(parts.ledger, blobs).is_whole() else f"not the ledger's: {ADOPT}"
+    except BlobStoreUnavailable as error:
+        return f"away: {error.message}"
+
+
+def _lanes(parts: Opened) -> list[dict[str, Cell]]:
+    figures = {lane.lane: lane for lane in parts.ledger.figures().lanes}
+    workers = Counter(worker.lane for worker in parts.ledger.presence.alive())
+    under_way = parts.ledger.claims.under_way()
+    return [
+        {
+            "lane": lane,
+            "waiting": figures[lane].waiting if lane in figures else 0,
+            "oldest_seconds": round(figures[lane].oldest_seconds) if lane in figures else 0,
+            "workers": workers[lane],
+            **{phase: under_way[lane, phase] for phase in Phase},
+        }
+        for lane in sorted({*figures, *workers})
+    ]
+
+
+def _faults(parts: Opened) -> list[dict[str, Cell]]:
+    """By the kind of the error, how many pictures failed, and the last one."""
+    since_ms, counts = 1_000 * (time.time() - _FAULTS_SECONDS), Counter[str]()
+    last: dict[str, dict[str, Cell]] = {}
+    for task in islice(parts.ledger.tasks.stored("failed", since_ms), _FAULTS_AT_MOST):
+        for item in task.items:
+            if item.error is not None and item.error.kind != Terminated.kind:
+                counts[item.error.kind] += 1
+                fact: dict[str, Cell] = {
+                    "last_task": task.uid,
+                    "account": task.account,
+                    "message": item.error.message,
+                }
+                last.setdefault(item.error.kind, fact)
+    return [{"kind": kind, "pictures": count, **last[kind]} for kind, count in counts.most_common()]

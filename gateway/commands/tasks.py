@@ -1,0 +1,276 @@
+"""The commands under `python -m cutgate.gateway tasks`: what became of tasks, and retries."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final
+
+import click
+
+from cutgate.gateway.accounts.records import AccountError
+from cutgate.gateway.accounts.tables import CREDENTIALS
+from cutgate.gateway.commands.console import Opened, as_json_option, iso_time, opened, show
+from cutgate.gateway.commands.tables import show_table
+from cutgate.jobs.blobs.choose import open_blob_store
+from cutgate.jobs.errors import NOT_THE_PICTURES, BlobMissing, InsufficientCredits, SubmissionRefused
+from cutgate.jobs.ids import BlobKey, parse_task_uid
+from cutgate.jobs.record import ItemState, Task, TaskStatus
+
+_AGE: Final = re.compile(r"(\d+)([smhd])")
+_UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_INDEXES: Final[Mapping[str | None, str]] = {
+    TaskStatus.QUEUING: "open",
+    TaskStatus.RUNNING: "open",
+    TaskStatus.FINISHED: "ended",
+    TaskStatus.ERROR: "failed",
+}
+"""Where tasks in a state are found."""
+
+
+class SinceType(click.ParamType[float]):
+    """A time, as milliseconds since the epoch."""
+
+    name = "age|time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read an age, or a time."""
+        age = _AGE.fullmatch(str(value))
+        try:
+            then = datetime.fromisoformat(str(value)).timestamp() if age is None else time.time()
+        except ValueError:
+            self.fail(
+                f"{value!r} is neither an age such as 30m, 2h or 7d nor such as 2026-11-23T09:00", param, ctx
+            )
+        return 1_000 * (then - (int(age[1]) * _UNIT_SECONDS[age[2]] if age else 0))
+
+
+account_option = click.option("--account", help="Only this account's: its name, or one of its public keys.")
+since_option = click.option(
+    "--since", "since_ms", type=SinceType(), help="Only those that ended since, or are open and were made since."
+)
+
+
+@click.group()
+def tasks() -> None:
+    """See what became of tasks; retry or cancel them."""
+
+
+@tasks.command("list")
+@click.option("--state", type=click.Choice(list(map(str, TaskStatus))), help="Only those that are so.")
+@click.option("--kind", help="Only those of which a picture failed with this kind of error.")
+@account_option
+@since_option
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The most that are shown."
+)
+@click.option("--oldest-first", is_flag=True, help="The newest come first otherwise.")
+@as_json_option
+def list_(state: str | None, limit: int, *, as_json: bool, **filters: Any) -> None:
+    """List tasks of all accounts: those that are open, by when they were made, and those that ended, by that."""
+    with opened() as parts:
+        found = list(islice(_found(parts, state=state, **filters), limit))
+    _show_list(found, as_json=as_json)
+
+
+@tasks.command("show")
+@click.argument("uid", metavar="TASK")
+@as_json_option
+def show_(uid: str, *, as_json: bool) -> None:
+    """Show a task and the history of its pictures: who worked on them, how far, and how that ended."""
+    with opened() as parts:
+        task = _task(parts, uid)
+        trails = parts.ledger.tasks.trails(task)
+    items = [
+        {
+            "picture": item.index,
+            "state": item.state,
+            "attempts": item.attempts,
+            "price": item.price,
+            "charged": item.booked,
+            "error": item.error and f"{item.error.kind}: {item.error.message}",
+            "result": item.result and str(item.result.blob),
+            **trail,
+        }
+        for item, trail in zip(task.items, trails, strict=True)
+    ]
+    if as_json:
+        click.echo(json.dumps({**_facts(task), "items": items}))
+        return
+    show(_facts(task), as_json=False)
+    for item in items:
+        history = item.pop("history")
+        click.echo()
+        show(item, as_json=False)
+        rows = [
+            (
+                iso_time(int(hold["claimed_at_ms"]) / 1_000),
+                f"{int(hold['held_ms']) / 1_000:.1f}",
+                hold["phase"],
+                hold["end"],
+                hold["owner"],
+            )
+            for hold in history
+        ]
+        if rows:
+            show_table("Claims that are over", ("claimed at", "seconds", "phase", "end", "worker"), rows)
+
+
+@tasks.command()
+@click.argument("uids", metavar="[TASK]...", nargs=-1)
+@click.option("--kind", type=click.Choice(sorted(NOT_THE_PICTURES)), help="All with a picture that failed so.")
+@account_option
+@since_option
+@click.option("--yes", is_flag=True, help="Retry all that are found; without it they are only listed.")
+@as_json_option
+def retry(uids: tuple[str, ...], *, yes: bool, as_json: bool, **filters: Any) -> None:
+    """Have pictures wait again that failed through no fault of their own, of these tasks or of all that are found.
+
+    The price is reserved anew, and charged once they are done. Callers that ask see the task queuing again.
+    """
+    if bool(uids) == any(filters.values()):
+        raise click.UsageError("name tasks, or say which by --kind, --account or --since")
+    with opened() as parts:
+        if not uids:
+            found = [
+                task
+                for task in _found(parts, index="failed", **filters)
+                if NOT_THE_PICTURES.intersection(_kinds(task))
+            ]
+            if not yes:
+                _show_list(found, as_json=as_json)
+                click.echo(f"{len(found)} tasks would be retried: add --yes", err=True)
+                return
+            uids = tuple(task.uid for task in found)
+        _each(uids, lambda uid: _retry(parts, uid), as_json=as_json)
+
+
+@tasks.command()
+@click.argument("uids", metavar="TASK...", nargs=-1, required=True)
+@as_json_option
+def cancel(uids: tuple[str, ...], *, as_json: bool) -> None:
+    """End what waits or runs of tasks, as if their callers had terminated them. Nothing more is charged."""
+    with opened() as parts:
+        _each(uids, lambda uid: _cancel(parts, uid), as_json=as_json)
+
+
+def _retry(parts: Opened, uid: str) -> str:
+    task = _task(parts, uid)
+    blobs = open_blob_store(parts.settings)
+    for item, trail in zip(task.items, parts.ledger.tasks.trails(task), strict=True):
+        for blob in (trail["source"], trail["background"]):
+            if blob and item.state is ItemState.FAILED:
+                blobs.open(BlobKey.parse(blob)).close()
+    count = parts.ledger.tasks.retry(task, parts.accounts.record(task.account).terms.caps)
+    if not count:
+        failed = ", ".join(_kinds(task))
+        reason = (
+            f"failed with {failed}, and are not kept: their caller has to send others"
+            if failed
+            else "have not failed"
+        )
+        raise click.ClickException(f"nothing to retry: its pictures {reason}")
+    return f"{count} pictures wait again"
+
+
+def _cancel(parts: Opened, uid: str) -> str:
+    task = _task(parts, uid)
+    if task.ended_at_ms is not None:
+        raise click.ClickException(f"it has ended already: {task.status}")
+    parts.ledger.tasks.terminate(task.uid, task.account)
+    return "cancelled"
+
+
+def _each(uids: Iterable[str], act: Callable[[str], str], *, as_json: bool) -> None:
+    """Do something with each of several tasks; where it cannot be done with one, the command exits with 1."""
+    outcomes: list[dict[str, object]] = []
+    for uid in uids:
+        try:
+            outcomes.append({"task": uid, "ok": True, "outcome": act(uid)})
+        except BlobMissing:
+            reason = (
+                "its pictures are not in the storage any more: restore them, or have the caller send them again"
+            )
+            outcomes.append({"task": uid, "ok": False, "outcome": reason})
+        except InsufficientCredits as error:
+            remedy = "grant some with `keys credits`"
+            outcomes.append({"task": uid, "ok": False, "outcome": f"{error.message}: {remedy}"})
+        except (click.ClickException, AccountError, SubmissionRefused) as error:
+            outcomes.append({"task": uid, "ok": False, "outcome": str(error)})
+        if not as_json:
+            click.echo(f"{uid}: {outcomes[-1]['outcome']}", err=not outcomes[-1]["ok"])
+    if as_json:
+        click.echo(json.dumps(outcomes))
+    if not all(outcome["ok"] for outcome in outcomes):
+        raise click.exceptions.Exit(1)
+
+
+def _found(
+    parts: Opened,
+    *,
+    kind: str | None,
+    account: str | None,
+    since_ms: float | None,
+    index: str | None = None,
+    state: str | None = None,
+    oldest_first: bool = True,
+) -> Iterator[Task]:
+    """Tasks that all filters let through, in order."""
+    if account is not None:
+        key = parts.accounts.table.get(CREDENTIALS, account)
+        account = account if key is None else key.account
+        parts.accounts.record(account)  # a misspelt name is told
+    index = "failed" if kind is not None else _INDEXES.get(state, index)
+    indexes = [index] if index else ["open", "ended"][:: -1 if oldest_first else 1]
+    for name in indexes:
+        for task in parts.ledger.tasks.stored(name, since_ms or 0, oldest_first=oldest_first):
+            if (
+                state in {None, task.status}
+                and account in {None, task.account}
+                and {kind} <= {None, *_kinds(task)}
+            ):
+                yield task
+
+
+def _task(parts: Opened, uid: str) -> Task:
+    try:
+        [task] = parts.ledger.tasks.find([parse_task_uid(uid)])
+    except ValueError:
+        raise click.ClickException("there is no such task: `tasks list` has those that there are") from None
+    return task
+
+
+def _kinds(task: Task) -> list[str]:
+    """The kinds of errors with which its pictures failed."""
+    return sorted({item.error.kind for item in task.items if item.error is not None})
+
+
+def _facts(task: Task) -> dict[str, object]:
+    ended_at_ms = task.ended_at_ms
+    return {
+        "task": task.uid,
+        "account": task.account,
+        "origin": task.origin,
+        "state": task.status,
+        "made_at": iso_time(task.created_at_ms / 1_000),
+        "ended_at": None if ended_at_ms is None else iso_time(ended_at_ms / 1_000),
+        "pictures": len(task.items),
+        "failed": sum(item.state is ItemState.FAILED for item in task.items),
+        "kinds": _kinds(task),
+        "charged": task.booked,
+        "retries": task.retries,
+    }
+
+
+def _show_list(found: Iterable[Task], *, as_json: bool) -> None:
+    rows = list(map(_facts, found))
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    columns = ("task", "account", "state", "made_at", "ended_at", "pictures", "failed", "kinds")
+    cells = [
+        [", ".join(cell) if isinstance(cell, list) else cell for cell in map(row.get, columns)] for row in rows
+    ]
+    show_table(f"{len(rows)} tasks", columns, cells)  # type: ignore[arg-type]
