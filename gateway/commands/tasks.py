@@ -106,8 +106,8 @@ def show_(uid: str, *, as_json: bool) -> None:
         show(item, as_json=False)
         rows = [
             (
-                iso_time(int(hold["claimed_at_ms"]) / 1_000),
-                f"{int(hold['held_ms']) / 1_000:.1f}",
+                iso_time(hold["claimed_at_ms"] / 1_000),
+                f"{hold['held_ms'] / 1_000:.1f}",
                 hold["phase"],
                 hold["end"],
                 hold["owner"],
@@ -172,7 +172,7 @@ def _retry(parts: Opened, uid: str) -> str:
             else "have not failed"
         )
         raise click.ClickException(f"nothing to retry: its pictures {reason}")
-    return f"{count} pictures wait again"
+    return f"waits again, pictures: {count}"
 
 
 def _cancel(parts: Opened, uid: str) -> str:

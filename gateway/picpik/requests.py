@@ -190,7 +190,7 @@ def read_request(model: type[R], params: Mapping[str, JsonValue], rules: Reading
     own = unflatten({name: params[name] for name in params if name not in ENVELOPE | IGNORED}, arrays)
     unknown = [name for name in own if name not in empty]
     if unknown:
-        _LOG.info("unknown fields", names=[name[:SHOWN_CHARACTERS] for name in unknown[:16]])
+        _LOG.info("unknown_fields", names=[name[:SHOWN_CHARACTERS] for name in unknown[:16]])
     ignored = IGNORED & params.keys()
     if rules.ignore_unknown:
         _require_action_first(params)

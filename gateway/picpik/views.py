@@ -140,7 +140,7 @@ class PicpikApi:
         """An answer that says what is wrong."""
         known = refused(error, request.path)
         if known.key == "fault":
-            _LOG.error("a fault of this server", exc_info=error)
+            _LOG.error("request_failed", exc_info=error)
         logs.bind(reason=f"{type(error).__name__}: {error}")
         row, members = known.row, {"Detail": known.detail} if known.detail else {}
         answer = _answer(row.ret_code, known.message, members)

@@ -131,4 +131,4 @@ class Pictures:
         try:
             self.blobs.delete(upload.blob)
         except BlobStoreUnavailable:
-            _LOG.warning("the blob of an upload without a record stays for the sweeper", blob=str(upload.blob))
+            _LOG.warning("blob_kept", blob=str(upload.blob))

@@ -95,7 +95,7 @@ class RemoveBgApi:
         """An answer to a request that cannot be served."""
         known = refused(error)
         if known.code == "internal_error":
-            _LOG.error("a fault of this server", exc_info=error)
+            _LOG.error("request_failed", exc_info=error)
         logs.bind(reason=f"{type(error).__name__}: {error}")
         allowance = error.allowance if isinstance(error, RateExceeded) else g.get("allowance")
         response = answer(known, allowance)

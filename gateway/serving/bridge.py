@@ -78,7 +78,7 @@ class Bridge:
                 if not is_closing:  # else it has an answer, which it may still read
                     peer.drop()
                 return
-            _LOG.exception("a request was not answered")
+            _LOG.exception("request_not_answered")
             peer.fail()
 
     async def _answered(

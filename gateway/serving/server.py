@@ -84,7 +84,7 @@ def _listening(host: str, port: int) -> socket.socket:
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         # Else the system copies megabytes of an answer for a peer that reads none of it. Connections inherit it.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
-    _LOG.info(f"Listening at: http://{f'[{host}]' if is_ipv6 else host}:{listener.getsockname()[1]}")
+    _LOG.info("listening", url=f"http://{f'[{host}]' if is_ipv6 else host}:{listener.getsockname()[1]}")
     return listener
 
 
@@ -175,7 +175,7 @@ class Siblings:
             number = self._numbers.pop(pid)
             self._gone(pid)
             if not self._is_stopping:
-                _LOG.error("a gateway process has ended", pid=pid, status=status)
+                _LOG.error("gateway_process_ended", pid=pid, status=status)
                 self._start(number)
 
     def _start(self, number: int) -> None:
@@ -195,7 +195,7 @@ class Siblings:
             self._serve(number)
             status = 0
         except BaseException:
-            _LOG.exception("a gateway process fails")
+            _LOG.exception("gateway_process_failed")
         finally:
             os._exit(status)
 

@@ -168,7 +168,7 @@ class Sockets:
         self._running.discard(task)
         self._lasting.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _LOG.error("a fault on a socket", exc_info=error)
+            _LOG.error("socket_failed", exc_info=error)
 
     async def _look_on(self) -> None:
         while True:

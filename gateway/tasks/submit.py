@@ -248,7 +248,7 @@ class Submissions:
             try:
                 self.blobs.delete(blob)
             except BlobStoreUnavailable:
-                _LOG.warning("a blob of a refused task stays for the sweeper", blob=str(blob))
+                _LOG.warning("blob_kept", blob=str(blob))
 
 
 def _item(key: BlobKey, draft: Draft, spec: CutoutSpec, *, price: int, urgent: bool) -> NewItem:

@@ -202,8 +202,9 @@ TRAIL_FIELDS: Final = ("owner", "phase", "source", "background", "history")
 def decode_trail(fields: Sequence[str | None]) -> dict[str, Any]:
     """These fields of an item's hash, by name; its `history` as a list, the oldest of its last claims first."""
     trail: dict[str, Any] = dict(zip(TRAIL_FIELDS, fields, strict=True))
-    lines = (trail["history"] or "").splitlines()
-    return trail | {"history": [dict(zip(_HOLD_FIELDS, line.split(" "), strict=True)) for line in lines]}
+    lines = (line.split(" ") for line in (trail["history"] or "").splitlines())
+    holds = [dict(zip(_HOLD_FIELDS, (int(begun), int(held), *more), strict=True)) for begun, held, *more in lines]
+    return trail | {"history": holds}
 
 
 def _item(

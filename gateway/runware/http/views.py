@@ -107,7 +107,7 @@ class RunwareApi:
             error = Refused("unreadable", "the body cannot be read")
         outcome = refusal(error, {})
         if outcome.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-            _LOG.error("a fault of this server", exc_info=error)
+            _LOG.error("request_failed", exc_info=error)
         logs.bind(reason=f"{type(error).__name__}: {error}")
         return self._answer([outcome])
 

@@ -166,5 +166,5 @@ def guarded(echo: Mapping[str, object], answer: Callable[[], Answer]) -> Answer 
         _LOG.info("task_refused", **_ids(echo), reason=f"{type(error).__name__}: {error}")
         return refusal(error, echo)
     except Exception as error:
-        _LOG.exception("a fault of this server")
+        _LOG.exception("request_failed")
         return refusal(error, echo)
