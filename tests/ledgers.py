@@ -112,6 +112,12 @@ def spent_sources(store: Ledger) -> set[BlobKey]:
     return set(map(BlobKey.parse, names))
 
 
+def kept_sources(store: Ledger, uid: TaskUid) -> set[BlobKey]:
+    """Sources of a task's items that may be retried."""
+    names: Any = store.database.client.hget(store.database.key(f"task:{uid}"), "kept")
+    return set(map(BlobKey.parse, (names or "").split()))
+
+
 class ReadableLedger(Ledger):
     """The ledger, with questions that only tests ask."""
 

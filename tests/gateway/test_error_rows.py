@@ -28,13 +28,17 @@ def removebg_says(error: Exception) -> tuple[int, str]:
 
 
 FAULTS = {"error", "processing_failed", "source_undecodable", "decoding_stopped", "timed_out", "worker_lost"}
+FAULTS |= {"pipeline_failed", "waited_too_long"}
 """What only a task's record holds, or handlers turn into a fault of a field."""
 SOURCES = {"source_rejected", "source_unreadable", "source_too_large", "source_too_costly", "box_outside_picture"}
 SOURCES |= {"region_outside_picture", "region_empty", "subject_not_found", "source_unreachable", "blob_missing"}
 FACADES: list[tuple[Facade, set[str]]] = [
     (picpik_says, FAULTS | SOURCES | {"terminated", "uploads_full"}),
     (runware_says, FAULTS | {"terminated", "task_too_large"}),
-    (removebg_says, {"error", "processing_failed", "worker_lost", "blob_missing", "task_too_large"}),
+    (
+        removebg_says,
+        {"error", "processing_failed", "pipeline_failed", "worker_lost", "blob_missing", "task_too_large"},
+    ),
 ]
 
 

@@ -187,6 +187,10 @@ class Ledger(ReadableLedger):
         """FINISH with what the claim's worker would have made."""
         return self.claims.finish(claim, result_of(claim))
 
+    def retry(self, uid: TaskUid, account: str = "alice", caps: AccountCaps | None = None) -> int:
+        """How many items of a task an operator has wait again."""
+        return self.tasks.retry(self.task(uid, account), caps or AccountCaps())
+
     def ended_task(self, **facts: Any) -> NewTask:
         """A task that was terminated at once: what it owes to others is due."""
         task = self.submit(**facts)

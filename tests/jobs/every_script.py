@@ -1,7 +1,7 @@
 """A walk through every script of the Redis ledger."""
 
 from cutgate.jobs.answers import WorkerPresence
-from cutgate.jobs.errors import DecodingStopped
+from cutgate.jobs.errors import BlobMissing, DecodingStopped
 from cutgate.jobs.ids import new_task_uid
 from cutgate.jobs.record import Claim, Idempotency, Joining, RateUse
 from tests.jobs.build import DELIVERIES, ERROR, LANE, Ledger, new_upload
@@ -12,6 +12,7 @@ WORKER = WorkerPresence(owner="w", lane=LANE, model="m", engine="e 1", provider=
 def go_through_every_script(ledger: Ledger) -> Claim:
     """One task done, one failed, one running, one waiting; returns the running claim. With errands and uploads."""
     go_through_every_strike(ledger)
+    go_through_a_retry(ledger)
     ledger.accounts.grant("alice", 10)
     for number in range(4):
         ledger.submit(idempotency=Idempotency(key=str(number), content_digest="d"))
@@ -56,6 +57,15 @@ def go_through_every_strike(ledger: Ledger) -> None:
     stopped = DecodingStopped("the picture breaks its decoder").facts()
     for error in (*[stopped] * ledger.limits.max_strikes, ERROR):
         assert ledger.claims.fail(ledger.claimed(account="mallory"), error)
+
+
+def go_through_a_retry(ledger: Ledger) -> None:
+    """Leaves nothing to do."""
+    claim = ledger.claimed(account="carol")
+    assert ledger.claims.fail(claim, BlobMissing("the picture is gone").facts())
+    assert ledger.retry(claim.task, "carol") == 1
+    assert [task.uid for task in ledger.tasks.stored("open")] == [claim.task]
+    assert ledger.tasks.terminate(claim.task, "carol")
 
 
 def go_through_every_errand(ledger: Ledger) -> None:

@@ -38,9 +38,11 @@ class ModelItem:
     given_back: str = ""
     lease_until: float = 0
     hard_deadline: float = 0
+    blameless: bool = False
+    """Whether it failed through no fault of its picture."""
 
-    def end(self, state: ItemState, token: str = "") -> None:
-        self.state, self.token = state, token
+    def end(self, state: ItemState, token: str = "", *, blameless: bool = False) -> None:
+        self.state, self.token, self.blameless = state, token, blameless
 
 
 class Model:
@@ -100,12 +102,12 @@ class Model:
         item.lease_until = min(self.now + LIMITS.lease_seconds, item.hard_deadline)
         return True
 
-    def end(self, claim: Claim, state: ItemState) -> bool:
+    def end(self, claim: Claim, state: ItemState, *, blameless: bool = False) -> bool:
         item = self.items[claim.task, claim.index]
         if self.held_by(claim) is None:
             return item.token == claim.token and item.state is state
         self.drop([item])
-        item.end(state, claim.token)
+        item.end(state, claim.token, blameless=blameless)
         self.leave()
         return True
 
@@ -136,7 +138,7 @@ class Model:
         ]
         self.drop(items)
         for item in hung + poison:
-            item.end(ItemState.FAILED)
+            item.end(ItemState.FAILED, blameless=item in poison)
         for item in overdue:
             item.attempts -= counts and not item.computes  # the storage hung
         self.requeue([item for item in items if item.state not in ENDED], counts=counts)
@@ -146,8 +148,17 @@ class Model:
         for item in self.items.values():
             waits = item.state in {ItemState.QUEUED, ItemState.FETCHING}
             if waits and item.queued_at <= self.now - LIMITS.queue_timeout_seconds:
-                item.end(ItemState.FAILED)
+                item.end(ItemState.FAILED, blameless=item.state is ItemState.QUEUED)
         self.leave()
+
+    def retry(self, task: NewTask) -> int:
+        """Items wait again as if they were accepted now, and nobody waited for them."""
+        again = {key: item for key, item in self.items.items() if key[0] == task.uid and item.blameless}
+        for key, item in again.items():
+            self.items[key] = self.items.pop(key)  # behind all others
+            item.attempts, item.urgent, item.queued_at = 0, False, self.now
+        self.enter(list(again.values()))
+        return len(again)
 
     def terminate(self, task: NewTask) -> None:
         items = [item for (uid, _), item in self.items.items() if uid == task.uid and item.state not in ENDED]

@@ -20,7 +20,7 @@ from tests.jobs.build import (
     Ledger,
     result_of,
 )
-from tests.ledgers import spent_sources
+from tests.ledgers import kept_sources, spent_sources
 from tests.waiting import PATIENCE_SECONDS
 
 
@@ -272,7 +272,7 @@ class TestByItsOwner:
             assert claim.attempt == attempt
             taken = ledger.claims.give_back_owned("gone", died=True)
             assert taken == 1
-            assert spent_sources(ledger) == ({claim.source} if attempt == 3 else set())
+            assert kept_sources(ledger, claim.task) == ({claim.source} if attempt == 3 else set())
         assert ledger.error(claim).kind == "worker_lost"
         assert "died in each of 3 attempts" in ledger.error(claim).message
         assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=0)

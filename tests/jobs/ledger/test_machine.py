@@ -20,13 +20,26 @@ from hypothesis.stateful import (
 
 from cutgate.jobs import record
 from cutgate.jobs.answers import Balance, Usage
+from cutgate.jobs.errors import BlobMissing
 from cutgate.jobs.ids import TaskUid, new_token
-from cutgate.jobs.record import Claim, Errand, ErrandKind, Item, ItemState, NewTask, Task, Upload
+from cutgate.jobs.record import (
+    AccountCaps,
+    Claim,
+    Errand,
+    ErrandKind,
+    ErrorFacts,
+    Item,
+    ItemState,
+    NewTask,
+    Task,
+    Upload,
+)
 from tests.jobs.build import DELIVERIES, ENDED, ERROR, LANE, URL, Ledger, new_task, new_upload
 from tests.jobs.ledger.model import LIMITS, Model, ModelItem
 from tests.ledgers import fresh_prefix, hints_of, lose_hints, server, stored_item
 
 GRANTED = 1_000
+BLAMELESS = BlobMissing("the picture is gone").facts()
 GRACE = 7
 """Seconds after which lost hints are noticed."""
 OWNERS = ("worker-1", "worker-2")
@@ -47,6 +60,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.fetches: dict[tuple[str, int], Errand] = {}
         self.kept: dict[tuple[str, int], Upload] = {}
         self.delivered: set[str] = set()
+        self.retried: Counter[str] = Counter()
+        """Failed items of each account that were retried."""
         for account in ACCOUNTS:
             self.ledger.accounts.grant(account, GRANTED)
 
@@ -93,12 +108,13 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.ledger.claims.renew(claim, record.Phase.COMPUTING) == self.model.renew(claim)
 
     @precondition(lambda self: self.claims)
-    @rule(data=st.data(), done=st.booleans())
-    def end(self, data: st.DataObject, done: bool) -> None:
+    @rule(data=st.data(), error=st.sampled_from([None, None, ERROR, BLAMELESS]))
+    def end(self, data: st.DataObject, error: ErrorFacts | None) -> None:
         """An item ends by one claim, and never again by another."""
         claim = data.draw(st.sampled_from(self.claims))
-        accepted = self.ledger.done(claim) if done else self.ledger.claims.fail(claim, ERROR)
-        assert accepted == self.model.end(claim, ItemState.DONE if done else ItemState.FAILED)
+        accepted = self.ledger.claims.fail(claim, error) if error else self.ledger.done(claim)
+        state = ItemState.FAILED if error else ItemState.DONE
+        assert accepted == self.model.end(claim, state, blameless=error is BLAMELESS)
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data())
@@ -118,6 +134,23 @@ class LedgerMachine(RuleBasedStateMachine):
         task = data.draw(st.sampled_from(self.tasks))
         assert self.ledger.tasks.terminate(task.uid, task.account)
         self.model.terminate(task)
+
+    @precondition(lambda self: any(item.blameless for item in self.model.items.values()))
+    @rule(data=st.data())
+    def retry(self, data: st.DataObject) -> None:
+        """What failed through no fault of its picture is worked on, charged and delivered as if it were new."""
+        failed = {uid for (uid, _), item in self.model.items.items() if item.blameless}
+        task = data.draw(st.sampled_from([task for task in self.tasks if task.uid in failed]))
+        stored = self.ledger.task(task.uid, task.account)
+        retried = self.ledger.tasks.retry(stored, AccountCaps())
+        assert retried == self.model.retry(task)
+        self.retried[task.account] += retried
+        if stored.ended_at_ms is not None:
+            self.tasks.append(self.tasks.pop(self.tasks.index(task)))
+            self.errands = [
+                each for each in self.errands if each.task != task.uid or each.kind is ErrandKind.FETCH
+            ]
+            self.delivered = {errand for errand in self.delivered if not errand.startswith(task.uid)}
 
     @rule()
     def take_errand(self) -> None:
@@ -204,7 +237,8 @@ class LedgerMachine(RuleBasedStateMachine):
             reserved = sum(item.price for item in items if item.state not in ENDED)
             assert self.ledger.accounts.balance(account) == Balance(granted=GRANTED, used=used, reserved=reserved)
             ends = Counter(item.state for item in items)
-            usage = Usage(done=ends[ItemState.DONE], failed=ends[ItemState.FAILED], credits=used)
+            failed = ends[ItemState.FAILED] + self.retried[account]
+            usage = Usage(done=ends[ItemState.DONE], failed=failed, credits=used)
             assert self.ledger.used(account) == usage
             still_open = [
                 task.uid for task in tasks if not all(item.state in ENDED for item in self._items_of(task))

@@ -12,7 +12,7 @@ from cutgate.jobs.record import Claim, ItemState, Phase
 from cutgate.jobs.redis_client import connect
 from tests.jobs.build import LANE, OTHER_LANE, OTHER_SPEC, Ledger
 from tests.jobs.every_script import WORKER
-from tests.ledgers import fresh_presence, hints_of, lose_hints, spent_sources
+from tests.ledgers import fresh_presence, hints_of, kept_sources, lose_hints
 from tests.servers.redis_server import redis_server, restart
 
 
@@ -33,7 +33,7 @@ class TestLapsedLeases:
                 reaped = ledger.upkeep.reap()
             answers.append(reaped)
         assert answers == [Reaped(requeued=1), Reaped(requeued=1), Reaped(worker_lost=1)]
-        assert spent_sources(ledger) == {claim.source}
+        assert kept_sources(ledger, claim.task) == {claim.source}
         assert ledger.error(claim).kind == "worker_lost"
         assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=0)
         assert ledger.waiting(LANE) == 0
@@ -88,9 +88,9 @@ class TestQueueAge:
         young = ledger.submit()
         ledger.clock.advance(seconds=1_901)
         assert ledger.upkeep.reap() == Reaped(too_late=2)
-        assert spent_sources(ledger) == {item.source for item in old.items}
+        assert kept_sources(ledger, old.uid) == {item.source for item in old.items}
         task = ledger.task(old.uid)
-        assert [item.error and item.error.kind for item in task.items] == ["timed_out"] * 2
+        assert [item.error and item.error.kind for item in task.items] == ["waited_too_long"] * 2
         assert ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=1)
         assert ledger.tasks.unfinished("alice") == (young.uid,)
         assert ledger.next_claim().task == young.uid

@@ -241,14 +241,16 @@ def test_sources_go_a_minute_after_their_items(ledger: Ledger) -> None:
     assert (blobs.keys(), ledger.upkeep.spent()) == ((), ())
 
 
-@pytest.mark.parametrize("stays", [False, True])
-def test_a_poisoned_picture_can_be_kept(ledger: Ledger, stays: bool) -> None:
-    ledger = ledger.limited(max_attempts=1, keep_poisoned_source=stays)
+@pytest.mark.parametrize("charged", [False, True])
+def test_what_failed_through_no_fault_of_its_own_is_kept_as_long_as_its_task(
+    ledger: Ledger, charged: bool
+) -> None:
+    ledger = ledger.limited(max_attempts=1, charge_strikes=charged)
     claim = ledger.claimed()
     ledger.clock.advance(seconds=16)
     ledger.upkeep.reap()
     ledger.clock.advance(seconds=61)
-    assert ledger.upkeep.spent() == (() if stays else (claim.source,))
+    assert ledger.upkeep.spent() == ((claim.source,) if charged else ())
     ledger.clock.advance(seconds=1_001)
     (record,) = ledger.upkeep.hide_expired()
-    assert record.blobs == ((claim.source,) if stays else ())
+    assert record.blobs == (() if charged else (claim.source,))

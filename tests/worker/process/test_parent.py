@@ -19,7 +19,7 @@ from cutgate.worker.process.concurrency import Deadlines
 from cutgate.worker.process.parent import HeldDuringFork, Parent
 from cutgate.worker.settings import WorkerSettings
 from tests.fakes import ManualClock, MemoryBlobStore
-from tests.ledgers import FreshLedger, fresh_presence, spent_sources
+from tests.ledgers import FreshLedger, fresh_presence, kept_sources
 from tests.waiting import eventually
 
 SPEC = CutoutSpec(model="stand-in")
@@ -29,9 +29,9 @@ LANE = lane_of(SPEC)
 class Stage:
     """A parent with one item that its child has claimed."""
 
-    def __init__(self, *, keep_poisoned_source: bool = False) -> None:
+    def __init__(self) -> None:
         clock = ManualClock()
-        settings = WorkerSettings(keep_poisoned_source=keep_poisoned_source)
+        settings = WorkerSettings()
         self.ledger, self.presence = FreshLedger(settings.ledger_limits(), clock), fresh_presence(clock)
         self.blobs = MemoryBlobStore()
         self.deadlines = Deadlines(1)
@@ -75,16 +75,14 @@ def test_the_last_child_is_buried_before_the_next(stage: Stage) -> None:
     assert stage.presence.alive() == ()
 
 
-@pytest.mark.parametrize("keep", [False, True])
-def test_the_source_of_a_picture_that_kills_its_workers(keep: bool) -> None:
-    stage = Stage(keep_poisoned_source=keep)
+def test_a_picture_that_kills_its_workers_fails_and_is_kept(stage: Stage) -> None:
     stage.parent.before_child()
     for _ in range(LedgerLimits().max_attempts - 1):
-        assert spent_sources(stage.ledger) == set()
+        assert kept_sources(stage.ledger, stage.uid) == set()
         assert stage.ledger.claims.take([LANE], stage.parent.owner, new_token()) is not None
         stage.parent.before_child()
     assert stage.item().state is ItemState.FAILED
-    assert spent_sources(stage.ledger) == (set() if keep else set(stage.blobs.keys()))
+    assert kept_sources(stage.ledger, stage.uid) == set(stage.blobs.keys())
 
 
 def test_an_orderly_end_is_no_attempt(stage: Stage) -> None:

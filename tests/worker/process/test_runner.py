@@ -121,7 +121,7 @@ def test_a_crash_leaves_its_trace_in_the_log_alone(bench: Bench) -> None:
     with capture_logs() as logs:
         bench.run()
     error = bench.error(uid)
-    assert (error.kind, error.message) == ("processing_failed", "the picture could not be processed")
+    assert (error.kind, error.message) == ("pipeline_failed", "the picture could not be processed")
     assert any(entry["event"] == "item_crashed" and entry["exc_info"] for entry in logs)
     task = bench.store.tasks.get(uid, "ada")
     assert task is not None
@@ -406,7 +406,7 @@ class TestPicturesThatRaise:
         assert first.run()
         assert (bench.item(uid).state, bench.item(uid).attempts) == (ItemState.QUEUED, 1)
         assert second.run()
-        assert bench.error(uid).kind == "processing_failed"
+        assert bench.error(uid).kind == "pipeline_failed"
         assert bench.store.strikes("ada") == 1
         assert not first.runner.health.is_broken
 
@@ -414,7 +414,7 @@ class TestPicturesThatRaise:
         uid = bench.submit(picture())
         alone = self.raising(bench, "w1", MemoryError())
         assert [alone.run() for _ in range(4)] == [True, True, True, False]
-        assert (bench.error(uid).kind, bench.store.strikes("ada")) == ("processing_failed", 1)
+        assert (bench.error(uid).kind, bench.store.strikes("ada")) == ("pipeline_failed", 1)
 
     def test_a_broken_worker_uses_up_no_attempt(self, bench: Bench) -> None:
         def crash(_: Bytes) -> Bytes:

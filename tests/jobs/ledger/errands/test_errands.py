@@ -13,7 +13,7 @@ from cutgate.jobs.record import ErrandKind, NewTask
 from cutgate.jobs.upkeep.retention import Sweeper
 from tests.fakes import MemoryBlobStore
 from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, Ledger
-from tests.ledgers import spent_sources
+from tests.ledgers import kept_sources
 
 LEASE_SECONDS = LedgerLimits().errand_lease_seconds
 NOBODYS = new_task_uid()
@@ -213,7 +213,7 @@ def terminate_running(ledger: Ledger, task: NewTask) -> None:
 def wait_too_long(ledger: Ledger, task: NewTask) -> None:
     ledger.clock.advance(seconds=601)
     assert ledger.upkeep.reap() == Reaped(too_late=1)
-    assert spent_sources(ledger) == {item.source for item in task.items if item.source_url is None}
+    assert kept_sources(ledger, task.uid) == {item.source for item in task.items if item.source_url is None}
 
 
 def lose_every_worker(ledger: Ledger, task: NewTask) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from cutgate.jobs.answers import Balance, Reaped
-from cutgate.jobs.errors import InsufficientCredits, QueueFull, Terminated, TimedOut
+from cutgate.jobs.errors import InsufficientCredits, QueueFull, Terminated, WaitedTooLong
 from cutgate.jobs.ids import BlobKey, background_key, new_token, source_key
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Errand, ItemState, NewItem, NewTask, RateUse, TaskStatus
 from tests.jobs.build import ERROR, LANE, SPEC, URL, Ledger, new_task
-from tests.ledgers import hints_of, spent_sources
+from tests.ledgers import hints_of, kept_sources, spent_sources
 
 
 @pytest.fixture
@@ -96,7 +96,8 @@ class TestAge:
         assert ledger.upkeep.reap() == Reaped()
         ledger.clock.advance(seconds=11)
         assert ledger.upkeep.reap() == Reaped(too_late=1)
-        assert ledger.error(errand).kind == TimedOut.kind
+        assert ledger.error(errand).kind == WaitedTooLong.kind
+        assert kept_sources(ledger, errand.task) == set()
         assert not ledger.errands.fetched(errand)
         assert ledger.no_errand()
 
@@ -108,7 +109,7 @@ class TestAge:
         ledger.clock.advance(seconds=101)
         assert errand.source is not None
         assert ledger.upkeep.reap() == Reaped(too_late=1)
-        assert spent_sources(ledger) == {errand.source}
+        assert kept_sources(ledger, errand.task) == {errand.source}
 
     def test_workers_are_told_once_it_is_fetched(self, ledger: Ledger) -> None:
         ledger.submit(source_url=URL)
