@@ -52,8 +52,8 @@ def _facts(parts: Opened) -> dict[str, object]:
 
 
 def _storage(parts: Opened) -> str:
-    blobs = open_blob_store(parts.settings)
     try:
+        blobs = open_blob_store(parts.settings)
         blobs.check()
         return "works" if Installation(parts.ledger, blobs).is_whole() else f"not the ledger's: {ADOPT}"
     except BlobStoreUnavailable as error:

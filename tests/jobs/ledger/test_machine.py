@@ -229,7 +229,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert (item.state, item.attempts) == (wanted.state, wanted.attempts)
 
     def everything_balances(self) -> None:
-        waiting = 0
+        waiting = in_all = 0
         for account in ACCOUNTS:
             tasks = [task for task in self.tasks if task.account == account]
             items = [item for task in tasks for item in self._items_of(task)]
@@ -245,7 +245,16 @@ class LedgerMachine(RuleBasedStateMachine):
             ]
             assert self.ledger.tasks.unfinished(account) == tuple(still_open)
             waiting += sum(item.state is ItemState.QUEUED for item in items)
+            still_open_items = sum(item.state not in ENDED for item in items)
+            assert self._counted(f"account:{account}", "open") == still_open_items
+            in_all += still_open_items
         assert self.ledger.waiting(LANE) == waiting
+        assert self._counted("totals", "open") == in_all
+        ended = [uid for uid, task in self.stored.items() if task.ended_at_ms is not None]
+        assert self.ledger.client.zcard(self.ledger.database.key("ended")) == len(ended)
+
+    def _counted(self, name: str, field: str) -> int:
+        return int(self.ledger.client.hget(self.ledger.database.key(name), field) or 0)
 
     def what_was_fetched_is_what_is_worked_on(self) -> None:
         for (uid, index), errand in self.fetches.items():

@@ -106,7 +106,9 @@ def test_of_several_pictures_the_others_stay_as_they_are(ledger: Ledger) -> None
     before = ledger.task(done.task)
     assert ledger.retry(done.task) == 1
     task = ledger.task(done.task)
-    assert (task.status, task.booked) == (TaskStatus.RUNNING, 2)
+    (listed,) = ledger.tasks.get_many([done.task], "alice")
+    assert listed is not None
+    assert (task.status, task.booked, listed.booked) == (TaskStatus.RUNNING, 2, 2)
     assert (task.items[0], task.items[2]) == (before.items[0], before.items[2])
     assert [found.uid for found in ledger.tasks.stored("failed")] == [task.uid], "one of it still has"
     assert ledger.done(ledger.next_claim())
