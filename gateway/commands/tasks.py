@@ -99,7 +99,7 @@ def show_(uid: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**_facts(task), "items": items}))
         return
-    show(_facts(task), as_json=False)
+    show(_printed(_facts(task)), as_json=False)
     for item in items:
         history = item.pop("history")
         click.echo()
@@ -172,7 +172,7 @@ def _retry(parts: Opened, uid: str) -> str:
             else "have not failed"
         )
         raise click.ClickException(f"nothing to retry: its pictures {reason}")
-    return f"waits again, pictures: {count}"
+    return "1 picture waits again" if count == 1 else f"{count} pictures wait again"
 
 
 def _cancel(parts: Opened, uid: str) -> str:
@@ -270,7 +270,9 @@ def _show_list(found: Iterable[Task], *, as_json: bool) -> None:
         click.echo(json.dumps(rows))
         return
     columns = ("task", "account", "state", "made_at", "ended_at", "pictures", "failed", "kinds")
-    cells = [
-        [", ".join(cell) if isinstance(cell, list) else cell for cell in map(row.get, columns)] for row in rows
-    ]
-    show_table(f"{len(rows)} tasks", columns, cells)  # type: ignore[arg-type]
+    show_table(f"{len(rows)} tasks", columns, [[_printed(row)[name] for name in columns] for row in rows])
+
+
+def _printed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """For people, who read no lists of JSON."""
+    return {**row, "kinds": ", ".join(row["kinds"]) or None}

@@ -189,7 +189,7 @@ class TestShow:
 class TestRetry:
     def test_named_ones_are_charged_once(self, operated: Operated) -> None:
         claim = operated.failed(price=4)
-        assert operated.call("tasks", "retry", claim.task) == f"{claim.task}: waits again, pictures: 1\n"
+        assert operated.call("tasks", "retry", claim.task) == f"{claim.task}: 1 picture waits again\n"
         assert operated.ledger.accounts.balance("alice") == Balance(granted=10, used=0, reserved=4)
         assert operated.ledger.done(operated.ledger.next_claim())
         assert operated.ledger.accounts.balance("alice") == Balance(granted=10, used=4, reserved=0)
@@ -222,7 +222,7 @@ class TestRetry:
         assert "failed with source_undecodable" in told[damaged.task]
         assert "the price is 9 credits, 5 are available: grant some with `keys credits`" in told[dear.task]
         assert "not in the storage any more" in told[swept.task]
-        assert told[good.task] == "waits again, pictures: 1"
+        assert told[good.task] == "1 picture waits again"
 
     @pytest.mark.parametrize("options", [(), ("x", "--kind", "blob_missing"), ("--kind", "source_undecodable")])
     def test_misuse(self, operated: Operated, options: tuple[str, ...]) -> None:

@@ -36,7 +36,7 @@ local function requeue(item, why, counts, behind)
   local item_key = key('item', item)
   local fields = redis.call('HMGET', item_key, 'token', 'lane', 'account', 'number')
   drop_claim(item, fields[1], why)
-  redis.call('HDEL', item_key, 'token', 'phase')
+  redis.call('HDEL', item_key, 'token', 'owner', 'phase')
   redis.call('HSET', item_key, 'state', 'queued', 'queued_at_ms', now_ms)
   if not counts then redis.call('HINCRBY', item_key, 'attempts', -1) end
   local number = fields[4]
