@@ -10,6 +10,7 @@ import click
 
 from cutgate.gateway.commands.console import Opened, as_json_option, opened, show
 from cutgate.gateway.commands.tables import Cell, show_table
+from cutgate.jobs.answers import LedgerFigures
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.errors import BlobStoreUnavailable, Terminated
 from cutgate.jobs.record import Phase
@@ -25,7 +26,8 @@ _FAULTS_AT_MOST: Final = 1_000
 def status(*, as_json: bool) -> None:
     """Show what waits and runs, who works on it, how storage and ledger are, and what failed within an hour."""
     with opened() as parts:
-        facts, lanes, faults = _facts(parts), _lanes(parts), _faults(parts)
+        figures = parts.ledger.figures()
+        facts, lanes, faults = _facts(parts, figures), _lanes(parts, figures), _faults(parts)
     if as_json:
         click.echo(json.dumps({**facts, "lanes": lanes, "faults": faults}))
         return
@@ -36,8 +38,8 @@ def status(*, as_json: bool) -> None:
         show_table("Faults within the hour", list(faults[0]), [list(row.values()) for row in faults])
 
 
-def _facts(parts: Opened) -> dict[str, object]:
-    figures, memory = parts.ledger.figures(), parts.ledger.server.memory()
+def _facts(parts: Opened, figures: LedgerFigures) -> dict[str, object]:
+    memory = parts.ledger.server.memory()
     return {
         "waiting": sum(lane.waiting for lane in figures.lanes),
         "running": figures.running,
@@ -60,19 +62,19 @@ def _storage(parts: Opened) -> str:
         return f"away: {error.message}"
 
 
-def _lanes(parts: Opened) -> list[dict[str, Cell]]:
-    figures = {lane.lane: lane for lane in parts.ledger.figures().lanes}
+def _lanes(parts: Opened, figures: LedgerFigures) -> list[dict[str, Cell]]:
+    queues = {lane.lane: lane for lane in figures.lanes}
     workers = Counter(worker.lane for worker in parts.ledger.presence.alive())
     under_way = parts.ledger.claims.under_way()
     return [
         {
             "lane": lane,
-            "waiting": figures[lane].waiting if lane in figures else 0,
-            "oldest_seconds": round(figures[lane].oldest_seconds) if lane in figures else 0,
+            "waiting": queues[lane].waiting if lane in queues else 0,
+            "oldest_seconds": round(queues[lane].oldest_seconds) if lane in queues else 0,
             "workers": workers[lane],
             **{phase: under_way[lane, phase] for phase in Phase},
         }
-        for lane in sorted({*figures, *workers})
+        for lane in sorted({*queues, *workers})
     ]
 
 

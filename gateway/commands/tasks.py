@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final
@@ -30,26 +31,27 @@ _INDEXES: Final[Mapping[str | None, str]] = {
 """Where tasks in a state are found."""
 
 
-class SinceType(click.ParamType[float]):
-    """A time, as milliseconds since the epoch."""
-
-    name = "age|time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read an age, or a time."""
-        age = _AGE.fullmatch(str(value))
-        try:
-            then = datetime.fromisoformat(str(value)).timestamp() if age is None else time.time()
-        except ValueError:
-            self.fail(
-                f"{value!r} is neither an age such as 30m, 2h or 7d nor such as 2026-11-23T09:00", param, ctx
-            )
-        return 1_000 * (then - (int(age[1]) * _UNIT_SECONDS[age[2]] if age else 0))
+def _since(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
+    """An age or a time, as milliseconds since the epoch."""
+    if text is None:
+        return None
+    age = _AGE.fullmatch(text)
+    try:
+        then = (
+            time.time() - int(age[1]) * _UNIT_SECONDS[age[2]] if age else datetime.fromisoformat(text).timestamp()
+        )
+    except ValueError:
+        raise click.BadParameter("use an age such as 30m, 2h or 7d, or a time such as 2026-11-23T09:00") from None
+    return 1_000 * then
 
 
 account_option = click.option("--account", help="Only this account's: its name, or one of its public keys.")
 since_option = click.option(
-    "--since", "since_ms", type=SinceType(), help="Only those that ended since, or are open and were made since."
+    "--since",
+    "since_ms",
+    callback=_since,
+    metavar="AGE|TIME",
+    help="Only those that ended, or are open and were made, since.",
 )
 
 
@@ -68,10 +70,10 @@ def tasks() -> None:
 )
 @click.option("--oldest-first", is_flag=True, help="The newest come first otherwise.")
 @as_json_option
-def list_(state: str | None, limit: int, *, as_json: bool, **filters: Any) -> None:
+def list_(kind: str | None, limit: int, *, as_json: bool, **filters: Any) -> None:
     """List tasks of all accounts: those that are open, by when they were made, and those that ended, by that."""
     with opened() as parts:
-        found = list(islice(_found(parts, state=state, **filters), limit))
+        found = list(islice(_found(parts, kinds={kind}, **filters), limit))
     _show_list(found, as_json=as_json)
 
 
@@ -83,13 +85,12 @@ def show_(uid: str, *, as_json: bool) -> None:
     with opened() as parts:
         task = _task(parts, uid)
         trails = parts.ledger.tasks.trails(task)
-    items = [
+    items: list[dict[str, Any]] = [
         {
             "picture": item.index,
             "state": item.state,
             "attempts": item.attempts,
             "price": item.price,
-            "charged": item.booked,
             "error": item.error and f"{item.error.kind}: {item.error.message}",
             "result": item.result and str(item.result.blob),
             **trail,
@@ -101,20 +102,14 @@ def show_(uid: str, *, as_json: bool) -> None:
         return
     show(_printed(_facts(task)), as_json=False)
     for item in items:
-        history = item.pop("history")
+        holds = item.pop("history")
         click.echo()
         show(item, as_json=False)
-        rows = [
-            (
-                iso_time(hold["claimed_at_ms"] / 1_000),
-                f"{hold['held_ms'] / 1_000:.1f}",
-                hold["phase"],
-                hold["end"],
-                hold["owner"],
-            )
-            for hold in history
-        ]
-        if rows:
+        if holds:
+            rows = [
+                [iso_time(hold.pop("claimed_at_ms") / 1_000), f"{hold.pop('held_ms') / 1_000:.1f}", *hold.values()]
+                for hold in holds
+            ]
             show_table("Claims that are over", ("claimed at", "seconds", "phase", "end", "worker"), rows)
 
 
@@ -125,20 +120,16 @@ def show_(uid: str, *, as_json: bool) -> None:
 @since_option
 @click.option("--yes", is_flag=True, help="Retry all that are found; without it they are only listed.")
 @as_json_option
-def retry(uids: tuple[str, ...], *, yes: bool, as_json: bool, **filters: Any) -> None:
+def retry(uids: tuple[str, ...], kind: str | None, *, yes: bool, as_json: bool, **filters: Any) -> None:
     """Have pictures wait again that failed through no fault of their own, of these tasks or of all that are found.
 
     The price is reserved anew, and charged once they are done. Callers that ask see the task queuing again.
     """
-    if bool(uids) == any(filters.values()):
+    if bool(uids) == any([kind, *filters.values()]):
         raise click.UsageError("name tasks, or say which by --kind, --account or --since")
     with opened() as parts:
         if not uids:
-            found = [
-                task
-                for task in _found(parts, index="failed", **filters)
-                if NOT_THE_PICTURES.intersection(_kinds(task))
-            ]
+            found = list(_found(parts, kinds={kind} if kind else NOT_THE_PICTURES, **filters))
             if not yes:
                 _show_list(found, as_json=as_json)
                 click.echo(f"{len(found)} tasks would be retried: add --yes", err=True)
@@ -166,12 +157,8 @@ def _retry(parts: Opened, uid: str) -> str:
     count = parts.ledger.tasks.retry(task, parts.accounts.record(task.account).terms.caps)
     if not count:
         failed = ", ".join(_kinds(task))
-        reason = (
-            f"failed with {failed}, and are not kept: their caller has to send others"
-            if failed
-            else "have not failed"
-        )
-        raise click.ClickException(f"nothing to retry: its pictures {reason}")
+        reason = f"failed with {failed}, and are not kept: their caller has to send others"
+        raise click.ClickException(f"nothing to retry: its pictures {reason if failed else 'have not failed'}")
     return "1 picture waits again" if count == 1 else f"{count} pictures wait again"
 
 
@@ -187,20 +174,20 @@ def _each(uids: Iterable[str], act: Callable[[str], str], *, as_json: bool) -> N
     """Do something with each of several tasks; where it cannot be done with one, the command exits with 1."""
     outcomes: list[dict[str, object]] = []
     for uid in uids:
+        ok = False
         try:
-            outcomes.append({"task": uid, "ok": True, "outcome": act(uid)})
+            outcome, ok = act(uid), True
         except BlobMissing:
-            reason = (
+            outcome = (
                 "its pictures are not in the storage any more: restore them, or have the caller send them again"
             )
-            outcomes.append({"task": uid, "ok": False, "outcome": reason})
         except InsufficientCredits as error:
-            remedy = "grant some with `keys credits`"
-            outcomes.append({"task": uid, "ok": False, "outcome": f"{error.message}: {remedy}"})
+            outcome = f"{error.message}: grant some with `keys credits`"
         except (click.ClickException, AccountError, SubmissionRefused) as error:
-            outcomes.append({"task": uid, "ok": False, "outcome": str(error)})
+            outcome = str(error)
+        outcomes.append({"task": uid, "ok": ok, "outcome": outcome})
         if not as_json:
-            click.echo(f"{uid}: {outcomes[-1]['outcome']}", err=not outcomes[-1]["ok"])
+            click.echo(f"{uid}: {outcome}", err=not ok)
     if as_json:
         click.echo(json.dumps(outcomes))
     if not all(outcome["ok"] for outcome in outcomes):
@@ -210,10 +197,9 @@ def _each(uids: Iterable[str], act: Callable[[str], str], *, as_json: bool) -> N
 def _found(
     parts: Opened,
     *,
-    kind: str | None,
+    kinds: AbstractSet[str | None],
     account: str | None,
     since_ms: float | None,
-    index: str | None = None,
     state: str | None = None,
     oldest_first: bool = True,
 ) -> Iterator[Task]:
@@ -222,15 +208,12 @@ def _found(
         key = parts.accounts.table.get(CREDENTIALS, account)
         account = account if key is None else key.account
         parts.accounts.record(account)  # a misspelt name is told
-    index = "failed" if kind is not None else _INDEXES.get(state, index)
+    index = _INDEXES.get(state) if None in kinds else "failed"
     indexes = [index] if index else ["open", "ended"][:: -1 if oldest_first else 1]
     for name in indexes:
         for task in parts.ledger.tasks.stored(name, since_ms or 0, oldest_first=oldest_first):
-            if (
-                state in {None, task.status}
-                and account in {None, task.account}
-                and {kind} <= {None, *_kinds(task)}
-            ):
+            is_kind = not kinds.isdisjoint([None, *_kinds(task)])
+            if is_kind and state in {None, task.status} and account in {None, task.account}:
                 yield task
 
 

@@ -150,7 +150,7 @@ class TestList:
         ("options", "code", "message"),
         [
             (("--account", "nobody"), 1, "there is no account 'nobody'"),
-            (("--since", "yesterday"), 2, "neither an age such as 30m"),
+            (("--since", "yesterday"), 2, "use an age such as 30m"),
             (("--state", "lost"), 2, "'queuing', 'running', 'finished', 'error'"),
         ],
     )
