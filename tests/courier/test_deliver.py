@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from cutgate.courier.connection import Deadline
 from cutgate.courier.errors import TooSlow
+from cutgate.jobs.errors import BlobMissing
 from cutgate.jobs.record import Delivery, DeliveryKind, Task, TaskStatus
 from tests.courier.outside import Visit
 from tests.courier.parts import ACCOUNT, RESULT, CourierParts, answering, confirm, make_fetcher
@@ -29,6 +30,20 @@ def test_a_callback_is_posted_as_the_facade_renders_it(parts: CourierParts) -> N
     assert request.headers["webhook-id"] == uid
     assert "webhook-signature" not in request.headers
     assert parts.nothing_is_due()
+
+
+def test_the_end_after_a_retry_is_told_as_another_one(parts: CourierParts) -> None:
+    """Receivers drop what they have seen by its id."""
+    claim = parts.store.claimed(account=ACCOUNT, deliveries=(parts.callback(confirm),))
+    assert parts.store.claims.fail(claim, BlobMissing("the picture is gone").facts())
+    parts.run()
+    assert parts.store.retry(claim.task, ACCOUNT) == 1
+    assert parts.store.done(parts.store.next_claim())
+    parts.run()
+    told = [
+        (request.headers["webhook-id"], json.loads(request.body)["status"]) for request in parts.server.requests
+    ]
+    assert told == [(claim.task, "error"), (f"{claim.task}-1", "finished")]
 
 
 def test_where_the_account_has_a_secret_a_callback_is_signed_each_time_it_is_sent(parts: CourierParts) -> None:
