@@ -33,6 +33,7 @@ class Effect(Enum):
     NONE = _GROUND
     POISON = (255, 0, 0)
     HANG = (0, 0, 255)
+    RAISE = (0, 255, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ids import BlobKey
+from cutgate.jobs.ledger.keys import KEY_PREFIX
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.worker.settings import NetworkSettings
 from tests.chaos.pictures import Effect
 from tests.chaos.service import AWAY, COURIER, GATEWAY, LEASE_SECONDS, SERVER, WORKERS, Service
@@ -157,6 +161,22 @@ def unmount_storage(service: Service) -> None:
         service.faults.strike(UNMOUNTED, service.leader(name))
 
 
+def hang_storage(service: Service) -> None:
+    """Let no call of the storage return for longer than a task may take."""
+    seconds = service.limits.job_timeout_seconds * 1.1
+    service.faults.hang_storage(seconds)
+    time.sleep(seconds)
+
+
+def restore_snapshot(service: Service) -> None:
+    """Go back to a copy of the server's data; sources of items that ended after it are gone from the storage."""
+    with service.snapshot():
+        time.sleep(PAST_LEASE_SECONDS)
+        ended = [BlobKey.parse(str(key)) for key in service.client.zrange(f"{KEY_PREFIX}spent", 0, -1)]
+        FileBlobStore(service.blob_dir).delete(*ended)
+        service.faults.note()
+
+
 def break_network(service: Service) -> None:
     """Let a worker's network raise whatever it is given, as after a fault of its GPU."""
     name = ready_worker(service)
@@ -214,6 +234,11 @@ ALL_FAULTS: Final[tuple[Fault, ...]] = (
     unmount_storage,
     break_network,
 )
+_AS_SHIPPED: Final = tuple(
+    (f"CUTGATE_{name.upper()}", str(LedgerLimits.model_fields[name].default))
+    for name in ("lease_seconds", "max_attempts", "job_timeout_seconds")
+)
+"""Attempts, lease and time of a task as they are by default."""
 _STEPS: Final = {AFTER_CLAIM: 0.05, AFTER_RESULT: 0.05, AFTER_FINISH: 0.05}
 
 SCENARIOS: Final = (
@@ -235,6 +260,18 @@ SCENARIOS: Final = (
     ),
     Scenario(name="all of these", fault=anything, chances={**_STEPS, BEFORE_ANSWER: 0.05}),
     Scenario(name="Redis's master killed, failover", fault=fail_over, every_seconds=2, with_copy=True),
+    Scenario(
+        name="storage hangs longer than a task may take",
+        fault=hang_storage,
+        every_seconds=5,
+        settings=(*_AS_SHIPPED, ("CUTGATE_JOB_TIMEOUT_SECONDS", "16")),
+    ),
+    Scenario(name="Redis restored from a snapshot", fault=restore_snapshot, every_seconds=4, settings=_AS_SHIPPED),
+    Scenario(
+        name="pictures that make the pipeline raise",
+        effects=(Effect.NONE,) * 4 + (Effect.RAISE,),
+        settings=_AS_SHIPPED,
+    ),
     Scenario(
         name="pictures that kill or hang their worker",
         effects=(Effect.NONE,) * 4 + (Effect.POISON,) + (Effect.NONE,) * 4 + (Effect.HANG,),

@@ -6,6 +6,8 @@ import logging
 import os
 import random
 import secrets
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -78,6 +80,8 @@ LEASE_SECONDS: Final = 2.0
 
 START_SECONDS: Final = 120
 _STOP_SECONDS: Final = 3
+DATA: Final = "appendonlydir"
+"""The server's folder of its append-only file."""
 _KEPT_WHOLE: Final = (
     *("--save", "", "--appendonly", "yes", "--appendfsync", "everysec"),
     *("--auto-aof-rewrite-percentage", "0"),  # the history stays whole
@@ -115,6 +119,7 @@ class Service:
         self.watched: Watched | None = None
         self._with_copy = with_copy
         self._redis_dir, self._own_settings = redis_dir, settings
+        self._put_away: list[Path] = []
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -213,10 +218,23 @@ class Service:
         return f"http://127.0.0.1:{self.port}"
 
     def redis_dirs(self) -> tuple[Path, ...]:
-        """Where the server's data lies, behind what earlier masters left."""
+        """Where the server's data lies, behind what earlier masters left or a restore put away."""
         if self.watched is None:
-            return (self.redis_dir,)
+            return (*self._put_away, self.redis_dir)
         return (*self.watched.left_behind, self.watched.data_dir())
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Copy the server's data; when the block ends, kill the server and start it on that copy."""
+        data, copy = self.redis_dir / DATA, self.folder / "snapshot"
+        away = self.folder / f"put-away-{len(self._put_away)}"
+        away.mkdir()
+        shutil.copytree(data, copy)
+        yield
+        data.rename(away / DATA)
+        copy.rename(data)
+        os.kill(self.leader(SERVER), signal.SIGKILL)
+        self._put_away.append(away)
 
     def log_tail(self) -> str:
         """What the processes printed last."""

@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,8 @@ AFTER_FINISH: Final = "after finish"
 UNMOUNTED: Final = "unmounted"
 RAISING: Final = "raising"
 """What a whole process suffers from: the first for a while, the other for as long as it lives."""
+_HUNG: Final = "hung"
+"""What all processes suffer from: calls of the storage do not return before a while is over."""
 
 FOLDER_VARIABLE: Final = "CHAOS_FOLDER"
 WORK_SECONDS_VARIABLE: Final = "CHAOS_WORK_SECONDS"
@@ -41,9 +44,7 @@ class FaultPoints:
 
     def switch(self, chances: Mapping[str, float]) -> None:
         """From now on these points are live, each with its chance in [0, 1], and no others."""
-        new = self._live.with_suffix(".new")
-        new.write_text(json.dumps(dict(chances)), encoding="utf-8")
-        new.replace(self._live)
+        _replace(self._live, json.dumps(dict(chances)))
 
     def pass_by(self, point: str) -> None:
         """Die here if the point is live and its chance has come; the first to pass one always dies."""
@@ -65,6 +66,16 @@ class FaultPoints:
             return False
         return time.time() < since_seconds + seconds
 
+    def hang_storage(self, seconds: float) -> None:
+        """Let no call of the storage return for so long, as a mount does whose server is away."""
+        self.note()
+        _replace(self._live.with_name(_HUNG), str(time.time() + seconds))
+
+    def wait_for_storage(self) -> None:
+        """Return once the storage no longer hangs."""
+        with suppress(FileNotFoundError):
+            time.sleep(max(0.0, float(self._live.with_name(_HUNG).read_text(encoding="ascii")) - time.time()))
+
     def _nothing_happened_yet(self) -> bool:
         return not self._journal.exists() or self._journal.stat().st_mtime_ns < self._live.stat().st_mtime_ns
 
@@ -81,11 +92,20 @@ class FaultPoints:
         return [time_ms for time_ms in times if time_ms >= since_ms]
 
 
+def _replace(file: Path, text: str) -> None:
+    """Write a file that others read at any time."""
+    new = file.with_suffix(".new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(file)
+
+
 def gateway(points: FaultPoints) -> None:
     """Serve, and die between a task's record and its answer when that point is live."""
     from cutgate.gateway.__main__ import main
+    from cutgate.jobs.blobs.file import FileBlobStore
     from cutgate.jobs.ledger.tasks import Tasks
 
+    _hang_with(FileBlobStore, points)
     _die_after(Tasks, "create", points, BEFORE_ANSWER)
     main()
 
@@ -104,6 +124,7 @@ def worker(points: FaultPoints) -> None:
     from cutgate.worker.cut_out import cut_out
     from cutgate.worker.process import runner
 
+    _hang_with(FileBlobStore, points)
     _lose_storage(FileBlobStore, points)
     _die_after(Claims, "take", points, AFTER_CLAIM)
     _die_after(FileBlobStore, "put", points, AFTER_RESULT)
@@ -124,6 +145,21 @@ def _die_after(part: type, name: str, points: FaultPoints, point: str) -> None:
         return answer
 
     setattr(part, name, then_die)
+
+
+def _hang_with(store: type, points: FaultPoints) -> None:
+    """Wrap what reads, writes and checks, so that it hangs as long as the storage does."""
+
+    def hanging(call: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(call)
+        def after_a_while(*arguments: Any, **named: Any) -> Any:
+            points.wait_for_storage()
+            return call(*arguments, **named)
+
+        return after_a_while
+
+    for name in ("get", "open", "put", "check", "installation"):
+        setattr(store, name, hanging(getattr(store, name)))
 
 
 def _lose_storage(store: type, points: FaultPoints) -> None:
@@ -156,7 +192,7 @@ def _at_work(cut_out: Callable[..., Any], points: FaultPoints) -> Callable[..., 
     work_seconds = float(os.environ[WORK_SECONDS_VARIABLE])
 
     @wraps(cut_out)
-    def slower(image: Any, *rest: Any) -> Any:
+    def slower(image: Any, *rest: Any, **named: Any) -> Any:
         mark = tuple(int(level) for level in image.rgb[0, 0])
         if mark == Effect.POISON.value:
             points.note()
@@ -164,10 +200,13 @@ def _at_work(cut_out: Callable[..., Any], points: FaultPoints) -> Callable[..., 
         if mark == Effect.HANG.value:
             points.note()
             time.sleep(_HANG_SECONDS)
+        if mark == Effect.RAISE.value:
+            points.note()
+            raise ValueError("operands could not be broadcast together")
         if points.is_struck(RAISING, os.getppid()):
             raise RuntimeError("CUDA error 700: an illegal memory access was encountered")
         time.sleep(work_seconds)
-        return cut_out(image, *rest)
+        return cut_out(image, *rest, **named)
 
     return slower
 

@@ -11,14 +11,14 @@ from typing import Final
 from redis import Redis
 
 from cutgate.jobs.blobs.file import INSTALLATION_NAME, FileBlobStore
-from cutgate.jobs.errors import CutoutError, TimedOut, WorkerLost
+from cutgate.jobs.errors import BlobMissing, CutoutError, ProcessingFailed, TimedOut, WorkerLost
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.ledger.keys import KEY_PREFIX, item_name
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Item, Task
 from cutgate.jobs.upkeep.retention import Sweeper
-from tests.chaos.history import next_end_seconds, read_history
+from tests.chaos.history import ItemHistory, next_end_seconds, read_history
 from tests.chaos.pictures import Effect, Picture
 
 _OF_OPEN_ITEMS: Final = ("lane", "turns", "waiting", "queued", "leases", "claims", "unfinished")
@@ -27,6 +27,7 @@ _ENDS: Final[Mapping[Effect, type[CutoutError] | None]] = {
     Effect.NONE: None,
     Effect.POISON: WorkerLost,
     Effect.HANG: TimedOut,
+    Effect.RAISE: ProcessingFailed,
 }
 """How a picture ends: with a result, or with the error."""
 
@@ -133,7 +134,7 @@ def judge(
         lost=tuple(
             uid
             for uid, picture in accepted.items()
-            if not (asked[uid].is_forgotten or _ended_right(tasks.get(uid), picture))
+            if not (asked[uid].is_forgotten or _ended_right(tasks.get(uid), picture, asked[uid]))
         ),
         lost_with_master=sum(item.lost_with_master for item in asked.values()),
         unasked=max(0, len(set(tasks) - set(accepted)) - refused),
@@ -165,10 +166,12 @@ def _item(task: Task) -> Item:
     return item
 
 
-def _ended_right(task: Task | None, picture: Picture) -> bool:
+def _ended_right(task: Task | None, picture: Picture, history: ItemHistory) -> bool:
     if task is None or task.ended_at_ms is None:
         return False
     error, right = _item(task).error, _ENDS[picture.effect]
+    if error and error.kind == BlobMissing.kind and history.lost_with_master:
+        return True  # it ended after the copy that the server went back to, and its source was deleted since
     return (error and error.kind) == (right and right.kind)
 
 
