@@ -11,7 +11,7 @@ from typing import Final
 from redis import Redis
 
 from cutgate.jobs.blobs.file import INSTALLATION_NAME, FileBlobStore
-from cutgate.jobs.errors import BlobMissing, CutoutError, ProcessingFailed, TimedOut, WorkerLost
+from cutgate.jobs.errors import BlobMissing, CutoutError, PipelineFailed, TimedOut, WorkerLost
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.ledger.keys import KEY_PREFIX, item_name
 from cutgate.jobs.ledger.ledger import Ledger
@@ -27,7 +27,7 @@ _ENDS: Final[Mapping[Effect, type[CutoutError] | None]] = {
     Effect.NONE: None,
     Effect.POISON: WorkerLost,
     Effect.HANG: TimedOut,
-    Effect.RAISE: ProcessingFailed,
+    Effect.RAISE: PipelineFailed,
 }
 """How a picture ends: with a result, or with the error."""
 
