@@ -1,10 +1,11 @@
-"""Operators' commands: `python -m cutgate.gateway serve`, `check`, and those under `keys` and `storage`."""
+"""Operators' commands: `python -m cutgate.gateway serve`, `check`, `backup`, `restore`, and under `keys` and `storage`."""
 
 from contextlib import ExitStack
 
 import click
 
 from cutgate.gateway import alive
+from cutgate.gateway.commands.backup import backup, restore
 from cutgate.gateway.commands.keys import keys
 from cutgate.gateway.commands.storage import storage
 from cutgate.gateway.observe import metrics
@@ -53,6 +54,8 @@ def check() -> None:
 
 main.add_command(keys)
 main.add_command(storage)
+main.add_command(backup)
+main.add_command(restore)
 
 if __name__ == "__main__":
     main()

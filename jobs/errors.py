@@ -214,6 +214,10 @@ class LedgerUnwritable(LedgerUnavailable):
     """Redis cannot write its file."""
 
 
+class WrongInstallation(ServiceUnavailable):
+    """Ledger and storage are not of one installation; the text says what to do."""
+
+
 class BlobStoreUnavailable(ServiceUnavailable):
     """The blob store cannot be read or written."""
 

@@ -33,6 +33,11 @@ class Upkeep:
         wait_ms: int = self._db.run("lead", sweep=sweep, holder=holder, hold_ms=milliseconds(hold_seconds))
         return wait_ms / 1_000
 
+    def suspend(self, sweep: str, holder: str, hold_seconds: float) -> None:
+        """Take the lead of a sweep from whoever has it, as `lead` gives it: nobody sweeps as long as it is held."""
+        with ledger_errors():
+            self._db.client.set(self._db.key(f"leader:{sweep}"), holder, px=milliseconds(hold_seconds))
+
     def reap(self) -> Reaped:
         """Take back what lost workers hold, fail what is over its time, and send the hints that are missing.
 
@@ -76,7 +81,7 @@ class Upkeep:
         between.
         """
         expired = self._db.run("hide_expired", batch=BATCH, **self._db.retentions())
-        return tuple(Expired(uid=TaskUid(uid), blobs=_blobs(uid, *stored)) for uid, *stored in expired)
+        return tuple(Expired(uid=TaskUid(uid), blobs=blobs_of(uid, *stored)) for uid, *stored in expired)
 
     def defer(self, uids: Sequence[TaskUid], seconds: float) -> None:
         """Have `hide_expired` name these again only later, since their blobs cannot be deleted now."""
@@ -107,12 +112,12 @@ class Upkeep:
         return count
 
 
-def _blobs(uid: str, items: str, kept: str, picture: str) -> tuple[BlobKey, ...]:
+def blobs_of(uid: str, items: str | None, kept: str | None, picture: str | None) -> tuple[BlobKey, ...]:
     """What is stored of a task or an upload, from its record. A result that became an upload is that one's."""
     results = [RESULT.decode(result).blob for _, _, _, result, *_ in json.loads(items or "[]") if result]
     upload = [UPLOAD.decode(picture).blob] if picture else []
     own = (blob for blob in results if blob.task == uid)
-    return (*own, *map(BlobKey.parse, kept.split()), *upload)
+    return (*own, *map(BlobKey.parse, (kept or "").split()), *upload)
 
 
 def _by_lane(flat: Sequence[Any]) -> dict[Lane, int]:

@@ -8,10 +8,11 @@ from typing import Final
 
 import structlog
 
+from cutgate.jobs.errors import WrongInstallation
 from cutgate.jobs.ledger.server import ServerUnfit
 from cutgate.jobs.ports import BlobStore, Ledger
 from cutgate.jobs.settings import JobSettings
-from cutgate.jobs.upkeep.installation import Installation, WrongInstallation
+from cutgate.jobs.upkeep.installation import Installation
 from cutgate.jobs.upkeep.leadership import Leadership
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.jobs.upkeep.reaper import Reaper
@@ -25,7 +26,7 @@ ORPHAN_SWEEPS_IN_GRACE: Final = 4
 ORPHAN_SWEEPS_SHARE: Final = 0.02
 """The most of its time that a process may look for orphans: it takes long where much is stored."""
 WATCH_SECONDS: Final = 5.0
-"""How often is looked whether the ledger's server is still the same."""
+"""How often is looked whether the ledger's server is still the same, and the storage the ledger's."""
 
 Call = Callable[[], object]
 
@@ -67,7 +68,7 @@ def upkeep_threads(
             orphans.rest((time.monotonic() - started_seconds) / ORPHAN_SWEEPS_SHARE)
 
     with (
-        Every(WATCH_SECONDS, wrap(partial(watch_server, store)), "server"),
+        Every(WATCH_SECONDS, wrap(partial(watch_server, store, blobs)), "server", at_once=True),
         Every(REAP_SECONDS, wrap(Reaper(store).sweep), "reaper"),
         Every(RETENTION_SWEEP_SECONDS, wrap(sweep), "retention"),
         Every(orphans_seconds, wrap(sweep_orphans), "orphans"),
@@ -75,12 +76,19 @@ def upkeep_threads(
         yield
 
 
-def watch_server(store: Ledger) -> None:
-    """Say in the log when another server has come that cannot hold the ledger: by a restart, or a failover."""
+def watch_server(store: Ledger, blobs: BlobStore) -> None:
+    """Note, and say in the log, when ledger and storage no longer belong together, or the server is unfit.
+
+    A server can change by a restart or a failover, the storage by what is mounted.
+    """
+    before = store.server.wrong
     try:
         store.server.require_fit()
+        Installation(store, blobs).watch()
     except ServerUnfit as error:
         log.error("ledger_server_unfit", reason=str(error))  # noqa: TRY400 — the text says it all
+    if (wrong := store.server.wrong) != before:
+        log.error("installation_wrong", reason=wrong) if wrong else log.info("installation_whole")
 
 
 def belong_together(installation: Installation) -> bool:

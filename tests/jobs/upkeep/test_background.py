@@ -9,15 +9,16 @@ from structlog.testing import capture_logs
 
 from cutgate.jobs.answers import Reaped
 from cutgate.jobs.blobs.file import FileBlobStore
-from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.errors import LedgerUnavailable, WrongInstallation
 from cutgate.jobs.ids import new_task_uid, new_token, source_key
 from cutgate.jobs.ledger.database import BATCH
+from cutgate.jobs.ledger.server import ServerUnfit
 from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import TaskStatus
 from cutgate.jobs.settings import JobSettings
 from cutgate.jobs.upkeep import background
-from cutgate.jobs.upkeep.background import belong_together, upkeep_threads
-from cutgate.jobs.upkeep.installation import Installation, WrongInstallation
+from cutgate.jobs.upkeep.background import belong_together, upkeep_threads, watch_server
+from cutgate.jobs.upkeep.installation import Installation
 from cutgate.jobs.upkeep.leadership import Leadership
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.jobs.upkeep.reaper import Reaper
@@ -216,7 +217,7 @@ def test_two_installations_are_not_mixed(client: Redis, blobs: BlobStore) -> Non
     other = Installation(Ledger(client, key_prefix=fresh_prefix()), MemoryBlobStore())
     other.require()
     ledger = Ledger(client, key_prefix=fresh_prefix())
-    assert ledger.server.install("another") == ledger.server.install("third") == "another"
+    assert ledger.server.install("1.another") == ledger.server.install("1.third") == "1.another"
     mixed = Installation(ledger, blobs)
     with pytest.raises(WrongInstallation, match="two installations"):
         mixed.require()
@@ -225,6 +226,41 @@ def test_two_installations_are_not_mixed(client: Redis, blobs: BlobStore) -> Non
     assert [(line["event"], line["log_level"]) for line in logs] == [("sweep_refused", "error")]
     mixed.adopt()
     mixed.require()
+
+
+@pytest.mark.parametrize(("found", "said"), [("2.another", "2"), ("older", "older")])
+def test_another_format_is_refused_in_words(
+    ledger: Ledger, memory_blobs: BlobStore, found: str, said: str
+) -> None:
+    ledger.server.install(found)
+    memory_blobs.install(found)
+    with pytest.raises(ServerUnfit, match=f"has format {said}, this version of Cutgate reads 1: install"):
+        Installation(ledger, memory_blobs).require()
+    with capture_logs() as logs:
+        watch_server(ledger, memory_blobs)
+    assert "ledger_server_unfit" in [line["event"] for line in logs]
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_watch_notes_once_what_is_lost_and_when_it_is_back(
+    client: Redis, blobs: BlobStore, key_prefix: str
+) -> None:
+    store = Ledger(client, key_prefix=key_prefix)
+    watch_server(store, blobs)
+    store.server.require_known()
+    whole = client.get(f"{key_prefix}installation")
+    client.delete(f"{key_prefix}installation")
+    with pytest.raises(WrongInstallation):
+        store.server.require_known()  # at once: nobody is unknown to a ledger that is empty
+    with capture_logs() as logs:
+        watch_server(store, blobs)
+        watch_server(store, MemoryBlobStore())  # both are empty, which is not how they were
+        with pytest.raises(WrongInstallation, match="both lost"):
+            store.server.require_room()
+        client.set(f"{key_prefix}installation", str(whole))
+        watch_server(store, blobs)
+    store.server.require_room()
+    assert [line["event"] for line in logs] == ["installation_wrong", "installation_wrong", "installation_whole"]
 
 
 def test_most_of_what_is_stored_is_not_swept_without_an_operators_word(
