@@ -1,4 +1,4 @@
-"""Operators' commands: `python -m cutgate.gateway serve`, `check`, `backup`, `restore`, and under `keys` and `storage`."""
+"""Operators' commands: `python -m cutgate.gateway serve`, `check`, `backup`, `restore`, and groups of others."""
 
 from contextlib import ExitStack
 

@@ -52,4 +52,4 @@ def restore(folder: Path, *, replace: bool) -> None:
     A storage that is still the backup's own keeps its pictures, and gets those that it lacks.
     """
     with _backups() as backups:
-        backups.restore(folder, replace=replace)
+        backups.restore(folder, replaces=replace)

@@ -98,7 +98,8 @@ def write(client: Redis, file: IO[bytes], say: Say) -> None:
     Raises:
         LedgerUnavailable: a connection broke, the ledger was emptied, or its last changes took too long to read.
     """
-    with client.pubsub() as ears, client.client() as reader:
+    server: Any = client  # redis-py leaves some methods without types
+    with server.pubsub() as ears, server.client() as reader:
         ears.execute_command("CLIENT", "ID")
         reader.client_tracking_on(clientid=ears.parse_response(), bcast=True, prefix=[KEY_PREFIX])
         ears.subscribe(_CHANGES)
@@ -167,7 +168,8 @@ def batches(things: Iterable[Any], size: int) -> Iterator[list[Any]]:
 
 
 def _copy(reader: Redis, keys: Collection[bytes], file: IO[bytes]) -> None:
-    pipe, names = reader.pipeline(transaction=False), [key.decode() for key in keys]
+    names = [key.decode() for key in keys]
+    pipe: Any = reader.pipeline(transaction=False)
     asked = [_FIELDS.get(Entry(name, 0, None, {}).kind, ()) for name in names]
     for name, fields in zip(names, asked, strict=True):
         pipe.dump(name).pexpiretime(name)

@@ -34,7 +34,7 @@ class Upkeep:
         return wait_ms / 1_000
 
     def suspend(self, sweep: str, holder: str, hold_seconds: float) -> None:
-        """Take the lead of a sweep from whoever has it, as `lead` gives it: nobody sweeps as long as it is held."""
+        """Take the lead of a sweep from whoever has it: nobody does it as long as this is called in time."""
         with ledger_errors():
             self._db.client.set(self._db.key(f"leader:{sweep}"), holder, px=milliseconds(hold_seconds))
 

@@ -4,9 +4,8 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -74,29 +73,29 @@ class Backups:
             )
         whole = {
             "installation": self.store.server.installation(),
-            "ledger_sha256": facts.digest,
+            "ledger_sha256": _digest(folder),
             "made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "missing": sorted(map(str, missing)),
         }
         (folder / _WHOLE).write_text(json.dumps(whole) + "\n", encoding="utf-8")
-        self.say(f"{folder}: {facts.records} records, {facts.open_items} open items, {len(facts.blobs)} pictures")
+        self.say(f"whole and checked: {facts.open_items} open items, {len(facts.blobs) - len(missing)} pictures")
 
-    def restore(self, folder: Path, *, replace: bool) -> None:
+    def restore(self, folder: Path, *, replaces: bool) -> None:
         """Restore a backup into an empty ledger, and a storage that is empty or the backup's own.
 
-        With `replace` the ledger is emptied first, and the storage may be any; what lies there and has no record is
-        swept later. What fails leaves the ledger empty, and in the storage nothing that was not there.
+        With `replaces` the ledger is emptied first, and the storage may be any; what there has no record is swept
+        later. What fails leaves the ledger empty, and in the storage nothing that was not there.
 
         Raises:
             BackupFailed: the backup is not whole, or there is something where it should go.
             ServiceUnavailable: ledger or storage are away.
         """
-        facts, whole = _Facts.of(folder), _whole(folder)
-        copy, missing = FileBlobStore(folder / _PICTURES), set(map(BlobKey.parse, whole["missing"]))
-        wanted = facts.blobs - missing
-        if facts.digest != whole["ledger_sha256"] or (damaged := [key for key in wanted if not _has(copy, key)]):
-            raise BackupFailed(f"{folder} is damaged: its ledger or its pictures are not what was backed up")
-        self._require_place(whole["installation"], replace=replace)
+        whole = _whole(folder)
+        facts, copy = _Facts.of(folder), FileBlobStore(folder / _PICTURES)
+        wanted = facts.blobs - set(map(BlobKey.parse, whole["missing"]))
+        if lost := sum(not _has(copy, key) for key in wanted):
+            raise BackupFailed(f"the backup is damaged: {folder / _PICTURES} lacks {lost} pictures")
+        self._require_place(whole["installation"], replaces=replaces)
         written = {key for key in wanted if not _has(self.blobs, key)}
         try:
             snapshot.clear(self.client)
@@ -111,15 +110,15 @@ class Backups:
             snapshot.clear(self.client)
             self.blobs.delete(*written)
             raise
-        self.say(f"restored: {facts.records} records, {facts.open_items} open items, {len(wanted)} pictures")
+        self.say(f"restored: {facts.open_items} open items, {len(wanted)} pictures")
 
-    def _require_place(self, installation: str, *, replace: bool) -> None:
+    def _require_place(self, installation: str, *, replaces: bool) -> None:
         deadline_seconds = time.monotonic() + HOLD_SECONDS + 1
         while self.client.exists(f"{KEY_PREFIX}leader:reaper"):
             if time.monotonic() > deadline_seconds:
                 raise BackupFailed("the service is running: stop gateways, workers and couriers first")
             time.sleep(0.1)
-        if replace:
+        if replaces:
             return
         if self.client.exists(*(f"{KEY_PREFIX}{name}" for name in ("installation", "accounts", "totals"))):
             raise BackupFailed("the ledger is not empty: --replace deletes what it holds")
@@ -150,20 +149,18 @@ class _Facts:
     """What a check of a ledger's copy has found."""
 
     blobs: set[BlobKey]
-    records: int
     open_items: int
-    digest: str
 
     @classmethod
     def of(cls, folder: Path) -> "_Facts":
         """Read a copy through, and make sure that counts and credits of every account are those of its items."""
-        digest, last = hashlib.sha256(), dict[str, Entry]()
-        for line in _lines(folder, digest):
-            entry = Entry.parse(line)
-            if entry.value is None:
-                last.pop(entry.key, None)
-            elif entry.fields:
-                last[entry.key] = Entry(entry.key, entry.until_ms, b"", entry.fields)
+        last: dict[str, Entry] = {}
+        with (folder / _LEDGER).open("rb") as file:
+            for entry in snapshot.read(file):
+                if entry.value is None:
+                    last.pop(entry.key, None)
+                elif entry.fields:
+                    last[entry.key] = replace(entry, value=b"")
         sums, said = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
         for entry in last.values():
             if entry.is_open:
@@ -176,20 +173,13 @@ class _Facts:
             raise BackupFailed("the copy's counts of open items or reserved credits are not those of its items")
         return cls(
             blobs={blob for entry in last.values() for blob in entry.blobs()},
-            records=len(last),
             open_items=sum(entry.is_open for entry in last.values()),
-            digest=digest.hexdigest(),
         )
 
 
-def _lines(folder: Path, digest: Any) -> Iterator[bytes]:
-    try:
-        with (folder / _LEDGER).open("rb") as file:
-            for line in file:
-                digest.update(line)
-                yield line
-    except FileNotFoundError:
-        raise BackupFailed(f"{folder} has no backup: it lacks {_LEDGER}") from None
+def _digest(folder: Path) -> str:
+    with (folder / _LEDGER).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _whole(folder: Path) -> dict[str, Any]:
@@ -197,6 +187,8 @@ def _whole(folder: Path) -> dict[str, Any]:
         whole: dict[str, Any] = json.loads((folder / _WHOLE).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         raise BackupFailed(f"{folder} has no whole backup: it lacks {_WHOLE}, which is written last") from None
+    if _digest(folder) != whole["ledger_sha256"]:
+        raise BackupFailed(f"the backup is damaged: {folder / _LEDGER} is not what was written")
     return whole
 
 
