@@ -10,6 +10,7 @@ import click
 from cutgate.gateway.commands.console import opened
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.errors import LedgerBroken
+from cutgate.jobs.ledger.snapshot import Snapshots
 from cutgate.jobs.redis_client import connect
 from cutgate.jobs.upkeep.backup import BackupFailed, Backups
 
@@ -25,7 +26,9 @@ def _backups() -> Iterator[Backups]:
         with connect(url, socket_timeout_seconds=_REPLY_SECONDS, raw=True) as client:
             say = partial(click.echo, err=True)
             try:
-                yield Backups(client=client, store=parts.ledger, blobs=open_blob_store(parts.settings), say=say)
+                yield Backups(
+                    ledger=Snapshots(client), store=parts.ledger, blobs=open_blob_store(parts.settings), say=say
+                )
             except BackupFailed as error:
                 raise click.ClickException(error.message) from None
             except LedgerBroken as error:

@@ -22,6 +22,7 @@ from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import BlobKey
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.ledger.upkeep import blobs_of
+from cutgate.jobs.redis_client import ledger_errors
 
 PAUSE_SECONDS: Final = 5.0
 """How long writes may be held back at the end; a third of a lease."""
@@ -87,77 +88,85 @@ class Entry:
         return () if "hidden" in of else blobs_of(uid, of.get("items"), of.get("kept"), of.get("picture"))
 
 
-def write(client: Redis, file: IO[bytes], say: Say) -> None:
-    """Copy the ledger as it is at one moment.
+class Snapshots:
+    """Copies the ledger of one server, and loads copies."""
 
-    Args:
-        client: of the server, from `connect` with `raw`, as a user who may administer it.
-        file: where to, a line for each key.
-        say: is told how far it is.
+    def __init__(self, client: Redis) -> None:
+        """Use a server; the client is from `connect` with `raw`, as a user who may administer it."""
+        self._client = client
 
-    Raises:
-        LedgerUnavailable: a connection broke, the ledger was emptied, or its last changes took too long to read.
-    """
-    server: Any = client  # redis-py leaves some methods without types
-    with server.pubsub() as ears, server.client() as reader:
-        ears.execute_command("CLIENT", "ID")
-        reader.client_tracking_on(clientid=ears.parse_response(), bcast=True, prefix=[KEY_PREFIX])
-        ears.subscribe(_CHANGES)
-        count = 0
-        for keys in batches(reader.scan_iter(match=f"{KEY_PREFIX}*", count=_BATCH), _BATCH):
-            _copy(reader, keys, file)
-            count += len(keys)
+    def write(self, file: IO[bytes], say: Say) -> None:
+        """Copy the ledger as it is at one moment.
+
+        Args:
+            file: where to, a line for each key.
+            say: is told how far it is.
+
+        Raises:
+            LedgerUnavailable: a connection broke, the ledger was emptied, or its last changes take too long.
+        """
+        server: Any = self._client  # redis-py leaves some methods without types
+        with server.pubsub() as ears, server.client() as reader:
+            ears.execute_command("CLIENT", "ID")
+            reader.client_tracking_on(clientid=ears.parse_response(), bcast=True, prefix=[KEY_PREFIX])
+            ears.subscribe(_CHANGES)
+            count = 0
+            for keys in batches(reader.scan_iter(match=f"{KEY_PREFIX}*", count=_BATCH), _BATCH):
+                _copy(reader, keys, file)
+                count += len(keys)
+                if count % (100 * _BATCH) == 0:
+                    say(f"{count} keys of the ledger")
+            while len(changed := _changed(reader, ears)) > _CALM_KEYS:
+                _copy(reader, changed, file)
+            with _writes_held_back(reader):
+                _copy(reader, changed | _changed(reader, ears), file)
+                tracked = reader.execute_command("CLIENT", "TRACKINGINFO")
+                if b"bcast" not in tracked[1] or b"broken_redirect" in tracked[1]:
+                    raise LedgerUnavailable("the connection broke while the ledger was copied: try again")
+        say(f"{count} keys of the ledger")
+
+    def load(self, entries: Iterable[Entry], say: Say) -> set[str]:
+        """Write the keys of a copy, but for the installation's id, without which the ledger is nobody's.
+
+        Args:
+            entries: from `read`, for a ledger that is empty.
+            say: is told how far it is.
+
+        Returns:
+            Workers that had items at the copy's moment.
+        """
+        owners, count = set(), 0
+        for batch in batches(entries, _BATCH):
+            pipe = self._client.pipeline(transaction=False)
+            for entry in batch:
+                if entry.value is None:
+                    pipe.delete(entry.key)
+                elif entry.kind != "installation":
+                    pipe.restore(
+                        entry.key, max(entry.until_ms, 0), entry.value, replace=True, absttl=entry.until_ms > 0
+                    )
+                if entry.kind == "held":
+                    owners.add(entry.key.removeprefix(f"{KEY_PREFIX}held:"))
+            pipe.execute()
+            count += len(batch)
             if count % (100 * _BATCH) == 0:
                 say(f"{count} keys of the ledger")
-        while len(changed := _changed(reader, ears)) > _CALM_KEYS:
-            _copy(reader, changed, file)
-        with _writes_held_back(reader):
-            _copy(reader, changed | _changed(reader, ears), file)
-            tracked = reader.execute_command("CLIENT", "TRACKINGINFO")
-            if b"bcast" not in tracked[1] or b"broken_redirect" in tracked[1]:
-                raise LedgerUnavailable("the connection broke while the ledger was copied: try again")
-    say(f"{count} keys of the ledger")
+        return owners
+
+    def clear(self) -> None:
+        """Delete all that is the ledger's."""
+        for keys in batches(self._client.scan_iter(match=f"{KEY_PREFIX}*", count=_BATCH), _BATCH):
+            self._client.unlink(*keys)
+
+    def has(self, *names: str) -> bool:
+        """Whether the ledger has any of these keys."""
+        with ledger_errors():
+            return bool(self._client.exists(*(f"{KEY_PREFIX}{name}" for name in names)))
 
 
 def read(file: Iterable[bytes]) -> Iterator[Entry]:
     """The keys of a copy; of several of one name the last holds."""
     return map(Entry.parse, file)
-
-
-def load(client: Redis, entries: Iterable[Entry], say: Say) -> set[str]:
-    """Write the keys of a copy, but for the installation's id, without which the ledger is nobody's.
-
-    Args:
-        client: as for `write`; the ledger is empty.
-        entries: from `read`.
-        say: is told how far it is.
-
-    Returns:
-        Workers that had items at the copy's moment.
-    """
-    owners, count = set(), 0
-    for batch in batches(entries, _BATCH):
-        pipe = client.pipeline(transaction=False)
-        for entry in batch:
-            if entry.value is None:
-                pipe.delete(entry.key)
-            elif entry.kind != "installation":
-                pipe.restore(
-                    entry.key, max(entry.until_ms, 0), entry.value, replace=True, absttl=entry.until_ms > 0
-                )
-            if entry.kind == "held":
-                owners.add(entry.key.removeprefix(f"{KEY_PREFIX}held:"))
-        pipe.execute()
-        count += len(batch)
-        if count % (100 * _BATCH) == 0:
-            say(f"{count} keys of the ledger")
-    return owners
-
-
-def clear(client: Redis) -> None:
-    """Delete all that is the ledger's."""
-    for keys in batches(client.scan_iter(match=f"{KEY_PREFIX}*", count=_BATCH), _BATCH):
-        client.unlink(*keys)
 
 
 def batches(things: Iterable[Any], size: int) -> Iterator[list[Any]]:

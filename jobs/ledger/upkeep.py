@@ -13,6 +13,8 @@ from cutgate.jobs.ledger.server import run_id
 from cutgate.jobs.redis_client import ledger_errors
 from cutgate.jobs.spec import Lane
 
+SILENT_SECONDS: Final = 3.0
+"""A server that answers nothing for longer, and for a third of a lease, is frozen: leases lapse meanwhile."""
 _TOO_LATE: Final = TimedOut("the picture waited longer than the service allows").facts()
 
 
@@ -38,16 +40,17 @@ class Upkeep:
         with ledger_errors():
             self._db.client.set(self._db.key(f"leader:{sweep}"), holder, px=milliseconds(hold_seconds))
 
-    def reap(self) -> Reaped:
+    def reap(self, silent_seconds: float = 0) -> Reaped:
         """Take back what lost workers hold, fail what is over its time, and send the hints that are missing.
 
-        A lapsed lease counts as an attempt, except within one lease of a restart of the server: then it is
-        renewed, for it lapsed while nobody could renew it. Hints are missing where an item has waited for a
-        while, and no worker has been told and has still to come.
+        A lapsed lease counts as an attempt, except within one lease of a restart of the server, or of a time in
+        which it answered the caller nothing: then it is renewed, for nobody could renew it. Hints are missing where
+        an item has waited for a while, and no worker has been told and has still to come.
         """
         answer = self._db.run_once(
             "reap",
             run_id=run_id(self._db.client),
+            silent=silent_seconds > max(SILENT_SECONDS, self._db.limits.lease_seconds / 3),
             lease_ms=milliseconds(self._db.limits.lease_seconds),
             queue_timeout_ms=milliseconds(self._db.limits.queue_timeout_seconds),
             hint_grace_ms=milliseconds(self._db.limits.hint_grace_seconds),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -10,14 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from redis import Redis
-
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.errors import BlobMissing, CutoutError
 from cutgate.jobs.ids import BlobKey, new_token
-from cutgate.jobs.ledger import snapshot
 from cutgate.jobs.ledger.keys import KEY_PREFIX
-from cutgate.jobs.ledger.snapshot import Entry, Say, batches
+from cutgate.jobs.ledger.snapshot import Entry, Say, Snapshots, batches, read
 from cutgate.jobs.ports import BlobStore, Ledger
 from cutgate.jobs.redis_client import ledger_errors
 from cutgate.jobs.upkeep.installation import Installation
@@ -40,8 +38,7 @@ class BackupFailed(CutoutError):
 class Backups:
     """Makes and restores backups of an installation."""
 
-    client: Redis
-    """Of an operator, from `connect` with `raw`."""
+    ledger: Snapshots
     store: Ledger
     blobs: BlobStore
     say: Say
@@ -62,11 +59,13 @@ class Backups:
         hold()
         with Every(_HELD_SECONDS / 4, hold, "backup"):
             with (folder / _LEDGER).open("xb") as file, ledger_errors():
-                snapshot.write(self.client, file, self.say)
+                self.ledger.write(file, self.say)
+                file.flush()
+                os.fsync(file.fileno())
             facts = _Facts.of(folder)
             missing = self._copy(facts.blobs, self.blobs, FileBlobStore(folder / _PICTURES))
         # Owners may have deleted uploads meanwhile, and nothing else.
-        uploads = {key for key in missing if not self.client.exists(f"{KEY_PREFIX}task:{key.task}")}
+        uploads = {key for key in missing if not self.ledger.has(f"task:{key.task}")}
         if lost := missing - uploads:
             raise BackupFailed(
                 f"{len(lost)} pictures of records are not in the storage, such as {min(map(str, lost))}"
@@ -98,29 +97,29 @@ class Backups:
         self._require_place(whole["installation"], replaces=replaces)
         written = {key for key in wanted if not _has(self.blobs, key)}
         try:
-            snapshot.clear(self.client)
+            self.ledger.clear()
             self._copy(written, copy, self.blobs)
             with (folder / _LEDGER).open("rb") as file, ledger_errors():
-                owners = snapshot.load(self.client, snapshot.read(file), self.say)
+                owners = self.ledger.load(read(file), self.say)
             for owner in owners:
                 self.store.claims.give_back_owned(owner, died=False)
             self.blobs.install(whole["installation"], replace=True)
             self.store.server.install(whole["installation"])
         except BaseException:
-            snapshot.clear(self.client)
             self.blobs.delete(*written)
+            self.ledger.clear()
             raise
         self.say(f"restored: {facts.open_items} open items, {len(wanted)} pictures")
 
     def _require_place(self, installation: str, *, replaces: bool) -> None:
         deadline_seconds = time.monotonic() + HOLD_SECONDS + 1
-        while self.client.exists(f"{KEY_PREFIX}leader:reaper"):
+        while self.ledger.has("leader:reaper"):
             if time.monotonic() > deadline_seconds:
                 raise BackupFailed("the service is running: stop gateways, workers and couriers first")
             time.sleep(0.1)
         if replaces:
             return
-        if self.client.exists(*(f"{KEY_PREFIX}{name}" for name in ("installation", "accounts", "totals"))):
+        if self.ledger.has("installation", "accounts", "totals"):
             raise BackupFailed("the ledger is not empty: --replace deletes what it holds")
         stored = self.blobs.installation()
         if stored != installation and (stored is not None or next(self.blobs.tasks(), None) is not None):
@@ -156,7 +155,7 @@ class _Facts:
         """Read a copy through, and make sure that counts and credits of every account are those of its items."""
         last: dict[str, Entry] = {}
         with (folder / _LEDGER).open("rb") as file:
-            for entry in snapshot.read(file):
+            for entry in read(file):
                 if entry.value is None:
                     last.pop(entry.key, None)
                 elif entry.fields:

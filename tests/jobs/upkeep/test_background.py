@@ -1,10 +1,14 @@
 """All of the upkeep in its threads, as every worker's parent and every gateway has it."""
 
+import os
+import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.exceptions import RedisError
 from structlog.testing import capture_logs
 
 from cutgate.jobs.answers import Reaped
@@ -14,7 +18,8 @@ from cutgate.jobs.ids import new_task_uid, new_token, source_key
 from cutgate.jobs.ledger.database import BATCH
 from cutgate.jobs.ledger.server import ServerUnfit
 from cutgate.jobs.ports import BlobStore
-from cutgate.jobs.record import TaskStatus
+from cutgate.jobs.record import Phase, TaskStatus
+from cutgate.jobs.redis_client import connect
 from cutgate.jobs.settings import JobSettings
 from cutgate.jobs.upkeep import background
 from cutgate.jobs.upkeep.background import belong_together, upkeep_threads, watch_server
@@ -24,8 +29,9 @@ from cutgate.jobs.upkeep.loops import Every
 from cutgate.jobs.upkeep.reaper import Reaper
 from cutgate.jobs.upkeep.retention import FEW, Sweeper
 from tests.fakes import MemoryBlobStore
-from tests.jobs.build import LANE, Ledger, new_task
+from tests.jobs.build import LANE, LIMITS, Ledger, new_task
 from tests.ledgers import fresh_prefix, hints_of, lose_hints
+from tests.servers.redis_server import redis_server
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 
@@ -155,6 +161,27 @@ def test_a_lost_workers_item_is_done_by_another(ledger: Ledger) -> None:
         claim = ledger.claims.take([LANE], "worker-1", new_token())
         assert claim is None or ledger.done(claim)
     assert ledger.task(task.uid).status is TaskStatus.FINISHED
+
+
+def test_a_frozen_server_takes_nothing_from_those_who_could_not_renew(
+    key_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For longer than a lease, as a paused machine or a stalled disk freezes it."""
+    monkeypatch.setattr("cutgate.jobs.ledger.upkeep.SILENT_SECONDS", 0.5)
+    with redis_server() as url, connect(url, socket_timeout_seconds=0.2, retries=0) as client:
+        ledger = Ledger(client, LIMITS.model_copy(update={"lease_seconds": 1.5}), key_prefix=key_prefix)
+        claim = ledger.claimed()
+        pid = client.info("server")["process_id"]
+        with Every(0.05, Reaper(ledger).sweep, "reaper"):
+            eventually(lambda: client.exists(f"{key_prefix}server"))
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(2.5)
+            os.kill(pid, signal.SIGCONT)
+            eventually(lambda: int(client.hget(f"{key_prefix}server", "since_ms") or 0), despite=(RedisError,))
+            time.sleep(0.2)  # more sweeps, which find the lease as the first one left it
+            assert ledger.claims.renew(claim, Phase.COMPUTING)
+            # Who renews no more is lost, though a lease later.
+            eventually(lambda: ledger.waiting(LANE) == 1)
 
 
 def test_only_one_of_two_reapers_sends_hints(ledger: Ledger) -> None:

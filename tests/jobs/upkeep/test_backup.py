@@ -13,6 +13,7 @@ from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.keys import KEY_PREFIX
+from cutgate.jobs.ledger.snapshot import Snapshots
 from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import ItemState
 from cutgate.jobs.redis_client import connect
@@ -30,7 +31,7 @@ class Place:
         self.client, self.blobs, self.said = connect(url), blobs, list[str]()
         self.ledger = Ledger(self.client, LIMITS.model_copy(update={"account_queue_cap": 100_000}))
         raw = connect(url, socket_timeout_seconds=30, raw=True)
-        self.backups = Backups(client=raw, store=self.ledger, blobs=blobs, say=self.said.append)
+        self.backups = Backups(ledger=Snapshots(raw), store=self.ledger, blobs=blobs, say=self.said.append)
 
     def submit(self, item_count: int = 1) -> None:
         task = new_task(item_count=item_count)
@@ -144,7 +145,7 @@ def test_a_bucket_is_backed_up_and_restored(place: Place, empty: Place, bucket: 
     in_bucket.__dict__ |= place.__dict__ | {"blobs": open_blob_store(bucket.settings)}
     Installation(place.ledger, in_bucket.blobs).adopt()
     in_bucket.backups = Backups(
-        client=place.backups.client, store=place.ledger, blobs=in_bucket.blobs, say=place.said.append
+        ledger=place.backups.ledger, store=place.ledger, blobs=in_bucket.blobs, say=place.said.append
     )
     for _ in range(30):
         in_bucket.submit()
@@ -152,7 +153,7 @@ def test_a_bucket_is_backed_up_and_restored(place: Place, empty: Place, bucket: 
     in_bucket.backups.make(tmp_path / "copy")
     names = bucket.names()
     bucket.client.delete_objects(Bucket=bucket.name, Delete={"Objects": [{"Key": name} for name in names]})
-    back = Backups(client=empty.backups.client, store=empty.ledger, blobs=in_bucket.blobs, say=empty.said.append)
+    back = Backups(ledger=empty.backups.ledger, store=empty.ledger, blobs=in_bucket.blobs, say=empty.said.append)
     back.restore(tmp_path / "copy", replaces=False)
     # A source whose item has ended is not in the copy.
     assert len(bucket.names()) == 31
