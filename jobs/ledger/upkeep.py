@@ -44,8 +44,8 @@ class Upkeep:
         """Take back what lost workers hold, fail what is over its time, and send the hints that are missing.
 
         A lapsed lease counts as an attempt, except within one lease of a restart of the server, or of a time in
-        which it answered the caller nothing: then it is renewed, for nobody could renew it. Hints are missing where
-        an item has waited for a while, and no worker has been told and has still to come.
+        which it answered the caller nothing: then it is renewed, for nobody could renew it. Hints are missing
+        where an item has waited for a while, and no worker has been told and has still to come.
         """
         answer = self._db.run_once(
             "reap",
