@@ -215,7 +215,7 @@ class LedgerUnwritable(LedgerUnavailable):
 
 
 class WrongInstallation(ServiceUnavailable):
-    """Ledger and storage are not of one installation; the text says what to do."""
+    """Ledger and storage do not belong together."""
 
 
 class BlobStoreUnavailable(ServiceUnavailable):
