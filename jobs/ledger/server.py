@@ -135,10 +135,8 @@ class Server:
         Raises:
             WrongInstallation: it is not.
         """
-        if self.wrong is None and self.known is not None and self.installation() != self.known:
-            self.wrong = "the ledger has lost its id, or has another one"
-        if self.wrong is not None:
-            raise WrongInstallation(self.wrong)
+        if self.wrong is not None or (self.known is not None and self.installation() != self.known):
+            raise WrongInstallation(self.wrong or "the ledger has lost its id, or has another one")
 
     def clock_offset_seconds(self) -> float:
         """How far the server's clock is ahead of this machine's."""

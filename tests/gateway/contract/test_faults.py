@@ -33,6 +33,7 @@ class TestParts:
     def test_a_ledger_that_came_up_empty_calls_nobody_unknown(self, facade: Facade) -> None:
         facade.gateway.store.server.known = "1.it-had-one"
         assert facade.refused(facade.stranger.ask(), "ledger away").retry_after_seconds >= 1
+        facade.gateway.store.server.wrong = "its storage is not there"
         facade.refused(facade.submit(), "ledger away")
         assert facade.ask().status == 200
         facade.gateway.assert_nothing_left()
