@@ -119,7 +119,7 @@ class Backups:
             time.sleep(0.1)
         if replaces:
             return
-        if self.ledger.has("installation", "accounts", "totals"):
+        if self.ledger.has("installation", "accounts"):
             raise BackupFailed("the ledger is not empty: --replace deletes what it holds")
         stored = self.blobs.installation()
         if stored != installation and (stored is not None or next(self.blobs.tasks(), None) is not None):

@@ -160,6 +160,21 @@ def test_a_bucket_is_backed_up_and_restored(place: Place, empty: Place, bucket: 
     Installation(empty.ledger, in_bucket.blobs).require()
 
 
+def test_a_storage_that_is_left_keeps_what_it_has_and_gets_what_it_lacks(place: Place, tmp_path: Path) -> None:
+    place.submit()
+    place.submit()
+    place.backups.make(tmp_path / "copy")
+    first, second = sorted(place.blobs.tasks())
+    place.blobs.delete_task(first)
+    newer = new_upload()
+    place.blobs.put(newer.blob, b"newer")
+    place.client.flushall()
+    place.backups.restore(tmp_path / "copy", replaces=False)
+    assert sorted(place.blobs.tasks()) == [first, second, newer.uid]
+    assert place.work()
+    assert place.work()
+
+
 def test_nothing_is_swept_while_pictures_are_copied(place: Place, tmp_path: Path) -> None:
     leader = place.ledger.upkeep.lead("retention", "another", 60)
     place.backups.make(tmp_path / "copy")
