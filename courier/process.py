@@ -54,11 +54,10 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
     store, redis_url = Ledger(client, settings.ledger_limits()), settings.redis_url.get_secret_value()
-    blobs = open_blob_store(settings)
     runner = make_runner(
         settings,
         store=store,
-        blobs=blobs,
+        blobs=open_blob_store(settings),
         renderers=renderers,
         secret_of=secret_of,
         # Authorities of `certifi`, or those that SSL_CERT_FILE or SSL_CERT_DIR names.
@@ -70,7 +69,7 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
         with (
             metrics.served(settings.metrics_host, settings.courier_metrics_port),
             ErrandEvents(redis_url) as events,
-            Every(WATCH_SECONDS, partial(watch_server, store, blobs), "server"),
+            Every(WATCH_SECONDS, partial(watch_server, store), "server"),
         ):
             Courier(
                 store=store,

@@ -31,6 +31,8 @@ def _backups() -> Iterator[Backups]:
                 )
             except BackupFailed as error:
                 raise click.ClickException(error.message) from None
+            except OSError as error:
+                raise click.ClickException(f"{error.filename or 'the backup'}: {error.strerror}") from None
             except LedgerBroken as error:
                 raise click.ClickException(f"{error}; is the server older than the one of the backup?") from None
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import IO, Any, Final, Self
+from typing import Any, Final, Self
 
 from redis import Redis
 
@@ -28,7 +28,8 @@ PAUSE_SECONDS: Final = 5.0
 """How long writes may be held back at the end; a third of a lease."""
 _BATCH: Final = 500
 _CALM_KEYS: Final = 500
-"""When no more have changed since the last look, writes are held back."""
+"""When no more have changed since the last look, writes are held back, and after so many looks at the latest."""
+_ROUNDS: Final = 20
 _REPLY_SECONDS: Final = 30.0
 _CHANGES: Final = "__redis__:invalidate"
 _FIELDS: Final = {
@@ -95,31 +96,35 @@ class Snapshots:
         """Use a server; the client is from `connect` with `raw`, as a user who may administer it."""
         self._client = client
 
-    def write(self, file: IO[bytes], say: Say) -> None:
+    def lines(self, say: Say) -> Iterator[bytes]:
         """Copy the ledger as it is at one moment.
 
         Args:
-            file: where to, a line for each key.
             say: is told how far it is.
+
+        Yields:
+            The lines of a file; writes are held back between the last ones.
 
         Raises:
             LedgerUnavailable: a connection broke, the ledger was emptied, or its last changes take too long.
         """
         server: Any = self._client  # redis-py leaves some methods without types
-        with server.pubsub() as ears, server.client() as reader:
+        with ledger_errors(), server.pubsub() as ears, server.client() as reader:
             ears.execute_command("CLIENT", "ID")
             reader.client_tracking_on(clientid=ears.parse_response(), bcast=True, prefix=[KEY_PREFIX])
             ears.subscribe(_CHANGES)
             count = 0
             for keys in batches(reader.scan_iter(match=f"{KEY_PREFIX}*", count=_BATCH), _BATCH):
-                _copy(reader, keys, file)
+                yield from _lines(reader, keys)
                 count += len(keys)
                 if count % (100 * _BATCH) == 0:
                     say(f"{count} keys of the ledger")
-            while len(changed := _changed(reader, ears)) > _CALM_KEYS:
-                _copy(reader, changed, file)
+            for _ in range(_ROUNDS):
+                if len(changed := _changed(reader, ears)) <= _CALM_KEYS:
+                    break
+                yield from _lines(reader, changed)
             with _writes_held_back(reader):
-                _copy(reader, changed | _changed(reader, ears), file)
+                yield from _lines(reader, changed | _changed(reader, ears))
                 tracked = reader.execute_command("CLIENT", "TRACKINGINFO")
                 if b"bcast" not in tracked[1] or b"broken_redirect" in tracked[1]:
                     raise LedgerUnavailable("the connection broke while the ledger was copied: try again")
@@ -176,7 +181,7 @@ def batches(things: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield batch
 
 
-def _copy(reader: Redis, keys: Collection[bytes], file: IO[bytes]) -> None:
+def _lines(reader: Redis, keys: Collection[bytes]) -> Iterator[bytes]:
     names = [key.decode() for key in keys]
     pipe: Any = reader.pipeline(transaction=False)
     asked = [_FIELDS.get(Entry(name, 0, None, {}).kind, ()) for name in names]
@@ -189,7 +194,7 @@ def _copy(reader: Redis, keys: Collection[bytes], file: IO[bytes]) -> None:
         value, until_ms = next(answers), next(answers)
         found = zip(fields, next(answers) if fields else (), strict=True)
         texts = {field: text.decode() for field, text in found if text is not None}
-        file.write(Entry(name, until_ms, value, texts).line())
+        yield Entry(name, until_ms, value, texts).line()
 
 
 def _changed(reader: Redis, ears: Any) -> set[bytes]:

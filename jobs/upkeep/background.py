@@ -26,7 +26,7 @@ ORPHAN_SWEEPS_IN_GRACE: Final = 4
 ORPHAN_SWEEPS_SHARE: Final = 0.02
 """The most of its time that a process may look for orphans: it takes long where much is stored."""
 WATCH_SECONDS: Final = 5.0
-"""How often is looked whether the ledger's server is still the same, and the storage the ledger's."""
+"""How often is looked whether the ledger's server is still the same; by gateways, whether the storage is."""
 
 Call = Callable[[], object]
 
@@ -68,7 +68,7 @@ def upkeep_threads(
             orphans.rest((time.monotonic() - started_seconds) / ORPHAN_SWEEPS_SHARE)
 
     with (
-        Every(WATCH_SECONDS, wrap(partial(watch_server, store, blobs)), "server", at_once=True),
+        Every(WATCH_SECONDS, wrap(partial(watch_server, store)), "server"),
         Every(REAP_SECONDS, wrap(Reaper(store).sweep), "reaper"),
         Every(RETENTION_SWEEP_SECONDS, wrap(sweep), "retention"),
         Every(orphans_seconds, wrap(sweep_orphans), "orphans"),
@@ -76,17 +76,21 @@ def upkeep_threads(
         yield
 
 
-def watch_server(store: Ledger, blobs: BlobStore) -> None:
-    """Note, and say in the log, when ledger and storage no longer belong together, or the server is unfit.
-
-    A server can change by a restart or a failover, the storage by what is mounted.
-    """
-    before = store.server.wrong
+def watch_server(store: Ledger) -> None:
+    """Say in the log when another server has come that cannot hold the ledger: by a restart, or a failover."""
     try:
         store.server.require_fit()
-        Installation(store, blobs).watch()
     except ServerUnfit as error:
         log.error("ledger_server_unfit", reason=str(error))  # noqa: TRY400 — the text says it all
+
+
+def watch_installation(store: Ledger, blobs: BlobStore) -> None:
+    """Note, and say in the log, when ledger and storage cease to belong together, and when they do again.
+
+    For gateways, who answer meanwhile that they are unavailable; others notice by themselves before they harm.
+    """
+    before = store.server.wrong
+    Installation(store, blobs).watch()
     if (wrong := store.server.wrong) != before:
         log.error("installation_wrong", reason=wrong) if wrong else log.info("installation_whole")
 

@@ -58,8 +58,8 @@ class Backups:
         hold = partial(self.store.upkeep.suspend, "retention", new_token(), _HELD_SECONDS)
         hold()
         with Every(_HELD_SECONDS / 4, hold, "backup"):
-            with (folder / _LEDGER).open("xb") as file, ledger_errors():
-                self.ledger.write(file, self.say)
+            with (folder / _LEDGER).open("xb") as file:
+                file.writelines(self.ledger.lines(self.say))
                 file.flush()
                 os.fsync(file.fileno())
             facts = _Facts.of(folder)
@@ -95,7 +95,8 @@ class Backups:
         if lost := sum(not _has(copy, key) for key in wanted):
             raise BackupFailed(f"the backup is damaged: {folder / _PICTURES} lacks {lost} pictures")
         self._require_place(whole["installation"], replaces=replaces)
-        written = {key for key in wanted if not _has(self.blobs, key)}
+        is_own = self.blobs.installation() == whole["installation"]
+        written = {key for key in wanted if not (is_own and _has(self.blobs, key))}
         try:
             self.ledger.clear()
             self._copy(written, copy, self.blobs)

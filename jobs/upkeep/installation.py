@@ -35,20 +35,19 @@ class Installation:
         return self._store.server.installation() == self._blobs.installation()
 
     def watch(self) -> None:
-        """Note at the ledger's server whether both still belong together; what was whole has not lost both ids.
+        """Note at the ledger's server whether both belong together; what was whole has not lost both ids.
 
         Raises:
-            ServerUnfit: the ledger has another format.
             ServiceUnavailable: one of them does not answer.
         """
         server = self._store.server
         recorded, stored = server.installation(), self._blobs.installation()
-        server.wrong = _difference(recorded, stored)
-        if server.wrong is None and recorded is None and server.known is not None:
-            server.wrong = f"ledger and storage have both lost their id. Are they empty? {RESTORE}; {ADOPT}"
-        if server.wrong is None:
+        wrong = _difference(recorded, stored) or _other_format(recorded)
+        if wrong is None and recorded is None and server.known is not None:
+            wrong = f"ledger and storage have both lost their id. Are they empty? {RESTORE}; {ADOPT}"
+        if wrong is None:
             server.known = recorded
-        _require_format(recorded)
+        server.wrong = wrong
 
     def require(self) -> None:
         """Make sure that ledger and storage belong together; where neither has an id, both get one.
@@ -69,7 +68,8 @@ class Installation:
             stored = self._blobs.installation()
         if (difference := _difference(recorded, stored)) is not None:
             raise WrongInstallation(difference)
-        _require_format(recorded)
+        if (other := _other_format(recorded)) is not None:
+            raise ServerUnfit(other)
 
     def adopt(self) -> None:
         """Take an operator's word that they belong together."""
@@ -82,13 +82,15 @@ def _new_id() -> str:
     return f"{FORMAT}.{new_token()}"
 
 
-def _require_format(recorded: str | None) -> None:
+def _other_format(recorded: str | None) -> str | None:
+    """What is wrong with the format that an id begins with, and what to do; None where it is this version's."""
     found, _, token = (recorded or _new_id()).rpartition(".")
-    if found != FORMAT:
-        raise ServerUnfit(
-            f"this ledger has format {found or token}, this version of Cutgate reads {FORMAT}: "
-            "install the version that made the ledger, or one whose changelog says how to move it"
-        )
+    if found == FORMAT:
+        return None
+    return (
+        f"this ledger has format {found or token}, this version of Cutgate reads {FORMAT}: "
+        "install the version that made the ledger, or one whose changelog says how to move it"
+    )
 
 
 def _difference(recorded: str | None, stored: str | None) -> str | None:

@@ -22,7 +22,6 @@ from cutgate.jobs.ledger.server import (
 from cutgate.jobs.record import Idempotency, NewTask, Request, TaskStatus
 from cutgate.jobs.redis_client import connect, ledger_errors
 from cutgate.jobs.upkeep.background import watch_server
-from tests.fakes import MemoryBlobStore
 from tests.jobs.build import ERROR, Ledger, new_task, new_upload, result_of
 from tests.jobs.every_script import WORKER
 from tests.servers.ports import free_port
@@ -100,8 +99,8 @@ def test_a_server_that_does_not_say_is_accepted_with_one_log_line(binary: Path) 
     with redis_server(binary=binary) as url, connect(url) as client, capture_logs() as logs:
         client.acl_setuser("default", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-info"])
         ledger = Ledger(client)
-        watch_server(ledger, MemoryBlobStore())
-        watch_server(ledger, MemoryBlobStore())
+        watch_server(ledger)
+        watch_server(ledger)
     assert [entry["event"] for entry in logs] == ["eviction_policy_unknown"]
 
 
@@ -113,14 +112,14 @@ def test_an_absent_server_is_not_an_answer() -> None:
 def test_a_server_is_checked_again_once_it_is_another_one(own_url: str) -> None:
     with connect(own_url) as client, capture_logs() as logs:
         ledger = Ledger(client)
-        watch_server(ledger, MemoryBlobStore())
+        watch_server(ledger)
         client.config_set("maxmemory-policy", "allkeys-lru")
-        watch_server(ledger, MemoryBlobStore())
+        watch_server(ledger)
         assert logs == []  # it is the same one still
         restart(own_url)
         client.config_set("maxmemory-policy", "allkeys-lru")
-        watch_server(ledger, MemoryBlobStore())
-        watch_server(ledger, MemoryBlobStore())
+        watch_server(ledger)
+        watch_server(ledger)
     [said] = logs
     assert (said["event"], said["log_level"], "noeviction" in said["reason"]) == (
         "ledger_server_unfit",

@@ -22,7 +22,7 @@ from cutgate.jobs.record import Phase, TaskStatus
 from cutgate.jobs.redis_client import connect
 from cutgate.jobs.settings import JobSettings
 from cutgate.jobs.upkeep import background
-from cutgate.jobs.upkeep.background import belong_together, upkeep_threads, watch_server
+from cutgate.jobs.upkeep.background import belong_together, upkeep_threads, watch_installation
 from cutgate.jobs.upkeep.installation import Installation
 from cutgate.jobs.upkeep.leadership import Leadership
 from cutgate.jobs.upkeep.loops import Every
@@ -263,9 +263,9 @@ def test_another_format_is_refused_in_words(
     memory_blobs.install(found)
     with pytest.raises(ServerUnfit, match=f"has format {said}, this version of Cutgate reads 1: install"):
         Installation(ledger, memory_blobs).require()
-    with capture_logs() as logs:
-        watch_server(ledger, memory_blobs)
-    assert "ledger_server_unfit" in [line["event"] for line in logs]
+    watch_installation(ledger, memory_blobs)
+    with pytest.raises(WrongInstallation, match=f"has format {said}"):
+        ledger.server.require_room()
 
 
 @pytest.mark.usefixtures("installed")
@@ -273,19 +273,19 @@ def test_the_watch_notes_once_what_is_lost_and_when_it_is_back(
     client: Redis, blobs: BlobStore, key_prefix: str
 ) -> None:
     store = Ledger(client, key_prefix=key_prefix)
-    watch_server(store, blobs)
+    watch_installation(store, blobs)
     store.server.require_known()
     whole = client.get(f"{key_prefix}installation")
     client.delete(f"{key_prefix}installation")
     with pytest.raises(WrongInstallation):
         store.server.require_known()  # at once: nobody is unknown to a ledger that is empty
     with capture_logs() as logs:
-        watch_server(store, blobs)
-        watch_server(store, MemoryBlobStore())  # both are empty, which is not how they were
+        watch_installation(store, blobs)
+        watch_installation(store, MemoryBlobStore())  # both are empty, which is not how they were
         with pytest.raises(WrongInstallation, match="both lost"):
             store.server.require_room()
         client.set(f"{key_prefix}installation", str(whole))
-        watch_server(store, blobs)
+        watch_installation(store, blobs)
     store.server.require_room()
     assert [line["event"] for line in logs] == ["installation_wrong", "installation_wrong", "installation_whole"]
 
