@@ -1,10 +1,11 @@
-"""Operators' commands: `python -m cutgate.gateway` with `serve`, `check`, `status`, `keys`, `storage`, `tasks`."""
+"""Operators' commands: `python -m cutgate.gateway serve`, `status`, `backup`, `restore`, and groups of others."""
 
 from contextlib import ExitStack
 
 import click
 
 from cutgate.gateway import alive
+from cutgate.gateway.commands.backup import backup, restore
 from cutgate.gateway.commands.keys import keys
 from cutgate.gateway.commands.status import status
 from cutgate.gateway.commands.storage import storage
@@ -53,7 +54,7 @@ def check() -> None:
         raise click.ClickException(fault)
 
 
-for command in (keys, status, storage, tasks):
+for command in (backup, keys, restore, status, storage, tasks):
     main.add_command(command)
 
 if __name__ == "__main__":

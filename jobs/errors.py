@@ -222,6 +222,10 @@ class LedgerUnwritable(LedgerUnavailable):
     """Redis cannot write its file."""
 
 
+class WrongInstallation(ServiceUnavailable):
+    """Ledger and storage do not belong together."""
+
+
 class BlobStoreUnavailable(ServiceUnavailable):
     """The blob store cannot be read or written."""
 

@@ -44,6 +44,7 @@ def connect(
     connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
     socket_timeout_seconds: float = SOCKET_TIMEOUT_SECONDS,
     retries: int = RETRIES,
+    raw: bool = False,
 ) -> Redis:
     """A client that gives up in time and sends a call again when its reply was lost.
 
@@ -59,6 +60,7 @@ def connect(
         connect_timeout_seconds: for one attempt to connect.
         socket_timeout_seconds: for one reply.
         retries: how often a call is sent again.
+        raw: whether replies are bytes, in the protocol's second version.
 
     Raises:
         ValueError: the URL is not one of these; the message does not repeat it, for it may hold a password.
@@ -72,6 +74,8 @@ def connect(
         "redis_connect_func": _greet,
         "retry": Retry(backoff, retries, _WORTH_A_RETRY),
     }
+    if raw:
+        options |= {"decode_responses": False, "protocol": 2}
     if is_sentinel_url(url):
         return _connect_to_master(Sentinels.parse(url), options)
     try:

@@ -16,8 +16,9 @@ class Workload:
         from cutgate.jobs.limits import LedgerLimits
         from cutgate.jobs.redis_client import connect
 
-        seconds = {"connect_timeout_seconds": TIMEOUT_SECONDS, "socket_timeout_seconds": TIMEOUT_SECONDS}
-        self._ledger = Ledger(connect(redis_url, retries=0, **seconds), LedgerLimits())
+        seconds = TIMEOUT_SECONDS
+        client = connect(redis_url, connect_timeout_seconds=seconds, socket_timeout_seconds=seconds, retries=0)
+        self._ledger = Ledger(client, LedgerLimits())
         self._unavailable = LedgerUnavailable
         self._done_before: int | None = None
 

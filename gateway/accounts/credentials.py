@@ -109,8 +109,12 @@ class _Decoded:
 class Credentials:
     """Adds, finds, changes, lists and ends credentials."""
 
-    def __init__(self, accounts: Accounts) -> None:
-        """Work on the credentials of accounts, in the same table."""
+    def __init__(self, accounts: Accounts, require_known: Callable[[], None] = lambda: None) -> None:
+        """Work on the credentials of accounts, in the same table.
+
+        `require_known` raises where the table may have lost its records: what is not found is then not unknown.
+        """
+        self._require_known = require_known
         self._accounts = accounts
         self._table = accounts.table
         self._seal = accounts.seal("private keys")
@@ -169,7 +173,7 @@ class Credentials:
 
         Raises:
             AccountError: the record was written under another master key, or altered.
-            LedgerUnavailable: the table is away.
+            ServiceUnavailable: the table is away, or not the service's.
         """
         if not _PUBLIC_KEY.fullmatch(public_key) or public_key.startswith(API_KEY_START):
             return None
@@ -188,6 +192,7 @@ class Credentials:
             return found
         records = self._table.read_credential(name)
         if records is None:
+            self._require_known()
             return None
         if last is None or last.records != records:
             last = self._decoded(name, records)

@@ -15,6 +15,7 @@ from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.errors import ServiceUnavailable
 from cutgate.jobs.ledger.ledger import Ledger
+from cutgate.jobs.ledger.server import ServerUnfit
 from cutgate.jobs.redis_client import connect_ledger
 from cutgate.jobs.settings import load_settings
 
@@ -36,7 +37,7 @@ def reported_errors() -> Iterator[None]:
     """Turn errors that an operator can act on into a line and a status."""
     try:
         yield
-    except (AccountError, ServiceUnavailable) as error:
+    except (AccountError, ServiceUnavailable, ServerUnfit) as error:
         raise click.ClickException(str(error)) from None
 
 

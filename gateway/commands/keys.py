@@ -19,6 +19,8 @@ from cutgate.gateway.commands.listing import rows_of, show_list
 from cutgate.gateway.commands.terms import Term, TermsChange, terms_options
 from cutgate.gateway.commands.usage import usage
 from cutgate.jobs.answers import Balance
+from cutgate.jobs.blobs.choose import open_blob_store
+from cutgate.jobs.upkeep.installation import Installation
 
 MIN_PRIVATE_KEY_CHARACTERS: Final = 20
 """Least length of a private key that is brought along: one signed request is enough to try out shorter ones."""
@@ -97,6 +99,7 @@ def add(
     private_key = _brought_along() if public_key else None
     given = TermsChange.of(terms).given
     with opened() as parts:
+        Installation(parts.ledger, open_blob_store(parts.settings)).require()
         if is_api_key:
             shown: dict[str, object] = {
                 "account": name,

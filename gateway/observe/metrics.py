@@ -63,6 +63,7 @@ class LedgerCollector(Collector):
         figures, memory = self.store.figures(), self.store.server.memory()
         yield _gauge(names.LEDGER_MEMORY_BYTES, memory.used_bytes)
         yield _gauge(names.LEDGER_MEMORY_LIMIT_BYTES, memory.limit_bytes)
+        yield _gauge(names.INSTALLATION_WHOLE, self.store.server.wrong is None)
         alive = Counter(worker.lane for worker in self.presence.alive())
         # A lane that a worker serves is there before its first item: what scales workers would miss it.
         none: dict[Lane, float] = dict.fromkeys(alive, 0)

@@ -79,7 +79,7 @@ def create_app(
     ends = TaskEnds(lambda account, uids: sockets.in_thread(tasks.find_ended, account, uids), events)
     waiting = WaitingCallers(ends, store, sockets.in_thread, settings)
     limits, addresses = RequestLimits(store, settings), ClientAddresses(store, settings)
-    credentials = Credentials(accounts)
+    credentials = Credentials(accounts, store.server.require_known)
     authenticator = Authenticator(credentials=credentials, addresses=addresses)
     bodies = Bodies(Room(settings.large_bodies_bytes))
     picpik = PicpikApi(

@@ -29,6 +29,8 @@ class Findings:
 
     missing: tuple[str, ...]
     workers: tuple[WorkerPresence, ...]
+    installation: str | None
+    """What is wrong with it, and what to do."""
 
     @property
     def status(self) -> int:
@@ -68,8 +70,10 @@ class Readiness:
             missing.append("room for pictures")
         if "ledger" not in missing and not _answers(self._check_clock):
             missing.append("right clock")
+        if (wrong := self._store.server.wrong) is not None:
+            missing.append("installation")
         workers = self._workers() if "ledger" not in missing else ()
-        return Findings((*missing, *(() if workers else ("worker",))), workers)
+        return Findings((*missing, *(() if workers else ("worker",))), workers, wrong)
 
     def _check_clock(self) -> None:
         """Raise `ServiceUnavailable` if this machine's clock is so far off that submissions would be refused."""
@@ -111,6 +115,8 @@ def operators_page(readiness: Readiness) -> Response:
     findings = readiness.findings()
     workers = [asdict(worker) for worker in findings.workers]
     said = {"ready": not findings.missing, "missing": findings.missing, "workers": workers}
+    if findings.installation is not None:
+        said["installation"] = findings.installation
     return _json(said, findings.status)
 
 

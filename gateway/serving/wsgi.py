@@ -19,7 +19,8 @@ from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import Part
 from cutgate.jobs.redis_client import connect_ledger
-from cutgate.jobs.upkeep.background import upkeep_threads
+from cutgate.jobs.upkeep.background import WATCH_SECONDS, upkeep_threads, watch_installation
+from cutgate.jobs.upkeep.loops import Every
 
 
 @contextmanager
@@ -34,6 +35,8 @@ def app(settings: GatewaySettings) -> Iterator[Flask]:
         blobs = open_blob_store(settings)
         # There may be no worker that does the upkeep.
         parts.enter_context(upkeep_threads(settings, store, blobs))
+        watch = partial(watch_installation, store, blobs)
+        parts.enter_context(Every(WATCH_SECONDS, watch, "installation", at_once=True))
         made = create_app(
             settings,
             accounts=Accounts(KeyTable(client), settings.master_keys()),

@@ -43,7 +43,7 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 | `past_claims` | zset | tokens of claims that ended in the last minute, by that time |
 | `held:<owner>` | set | the running items of a worker |
 | `lanes_of:<owner>` | set, expires | the lanes that a worker announces |
-| `server` | hash | run_id of the server that the last reaper met, since_ms (0 for the first ever) |
+| `server` | hash | run_id of the server that the last reaper met, since_ms (0 for the first ever; later where it was frozen since) |
 | `workers` | hash | owner and lane, with a blank between → what the worker says of the lane |
 | `workers_until` | zset | the same names by the time until which they count as alive |
 | `offered` | zset | lanes by the time when a worker last announced them |

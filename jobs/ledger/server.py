@@ -8,7 +8,7 @@ import structlog
 from redis import Redis, exceptions
 
 from cutgate.jobs.answers import Memory
-from cutgate.jobs.errors import LedgerFull, LedgerUnavailable
+from cutgate.jobs.errors import LedgerFull, LedgerUnavailable, WrongInstallation
 from cutgate.jobs.ledger.database import Database
 from cutgate.jobs.redis_client import ledger_errors
 
@@ -93,7 +93,11 @@ class ServerFacts:
 class Server:
     """The server that the ledger lies in: whether it answers, is fit, and has room."""
 
-    _known: str | None = None
+    wrong: str | None = None
+    """Why ledger and storage do not belong together, as the watch found last; None where they do."""
+    known: str | None = None
+    """The installation's id when they did last."""
+    _run_id: str | None = None
     _room_checked_at_seconds = -ROOM_SECONDS
     _is_short = False
 
@@ -107,9 +111,9 @@ class Server:
             ServerUnfit: it cannot.
         """
         current = run_id(self._db.client)
-        if current != self._known:
+        if current != self._run_id:
             facts = ServerFacts.of(self._db.client)
-            self._known = current
+            self._run_id = current
             facts.require_fit()
             facts.warn()
 
@@ -125,6 +129,15 @@ class Server:
             self._db.client.setnx(self._db.key("installation"), installation)
         return self.installation() or installation
 
+    def require_known(self) -> None:
+        """Make sure that the ledger is still the one that was watched: an empty or foreign one knows nobody.
+
+        Raises:
+            WrongInstallation: it is not.
+        """
+        if self.wrong is not None or (self.known is not None and self.installation() != self.known):
+            raise WrongInstallation(self.wrong or "the ledger has lost its id, or has another one")
+
     def clock_offset_seconds(self) -> float:
         """How far the server's clock is ahead of this machine's."""
         with ledger_errors():
@@ -138,11 +151,14 @@ class Server:
         return Memory(used_bytes=said["used_memory"], limit_bytes=said.get("maxmemory", 0))
 
     def require_room(self) -> None:
-        """Make sure that the server has memory for something new, by what it said within the last second.
+        """Make sure that the ledger takes something new: the server has memory, as it said within the last second.
 
         Raises:
             LedgerFull: it has not.
+            WrongInstallation: ledger and storage do not belong together.
         """
+        if self.wrong is not None:
+            raise WrongInstallation(self.wrong)
         now_seconds = time.monotonic()
         if now_seconds >= self._room_checked_at_seconds + ROOM_SECONDS:
             self._is_short, self._room_checked_at_seconds = self._is_memory_short(), now_seconds

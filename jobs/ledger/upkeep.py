@@ -13,6 +13,8 @@ from cutgate.jobs.ledger.server import run_id
 from cutgate.jobs.redis_client import ledger_errors
 from cutgate.jobs.spec import Lane
 
+SILENT_SECONDS: Final = 3.0
+"""A server that answers nothing for longer, and for a third of a lease, is frozen: leases lapse meanwhile."""
 _TOO_LATE: Final = WaitedTooLong("the picture waited longer than the service allows").facts()
 
 
@@ -33,16 +35,22 @@ class Upkeep:
         wait_ms: int = self._db.run("lead", sweep=sweep, holder=holder, hold_ms=milliseconds(hold_seconds))
         return wait_ms / 1_000
 
-    def reap(self) -> Reaped:
+    def suspend(self, sweep: str, holder: str, hold_seconds: float) -> None:
+        """Take the lead of a sweep from whoever has it: nobody does it as long as this is called in time."""
+        with ledger_errors():
+            self._db.client.set(self._db.key(f"leader:{sweep}"), holder, px=milliseconds(hold_seconds))
+
+    def reap(self, silent_seconds: float = 0) -> Reaped:
         """Take back what lost workers hold, fail what is over its time, and send the hints that are missing.
 
-        A lapsed lease counts as an attempt, except within one lease of a restart of the server: then it is
-        renewed, for it lapsed while nobody could renew it. Hints are missing where an item has waited for a
-        while, and no worker has been told and has still to come.
+        A lapsed lease counts as an attempt, except within one lease of a restart of the server, or of a time in
+        which it answered the caller nothing: then it is renewed, for nobody could renew it. Hints are missing
+        where an item has waited for a while, and no worker has been told and has still to come.
         """
         answer = self._db.run_once(
             "reap",
             run_id=run_id(self._db.client),
+            silent=silent_seconds > max(SILENT_SECONDS, self._db.limits.lease_seconds / 3),
             lease_ms=milliseconds(self._db.limits.lease_seconds),
             queue_timeout_ms=milliseconds(self._db.limits.queue_timeout_seconds),
             hint_grace_ms=milliseconds(self._db.limits.hint_grace_seconds),
@@ -76,7 +84,7 @@ class Upkeep:
         between.
         """
         expired = self._db.run("hide_expired", batch=BATCH, **self._db.retentions())
-        return tuple(Expired(uid=TaskUid(uid), blobs=_blobs(uid, *stored)) for uid, *stored in expired)
+        return tuple(Expired(uid=TaskUid(uid), blobs=blobs_of(uid, *stored)) for uid, *stored in expired)
 
     def defer(self, uids: Sequence[TaskUid], seconds: float) -> None:
         """Have `hide_expired` name these again only later, since their blobs cannot be deleted now."""
@@ -107,12 +115,12 @@ class Upkeep:
         return count
 
 
-def _blobs(uid: str, items: str, kept: str, picture: str) -> tuple[BlobKey, ...]:
+def blobs_of(uid: str, items: str | None, kept: str | None, picture: str | None) -> tuple[BlobKey, ...]:
     """What is stored of a task or an upload, from its record. A result that became an upload is that one's."""
     results = [RESULT.decode(result).blob for _, _, _, result, *_ in json.loads(items or "[]") if result]
     upload = [UPLOAD.decode(picture).blob] if picture else []
     own = (blob for blob in results if blob.task == uid)
-    return (*own, *map(BlobKey.parse, kept.split()), *upload)
+    return (*own, *map(BlobKey.parse, (kept or "").split()), *upload)
 
 
 def _by_lane(flat: Sequence[Any]) -> dict[Lane, int]:

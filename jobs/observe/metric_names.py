@@ -122,6 +122,12 @@ LEDGER_MEMORY_LIMIT_BYTES: Final = Metric(
     help="Redis's `maxmemory`, 0 for none. New tasks are refused at 90 %.",
     unit="bytes",
 )
+INSTALLATION_WHOLE: Final = Metric(
+    name="cutgate_installation_whole",
+    parts=(Part.LEDGER,),
+    help="0 if ledger and storage do not belong together: one of them is empty, lost or another installation's.",
+    unit="yes or no",
+)
 ITEMS_WAITING: Final = Metric(
     name="cutgate_items_waiting",
     parts=(Part.LEDGER,),

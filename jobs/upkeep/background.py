@@ -8,10 +8,11 @@ from typing import Final
 
 import structlog
 
+from cutgate.jobs.errors import WrongInstallation
 from cutgate.jobs.ledger.server import ServerUnfit
 from cutgate.jobs.ports import BlobStore, Ledger
 from cutgate.jobs.settings import JobSettings
-from cutgate.jobs.upkeep.installation import Installation, WrongInstallation
+from cutgate.jobs.upkeep.installation import Installation
 from cutgate.jobs.upkeep.leadership import Leadership
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.jobs.upkeep.reaper import Reaper
@@ -25,7 +26,7 @@ ORPHAN_SWEEPS_IN_GRACE: Final = 4
 ORPHAN_SWEEPS_SHARE: Final = 0.02
 """The most of its time that a process may look for orphans: it takes long where much is stored."""
 WATCH_SECONDS: Final = 5.0
-"""How often is looked whether the ledger's server is still the same."""
+"""How often is looked whether the ledger's server is still the same; by gateways, whether the storage is."""
 
 Call = Callable[[], object]
 
@@ -81,6 +82,17 @@ def watch_server(store: Ledger) -> None:
         store.server.require_fit()
     except ServerUnfit as error:
         log.error("ledger_server_unfit", reason=str(error))  # noqa: TRY400 — the text says it all
+
+
+def watch_installation(store: Ledger, blobs: BlobStore) -> None:
+    """Note, and say in the log, when ledger and storage cease to belong together, and when they do again.
+
+    For gateways, who answer meanwhile that they are unavailable; others notice by themselves before they harm.
+    """
+    before = store.server.wrong
+    Installation(store, blobs).watch()
+    if (wrong := store.server.wrong) != before:
+        log.error("installation_wrong", reason=wrong) if wrong else log.info("installation_whole")
 
 
 def belong_together(installation: Installation) -> bool:

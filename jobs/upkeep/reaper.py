@@ -31,6 +31,8 @@ class Reaper:
     def __init__(self, store: Ledger) -> None:
         self._store = store
         self._leadership = Leadership(store, "reaper", HOLD_SECONDS)
+        self._unanswered_since_seconds: float | None = None
+        """By this process's own clock, which does not stop, or step, with the server's."""
 
     def sweep(self) -> Reaped | None:
         """Put everything in order once.
@@ -38,16 +40,19 @@ class Reaper:
         Returns:
             What the first call did; None when another process is at it.
         """
-        if not self._leadership.holds():
-            return None
-        until_seconds = time.monotonic() + BACKLOG_SECONDS
-        first = last = self._reap()
-        while last.items >= BATCH and time.monotonic() < until_seconds:
-            last = self._reap()
+        asked_seconds = self._unanswered_since_seconds or time.monotonic()
+        self._unanswered_since_seconds = asked_seconds
+        first = None
+        if self._leadership.holds():
+            first = last = self._reap(time.monotonic() - asked_seconds)
+            until_seconds = time.monotonic() + BACKLOG_SECONDS
+            while last.items >= BATCH and time.monotonic() < until_seconds:
+                last = self._reap()
+        self._unanswered_since_seconds = None
         return first
 
-    def _reap(self) -> Reaped:
-        reaped = self._store.upkeep.reap()
+    def _reap(self, silent_seconds: float = 0) -> Reaped:
+        reaped = self._store.upkeep.reap(silent_seconds)
         if reaped != Reaped():
             log.info("reaped", **asdict(reaped))
             _tell_metrics(reaped)

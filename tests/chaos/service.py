@@ -157,8 +157,8 @@ class Service:
         self._caller = opening.enter_context(httpx.Client(headers={"Connection": "close"}))
         self.port = free_port()
         self.backgrounds_url = opening.enter_context(backgrounds())
-        self._settings = self._settings_here()
-        settings = {name: value for name, value in self._settings.items() if name.startswith("CUTGATE_")}
+        self.settings = self._settings_here()
+        settings = {name: value for name, value in self.settings.items() if name.startswith("CUTGATE_")}
         self.limits = GatewaySettings.model_validate(
             {name.removeprefix("CUTGATE_").lower(): value for name, value in settings.items()}
         ).ledger_limits()
@@ -209,7 +209,7 @@ class Service:
         return Program(
             name=name,
             arguments=(sys.executable, "-m", "tests.chaos.stand_ins", package, command),
-            environment={**self._settings, "CUTGATE_REDIS_URL": redis_url},
+            environment={**self.settings, "CUTGATE_REDIS_URL": redis_url},
             grace_seconds=_STOP_SECONDS,
         )
 
@@ -284,7 +284,7 @@ class Service:
 
     def keys(self, *words: str) -> str:
         """What the operator's command answers."""
-        environment = {**self._settings, "CUTGATE_REDIS_URL": self.redis_url}
+        environment = {**self.settings, "CUTGATE_REDIS_URL": self.redis_url}
         command = [sys.executable, "-m", "cutgate.gateway", "keys", *words]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
         assert done.returncode == 0, done.stderr

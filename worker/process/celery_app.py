@@ -33,7 +33,7 @@ from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.ledger.server import ServerUnfit
 from cutgate.jobs.observe.metrics import PortUnavailable
 from cutgate.jobs.redis_client import connect
-from cutgate.jobs.upkeep.installation import Installation, WrongInstallation
+from cutgate.jobs.upkeep.installation import Installation
 from cutgate.worker.process.broker import HintBroker
 from cutgate.worker.process.child import Child
 from cutgate.worker.process.metrics import shown
@@ -98,7 +98,7 @@ def run(settings: WorkerSettings, child: Child | None = None) -> int:
     try:
         wait_for(store.server.require_fit)
         wait_for(Installation(store, blobs).require)
-    except (ServerUnfit, WrongInstallation) as error:
+    except ServerUnfit as error:
         log.error("worker_cannot_start", reason=str(error))  # noqa: TRY400 — the text says it all
         return 1
     parent = Parent(

@@ -253,6 +253,25 @@ def test_a_pause_amid_work_loses_nothing(service: Service, pause: Callable[[Serv
         assert finished(client, [job.uid for job in jobs]) == 6
 
 
+def test_a_backup_comes_back_on_empty_volumes(service: Service, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    backups = tmp_path / "backups"
+    backups.mkdir()
+    backups.chmod(0o777)  # the containers' user is none of this machine's
+    url = (service.secrets / "redis_url_operator").read_text("utf-8").strip()
+    options = ("--env", f"CUTGATE_REDIS_URL={url}", "--volume", f"{backups}:/backups")
+    command = ("run", "--rm", *options, "gateway", "python", "-m", "cutgate.gateway")
+    with service.client() as client:
+        jobs = submitted(client, 6)
+        service.compose(*command, "backup", "/backups/first")
+        assert finished(client, [job.uid for job in jobs]) == 6
+        service.compose("down", "--volumes")
+        service.compose("up", "--detach", "--wait", "redis")
+        service.compose(*command, "restore", "/backups/first")
+        service.up()
+        assert finished(client, [job.uid for job in jobs]) == 6
+
+
 def test_without_redis_worker_and_courier_are_unhealthy_and_the_gateway_lives(service: Service) -> None:
     service.compose("stop", "redis")
     check = ("python", "-m", "cutgate.jobs.observe.alive")

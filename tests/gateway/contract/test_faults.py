@@ -30,6 +30,14 @@ class TestParts:
         assert facade.refused(facade.submit(), "ledger away").retry_after_seconds >= 1
         facade.gateway.assert_nothing_left()
 
+    def test_a_ledger_that_came_up_empty_calls_nobody_unknown(self, facade: Facade) -> None:
+        facade.gateway.store.server.known = "1.it-had-one"
+        assert facade.refused(facade.stranger.ask(), "ledger away").retry_after_seconds >= 1
+        facade.gateway.store.server.wrong = "its storage is not there"
+        facade.refused(facade.submit(), "ledger away")
+        assert facade.ask().status == 200
+        facade.gateway.assert_nothing_left()
+
     def test_a_blob_store_that_is_away_is_passing(self, facade: Facade) -> None:
         failing(facade.gateway.blobs, put=BlobStoreUnavailable("the disk is full"))
         assert facade.refused(facade.submit(), "storage away").retry_after_seconds == 2

@@ -1,30 +1,37 @@
 """All of the upkeep in its threads, as every worker's parent and every gateway has it."""
 
+import os
+import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.exceptions import RedisError
 from structlog.testing import capture_logs
 
 from cutgate.jobs.answers import Reaped
 from cutgate.jobs.blobs.file import FileBlobStore
-from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.errors import LedgerUnavailable, WrongInstallation
 from cutgate.jobs.ids import new_task_uid, new_token, source_key
 from cutgate.jobs.ledger.database import BATCH
+from cutgate.jobs.ledger.server import ServerUnfit
 from cutgate.jobs.ports import BlobStore
-from cutgate.jobs.record import TaskStatus
+from cutgate.jobs.record import Phase, TaskStatus
+from cutgate.jobs.redis_client import connect
 from cutgate.jobs.settings import JobSettings
 from cutgate.jobs.upkeep import background
-from cutgate.jobs.upkeep.background import belong_together, upkeep_threads
-from cutgate.jobs.upkeep.installation import Installation, WrongInstallation
+from cutgate.jobs.upkeep.background import belong_together, upkeep_threads, watch_installation
+from cutgate.jobs.upkeep.installation import Installation
 from cutgate.jobs.upkeep.leadership import Leadership
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.jobs.upkeep.reaper import Reaper
 from cutgate.jobs.upkeep.retention import FEW, Sweeper
 from tests.fakes import MemoryBlobStore
-from tests.jobs.build import LANE, Ledger, new_task
+from tests.jobs.build import LANE, LIMITS, Ledger, new_task
 from tests.ledgers import fresh_prefix, hints_of, lose_hints
+from tests.servers.redis_server import redis_server
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 
@@ -156,6 +163,27 @@ def test_a_lost_workers_item_is_done_by_another(ledger: Ledger) -> None:
     assert ledger.task(task.uid).status is TaskStatus.FINISHED
 
 
+def test_a_frozen_server_takes_nothing_from_those_who_could_not_renew(
+    key_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For longer than a lease, as a paused machine or a stalled disk freezes it."""
+    monkeypatch.setattr("cutgate.jobs.ledger.upkeep.SILENT_SECONDS", 0.5)
+    with redis_server() as url, connect(url, socket_timeout_seconds=0.2, retries=0) as client:
+        ledger = Ledger(client, LIMITS.model_copy(update={"lease_seconds": 1.5}), key_prefix=key_prefix)
+        claim = ledger.claimed()
+        pid = client.info("server")["process_id"]
+        with Every(0.05, Reaper(ledger).sweep, "reaper"):
+            eventually(lambda: client.exists(f"{key_prefix}server"))
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(2.5)
+            os.kill(pid, signal.SIGCONT)
+            eventually(lambda: int(client.hget(f"{key_prefix}server", "since_ms") or 0), despite=(RedisError,))
+            time.sleep(0.2)  # more sweeps, which find the lease as the first one left it
+            assert ledger.claims.renew(claim, Phase.COMPUTING)
+            # Who renews no more is lost, though a lease later.
+            eventually(lambda: ledger.waiting(LANE) == 1)
+
+
 def test_only_one_of_two_reapers_sends_hints(ledger: Ledger) -> None:
     ledger.submit()
     lose_hints(ledger)
@@ -216,7 +244,7 @@ def test_two_installations_are_not_mixed(client: Redis, blobs: BlobStore) -> Non
     other = Installation(Ledger(client, key_prefix=fresh_prefix()), MemoryBlobStore())
     other.require()
     ledger = Ledger(client, key_prefix=fresh_prefix())
-    assert ledger.server.install("another") == ledger.server.install("third") == "another"
+    assert ledger.server.install("1.another") == ledger.server.install("1.third") == "1.another"
     mixed = Installation(ledger, blobs)
     with pytest.raises(WrongInstallation, match="two installations"):
         mixed.require()
@@ -225,6 +253,41 @@ def test_two_installations_are_not_mixed(client: Redis, blobs: BlobStore) -> Non
     assert [(line["event"], line["log_level"]) for line in logs] == [("sweep_refused", "error")]
     mixed.adopt()
     mixed.require()
+
+
+@pytest.mark.parametrize(("found", "said"), [("2.another", "2"), ("older", "older")])
+def test_another_format_is_refused_in_words(
+    ledger: Ledger, memory_blobs: BlobStore, found: str, said: str
+) -> None:
+    ledger.server.install(found)
+    memory_blobs.install(found)
+    with pytest.raises(ServerUnfit, match=f"has format {said}, this version of Cutgate reads 1: install"):
+        Installation(ledger, memory_blobs).require()
+    watch_installation(ledger, memory_blobs)
+    with pytest.raises(WrongInstallation, match=f"has format {said}"):
+        ledger.server.require_room()
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_watch_notes_once_what_is_lost_and_when_it_is_back(
+    client: Redis, blobs: BlobStore, key_prefix: str
+) -> None:
+    store = Ledger(client, key_prefix=key_prefix)
+    watch_installation(store, blobs)
+    store.server.require_known()
+    whole = client.get(f"{key_prefix}installation")
+    client.delete(f"{key_prefix}installation")
+    with pytest.raises(WrongInstallation):
+        store.server.require_known()  # at once: nobody is unknown to a ledger that is empty
+    with capture_logs() as logs:
+        watch_installation(store, blobs)
+        watch_installation(store, MemoryBlobStore())  # both are empty, which is not how they were
+        with pytest.raises(WrongInstallation, match="both lost"):
+            store.server.require_room()
+        client.set(f"{key_prefix}installation", str(whole))
+        watch_installation(store, blobs)
+    store.server.require_room()
+    assert [line["event"] for line in logs] == ["installation_wrong", "installation_wrong", "installation_whole"]
 
 
 def test_most_of_what_is_stored_is_not_swept_without_an_operators_word(

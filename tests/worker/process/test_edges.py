@@ -9,6 +9,7 @@ import pytest
 from celery import Celery
 from PIL import Image
 
+from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.errors import ServiceUnavailable
 from cutgate.jobs.hints.celery import broker_url
 from cutgate.jobs.hints.queue import queue_name
@@ -63,11 +64,20 @@ def test_a_worker_outlives_a_server_that_takes_no_writes(team: Crew) -> None:
     assert worker.process.poll() is None
 
 
-def test_a_worker_whose_storage_is_not_mounted_does_not_start(team: Crew, tmp_path: Path) -> None:
+def test_a_worker_whose_storage_is_not_the_ledgers_waits_until_it_is(team: Crew, tmp_path: Path) -> None:
     Installation(team.ledger, team.blobs).require()
     unmounted = team.start(CUTGATE_BLOB_DIR=str(tmp_path / "unmounted"))
-    assert "is the volume mounted" in unmounted.refusal()["reason"].lower()
+    eventually(lambda: unmounted.log("waiting_for_service"), PATIENCE_SECONDS)
+    assert "is the volume mounted" in unmounted.log("waiting_for_service")[0]["message"].lower()
     assert team.presence.alive() == ()
+    Installation(team.ledger, FileBlobStore(tmp_path / "unmounted")).adopt()
+    eventually(team.presence.alive, PATIENCE_SECONDS)
+
+
+def test_a_worker_refuses_a_ledger_of_another_format(team: Crew) -> None:
+    team.ledger.server.install("2.newer")
+    team.blobs.install("2.newer")
+    assert "has format 2" in team.start().refusal()["reason"]
 
 
 def test_a_worker_that_cannot_compute_gives_up_and_is_announced_no_more(team: Crew) -> None:

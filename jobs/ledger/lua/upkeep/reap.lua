@@ -3,6 +3,7 @@
 -- REAP: takes back what lost workers hold, fails what is over its time, sends hints that are missing.
 --
 --   run_id                of the server as it runs now; '' where it does not say
+--   silent                whether it answered the caller nothing for so long that leases may have lapsed meanwhile
 --   lease_ms, max_attempts, queue_timeout_ms, hint_grace_ms, source_ms
 --   max_strikes, strike_ms, charge_strikes
 --   worker_lost, too_slow, too_late    JSON of the errors
@@ -14,8 +15,9 @@ local LONG_GONE_MS = 60000
 
 local renewed, requeued, worker_lost, too_slow, too_late = 0, 0, 0, 0, 0
 
--- Whether the server came back within one lease. The first reaper ever has seen no other server.
+-- Whether the server came back, or to itself, within one lease. The first reaper ever has seen no other server.
 local function server_was_away()
+  if args.silent then redis.call('HSET', key('server'), 'run_id', args.run_id, 'since_ms', now_ms) end
   if args.run_id == '' then return false end
   local known = redis.call('HMGET', key('server'), 'run_id', 'since_ms')
   if known[1] == args.run_id then return now_ms - tonumber(known[2]) < args.lease_ms end
