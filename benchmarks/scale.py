@@ -8,6 +8,7 @@ deletion makes, and what they cost this process. Files of the folder are links t
 
 import argparse
 import os
+import random
 import tempfile
 import time
 from collections.abc import Iterator
@@ -41,6 +42,9 @@ RENEWALS: Final = 3
 """Of a task's lease, while it is worked on: 15 s at the default."""
 LINKS: Final = 50_000
 """Names that one file has at most."""
+CYCLE_SECONDS: Final = 4_096
+"""After which tasks come to the same of 1,024 folders again."""
+FILLED_SECONDS: Final = 240
 
 
 def per_task(task_count: int) -> None:
@@ -156,16 +160,16 @@ def slow_bucket(latency_seconds: float) -> Iterator[BlobStore]:
 
 
 def fill(root: Path, count: int) -> None:
-    """Give a folder's store so many results, made evenly over a day."""
+    """Give the folders of the next minutes their share of a day's results, which are spread over all folders."""
     store = FileBlobStore(root)
     now = time.time()
     target = root / "empty-0"
-    for number in range(count):
+    for number in range(round(count * FILLED_SECONDS / CYCLE_SECONDS)):
         if number % LINKS == 0:
             target = root / f"empty-{number}"
             target.touch()
-        uid = new_task_uid(now - DAY_SECONDS * number / count)
-        path = store._path(result_key(uid, 0, new_token()))  # noqa: SLF001 — 10 M calls of `put` would sync each
+        uid = new_task_uid(now + random.random() * FILLED_SECONDS)
+        path = store._path(result_key(uid, 0, new_token()))  # noqa: SLF001 — `put` would sync each
         with suppress(FileExistsError):
             path.parent.mkdir()
         os.link(target, path)
@@ -175,15 +179,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, default=3_000)
     parser.add_argument("--latency-ms", type=float, default=20)
-    parser.add_argument("--in-folder", type=int, default=10_000_000)
+    parser.add_argument("--in-folder", type=int, default=10_000_000, help="results in all folders")
     options = parser.parse_args()
     per_task(options.tasks)
     with slow_bucket(options.latency_ms / 1_000) as blobs:
         deletion(f"S3, {options.latency_ms:g} ms a request", blobs, options.tasks, written=False)
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         fill(Path(folder), options.in_folder)
         blobs = FileBlobStore(Path(folder))
-        deletion(f"a folder of {options.in_folder:,} results", blobs, options.tasks, written=True)
+        deletion(f"folders of {options.in_folder:,} results", blobs, options.tasks, written=True)
 
 
 if __name__ == "__main__":
