@@ -1,7 +1,6 @@
 """What holds for every JSON object, not only for those that somebody thought of."""
 
 import json
-from contextlib import suppress
 from typing import Any
 
 from hypothesis import given
@@ -10,14 +9,12 @@ from hypothesis import strategies as st
 from cutgate.signing import (
     GO_FORMS,
     REQUIRED_FORMS,
-    BodyRejected,
     JsonValue,
     NumberText,
     canonical_number,
     canonical_string,
     dump_body,
     parse_body,
-    parse_form,
     sign_params,
     take_signature,
     verify,
@@ -46,16 +43,7 @@ PYTHON_OBJECTS: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
     ),
     max_size=5,
 )
-STRING_OBJECTS = st.dictionaries(
-    st.text("abcXYZ09", min_size=1, max_size=6), st.text(max_size=8), min_size=1, max_size=4
-)
 KEYS = st.text("abcdef0123456789", min_size=6, max_size=12)
-
-
-@given(NUMBER_TEXT)
-def test_number_text_is_never_lost(number: NumberText) -> None:
-    for body in (f'{{"a":{number}}}', f'{{"a":[ {number} ,{{"b":{number}}}]}}'):
-        assert dump_body(parse_body(body)) == body.replace(" ", "")
 
 
 @given(NUMBER_TEXT)
@@ -93,24 +81,3 @@ def test_signature_fits_equal_texts_only(
 ) -> None:
     texts = {canonical_string(sent, form) for form in REQUIRED_FORMS + GO_FORMS}
     assert verify(sent, sign_params(signed, key), [key]) is (canonical_string(signed) in texts)
-
-
-@given(STRING_OBJECTS, KEYS, st.data())
-def test_any_change_fails(params: dict[str, str], key: str, data: st.DataObject) -> None:
-    """Strings alone: null, numbers and regrouped arrays are the known ambiguities."""
-    signature = sign_params(params, key)
-    name = data.draw(st.sampled_from(sorted(params)))
-    others = {other: value for other, value in params.items() if other != name}
-    assert not verify(params | {name: params[name] + "x"}, signature, [key])
-    assert not verify(others, signature, [key])
-    assert not verify(others | {f"{name}_": params[name]}, signature, [key])
-    assert not verify(params | {"z_": ""}, signature, [key])
-    assert not verify(params, signature, [key + "0"])
-
-
-@given(st.binary(max_size=64) | st.text('{}[]",:\\u0d8eE+-.1 ntrfalse', max_size=40).map(str.encode))
-def test_any_bytes_are_read_or_refused(body: bytes) -> None:
-    """A stranger's bytes raise the package's own errors and nothing else."""
-    for parse in (parse_body, parse_form):
-        with suppress(BodyRejected):
-            parse(body)

@@ -23,13 +23,6 @@ PARTS = (
 )
 
 
-def test_a_python_client_knows_no_401(quick: RemoveBg) -> None:
-    for headers in ({}, {"X-Api-Key": "wrong"}, {"Authorization": f"Bearer {quick.api_key}"}):
-        for path, method in ((PATH, "POST"), ("/v1.0/account", "GET"), ("/v1.0/improve", "POST")):
-            answer = quick.harness.open(path, method=method, headers=headers)
-            assert error_of(answer, 403)["code"] == "auth_failed"
-
-
 def test_npm_sends_booleans_as_json_and_forms_send_words(quick: RemoveBg) -> None:
     assert quick.spec("json", crop=True) == quick.spec(crop="true", image_file=pictures.png(41, 30))
     assert quick.spec("json", crop=False, add_shadow=False) == quick.spec(image_file=pictures.png(43, 30))

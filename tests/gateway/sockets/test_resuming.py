@@ -14,7 +14,7 @@ from cutgate.jobs.ids import BlobKey, new_task_uid
 from tests.gateway.on_loop import served
 from tests.gateway.runware.service import Service, authentication, poll, removal, upload
 from tests.gateway.sockets.serving import Caller, admitted, calling, lost_session, wait_for_items
-from tests.ledgers import fresh_prefix, fresh_sessions
+from tests.ledgers import fresh_sessions
 
 UNKNOWN = "c4f57a0e-1d53-4a3c-9f3b-0c7a2a0b9f11"
 
@@ -215,16 +215,6 @@ def test_a_session_ends_after_its_time() -> None:
     sessions.leave(session, [])
     time.sleep(0.1)
     assert sessions.open("anna", session.uuid).session.uuid != session.uuid
-
-
-def test_a_session_that_is_gone_is_its_holders_again() -> None:
-    prefix = fresh_prefix()
-    brief, sessions = fresh_sessions(0.05, prefix), fresh_sessions(key_prefix=prefix)
-    session = brief.open("anna", None).session
-    brief.leave(session, [])
-    time.sleep(0.1)
-    assert sessions.renew([session]) == (True,)
-    assert sessions.open("anna", session.uuid).session.uuid == session.uuid
 
 
 def test_who_has_lost_the_session_changes_nothing(sessions: Sessions) -> None:

@@ -31,11 +31,6 @@ def by_pillow(png: bytes) -> Levels:
     return np.asarray(Image.open(io.BytesIO(png)))
 
 
-def test_a_mask_is_grey() -> None:
-    assert Image.open(io.BytesIO(write_png(noise(3, 5, 5)))).mode == "L"
-    assert Image.open(io.BytesIO(write_png(noise(3, 5, 5, depth=np.uint16)))).mode == "I;16"
-
-
 def chunks_of(png: bytes) -> list[tuple[bytes, bytes]]:
     """Kind and data of each, whose checksum is right."""
     place, chunks = 8, []

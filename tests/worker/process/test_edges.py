@@ -50,19 +50,6 @@ def test_behind_sentinels_workers_take_hints_before_and_after_a_failover(tmp_pat
         assert {team.item(uid).state for uid in uids} == {ItemState.DONE}
 
 
-def test_a_worker_outlives_a_server_that_takes_no_writes(team: Crew) -> None:
-    """As a master takes none that is without its copies, where it is told so."""
-    worker = team.start_ready()
-    with connect(team.redis_url) as server:
-        server.config_set("min-replicas-to-write", 1)
-        eventually(lambda: server.info("commandstats")["cmdstat_brpop"]["rejected_calls"], despite=(KeyError,))
-        server.config_set("min-replicas-to-write", 0)
-    uid = team.submit(FINE_PX)
-    eventually(lambda: team.ended(uid), PATIENCE_SECONDS, despite=(ServiceUnavailable,))
-    assert team.item(uid).state is ItemState.DONE
-    assert worker.process.poll() is None
-
-
 def test_a_worker_whose_storage_is_not_mounted_does_not_start(team: Crew, tmp_path: Path) -> None:
     Installation(team.ledger, team.blobs).require()
     unmounted = team.start(CUTGATE_BLOB_DIR=str(tmp_path / "unmounted"))
@@ -79,15 +66,6 @@ def test_a_worker_that_cannot_compute_gives_up_and_is_announced_no_more(team: Cr
     assert (team.item(uid).state, team.item(uid).attempts) == (ItemState.QUEUED, 0)
 
 
-def test_a_picture_that_makes_the_network_raise_stops_no_worker(team: Crew) -> None:
-    worker = team.start_ready()
-    uids = [team.submit(px) for px in (RAISES_PX, FINE_PX, RAISES_PX, RAISES_PX, RAISES_PX)]
-    eventually(lambda: all(map(team.ended, uids)), PATIENCE_SECONDS)
-    assert [team.item(uid).state for uid in uids].count(ItemState.FAILED) == 4
-    assert worker.process.poll() is None
-    assert worker.log("child_gone") == []
-
-
 class Bomb:
     """Makes a file when it is unpacked."""
 
@@ -98,7 +76,8 @@ class Bomb:
         return Path.touch, (self.path,)
 
 
-def test_messages_give_a_worker_no_orders_and_are_not_unpickled(team: Crew, tmp_path: Path) -> None:
+def test_no_message_no_picture_and_no_server_without_its_copies_stops_a_worker(team: Crew, tmp_path: Path) -> None:
+    """Messages give it no orders and are not unpickled; the network may raise; a master may take no writes."""
     worker = team.start_ready()
     with Celery("test", set_as_current=False, broker=broker_url(team.redis_url)) as app:
         assert app.control.ping(timeout=1) == []
@@ -107,10 +86,19 @@ def test_messages_give_a_worker_no_orders_and_are_not_unpickled(team: Crew, tmp_
         with app.connection_for_write() as connection:
             queue = queue_name(team.lane)
             connection.SimpleQueue(queue).put(Bomb(tmp_path / "unpacked"), serializer="pickle")
-    uid = team.submit(FINE_PX)
-    eventually(lambda: team.ended(uid), PATIENCE_SECONDS)
-    assert worker.process.poll() is None
+    uids = [team.submit(px) for px in (RAISES_PX, FINE_PX, RAISES_PX, RAISES_PX, RAISES_PX)]
+    eventually(lambda: all(map(team.ended, uids)), PATIENCE_SECONDS)
+    assert [team.item(uid).state for uid in uids].count(ItemState.FAILED) == 4
     assert not (tmp_path / "unpacked").exists()
+    with connect(team.redis_url) as server:
+        server.config_set("min-replicas-to-write", 1)
+        eventually(lambda: server.info("commandstats")["cmdstat_brpop"]["rejected_calls"], despite=(KeyError,))
+        server.config_set("min-replicas-to-write", 0)
+    uid = team.submit(FINE_PX)
+    eventually(lambda: team.ended(uid), PATIENCE_SECONDS, despite=(ServiceUnavailable,))
+    assert team.item(uid).state is ItemState.DONE
+    assert worker.process.poll() is None
+    assert worker.log("child_gone") == []
 
 
 def test_a_lease_outlives_two_lost_beats(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,6 @@ from tests.gateway.runware.service import (
     authentication,
     details,
     new_removal,
-    new_uuid,
     poll,
     removal,
 )
@@ -72,37 +71,11 @@ def test_settings_that_are_false_in_so_many_words_are_taken(service: Service) ->
     assert service.spec(**flags, rgba=[0, 0, 0, 0]) == service.spec(rgba=[0, 0, 0, 0])
 
 
-def test_results_of_synchronous_tasks_can_be_polled_too(patient_service: Service) -> None:
-    task = removal()
-    with patient_service.working():
-        item = patient_service.result(task)
-    assert patient_service.result(poll(task)) == item == patient_service.result(poll(task))
-
-
 def test_a_ping_is_answered_before_authentication(service: Service) -> None:
     ping = {"taskType": "ping", "ping": True}
     expected = {"data": [{"taskType": "ping", "pong": True}]}
     assert service.post([ping], api_key=None).get_json() == expected
     assert service.answer(ping) == expected
-
-
-@pytest.mark.parametrize("make", [removal, new_removal])
-def test_asynchronous_delivery_is_acknowledged_and_polled(service: Service, make: Callable[..., Item]) -> None:
-    task = make(deliveryMethod="async")
-    echo = {"taskType": task["taskType"], "taskUUID": task["taskUUID"]}
-    assert service.result(task) == echo
-    assert service.result(poll(task)) == echo | {"status": "processing"}
-    service.work_once()
-    ended = service.result(poll(task))
-    assert ended.items() >= (echo | {"status": "success"}).items()
-    assert service.download(ended["imageURL"]).status_code == 200
-
-
-def test_every_error_of_a_task_has_its_task_uuid(service: Service) -> None:
-    uuid = new_uuid()
-    for task in (removal("%%%"), {"taskType": "noSuchTask"}, {"taskType": "getResponse"}, {}):
-        response = service.post([task | {"taskUUID": uuid}])
-        assert [item["taskUUID"] for item in response.get_json()["errors"]] == [uuid]
 
 
 def test_a_failure_that_stays_never_wears_a_status_that_clients_repeat(service: Service) -> None:
