@@ -334,8 +334,8 @@ def test_an_error_has_a_task_uuid(caller: Caller, stranger: Caller) -> None:
 
 
 def test_pongs_come_while_tasks_are_busy(caller: Caller, service: Service) -> None:
-    noise = np.random.default_rng(1).integers(0, 255, (1_000, 1_000, 3), np.uint8)
-    picture = pictures.data_uri(png(noise))  # some 4 MB of Base64
+    noise = np.random.default_rng(1).integers(0, 255, (500, 500, 3), np.uint8)
+    picture = pictures.data_uri(png(noise))  # 1 MB of Base64
     for _ in range(3):
         caller.send(removal(picture))
         caller.ping()

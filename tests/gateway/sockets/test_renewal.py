@@ -144,6 +144,7 @@ def ask(caller: Caller, task: Item) -> Item:
     return caller.next()
 
 
+@pytest.mark.long
 def test_a_gateway_that_is_told_to_stop_closes_busy_sockets_with_1012_and_idle_ones_with_1000(
     installation: Installation, api_key: str
 ) -> None:

@@ -18,6 +18,8 @@ from tests.worker.process.harmful_worker import SLOW_PX
 
 __all__ = ["team"]
 
+pytestmark = pytest.mark.long
+
 
 def ready(shown: Scrape) -> bool:
     return shown.total(names.WORKER_INFO) == 1
@@ -73,7 +75,6 @@ def test_counters_outlive_children_and_what_computes_is_named_while_it_lives(tea
     assert not folder.exists()
 
 
-@pytest.mark.long
 def test_a_port_that_is_taken_is_an_error(team: Crew) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         worker = team.start(CUTGATE_WORKER_METRICS_PORT=str(taken.getsockname()[1]))
