@@ -248,3 +248,11 @@ def test_a_peer_that_is_held_back_is_not_taken_for_dead(
         assert caller.is_silent(2)
         may_go_on.set()
         assert caller.data()["taskType"] == "imageBackgroundRemoval"
+
+
+def test_a_message_after_a_flood_is_answered(caller: Caller) -> None:
+    for _ in range(200):
+        caller.connection.send(json.dumps([PING, {"taskType": "a"}]))
+    for _ in range(400):
+        caller.next()
+    caller.ping()

@@ -186,7 +186,7 @@ def test_a_transparent_level_of_sixteen_bit_grey() -> None:
 def test_samples_of_32_bits_are_refused_with_advice() -> None:
     colours = cv2.imencode(".tiff", np.zeros((8, 8, 3), np.float32))[1].tobytes()
     for data in (colours, *(saved(Image.new(mode, (4, 4)), "TIFF") for mode in ("I", "F"))):
-        with pytest.raises(SourceUndecodable, match="32 bits.*; save the picture with 8 or 16 bits per channel"):
+        with pytest.raises(SourceUndecodable, match=r"32 bits.*; save the picture with 8 or 16 bits per channel"):
             read_image(data, LIMITS)
 
 
