@@ -1,7 +1,6 @@
 """Tests of Runware over HTTP: messages as a whole, keys, methods, what official clients rely on."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 from unittest.mock import Mock
@@ -15,7 +14,6 @@ from cutgate.gateway.runware.tasks.actions import RunwareTasks
 from cutgate.jobs.errors import LedgerUnavailable, WorkerLost
 from tests.fakes import failing
 from tests.gateway.runware.service import (
-    Item,
     Service,
     authentication,
     details,
@@ -160,14 +158,6 @@ def test_the_error_for_a_bad_key_is_the_one_that_clients_know(service: Service) 
     assert answer.get_json() == {"errors": [expected], "error": expected}
 
 
-@pytest.mark.parametrize("make", [removal, new_removal])
-def test_task_uuid_and_task_type_are_repeated_verbatim(service: Service, make: Callable[..., Item]) -> None:
-    envelope = {"taskUUID": "3B0f8F4e-2a1c-4F0E-9d6b-0A4f4f6f8C11", "taskType": make()["taskType"]}
-    good, bad = make(deliveryMethod="async") | envelope, make(outputFormat="TIFF") | envelope
-    for item in (service.result(good), service.result(poll(good)), service.error(bad)):
-        assert {name: item[name] for name in envelope} == envelope
-
-
 def test_what_marks_an_item_as_finished_is_kept_out_of_acknowledgements_and_progress(
     service: Service,
 ) -> None:
@@ -175,11 +165,6 @@ def test_what_marks_an_item_as_finished_is_kept_out_of_acknowledgements_and_prog
     acknowledgement, progress = service.result(task), service.result(poll(task))
     assert progress["status"] == "processing"
     assert not [key for key in keys_of([acknowledgement, progress]) if FINISHING.fullmatch(key)]
-
-
-def test_settings_that_are_false_in_so_many_words_are_taken(service: Service) -> None:
-    flags = {"returnOnlyMask": False, "alphaMatting": False, "postProcessMask": False}
-    assert service.spec(**flags, rgba=[0, 0, 0, 0]) == service.spec(rgba=[0, 0, 0, 0])
 
 
 def test_a_ping_is_answered_before_authentication(service: Service) -> None:
