@@ -167,7 +167,7 @@ def test_the_wheel_has_one_package_with_all_of_its_files(wheel: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("get", [unpacked_zip, clone_without_links])
+@pytest.mark.parametrize("get", [unpacked_zip, pytest.param(clone_without_links, marks=pytest.mark.long)])
 def test_sources_without_links_make_the_same_wheel(
     get: Callable[[Path, Path], None], wheel: Path, repository: Path, tmp_path: Path
 ) -> None:
@@ -178,6 +178,7 @@ def test_sources_without_links_make_the_same_wheel(
     assert files_of(build(tmp_path / "source", tmp_path / "wheel")) == files_of(wheel)
 
 
+@pytest.mark.long
 def test_an_editable_installation_needs_no_links(repository: Path, tmp_path: Path) -> None:
     """It is what `make` installs."""
     for name in ("source", "wheel"):

@@ -30,7 +30,7 @@ def _backups() -> Iterator[Backups]:
                     ledger=Snapshots(client), store=parts.ledger, blobs=open_blob_store(parts.settings), say=say
                 )
             except BackupFailed as error:
-                raise click.ClickException(error.message) from None
+                raise click.ClickException(str(error)) from None
             except OSError as error:
                 raise click.ClickException(f"{error.filename or 'the backup'}: {error.strerror}") from None
             except LedgerBroken as error:

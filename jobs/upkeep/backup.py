@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cutgate.jobs.blobs.file import FileBlobStore
-from cutgate.jobs.errors import BlobMissing, CutoutError
+from cutgate.jobs.errors import BlobMissing
 from cutgate.jobs.ids import BlobKey, new_token
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.ledger.snapshot import Entry, Say, Snapshots, batches, read
@@ -30,7 +30,7 @@ _SAID_EVERY: Final = 1_000
 _LEDGER, _PICTURES, _WHOLE = "ledger.jsonl", "pictures", "backup.json"
 
 
-class BackupFailed(CutoutError):
+class BackupFailed(Exception):
     """A backup cannot be made or restored; the text says why."""
 
 

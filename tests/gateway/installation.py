@@ -53,12 +53,6 @@ class Installation:
             "CUTGATE_TRUSTED_PROXIES": "127.0.0.1,10.0.0.0/8",
         }
 
-    def run(self, *arguments: str, given: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, in a process of its own."""
-        command = [sys.executable, "-W", "error", "-m", "cutgate.gateway", *arguments]
-        environment = {**self.environment, **changes}
-        return subprocess.run(command, env=environment, input=given, capture_output=True, text=True, check=False)
-
     def call(self, *arguments: str, given: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end in this process, which spares the imports of a new one."""
         ours = {name: None for name in os.environ if name.startswith("CUTGATE_")}

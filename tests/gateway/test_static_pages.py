@@ -1,11 +1,11 @@
-"""Tests of the playground and the page of the description: files, media types, policies."""
+"""Tests of the playground and the page of the description, and of the service's bare address."""
 
 import gzip
 import importlib.util
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from cutgate.gateway.openapi import views as docs
 from cutgate.gateway.playground import views as playground
 from cutgate.gateway.static_files import PAGE
-from tests.gateway.harness import Harness
+from tests.gateway.harness import Harness, make_settings
 from tests.servers.stack import ROOT
 
 MEDIA_TYPES = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml", "jpg": "image/jpeg"}
@@ -167,3 +167,23 @@ def test_a_missing_viewer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match=r"flask-swagger-ui.*not installed"):
         docs.viewer_folder()
+
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+
+
+def test_a_browser_is_sent_to_the_page(gateway: Harness) -> None:
+    caller = gateway.app.test_client()
+    answer = caller.get("/", headers={"Accept": BROWSER})
+    assert (answer.status_code, answer.headers["Location"], answer.headers["Vary"]) == (
+        303,
+        "playground",
+        "Accept",
+    )
+    assert caller.get("/", headers={"Accept": BROWSER}, follow_redirects=True).mimetype == "text/html"
+
+
+def test_without_the_playground_nobody_is_sent_there(gateway: Harness) -> None:
+    bare = replace(gateway, settings=make_settings(playground=False))
+    answer = bare.app.test_client().get("/", headers={"Accept": BROWSER})
+    assert (answer.status_code, answer.get_json()["RetCode"]) == (405, 160)

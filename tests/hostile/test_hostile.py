@@ -17,7 +17,6 @@ from tests.hostile.plan import INPUTS, PLAN, run
 from tests.hostile.planted import FAULTS, ROOT, Planted, plant
 from tests.hostile.trials import Trial, judged
 
-TRIALS = [each for each, _ in PLAN if isinstance(each, Trial)]
 SEED = int(os.environ["CUTGATE_TEST_SEED"])
 
 

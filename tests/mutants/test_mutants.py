@@ -78,6 +78,7 @@ def test_kinds_of_mutants(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.long
 def test_a_kill_matrix_holds_every_test_that_fails(tmp_path: Path) -> None:
     tree = written(tmp_path, TESTS)
     done = run(tree)

@@ -49,10 +49,6 @@ def test_decoded(body: bytes, fields: dict[str, str]) -> None:
     assert parse_form(body) == fields
 
 
-def test_values_can_be_told_from_json_strings() -> None:
-    assert {type(value) for value in parse_form(b"a=15&b=true").values()} == {FormText}
-
-
 @given(st.dictionaries(st.text(min_size=1, max_size=80), st.text()))
 def test_what_was_encoded_is_decoded(fields: dict[str, str]) -> None:
     assert parse_form(urlencode(fields).encode()) == fields

@@ -50,13 +50,6 @@ def test_one_bad_picture_stops_no_other(worked_service: Service, photos: list[Pa
     assert others == ["2 saved, 1 failed."]
 
 
-def test_a_wrong_key_says_what_to_check(service: Service, photos: list[Path], tmp_path: Path) -> None:
-    result = service.run("cut", photos[0], "-o", tmp_path / "out.png", private_key="wrong-key")
-    assert result.exit_code == 1
-    assert result.stderr.endswith("; check the private key (code 171)\n")
-    assert "wrong-key" not in result.output
-
-
 def test_the_private_key_may_lie_in_a_file(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
     (tmp_path / "key").write_text(f"{PRIVATE_KEY}\n")
     account = ("--url", worked_service.url, "--public-key", PUBLIC_KEY, "--private-key-file", tmp_path / "key")
@@ -93,20 +86,6 @@ def test_empty_results_are_told(subjectless_service: Service, photos: list[Path]
     )
     assert result.stderr.endswith("0 saved, 3 already there, 2 of them without a subject.\n")
     assert subjectless_service.run(*command, "--fail-on-empty").exit_code == 3
-
-
-def test_kept_and_new_results_differ(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    first = worked_service.run("cut", *photos[:2], "-o", out)
-    assert set(first.stdout.splitlines()) == {f"{out / 'a.png'}", f"{out / 'b.png'}"}
-    assert first.stderr == "2 saved.\n"
-    second = worked_service.run("cut", *photos, "-o", out)
-    assert second.stdout == f"{out / 'c.png'}\n"
-    assert set(second.stderr.splitlines()) == {
-        f"Already there: {out / 'a.png'}",
-        f"Already there: {out / 'b.png'}",
-        "1 saved, 2 already there.",
-    }
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
-"""`--json` on every command: what it prints can be read by programs, errors too, and nothing else is printed."""
+"""`--json` on every command, errors too, and shell completion."""
 
 import json
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 
 from cutgate.commands.cli import main
 from tests.cutgate.conftest import Service, run
@@ -63,3 +64,26 @@ def test_pictures_are_one_line_each(worked_service: Service, photos: list[Path],
     photos[1].write_bytes(png(9, 9))
     code, states, summary = cut()
     assert (code, summary) == (0, {"saved": 1, "kept": 2, "no_subject": 0, "failed": 0, "untried": 0})
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("", "balance completion cut doctor env keys list models status terminate up watch"),
+        ("cut --hair ", "auto on off"),
+        ("completion ", "bash zsh fish"),
+        ("keys ", "account add credits list reseal revoke rotate usage"),
+        ("models f", "fetch"),
+        ("keys add --da", "--data"),
+    ],
+)
+def test_what_it_answers(words: str, expected: str) -> None:
+    *arguments, incomplete = words.split(" ")
+    items = ShellComplete(main, {}, "cutgate", "_CUTGATE_COMPLETE").get_completions(arguments, incomplete)
+    assert [item.value for item in items] == expected.split()
+
+
+def test_the_script_of_a_shell() -> None:
+    plain, told = run("completion", "bash").stdout, json.loads(run("completion", "fish", "--json").stdout)
+    assert "complete -o nosort -F _cutgate_completion cutgate" in plain
+    assert (told["shell"], "complete" in told["script"]) == ("fish", True)

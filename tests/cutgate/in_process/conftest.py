@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,14 +12,19 @@ from cutgate.in_process.remover import _kept
 from tests.pictures.tiny_network import tiny_environment
 
 
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The network, whose graph is prepared once; a test that changes its file puts it right again."""
+    return tiny_environment(tmp_path_factory.mktemp("tiny")) | {"CUTGATE_THREADS": "1"}
+
+
 @pytest.fixture(autouse=True)
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+def tiny(network: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """Dark pixels are the subject; what was loaded for other tests is not used."""
-    environment = tiny_environment(tmp_path / "tiny") | {"CUTGATE_THREADS": "1"}
-    for name, value in environment.items():
+    for name, value in network.items():
         monkeypatch.setenv(name, value)
     _kept.cache_clear()
-    yield environment
+    yield network
     _kept.cache_clear()
 
 

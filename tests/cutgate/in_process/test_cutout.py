@@ -53,7 +53,7 @@ def test_what_contradicts_itself_writes_nothing(photo: bytes, tmp_path: Path) ->
         cutout.to_bytes("gif")
     with pytest.raises(ValueError, match="quality is 1 to 100"):
         cutout.to_bytes("webp", quality=0)
-    assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
+    assert list(tmp_path.iterdir()) == []
     assert cutout.save(tmp_path / "my.cat", file_format="png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -40,7 +40,9 @@ def test_every_folder_is_built_here_and_on_the_page() -> None:
     assert {f"../../{folder}" for folder in folders if folder.parts[0] == "components"} <= set(used)
 
 
-@pytest.mark.parametrize("version", [OLDEST, kubernetes_validate.latest_version()])
+@pytest.mark.parametrize(
+    "version", [OLDEST, pytest.param(kubernetes_validate.latest_version(), marks=pytest.mark.long)]
+)
 def test_objects_keep_to_their_schemas(installation: Installation, version: str) -> None:
     for thing in installation.objects:
         if thing["kind"] == "ScaledObject":

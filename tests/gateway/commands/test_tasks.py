@@ -107,7 +107,7 @@ class TestStatus:
         assert "Lanes" not in operated.call("status")
 
     def test_what_is_wrong_with_the_storage(self, operated: Operated) -> None:
-        operated.ledger.server.install("one")
+        operated.blobs.install("another", replace=True)
         assert "storage adopt" in operated.json("status")["storage"]
         broken = operated.installation.call("status", CUTGATE_BLOB_DIR="/dev/null/blobs")
         assert "storage: away: " in broken.stdout

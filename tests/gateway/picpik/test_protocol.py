@@ -1,16 +1,22 @@
-"""Tests of PICPIK: transport, envelope, order of checks, key pairs and rates."""
+"""Tests of PICPIK: transport, envelope, order of checks, key pairs and rates, the signature vectors."""
 
 import json
 import uuid
-from typing import Any
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from cutgate.gateway.accounts.rates import Rate
-from cutgate.gateway.picpik.actions import ACTIONS
+from cutgate.gateway.picpik.actions import ACTIONS, Action
+from cutgate.gateway.picpik.answers import Answer
+from cutgate.gateway.picpik.requests import Plain
 from cutgate.jobs.ids import new_task_uid
+from cutgate.signing import dump_body
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import PUBLIC_KEY, Harness, signed
+from tests.signing.vector_cases import NOT_RUN, VECTORS, Vector
 
 TASK = "d5ari00q5cu0v880200g"
 LIST = {"Action": "ListTasksDetails", "PublicKey": PUBLIC_KEY, "TaskUIDList": [TASK]}
@@ -207,3 +213,32 @@ def test_a_poll_counts_by_its_ids_and_duplicates_once(gateway: Harness) -> None:
     assert gateway.code(json.dumps(Harness.signed_list(*uids))) == 0  # three requests
     assert gateway.code(json.dumps(Harness.signed_list(*uids[:20] * 3))) == 0
     assert gateway.code(GOOD) == 153
+
+
+FILE = Path(__file__).parents[2] / "signing" / "vectors" / "picpik_vectors.json"
+CODES = {
+    case["name"]: case["expect_ret_code"] for case in json.loads(FILE.read_bytes()) if "expect_ret_code" in case
+}
+CASES = [case for case in VECTORS if case.name in CODES]
+GO = [case for case in VECTORS if case.accepts_optional and case.name not in NOT_RUN]
+
+
+@pytest.fixture
+def probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    actions = cast("dict[str, Action[Any, Any]]", ACTIONS)
+    monkeypatch.setitem(actions, "Probe", Action(Plain, Answer, lambda request, caller, services: Answer()))
+
+
+@pytest.mark.usefixtures("probe")
+@pytest.mark.parametrize("case", CASES, ids=attrgetter("name"))
+def test_vector(gateway: Harness, case: Vector) -> None:
+    assert gateway.code(case.signed_body()) == CODES[case.name]
+
+
+@pytest.mark.usefixtures("probe")
+@pytest.mark.parametrize("case", GO, ids=attrgetter("name"))
+@pytest.mark.parametrize(("changes", "code"), [({}, 0), ({"go_numbers": False}, 171)])
+def test_signatures_of_the_go_signer(gateway: Harness, case: Vector, changes: dict[str, bool], code: int) -> None:
+    gateway = gateway.with_settings(ignore_unknown_fields=True, **changes)
+    for signature in case.accepts_optional:
+        assert gateway.code(dump_body({**case.params, "Signature": signature})) == code

@@ -185,13 +185,6 @@ class TestLegacy:
 
 
 class TestCredits:
-    def test_what_is_reserved_is_not_used(self, gateway: Harness) -> None:
-        gateway.store.accounts.grant(ACCOUNT, 12)
-        gateway.submit()
-        assert own(gateway.call("GetCreditBalance")) == {"TotalCredits": 12, "UsedCredits": 0}
-        gateway.finish_one()
-        assert own(gateway.call("GetCreditBalance")) == {"TotalCredits": 12, "UsedCredits": 1}
-
     def test_an_account_that_is_not_metered(self, gateway: Harness) -> None:
         gateway = gateway.with_settings(image_price_credits=3)
         gateway.submit_batch(3)

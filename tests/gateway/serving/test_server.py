@@ -72,7 +72,7 @@ def request(keys: dict[str, str], action: str, **fields: Any) -> dict[str, Any]:
 
 
 def test_wrong_settings_are_named_all_at_once_without_their_values(installation: Installation) -> None:
-    done = installation.run(
+    done = installation.call(
         "serve", CUTGATE_MASTER_KEY="c2VjcmV0", CUTGATE_PORT="x", CUTGATE_TRUSTED_PROXIES="proxy"
     )
     assert done.returncode == 1
@@ -83,7 +83,7 @@ def test_wrong_settings_are_named_all_at_once_without_their_values(installation:
 
 
 def test_a_ledger_that_is_away_is_told_in_a_line(installation: Installation) -> None:
-    done = installation.run("keys", "list", CUTGATE_REDIS_URL="unix:///nowhere/redis.sock")
+    done = installation.call("keys", "list", CUTGATE_REDIS_URL="unix:///nowhere/redis.sock")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
 
 
@@ -218,10 +218,11 @@ def test_a_process_that_is_just_starting_hears_that_it_is_to_stop(installation: 
     assert "SIGKILL" not in gateway.log.read_text()
 
 
-def test_an_item_of_a_lost_worker_goes_back(tmp_path: Path) -> None:
-    with redis_server() as redis_url, connect(redis_url) as client:
+@pytest.mark.usefixtures("live")
+def test_an_item_of_a_lost_worker_goes_back(installation: Installation) -> None:
+    with connect(installation.redis_url) as client:
         ledger = Ledger(client, LedgerLimits(lease_seconds=0.5))
-        spec, uid = CutoutSpec(model="isnet-general-use"), new_task_uid()
+        spec, uid = CutoutSpec(model="another-lane"), new_task_uid()
         item = NewItem(source=source_key(uid, 0), spec=spec)
         ledger.tasks.create(NewTask(uid=uid, account="ada", origin="test", items=(item,)))
         assert ledger.claims.take([lane_of(spec)], "lost", new_token()) is not None
@@ -230,13 +231,11 @@ def test_an_item_of_a_lost_worker_goes_back(tmp_path: Path) -> None:
             task = ledger.tasks.get(uid, "ada")
             return task is not None and task.items[0].state is ItemState.QUEUED
 
-        with Installation(redis_url, tmp_path / "blobs").serving():
-            eventually(in_order)
-        assert in_order()
+        eventually(in_order)
 
 
 def test_a_server_that_evicts_is_refused(tmp_path: Path) -> None:
     with redis_server("--maxmemory-policy", "volatile-lru") as redis_url:
-        done = Installation(redis_url, tmp_path).run("serve", "--port", str(free_port()))
+        done = Installation(redis_url, tmp_path).call("serve", "--port", str(free_port()))
     assert done.returncode == 1
     assert "noeviction" in done.stderr

@@ -14,7 +14,7 @@ from cutgate.jobs.ids import BlobKey, new_task_uid
 from tests.gateway.on_loop import served
 from tests.gateway.runware.service import Service, authentication, poll, removal, upload
 from tests.gateway.sockets.serving import Caller, admitted, calling, lost_session, wait_for_items
-from tests.ledgers import fresh_prefix, fresh_sessions
+from tests.ledgers import fresh_sessions
 
 UNKNOWN = "c4f57a0e-1d53-4a3c-9f3b-0c7a2a0b9f11"
 
@@ -175,38 +175,6 @@ def sessions() -> Sessions:
     return fresh_sessions(60)
 
 
-def test_whoever_resumes_has_the_same_uuid_and_what_is_owed_in_order(sessions: Sessions) -> None:
-    session = sessions.open("anna", None).session
-    uids = [new_task_uid() for _ in range(12)]
-    for uid in uids:
-        sessions.owe(session, uid)
-    sessions.owe(session, uids[0])  # once more changes nothing
-    sessions.settle(session, [uids[3]])
-    for frame in ("b", "a"):
-        sessions.keep(session, frame)
-    sessions.leave(session, ["x"])
-    resumed = sessions.open("anna", session.uuid)
-    assert resumed.session.uuid == session.uuid
-    assert resumed.owed == (*uids[:3], *uids[4:])
-    assert resumed.frames == ("b", "a")
-    assert resumed.oversized == {"x"}
-
-
-def test_what_is_owed_is_given_until_it_is_settled(sessions: Sessions) -> None:
-    session = sessions.open("anna", None).session
-    uid = new_task_uid()
-    sessions.owe(session, uid)
-    for frame in ("frame", "other"):
-        sessions.keep(session, frame)
-    sessions.leave(session, [])
-    sessions.open("anna", session.uuid)
-    again = sessions.open("anna", session.uuid)
-    assert (again.owed, again.frames) == ((uid,), ("frame", "other"))
-    sessions.settle(again.session, [uid], ["frame"])
-    last = sessions.open("anna", session.uuid)
-    assert (last.owed, last.frames) == ((), ("other",))
-
-
 def test_a_session_ends_after_its_time() -> None:
     sessions = fresh_sessions(0.05)
     session = sessions.open("anna", None).session
@@ -215,16 +183,6 @@ def test_a_session_ends_after_its_time() -> None:
     sessions.leave(session, [])
     time.sleep(0.1)
     assert sessions.open("anna", session.uuid).session.uuid != session.uuid
-
-
-def test_a_session_that_is_gone_is_its_holders_again() -> None:
-    prefix = fresh_prefix()
-    brief, sessions = fresh_sessions(0.05, prefix), fresh_sessions(key_prefix=prefix)
-    session = brief.open("anna", None).session
-    brief.leave(session, [])
-    time.sleep(0.1)
-    assert sessions.renew([session]) == (True,)
-    assert sessions.open("anna", session.uuid).session.uuid == session.uuid
 
 
 def test_who_has_lost_the_session_changes_nothing(sessions: Sessions) -> None:

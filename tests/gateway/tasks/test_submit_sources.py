@@ -18,7 +18,6 @@ from cutgate.jobs.errors import (
     SourceUnreadable,
 )
 from cutgate.jobs.ids import image_uuid
-from cutgate.jobs.record import ItemState
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import there
 from tests.gateway.tasks.use_cases import INLINE, LANE, PNG, SPEC, UseCases
@@ -134,12 +133,6 @@ def test_a_background_lies_beside_the_source_and_a_kept_one_is_copied(cases: Use
     cases.submit(draft(kept))
     cases.blobs.delete(kept.blob)
     assert [blobs_of_next(cases) for _ in range(2)] == [(PNG, BEACH)] * 2
-
-
-def test_a_background_at_a_url_is_fetched_first(cases: UseCases) -> None:
-    task = cases.submit(draft(SourceUrl(URL)))
-    assert task.items[0].state is ItemState.FETCHING
-    assert "hidden" not in repr(draft(SourceUrl(URL)))
 
 
 @pytest.mark.parametrize("background", [base64.b64encode(b"<html>").decode(), SourceUrl("file:///etc/passwd")])

@@ -255,6 +255,7 @@ def test_the_task_of_a_caller_that_hangs_up_is_terminated_for_free(house: House,
     assert [line["status"] for line in house.lines()] == [HUNG_UP]
 
 
+@pytest.mark.long
 def test_a_caller_that_hangs_up_just_before_its_time_is_over_leaves_nothing_either(
     installation: Installation,
 ) -> None:
@@ -342,6 +343,7 @@ def test_a_gateway_that_is_told_to_stop_answers_all_that_it_holds(installation: 
         assert len(house.lines()) == 2
 
 
+@pytest.mark.long
 def test_its_span_lasts_until_its_answer_and_says_its_status(installation: Installation) -> None:
     with collecting() as collector:
         with housed(installation, TRACES_URL=collector.url, TRACES_SHARE="1") as house:

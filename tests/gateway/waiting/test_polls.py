@@ -1,14 +1,19 @@
 """Calls that wait for a task's end, and the places that they take."""
 
+import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from cutgate.jobs.ids import new_task_uid
+from cutgate.gateway.waiting import ends
+from cutgate.gateway.waiting.ends import TaskEnds
+from cutgate.jobs.ids import TaskUid, new_task_uid
+from cutgate.jobs.ledger.events import TaskEvents
+from cutgate.jobs.record import Task
 from tests.gateway.harness import Answer, Harness
 from tests.ledgers import FreshLedger, noted_calls
 from tests.waiting import eventually
@@ -138,3 +143,96 @@ def test_a_poll_asks_the_ledger_once(
     if action == "ListTasksDetails":
         assert statuses(waiting(gateway, uid)) == ["Finished"]
         assert calls == ["poll", "poll"]
+
+
+PATIENCE_SECONDS = 20
+
+
+class Silence:
+    """Brings no news."""
+
+    def follow(self, _: Callable[[TaskUid], None]) -> None:
+        pass
+
+
+@pytest.fixture
+def quick_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ends, "STEP_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("quick_steps")
+def test_a_record_that_cannot_be_read_ends_no_other_wait() -> None:
+    broken, good, later = (new_task_uid() for _ in range(3))
+
+    async def find(_: str, uids: Sequence[TaskUid]) -> Mapping[TaskUid, Task | None]:
+        if broken in uids:
+            raise ValueError("the record of a later version")
+        return dict.fromkeys(uids)
+
+    async def waiting() -> tuple[object, ...]:
+        waits = TaskEnds(find, cast("TaskEvents", Silence()))
+        first = asyncio.gather(
+            waits.wait("ada", [broken], 0.5), waits.wait("ada", [good], PATIENCE_SECONDS), return_exceptions=True
+        )
+        results = await first
+        return *results, await waits.wait("ada", [later], PATIENCE_SECONDS)
+
+    failed, *found = asyncio.run(waiting())
+    assert isinstance(failed, TimeoutError)
+    assert found == [None, None]
+
+
+@pytest.mark.usefixtures("quick_steps")
+def test_not_all_records_are_read_at_the_same_moment() -> None:
+    many = [new_task_uid() for _ in range(60)]
+    read: list[Sequence[TaskUid]] = []
+
+    async def find(_: str, uids: Sequence[TaskUid]) -> Mapping[TaskUid, Task | None]:
+        read.append(uids)
+        return {}
+
+    async def waiting() -> None:
+        waits = TaskEnds(find, cast("TaskEvents", Silence()))
+        async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
+            callers = [group.create_task(waits.wait("ada", [uid])) for uid in many]
+            while not read:
+                await asyncio.sleep(0)
+            read.clear()  # what is new is looked at at once
+            while {uid for uids in read for uid in uids} != {*many}:
+                await asyncio.sleep(0.01)
+            for caller in callers:
+                caller.cancel()
+
+    asyncio.run(waiting())
+    assert max(map(len, read)) == 3
+
+
+class Chatter:
+    """Brings news whenever it is told to."""
+
+    def follow(self, take: Callable[[TaskUid], None]) -> None:
+        self.tell = take
+
+
+@pytest.mark.usefixtures("quick_steps")
+def test_however_much_news_there_is_all_records_are_read() -> None:
+    restless, quiet = new_task_uid(), new_task_uid()
+    chatter = Chatter()
+    looks = 0
+
+    async def find(_: str, uids: Sequence[TaskUid]) -> Mapping[TaskUid, Task | None]:
+        nonlocal looks
+        chatter.tell(restless)
+        await asyncio.sleep(0)
+        looks += quiet in uids
+        return {quiet: None} if looks == 2 else {}
+
+    async def waiting() -> object:
+        waits = TaskEnds(find, cast("TaskEvents", chatter))
+        other = asyncio.create_task(waits.wait("ada", [restless]))
+        try:
+            return await waits.wait("ada", [quiet], PATIENCE_SECONDS)
+        finally:
+            other.cancel()
+
+    assert asyncio.run(waiting()) is None

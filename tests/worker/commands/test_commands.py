@@ -117,13 +117,6 @@ def test_the_bucket_is_looked_at_where_blobs_lie_in_one(bucket: Bucket, monkeypa
     assert "CUTGATE_S3_ENDPOINT_URL" in str(found["remedy"])
 
 
-def test_a_command_names_a_setting_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUTGATE_DEVICE", "abacus")
-    result = run("models", "list")
-    assert result.exit_code == 1
-    assert "CUTGATE_DEVICE: " in result.stderr
-
-
 def test_settings_are_named_without_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUTGATE_REDIS_URL", f"http://:{PASSWORD}@host")
     monkeypatch.setenv("CUTGATE_DEVICE", "abacus")
@@ -135,9 +128,11 @@ def test_settings_are_named_without_their_values(monkeypatch: pytest.MonkeyPatch
     assert PASSWORD not in result.output
 
 
-def test_without_its_weights_no_worker_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUTGATE_MODEL", "not-there")
+def test_without_its_weights_no_worker_starts(
+    tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tiny_settings.models_dir / "tiny.onnx").unlink()
     monkeypatch.setattr("cutgate.worker.process.celery_app.run", lambda *_: pytest.fail("it went on"))
     result = run("run")
     assert result.exit_code == 1
-    assert "not-there" in result.output
+    assert "tiny.onnx: not there" in result.output

@@ -27,9 +27,8 @@ def network(weights_dir: Path) -> Predict:
     return load_segmenter(settings)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name == "portrait" else [pytest.mark.long]) for name in RECORDED]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", RECORDED)
 def test_cut_outs_are_as_near_to_the_truth_as_recorded(name: str, network: Predict) -> None:
     picture = named(name)
     frame = run_steps(steps_for(CutoutSpec(model="default"), network), Frame(picture=picture.photo), go_on)

@@ -55,6 +55,7 @@ def test_a_picture_that_kills_every_worker_fails_at_last_and_alone(team: Crew, a
     assert "died in each of 3 attempts" in poison.error.message
 
 
+@pytest.mark.long
 @alone_and_together(CUTGATE_JOB_TIMEOUT_SECONDS="2", CUTGATE_LEASE_SECONDS="2")
 def test_native_code_that_keeps_the_interpreters_lock(team: Crew, at_once: int) -> None:
     worker = team.start_ready()
@@ -111,11 +112,13 @@ class TestRefusal:
     def test_a_child_that_dies_while_it_loads(self, team: Crew) -> None:
         assert "while it was loading" in team.start("dies-loading").refusal()["reason"]
 
+    @pytest.mark.long
     def test_a_server_that_evicts(self, tmp_path: Path) -> None:
         with redis_server("--maxmemory-policy", "allkeys-lru") as url, crew(url, tmp_path) as team:
             assert "noeviction" in team.start().refusal()["reason"]
 
 
+@pytest.mark.long
 class TestServer:
     @pytest.mark.parametrize("team", [{"CUTGATE_LEASE_SECONDS": "1"}], indirect=True)
     def test_it_may_come_later_with_what_a_worker_lost(self, own_url: str, team: Crew, tmp_path: Path) -> None:

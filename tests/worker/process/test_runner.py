@@ -375,19 +375,6 @@ class TestFaultsOfTheStorage:
         assert bench.with_runner(beat_seconds=0.01).run()
         assert bench.item(uid).state is ItemState.DONE
 
-    def test_a_renewal_tells_what_the_worker_does(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        told: list[Phase] = []
-        renew = bench.store.claims.renew
-
-        def tell(claim: Claim, phase: Phase) -> bool:
-            told.append(phase)
-            return renew(claim, phase)
-
-        monkeypatch.setattr(bench.store.claims, "renew", tell)
-        bench.submit(picture())
-        bench.run()
-        assert set(told) == {Phase.COMPUTING}, "each check between two steps tells it"
-
 
 class TestPicturesThatRaise:
     """Whether the picture or the worker is to blame shows on a picture that is known to be good."""

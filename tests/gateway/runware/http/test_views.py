@@ -1,5 +1,6 @@
-"""Tests of Runware over HTTP: messages as a whole, where the key stands, methods, faults outside of tasks."""
+"""Tests of Runware over HTTP: messages as a whole, keys, methods, what official clients rely on."""
 
+import re
 from dataclasses import replace
 from typing import cast
 from unittest.mock import Mock
@@ -8,13 +9,16 @@ import pytest
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
+from cutgate.gateway.runware.messages.errors import TASK_ROWS
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
-from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.errors import LedgerUnavailable, WorkerLost
 from tests.fakes import failing
 from tests.gateway.runware.service import (
     Service,
     authentication,
+    details,
     make_service,
+    new_removal,
     new_uuid,
     poll,
     removal,
@@ -120,3 +124,67 @@ def test_addresses_in_tasks_are_never_logged(service: Service) -> None:
         for task in (removal(url, webhookURL=7), upload(x=url), removal(ttl=url)):
             service.error(task)
     assert "verysecret" not in str(lines)
+
+
+FINISHING = re.compile(r".*(URL|Base64Data|DataURI)|text|outputs|air|result|structuredData")
+"""Keys that make a client take an item for a finished one."""
+
+
+def keys_of(value: object) -> set[str]:
+    """Every key at any depth."""
+    if isinstance(value, dict):
+        return set(value).union(*map(keys_of, value.values()))
+    return set().union(*map(keys_of, value)) if isinstance(value, list) else set()
+
+
+def test_the_path_matches_with_any_query_string(service: Service) -> None:
+    headers = {"Authorization": f"Bearer {service.api_key}"}
+    for query in ("?sdk=js&version=1.3.2", "?sdk=js&version=1.3.2&dryRun=1", "?", "?%ff"):
+        answer = service.harness.open(f"/v1{query}", method="POST", json=[{"taskType": "ping"}], headers=headers)
+        assert answer.status_code == 200
+
+
+def test_the_authentication_answer_has_no_task_uuid_and_a_connection_session_uuid(service: Service) -> None:
+    item = service.result(authentication(service.api_key), api_key=None)
+    assert item.pop("connectionSessionUUID")
+    assert item == {"taskType": "authentication"}
+
+
+def test_the_error_for_a_bad_key_is_the_one_that_clients_know(service: Service) -> None:
+    answer = service.post([authentication("wrong")], api_key=None)
+    expected = {"code": "invalidApiKey", "message": "Invalid API key", "parameter": "apiKey"}
+    expected["taskType"] = "authentication"
+    assert answer.status_code == 401
+    assert answer.get_json() == {"errors": [expected], "error": expected}
+
+
+def test_what_marks_an_item_as_finished_is_kept_out_of_acknowledgements_and_progress(
+    service: Service,
+) -> None:
+    task = new_removal(deliveryMethod="async", outputType=["URL", "base64Data", "dataURI"])
+    acknowledgement, progress = service.result(task), service.result(poll(task))
+    assert progress["status"] == "processing"
+    assert not [key for key in keys_of([acknowledgement, progress]) if FINISHING.fullmatch(key)]
+
+
+def test_a_ping_is_answered_before_authentication(service: Service) -> None:
+    ping = {"taskType": "ping", "ping": True}
+    expected = {"data": [{"taskType": "ping", "pong": True}]}
+    assert service.post([ping], api_key=None).get_json() == expected
+    assert service.answer(ping) == expected
+
+
+def test_a_failure_that_stays_never_wears_a_status_that_clients_repeat(service: Service) -> None:
+    assert all(400 <= row.status < 500 and row.status not in {408, 429} for row in TASK_ROWS.values())
+    task = removal(deliveryMethod="async")
+    service.result(task)
+    service.harness.fail_one(WorkerLost("its workers died").facts())
+    assert service.error(poll(task), status=400)["code"] == "processingFailed"
+
+
+def test_polls_details_and_pings_may_repeat_a_uuid(service: Service) -> None:
+    task = removal(deliveryMethod="async")
+    service.result(task)
+    ping = {"taskType": "ping", "taskUUID": task["taskUUID"]}
+    for _ in range(2):
+        assert len(service.answer(poll(task), details(task), ping)["data"]) == 3

@@ -193,6 +193,7 @@ def test_a_graph_that_the_engine_refuses(tiny_settings: NetworkSettings) -> None
         load_segmenter(tiny_settings)
 
 
+@pytest.mark.long  # importing rembg takes 5 s
 def test_rembgs_models(tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("rembg")
     # rembg takes a file that lies in its own folder as it is.
