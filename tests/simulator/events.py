@@ -142,7 +142,6 @@ def _crash(world: World, rng: random.Random) -> None:
     for worker in world.workers:
         if worker.actor is actor:
             world.log.append(f"{worker.owner} dies at {actor.at}")
-            world.actors.remove(actor)
             # Its machine may go as well; or it is told to stop, and gives back.
             end = rng.choice(["process", "machine", "stop"])
             worker.die(buried=end != "machine", died=end != "stop")
@@ -166,10 +165,14 @@ def _bury(world: World, rng: random.Random) -> None:
 
 
 def _freeze(world: World, rng: random.Random) -> None:
-    worker = rng.choice(world.workers)
+    """A worker at work falls silent, or one that did so goes on."""
+    frozen = [worker for worker in world.workers if worker.is_frozen]
+    worker = rng.choice(frozen or [worker for worker in world.workers if worker.beat] or world.workers)
     worker.is_frozen = not worker.is_frozen
     if worker.is_frozen:
         world.oracle.excuse(worker.owner)
+    else:
+        worker.let_beat()
 
 
 def _sicken(world: World, rng: random.Random) -> None:

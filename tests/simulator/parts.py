@@ -178,6 +178,8 @@ class Worker:
         """End between two steps; buried: its parent lives and knows. Who was told to end gives back at once."""
         if self.actor is not None:
             self.actor.crash()
+            if self.actor in self.world.actors:
+                self.world.actors.remove(self.actor)
         if not died:
             self.world.ledger.claims.give_back_owned(self.owner, died=False)
         else:

@@ -248,7 +248,6 @@ class World:
             for worker in self.workers if beats else ():
                 worker.let_beat()
         self.clock.age(seconds)
-        self.actors = [actor for actor in self.actors if not actor.ended]
 
     def named_blobs(self) -> set[str]:
         """Every blob that the server's records name."""
