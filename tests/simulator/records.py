@@ -1,0 +1,294 @@
+"""Everything that the server keeps, compared with what it answered."""
+
+import json
+from collections import Counter
+from typing import Any
+
+from cutgate.jobs.limits import LedgerLimits
+from tests.jobs.build import LANE
+from tests.simulator.oracle import ACCOUNTS, Oracle, require
+from tests.simulator.pictures import Effect
+
+
+class Records:
+    """The server's keys at one moment."""
+
+    def __init__(self, oracle: Oracle, limits: LedgerLimits, stored: set[str], now_ms: int) -> None:
+        self._oracle, self._known, self._limits = oracle, oracle.known, limits
+        self._stored, self._now_ms, self._raw = stored, now_ms, oracle.read()
+        self._items, self._tasks = self._of("item:"), self._of("task:")
+        self._open = {name: item for name, item in self._items.items() if "account" in item}
+
+    def _of(self, kind: str) -> dict[str, Any]:
+        return {key.removeprefix(kind): value for key, value in self._raw.items() if key.startswith(kind)}
+
+    def _members(self, kind: str) -> set[str]:
+        return {member for value in self._of(kind).values() for member in value}
+
+    def _counts(self, kind: str, end: str) -> list[str]:
+        return [count for days in self._of(kind).values() for field, count in days.items() if field.endswith(end)]
+
+    def check(self) -> None:
+        """Compare everything once."""
+        self.check_tasks()
+        self.check_credits()
+        self.check_indexes()
+        self.check_errands()
+        self.check_blobs()
+        self.check_results()
+        self.check_blame()
+
+    def check_tasks(self) -> None:
+        known = self._known
+        require(
+            set(self._tasks) <= set(known.created_ms),
+            "tasks that nobody made:",
+            set(self._tasks) - set(known.created_ms),
+        )
+        for uid in set(known.created_ms) - known.gone - set(self._tasks):
+            require(False, uid, "is lost")
+        for uid, task in self._tasks.items():
+            names = [f"{uid}:{index}" for index in range(int(task["item_count"]))]
+            if "items" in task:
+                found = [tuple(facts) for facts in json.loads(task["items"])]
+            elif "terminated" in task:
+                found = [("failed", 0, 0, None, json.loads(task["terminated"]), 0)] * len(names)
+            else:
+                found = [_facts(self._items.get(name, {}), uid) for name in names]
+            count_open = sum(facts[0] not in {"done", "failed"} for facts in found)
+            require(int(task["open_count"]) == count_open, uid, "open_count", task["open_count"], "of", count_open)
+            require(
+                ("ended_at_ms" in task) == (count_open == 0),
+                uid,
+                "has ended_at_ms and open self._items, or neither",
+            )
+            done = sum(facts[0] == "done" for facts in found)
+            require(int(task["done_count"]) == done, uid, "done_count", task["done_count"], "of", done)
+            if "waiters" in task:
+                self.check_waiters(uid, int(task["waiters"]))
+            for name, facts in zip(names, found, strict=True):
+                self.check_item(name, facts)
+
+    def check_waiters(self, uid: str, waiters: int) -> None:
+        joined, left = len(self._known.joined[uid]), len(self._known.left[uid])
+        require(
+            max(joined - left, 0) <= waiters <= joined,
+            uid,
+            "has",
+            waiters,
+            "waiters:",
+            joined,
+            "joined,",
+            left,
+            "left",
+        )
+
+    def check_item(self, name: str, facts: tuple[Any, ...]) -> None:
+        state, _, _, result, error, charged = facts
+        known, uid = self._known, name.partition(":")[0]
+        if state not in {"done", "failed"}:
+            require(name not in known.ended_by, name, "is", state, "and was ended by", known.ended_by.get(name))
+            return
+        if name in known.ends:
+            require(known.ends[name][0] == state, name, "was", known.ends[name], "and is", state)
+            return
+        ended_by = known.ended_by.get(name)
+        if ended_by is not None or state == "done":
+            require(ended_by is not None and ended_by[1] == state, name, "is", state, "and was ended by", ended_by)
+        known.ends[name] = state, self._now_ms, state == "done" or bool(charged)
+        if state == "failed":
+            self.check_failure(name, uid, error or {}, charged=bool(charged))
+        else:
+            require(result, name, "is done and has no result")
+            if result[0].startswith(uid):
+                known.results[uid].add(result[0])
+
+    def check_failure(self, name: str, uid: str, error: Any, *, charged: bool) -> None:
+        """An item fails for a reason that is its own, or because too much befell it."""
+        known, item, kind = self._known, self._known.items[name], error.get("kind")
+        tokens = [token for token, (of, _) in known.claims.items() if of == name]
+        deaths = sum(token in known.excused for token in tokens)
+        waited_seconds = (self._now_ms - known.created_ms[uid]) / 1_000
+        hung = any(known.phases.get(token) == "computing" for token in tokens)
+        guilty = {
+            "terminated": uid in known.terminated,
+            "worker_lost": deaths >= self._limits.max_attempts,
+            "timed_out": hung or waited_seconds >= self._limits.queue_timeout_seconds,
+            "blob_missing": item.source in self._oracle.lost or item.fetched,
+            "decoding_stopped": item.effect is Effect.STOPS,
+            "source_undecodable": item.effect is Effect.BAD,
+            "processing_failed": item.effect is Effect.RAISES or item.fetched,
+            "source_unreachable": item.fetched,
+            "uploads_full": item.keep,
+        }
+        require(
+            guilty.get(kind), name, item.effect, "failed with", error, f"after {deaths} of {len(tokens)} claims"
+        )
+        harmful = kind in {"worker_lost", "timed_out", "decoding_stopped", "processing_failed"}
+        require(
+            not charged or (harmful and self._limits.charge_strikes), name, "failed with", kind, "and is charged"
+        )
+
+    def check_credits(self) -> None:
+        for account in ACCOUNTS:
+            fields = self._raw.get(f"account:{account}", {})
+            own = [item for item in self._open.values() if item["account"] == account]
+            charged = [
+                self._known.items[name].price
+                for name, (_, _, counts) in self._known.ends.items()
+                if counts and self._known.items[name].account == account
+            ]
+            used = sum(map(int, self._counts(f"usage:{account}/", ":credits")))
+            require(
+                int(fields.get("booked", 0)) == sum(charged) == used, account, "is charged", fields, used, charged
+            )
+            metered = sum(count for of, count in self._known.grants.values() if of == account)
+            require(int(fields.get("granted", 0)) == metered, account, "was granted", metered, fields)
+            require(not metered or int(fields.get("used", 0)) == sum(charged), account, "used", fields)
+            reserved = sum(int(item["reserved"]) for item in own)
+            require(int(fields.get("reserved", 0)) == reserved, account, "has reserved", fields, "of", reserved)
+            prices = sum(
+                self._known.items[name].price for name, item in self._open.items() if item["account"] == account
+            )
+            require(reserved in ({prices} if metered else {0}), account, "reserved", reserved, "of", prices)
+            require(
+                len(own) <= self._limits.account_queue_cap, account, "has", len(own), "items, more than it may"
+            )
+            require(int(fields.get("open", 0)) == len(own), account, "has open", fields, "of", len(own))
+            for state in ("done", "failed"):
+                counted = sum(map(int, self._counts(f"usage:{account}/", f":{state}")))
+                ended = [
+                    n
+                    for n, end in self._known.ends.items()
+                    if end[0] == state and self._known.items[n].account == account
+                ]
+                require(counted == len(ended), account, "used", counted, state, "of", len(ended))
+            uploads = self._raw.get(f"uploads_of:{account}", {})
+            require(
+                int(fields.get("upload_bytes", 0)) == sum(map(int, uploads.values())),
+                account,
+                "upload_bytes",
+                fields,
+            )
+        totals = self._raw.get("totals", {})
+        require(int(totals.get("open", 0)) == len(self._open), "totals.open", totals, "of", len(self._open))
+        done = sum(state == "done" for state, _, _ in self._known.ends.values())
+        require(int(totals.get("done", 0)) == done, "totals.done", totals, "of", done)
+
+    def check_indexes(self) -> None:
+        running = {name for name, item in self._open.items() if item["state"] == "running"}
+        queued = {name for name, item in self._open.items() if item["state"] == "queued"}
+        fetching = {name for name, item in self._open.items() if item["state"] == "fetching"}
+        require(set(self._raw.get("leases", ())) == running, "leases", set(self._raw.get("leases", ())) ^ running)
+        for name, until_ms in self._raw.get("leases", {}).items():
+            deadline_ms = int(self._open[name]["hard_deadline_ms"])
+            require(int(until_ms) <= deadline_ms, name, "has a lease past its deadline")
+        claims = self._raw.get("claims", {})
+        require(set(claims.values()) == running, "claims", claims, "of", running)
+        require(all(self._open[name]["token"] == token for token, name in claims.items()), "tokens of", claims)
+        require(self._members("held:") == running, "held", self._members("held:") ^ running)
+        require(self._members("waiting:") == queued, "waiting", self._members("waiting:") ^ queued)
+        require(
+            set(self._raw.get(f"lane:{LANE}", ())) == queued,
+            "lane",
+            set(self._raw.get(f"lane:{LANE}", ())) ^ queued,
+        )
+        require(
+            set(self._raw.get("queued", ())) == queued | fetching,
+            "queued",
+            set(self._raw.get("queued", ())) ^ (queued | fetching),
+        )
+        waiting = {self._open[name]["account"] for name in queued}
+        require(
+            set(self._raw.get(f"turns:{LANE}", ())) == waiting,
+            "turns",
+            self._raw.get(f"turns:{LANE}"),
+            "of",
+            waiting,
+        )
+        for account in ACCOUNTS:
+            unfinished = {
+                uid for uid, task in self._tasks.items() if task["account"] == account and int(task["open_count"])
+            }
+            listed = set(self._raw.get(f"unfinished:{account}", ()))
+            require(listed == unfinished, "unfinished", listed ^ unfinished)
+        ended = {uid for uid, task in self._tasks.items() if "ended_at_ms" in task}
+        require(set(self._raw.get("ended", ())) == ended, "ended", set(self._raw.get("ended", ())) ^ ended)
+        uploads = {key[7:] for key in self._raw if key.startswith("upload:")}
+        require(set(self._raw.get("uploads", ())) == uploads == self._members("uploads_of:"), "uploads", uploads)
+
+    def check_errands(self) -> None:
+        errands = {key[7:]: value for key, value in self._raw.items() if key.startswith("errand:")}
+        places = set(self._raw.get("errands", ())) | self._members("due:")
+        require(set(errands) <= places, "errands that nobody finds:", set(errands) - places)
+        for kind in ("fetch", "callback", "upload"):
+            lines = {key.rpartition("/")[2] for key in self._raw if key.startswith(f"due:{kind}/")}
+            require(set(self._raw.get(f"errand_turns:{kind}", ())) == lines, kind, "turns of", lines)
+        takings = self._raw.get("takings", {})
+        held = {errand["token"]: name for name, errand in errands.items() if "token" in errand}
+        require(takings == held, "takings", takings, "of", held)
+        require(self._members("under_way:") == set(held.values()), "under way", held)
+        fetching = {name for name, item in self._open.items() if item["state"] == "fetching"}
+        fetches = {name.replace(":fetch:", ":") for name in errands if ":fetch:" in name}
+        require(fetches == fetching, "fetches", fetches ^ fetching)
+        known = self._known
+        owed = {
+            name
+            for uid, names in known.deliveries.items()
+            for name in names
+            if uid not in known.gone and self._has_ended(uid)
+        }
+        missing = owed - set(errands) - self._oracle.delivered - self._oracle.known.crashed_errands()
+        require(not missing, "deliveries that nobody made:", missing)
+
+    def _has_ended(self, uid: str) -> bool:
+        own = [name for name in self._known.items if name.startswith(uid)]
+        return all(name in self._known.ends for name in own)
+
+    def check_blobs(self) -> None:
+        """What may be asked for is there; an ended item's source as long as a failover may want it back."""
+        there = self._stored | self._oracle.lost
+        for name, item in self._open.items():
+            if item["state"] != "fetching":
+                require(item["source"] in there, name, "is", item["state"], "and its source was deleted")
+        for name, (_, when_ms, _) in self._known.ends.items():
+            item = self._known.items[name]
+            if self._now_ms - when_ms < self._limits.source_seconds * 1_000 and not item.fetched:
+                require(item.source in there, name, "ended just now, and its source was deleted")
+
+    def check_results(self) -> None:
+        there = self._stored | self._oracle.lost
+        for uid, task in self._tasks.items():
+            ends = json.loads(task.get("items", "[]")) if "hidden" not in task else []
+            # Another one's is an upload's, which may be dropped.
+            own = {result[0] for _, _, _, result, *_ in ends if result and result[0].startswith(uid)}
+            require(own <= there, uid, "has lost its results", own - there)
+        for key, upload in self._raw.items():
+            if key.startswith("upload:") and "hidden" not in upload:
+                require(json.loads(upload["picture"])["blob"] in there, key, "has lost its picture")
+
+    def check_blame(self) -> None:
+        known = self._known
+        deaths = Counter(of for token, (of, _) in known.claims.items() if token in known.excused)
+        for name, item in self._open.items():
+            may_be = deaths[name] + (item["state"] == "running" and item["token"] not in known.excused)
+            attempts, most = int(item["attempts"]), self._limits.max_attempts - (item["state"] != "running")
+            require(0 <= attempts <= may_be, name, "has", attempts, "attempts of", may_be)
+            require(attempts <= most, name, "is", item["state"], "after", attempts, "attempts")
+        for account in ACCOUNTS:
+            hung = {of for token, (of, _) in known.claims.items() if known.phases.get(token) == "computing"}
+            harmful = {Effect.STOPS, Effect.KILLS, Effect.HANGS, Effect.RAISES}
+            guilty = sum(
+                (item.effect in harmful or name in hung) + max(deaths[name] - 1, 0)
+                for name, item in known.items.items()
+                if item.account == account
+            )
+            strikes = self._raw.get(f"strikes:{account}", [])
+            require(len(strikes) <= guilty, account, "has", len(strikes), "strikes of", guilty)
+
+
+def _facts(item: dict[str, str], uid: str) -> tuple[Any, ...]:
+    require("state" in item, uid, "has an item without a state")
+    result, error = item.get("result"), item.get("error")
+    decoded = [None if text is None else json.loads(text) for text in (result, error)]
+    return item["state"], item.get("price"), item.get("attempts"), *decoded, int(item.get("charged", 0))
