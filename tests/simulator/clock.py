@@ -11,7 +11,7 @@ from redis import Redis
 from cutgate.jobs import ids
 from cutgate.jobs.ledger import server
 from cutgate.jobs.ledger.database import script_texts
-from cutgate.jobs.upkeep import installation, leadership
+from cutgate.jobs.upkeep import installation, leadership, reaper
 from cutgate.worker.process import runner
 
 _BEGIN_SECONDS: Final = 1_800_000_000
@@ -79,7 +79,7 @@ class Clock:
     def everywhere(self) -> Iterator[None]:
         """Have the product ask this clock for a block."""
         places: list[tuple[Any, str]] = [(ids, "time"), (ids, "secrets"), (server, "time"), (runner, "time")]
-        places += [(installation, "time"), (leadership, "time")]
+        places += [(installation, "time"), (leadership, "time"), (reaper, "time")]
         with ExitStack() as patches:
             for module, name in places:
                 patches.enter_context(patch.object(module, name, self))

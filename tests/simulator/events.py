@@ -12,7 +12,7 @@ from cutgate.gateway.tasks.drafts import Draft, SourceUrl
 from cutgate.gateway.tasks.submit import Submission
 from cutgate.jobs.errors import ServiceUnavailable
 from cutgate.jobs.ids import TaskUid, image_uuid, new_token
-from cutgate.jobs.record import Idempotency
+from cutgate.jobs.record import AccountCaps, Idempotency
 from tests.jobs.build import DELIVERIES, SPEC
 from tests.ledgers import lose_hints
 from tests.simulator.lockstep import Actor
@@ -110,6 +110,22 @@ def _terminate(world: World, rng: random.Random) -> None:
         world.begin("ender", partial(world.ledger.tasks.terminate, *rng.choice(world.tasks[-6:])))
 
 
+def _retry(world: World, rng: random.Random) -> None:
+    """An operator has what failed through no fault of its picture wait again."""
+    known = world.oracle.known
+    failed = [(uid, account) for uid, account in world.tasks if uid in known.made and known.to_retry(uid)]
+    if not world.tasks or world.settles > bool(failed):
+        return
+    uid, account = rng.choice(failed or world.tasks)
+    caps = AccountCaps(queue=None if world.settles else rng.choice([None, None, 1]))
+
+    def retry() -> None:
+        for task in world.ledger.tasks.find([uid]):
+            world.ledger.tasks.retry(task, caps)
+
+    world.begin("operator", retry)
+
+
 def _read(world: World, rng: random.Random) -> None:
     """What a caller is shown is what is kept."""
     if world.tasks:
@@ -117,7 +133,7 @@ def _read(world: World, rng: random.Random) -> None:
         task = world.ledger.tasks.get(uid, account)
         names = [name for name in world.oracle.known.items if name.startswith(uid)]
         if task is not None and all(name in world.oracle.known.ends for name in names):
-            ends = [world.oracle.known.ends[name][0] for name in names]
+            ends = [world.oracle.known.ends[name].state for name in names]
             require([item.state for item in task.items] == ends, uid, "is shown as", task.items, "and is", ends)
             require(world.ledger.tasks.ended([uid], account) == (uid,), uid, "is not said to have ended")
 
@@ -248,6 +264,15 @@ def _restart(world: World, rng: random.Random) -> None:
     world.advance(rng.choice([5, 17, 40]), beats=False)
 
 
+def _silent(world: World, rng: random.Random) -> None:
+    """The server answers nobody for a while, in which a reaper waits for it and nobody can renew a claim."""
+    world.client.config_set("maxmemory", 0)
+    reaper = world.begin("reaper", rng.choice(world.upkeep)["reap"])
+    world.run(reaper, 1)
+    world.advance(rng.choice([11, 17, 40]), beats=False)
+    world.run(reaper, 40)
+
+
 def _storage(world: World, rng: random.Random) -> None:
     world.blobs.mode = rng.choice(["works", "works", "works", "away", "hangs"])
     world.log.append(f"the storage {world.blobs.mode}")
@@ -278,7 +303,7 @@ def _rollback(world: World, rng: random.Random) -> None:
     if world.snapshot is None or world.client.dbsize() == 0:
         return
     taken_ms, known = world.snapshot
-    stopped = ("sweeper", "orphans", "reaper", "dropper", "courier", "admin")
+    stopped = ("sweeper", "orphans", "reaper", "dropper", "courier", "admin", "operator")
     for actor in [actor for actor in world.actors if actor.name.startswith(stopped)]:
         actor.crash()
         world.actors.remove(actor)
@@ -324,6 +349,8 @@ EVENTS: Final = {
     "full": Event(8, _full),
     "hints": Event(6, _hints),
     "restart": Event(5, _restart),
+    "silent": Event(5, _silent),
+    "retry": Event(25, _retry),
     "storage": Event(16, _storage),
     "lose": Event(2, _lose),
     "snapshot": Event(4, _snapshot),

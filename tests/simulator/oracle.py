@@ -4,8 +4,9 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from cutgate.jobs.errors import NOT_THE_PICTURES
 from cutgate.jobs.limits import LedgerLimits
 from tests.jobs.build import LANE
 from tests.simulator.pictures import Effect
@@ -36,6 +37,7 @@ _ANSWERS_AGAIN: Final = frozenset(
         "grant",
         "postpone",
         "errand_done",
+        "retry",
     }
 )
 MAY_STAY: Final = frozenset(
@@ -67,13 +69,31 @@ class ItemFacts:
     source: str
 
 
+class End(NamedTuple):
+    """An item as it was first found to have ended."""
+
+    state: str
+    when_ms: int
+    charged: bool
+    kind: str
+    """Of its error, if it failed."""
+
+
 @dataclass
 class Known:
     """What follows from the answers so far; goes back with the server."""
 
     items: dict[str, ItemFacts] = field(default_factory=dict)
-    created_ms: dict[str, int] = field(default_factory=dict)
-    """By task."""
+    made: dict[str, int] = field(default_factory=dict)
+    """Tasks by how often they were retried, in the order in which they wait."""
+    since_ms: dict[str, int] = field(default_factory=dict)
+    """By item: when it was accepted, or retried."""
+    arrived: set[str] = field(default_factory=set)
+    """Items whose pictures were fetched."""
+    retries: dict[str, Any] = field(default_factory=dict)
+    """Answers by call."""
+    failed_before: Counter[str] = field(default_factory=Counter)
+    """By account: items that failed and were retried."""
     deliveries: dict[str, list[str]] = field(default_factory=dict)
     joined: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     left: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -85,8 +105,7 @@ class Known:
     phases: dict[str, str] = field(default_factory=dict)
     ended_by: dict[str, tuple[str, str]] = field(default_factory=dict)
     """By item: token and state."""
-    ends: dict[str, tuple[str, int, bool]] = field(default_factory=dict)
-    """By item as it was first found to have ended: state, when, whether it is charged."""
+    ends: dict[str, End] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     """Tasks that were past their retention."""
     grants: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -107,6 +126,19 @@ class Known:
     def crashed_errands(self) -> set[str]:
         """Those that three couriers took may have ended with their couriers."""
         return {errand for errand, count in Counter(self.takings.values()).items() if count >= 3}
+
+    def may_retry(self, item: str) -> bool:
+        """Whether it failed for a reason that need not be its picture's, and its source is kept."""
+        end = self.ends.get(item)
+        return (
+            end is not None
+            and end.kind in NOT_THE_PICTURES
+            and not end.charged
+            and (item in self.arrived or not self.items[item].fetched)
+        )
+
+    def to_retry(self, uid: str) -> list[str]:
+        return [item for item in self.items if item.startswith(uid) and self.may_retry(item)]
 
 
 class Oracle:
@@ -134,8 +166,11 @@ class Oracle:
 
     # What the server answered
 
-    def before(self, name: str) -> dict[str, str]:
-        """States of open items, and strikes of accounts, when a claim is made."""
+    def before(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
+        """States of open items, and strikes of accounts, when a claim is made; records before a retry."""
+        if name == "retry":
+            names = (f"task:{given['uid']}", f"account:{given['account']}")
+            return {key[:4]: self._client.hgetall(self._prefix + key) for key in names}
         if name != "claim":
             return {}
         names = [item for item in self.known.items if item not in self.known.ends]
@@ -159,7 +194,7 @@ class Oracle:
     def compare(self, name: str, given: dict[str, Any], first: Any, second: Any) -> None:
         """A call that comes again has the first answer; but what was fetched is moot once its item has ended."""
         state = self._client.hget(f"{self._prefix}item:{given['item']}", "state") if name == "fetched" else ""
-        if state in {"done", "failed", None}:
+        if state in {"done", "failed", None} and not self.known.may_retry(given["item"]):
             return
         if name in _ANSWERS_AGAIN and first not in (0, None):
             require(first == second, name, "answered", first, "and then", second)
@@ -167,9 +202,9 @@ class Oracle:
     def _saw_create(self, given: Any, answer: Any, now_ms: int, *_: Any) -> None:
         self._join(given, answer)
         uid = given["uid"]
-        if answer[0] != "created" or uid in self.known.created_ms:
+        if answer[0] != "created" or uid in self.known.made:
             return
-        self.known.created_ms[uid] = now_ms
+        self.known.made[uid] = 0
         kinds = [delivery["kind"] for delivery in json.loads(given.get("deliveries") or "[]")]
         self.known.deliveries[uid] = [f"{uid}:{kind}:{place}" for place, kind in enumerate(kinds)]
         for index, item in enumerate(given["items"]):
@@ -183,6 +218,7 @@ class Oracle:
                 item["source"],
             )
             self.known.numbers[f"{uid}:{index}"] = self._next_number()
+            self.known.since_ms[f"{uid}:{index}"] = now_ms
 
     def _next_number(self) -> int:
         return max(self.known.numbers.values(), default=0) + 1
@@ -261,6 +297,62 @@ class Oracle:
             self._require_holder(given["item"], given["token"])
             self._ended(given["item"], given["token"], given["state"])
 
+    def _saw_fetched(self, given: Any, answer: Any, *_: Any) -> None:
+        if answer:
+            self.known.arrived.add(given["item"])
+
+    def _saw_retry(self, given: Any, answer: Any, now_ms: int, before: dict[str, Any], *_: Any) -> None:
+        """What failed through no fault of its picture waits again behind all others, if it may."""
+        known, uid, account = self.known, given["uid"], given["account"]
+        again, task = known.to_retry(uid), before["task"]
+        if given["call"] in known.retries:
+            require(answer == known.retries[given["call"]], "a repeated retry is answered", answer)
+            return
+        known.retries[given["call"]] = answer
+        age_ms = now_ms - int(task.get("ended_at_ms", now_ms))
+        if not task or "hidden" in task or age_ms >= self._limits.retention_seconds * 1_000:
+            again = []
+        verdict = self._refusal(given, before["acco"], again) if again else "retried"
+        require(answer[0] == verdict, uid, "is retried:", answer, "and not", verdict)
+        if verdict != "retried":
+            return
+        require(answer[1] == len(again), uid, "is retried:", answer, "of", again)
+        for item in again:
+            self._begins_anew(item, account, now_ms)
+        if again and "ended_at_ms" in task:
+            known.made[uid] = known.made.pop(uid)
+            self.delivered -= set(known.deliveries[uid])
+            known.takings = {
+                token: errand for token, errand in known.takings.items() if errand not in known.deliveries[uid]
+            }
+        if again:
+            known.made[uid] += 1
+            known.terminated.discard(uid)
+
+    def _refusal(self, given: Any, account: dict[str, str], again: list[str]) -> str:
+        granted, used, reserved, count = (
+            int(account.get(name, 0)) for name in ("granted", "used", "reserved", "open")
+        )
+        if granted and sum(self.known.items[item].price for item in again) > granted - used - reserved:
+            return "credits"
+        if len(again) > given["account_cap"]:
+            return "too_many"
+        return "full" if count + len(again) > given["account_cap"] else "retried"
+
+    def _begins_anew(self, item: str, account: str, now_ms: int) -> None:
+        """What befell it before counts no more."""
+        known = self.known
+        del known.ends[item]
+        known.ended_by.pop(item, None)
+        known.failed_before[account] += 1
+        known.since_ms[item] = now_ms
+        known.numbers[item] = self._next_number()
+        known.behind[f"retry of {item}"] = item
+        name = f"{item} before {known.numbers[item]}"
+        known.claims = {token: (name if of == item else of, owner) for token, (of, owner) in known.claims.items()}
+        for _, waited in known.served.values():
+            waited.discard(item)
+
     def _saw_kept(self, given: Any, answer: Any, *_: Any) -> None:
         if answer[0] == "kept":
             self._ended(given["item"], given["token"], "done")
@@ -324,7 +416,7 @@ class Oracle:
 
     def _saw_hide_expired(self, given: Any, answer: Any, now_ms: int, *_: Any) -> None:
         for uid, *_rest in answer:
-            if uid in self.known.created_ms:
+            if uid in self.known.made:
                 self.require_expired(uid, now_ms)
                 self.known.gone.add(uid)
 
@@ -333,9 +425,9 @@ class Oracle:
         retention = self._limits.retention_seconds
         if uid in self.known.terminated and not self.known.deliveries[uid]:
             retention = min(retention, self._limits.terminated_retention_seconds)
-        ends = [end for name, end in self.known.ends.items() if name.startswith(uid)]
+        ends = [end.when_ms for name, end in self.known.ends.items() if name.startswith(uid)]
         require(ends, uid, "was hidden and has not ended")
-        latest = max(when for _, when, _ in ends)
+        latest = max(ends)
         require(now_ms - latest >= retention * 1_000 - 1_000, uid, "was hidden before its time")
 
     # What it keeps

@@ -36,7 +36,7 @@ _REPEATED: Final = frozenset(
         "take_errand",
         "fetched",
     }
-    | {"fetch_failed", "kept", "errand_done", "postpone", "grant", "keep_upload", "drop_upload"}
+    | {"fetch_failed", "kept", "errand_done", "postpone", "grant", "keep_upload", "drop_upload", "retry"}
 )
 """Scripts whose calls may come again when nobody waits for them any more."""
 
@@ -102,7 +102,9 @@ class Scripts:
         world = self._world
         if not late:
             self._note(name, given)
-        before = world.oracle.before(name)
+        if name == "retry":
+            world.check()  # which learns of ends
+        before = world.oracle.before(name, given)
         answer = self._scripts.run(name, **given)
         world.oracle.saw(name, given, answer, world.clock.now_ms, before, late)
         return answer

@@ -6,8 +6,10 @@ from typing import Any
 
 from cutgate.jobs.limits import LedgerLimits
 from tests.jobs.build import LANE
-from tests.simulator.oracle import ACCOUNTS, Oracle, require
+from tests.simulator.oracle import ACCOUNTS, End, Oracle, require
 from tests.simulator.pictures import Effect
+
+HISTORY_BYTES = 600
 
 
 class Records:
@@ -40,12 +42,8 @@ class Records:
 
     def check_tasks(self) -> None:
         known = self._known
-        require(
-            set(self._tasks) <= set(known.created_ms),
-            "tasks that nobody made:",
-            set(self._tasks) - set(known.created_ms),
-        )
-        for uid in set(known.created_ms) - known.gone - set(self._tasks):
+        require(set(self._tasks) <= set(known.made), "tasks that nobody made:", set(self._tasks) - set(known.made))
+        for uid in set(known.made) - known.gone - set(self._tasks):
             require(False, uid, "is lost")
         for uid, task in self._tasks.items():
             names = [f"{uid}:{index}" for index in range(int(task["item_count"]))]
@@ -66,8 +64,15 @@ class Records:
             require(int(task["done_count"]) == done, uid, "done_count", task["done_count"], "of", done)
             if "waiters" in task:
                 self.check_waiters(uid, int(task["waiters"]))
+            require(int(task.get("retries", 0)) == known.made[uid], uid, "retries", task, "of", known.made[uid])
+            failed = any(facts[0] == "failed" for facts in found)
+            require((uid in self._raw.get("failed", ())) == failed, uid, "is in `failed`, or is not", found)
             for name, facts in zip(names, found, strict=True):
                 self.check_item(name, facts)
+            booked = sum(
+                known.items[name].price for name in names if name in known.ends and known.ends[name].charged
+            )
+            require(not count_open or int(task.get("booked", 0)) == booked, uid, "booked", task, "of", booked)
 
     def check_waiters(self, uid: str, waiters: int) -> None:
         joined, left = len(self._known.joined[uid]), len(self._known.left[uid])
@@ -88,43 +93,46 @@ class Records:
         known, uid = self._known, name.partition(":")[0]
         if state not in {"done", "failed"}:
             require(name not in known.ended_by, name, "is", state, "and was ended by", known.ended_by.get(name))
-            return
         if name in known.ends:
-            require(known.ends[name][0] == state, name, "was", known.ends[name], "and is", state)
+            require(known.ends[name].state == state, name, "was", known.ends[name], "and is", state)
+        if name in known.ends or state not in {"done", "failed"}:
             return
         ended_by = known.ended_by.get(name)
         if ended_by is not None or state == "done":
             require(ended_by is not None and ended_by[1] == state, name, "is", state, "and was ended by", ended_by)
-        known.ends[name] = state, self._now_ms, state == "done" or bool(charged)
+        kind = (error or {}).get("kind", "")
+        known.ends[name] = End(state, self._now_ms, state == "done" or bool(charged), kind)
         if state == "failed":
-            self.check_failure(name, uid, error or {}, charged=bool(charged))
+            self.check_failure(name, uid, kind, charged=bool(charged))
         else:
             require(result, name, "is done and has no result")
             if result[0].startswith(uid):
                 known.results[uid].add(result[0])
 
-    def check_failure(self, name: str, uid: str, error: Any, *, charged: bool) -> None:
+    def check_failure(self, name: str, uid: str, kind: str, *, charged: bool) -> None:
         """An item fails for a reason that is its own, or because too much befell it."""
-        known, item, kind = self._known, self._known.items[name], error.get("kind")
+        known, item = self._known, self._known.items[name]
         tokens = [token for token, (of, _) in known.claims.items() if of == name]
         deaths = sum(token in known.excused for token in tokens)
-        waited_seconds = (self._now_ms - known.created_ms[uid]) / 1_000
+        waited_seconds = (self._now_ms - known.since_ms[name]) / 1_000
         hung = any(known.phases.get(token) == "computing" for token in tokens)
         guilty = {
             "terminated": uid in known.terminated,
             "worker_lost": deaths >= self._limits.max_attempts,
-            "timed_out": hung or waited_seconds >= self._limits.queue_timeout_seconds,
+            "timed_out": hung,
+            "waited_too_long": waited_seconds >= self._limits.queue_timeout_seconds,
             "blob_missing": item.source in self._oracle.lost or item.fetched,
             "decoding_stopped": item.effect is Effect.STOPS,
             "source_undecodable": item.effect is Effect.BAD,
-            "processing_failed": item.effect is Effect.RAISES or item.fetched,
+            "pipeline_failed": item.effect is Effect.RAISES,
+            "processing_failed": item.fetched,
             "source_unreachable": item.fetched,
             "uploads_full": item.keep,
         }
         require(
-            guilty.get(kind), name, item.effect, "failed with", error, f"after {deaths} of {len(tokens)} claims"
+            guilty.get(kind), name, item.effect, "failed with", kind, f"after {deaths} of {len(tokens)} claims"
         )
-        harmful = kind in {"worker_lost", "timed_out", "decoding_stopped", "processing_failed"}
+        harmful = kind in {"worker_lost", "timed_out", "decoding_stopped", "pipeline_failed"}
         require(
             not charged or (harmful and self._limits.charge_strikes), name, "failed with", kind, "and is charged"
         )
@@ -135,8 +143,8 @@ class Records:
             own = [item for item in self._open.values() if item["account"] == account]
             charged = [
                 self._known.items[name].price
-                for name, (_, _, counts) in self._known.ends.items()
-                if counts and self._known.items[name].account == account
+                for name, end in self._known.ends.items()
+                if end.charged and self._known.items[name].account == account
             ]
             used = sum(map(int, self._counts(f"usage:{account}/", ":credits")))
             require(
@@ -160,9 +168,10 @@ class Records:
                 ended = [
                     n
                     for n, end in self._known.ends.items()
-                    if end[0] == state and self._known.items[n].account == account
+                    if end.state == state and self._known.items[n].account == account
                 ]
-                require(counted == len(ended), account, "used", counted, state, "of", len(ended))
+                before = self._known.failed_before[account] if state == "failed" else 0
+                require(counted == len(ended) + before, account, "used", counted, state, "of", len(ended), before)
             uploads = self._raw.get(f"uploads_of:{account}", {})
             require(
                 int(fields.get("upload_bytes", 0)) == sum(map(int, uploads.values())),
@@ -172,7 +181,7 @@ class Records:
             )
         totals = self._raw.get("totals", {})
         require(int(totals.get("open", 0)) == len(self._open), "totals.open", totals, "of", len(self._open))
-        done = sum(state == "done" for state, _, _ in self._known.ends.values())
+        done = sum(end.state == "done" for end in self._known.ends.values())
         require(int(totals.get("done", 0)) == done, "totals.done", totals, "of", done)
 
     def check_indexes(self) -> None:
@@ -207,11 +216,13 @@ class Records:
             waiting,
         )
         for account in ACCOUNTS:
-            unfinished = {
-                uid for uid, task in self._tasks.items() if task["account"] == account and int(task["open_count"])
-            }
-            listed = set(self._raw.get(f"unfinished:{account}", ()))
-            require(listed == unfinished, "unfinished", listed ^ unfinished)
+            unfinished = [
+                uid
+                for uid in self._known.made
+                if (task := self._tasks.get(uid, {})).get("account") == account and int(task["open_count"])
+            ]
+            listed = [*self._raw.get(f"unfinished:{account}", ())]
+            require(listed == unfinished, "unfinished", listed, "of", unfinished)
         ended = {uid for uid, task in self._tasks.items() if "ended_at_ms" in task}
         require(set(self._raw.get("ended", ())) == ended, "ended", set(self._raw.get("ended", ())) ^ ended)
         uploads = {key[7:] for key in self._raw if key.startswith("upload:")}
@@ -251,10 +262,17 @@ class Records:
         for name, item in self._open.items():
             if item["state"] != "fetching":
                 require(item["source"] in there, name, "is", item["state"], "and its source was deleted")
-        for name, (_, when_ms, _) in self._known.ends.items():
+        for name, end in self._known.ends.items():
             item = self._known.items[name]
-            if self._now_ms - when_ms < self._limits.source_seconds * 1_000 and not item.fetched:
+            if self._now_ms - end.when_ms < self._limits.source_seconds * 1_000 and not item.fetched:
                 require(item.source in there, name, "ended just now, and its source was deleted")
+        for uid, task in self._tasks.items():
+            again = self._known.to_retry(uid)
+            sources = sorted(self._items.get(name, {}).get("source", name) for name in again)
+            require(sorted(task.get("kept", "").split()) == sources, uid, "keeps", task.get("kept"), "of", sources)
+            require("hidden" in task or set(sources) <= there, uid, "may be retried without its source", sources)
+            spent = set(sources) & set(self._raw.get("spent", ()))
+            require(not spent, uid, "may be retried, and these are to be deleted:", spent)
 
     def check_results(self) -> None:
         there = self._stored | self._oracle.lost
@@ -275,14 +293,16 @@ class Records:
             attempts, most = int(item["attempts"]), self._limits.max_attempts - (item["state"] != "running")
             require(0 <= attempts <= may_be, name, "has", attempts, "attempts of", may_be)
             require(attempts <= most, name, "is", item["state"], "after", attempts, "attempts")
+        for name, item in self._items.items():
+            require(len(item.get("history", "")) <= HISTORY_BYTES, name, "has a history of", item.get("history"))
+        hung = {of for token, (of, _) in known.claims.items() if known.phases.get(token) == "computing"}
+        harmful = {Effect.STOPS, Effect.KILLS, Effect.HANGS, Effect.RAISES}
+        guilt: Counter[str] = Counter()
+        for name in {of for of, _ in known.claims.values()}:
+            item = known.items[name.partition(" ")[0]]
+            guilt[item.account] += (item.effect in harmful or name in hung) + max(deaths[name] - 1, 0)
         for account in ACCOUNTS:
-            hung = {of for token, (of, _) in known.claims.items() if known.phases.get(token) == "computing"}
-            harmful = {Effect.STOPS, Effect.KILLS, Effect.HANGS, Effect.RAISES}
-            guilty = sum(
-                (item.effect in harmful or name in hung) + max(deaths[name] - 1, 0)
-                for name, item in known.items.items()
-                if item.account == account
-            )
+            guilty = guilt[account]
             strikes = self._raw.get(f"strikes:{account}", [])
             require(len(strikes) <= guilty, account, "has", len(strikes), "strikes of", guilty)
 

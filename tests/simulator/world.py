@@ -9,6 +9,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from redis import Redis
+from structlog.testing import capture_logs
 
 from cutgate.courier.errands import ErrandRunner
 from cutgate.courier.errors import ExchangeFailed, ExchangeRefused, PeerFailed
@@ -143,6 +144,7 @@ class World:
     def standing(self) -> Iterator[None]:
         """Have the product run on this world's clock, pipeline and server for a block."""
         with ExitStack() as stack:
+            stack.enter_context(capture_logs())
             stack.enter_context(self.clock.everywhere())
             stack.enter_context(patch.multiple(runner, cut_out=cut_out, finish=finish))
             stack.enter_context(patch.object(upkeep, "run_id", lambda _: self.run_id))
@@ -231,11 +233,17 @@ class World:
             self._outside("deliver")
         except ExchangeFailed as failure:
             if isinstance(failure, ExchangeRefused) or errand.now_ms - errand.first_due_at_ms >= 3_600_000:
-                self.oracle.delivered.add(errand.id)  # given up
+                self._told(errand)  # given up
             raise
-        require(task.ended_at_ms is not None, errand.id, "is delivered before the task's end")
-        self.oracle.delivered.add(errand.id)
+        ended = task.ended_at_ms is not None or errand.token not in self.oracle.known.takings
+        require(ended, errand.id, "is delivered before the task's end")
+        self._told(errand)
         return True
+
+    def _told(self, errand: Errand) -> None:
+        """A delivery is over, unless its task was retried meanwhile: then it is due once more."""
+        if errand.token in self.oracle.known.takings:
+            self.oracle.delivered.add(errand.id)
 
     def advance(self, seconds: float, *, beats: bool = True) -> None:
         """Let time pass; live workers renew their leases meanwhile."""
