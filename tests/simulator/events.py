@@ -113,11 +113,17 @@ def _terminate(world: World, rng: random.Random) -> None:
 def _retry(world: World, rng: random.Random) -> None:
     """An operator has what failed through no fault of its picture wait again."""
     known = world.oracle.known
-    failed = [(uid, account) for uid, account in world.tasks if uid in known.made and known.to_retry(uid)]
-    if not world.tasks or world.settles > bool(failed):
+    failed = [uid for uid in known.made if uid not in known.gone and known.to_retry(uid)]
+    ended = failed if world.settles else failed or [*known.made]
+    if not ended:
         return
-    uid, account = rng.choice(failed or world.tasks)
+    uid = TaskUid(rng.choice(ended))
     caps = AccountCaps(queue=None if world.settles else rng.choice([None, None, 1]))
+    for name in known.to_retry(uid):
+        item = known.items[name]
+        if item.source in world.oracle.lost and item.effect is not None and rng.random() < 0.8:
+            world.oracle.lost.discard(item.source)  # it was put back
+            world.blobs._blobs[item.source] = picture(item.effect).data
 
     def retry() -> None:
         for task in world.ledger.tasks.find([uid]):
@@ -279,13 +285,14 @@ def _storage(world: World, rng: random.Random) -> None:
 
 
 def _lose(world: World, rng: random.Random) -> None:
-    """The storage loses a blob."""
-    keys = world.blobs.keys()
-    if keys:
-        key = rng.choice(keys)
+    """The storage loses a blob, mostly one that somebody will ask for."""
+    known, stored = world.oracle.known, sorted(world.blobs._blobs)
+    awaited = {item.source for name, item in known.items.items() if name not in known.ends}
+    if stored:
+        key = rng.choice(sorted(awaited & {*stored}) or stored)
         world.log.append(f"lost: {key}")
-        world.oracle.lost.add(str(key))
-        world.blobs._blobs.pop(str(key))
+        world.oracle.lost.add(key)
+        world.blobs._blobs.pop(key)
 
 
 def _snapshot(world: World, rng: random.Random) -> None:
@@ -352,7 +359,7 @@ EVENTS: Final = {
     "silent": Event(5, _silent),
     "retry": Event(25, _retry),
     "storage": Event(16, _storage),
-    "lose": Event(2, _lose),
+    "lose": Event(8, _lose),
     "snapshot": Event(4, _snapshot),
     "rollback": Event(3, _rollback),
     "age": Event(2, _age),

@@ -69,6 +69,7 @@ class World:
             account_errand_cap=2,
             strike_seconds=300,
         )
+        self.credits = drawn.choice([10, 100])
         self.clock = Clock(client)
         self.oracle = Oracle(client, PREFIX, self.limits)
         self.oracle.effect_of = self._effect_of
@@ -152,7 +153,7 @@ class World:
             Installation(self.ledger, self.blobs).require()
             self.ledger.upkeep.reap()  # it learns which run of the server this is
             for account in ACCOUNTS[:2]:
-                self.ledger.accounts.grant(account, 100)
+                self.ledger.accounts.grant(account, self.credits)
             yield
 
     def _end(self) -> None:
