@@ -25,20 +25,9 @@ return cjson.encode(found)
 """
 ACCOUNTS: Final = ("alice", "bob", "carol")
 _PLAIN_EVERY: Final = 4
-_ANSWERS_AGAIN: Final = frozenset(
-    {
-        "create",
-        "end",
-        "fetched",
-        "fetch_failed",
-        "kept",
-        "give_back",
-        "give_back_owned",
-        "grant",
-        "postpone",
-        "errand_done",
-        "retry",
-    }
+ANSWERS_AGAIN: Final = frozenset(
+    {"create", "end", "fetched", "fetch_failed", "kept", "give_back", "give_back_owned", "grant", "postpone"}
+    | {"errand_done", "retry"}
 )
 MAY_STAY: Final = frozenset(
     {"account", "usage", "usages", "totals", "lanes", "server", "installation", "past_claims", "idempotency"}
@@ -54,6 +43,10 @@ class Violation(BaseException):
 def require(holds: object, *told: object) -> None:
     if not holds:
         raise Violation(" ".join(map(str, told)))
+
+
+def equal(what: str, found: object, wanted: object) -> None:
+    require(found == wanted, what, "is", found, "and not", wanted)
 
 
 @dataclass(frozen=True)
@@ -169,8 +162,8 @@ class Oracle:
     def before(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
         """States of open items, and strikes of accounts, when a claim is made; records before a retry."""
         if name == "retry":
-            names = (f"task:{given['uid']}", f"account:{given['account']}")
-            return {key[:4]: self._client.hgetall(self._prefix + key) for key in names}
+            keys = {"task": f"task:{given['uid']}", "account": f"account:{given['account']}"}
+            return {name: self._client.hgetall(self._prefix + key) for name, key in keys.items()}
         if name != "claim":
             return {}
         names = [item for item in self.known.items if item not in self.known.ends]
@@ -192,11 +185,16 @@ class Oracle:
             seen(given, answer, now_ms, before, late)
 
     def compare(self, name: str, given: dict[str, Any], first: Any, second: Any) -> None:
-        """A call that comes again has the first answer; but what was fetched is moot once its item has ended."""
+        """A call that comes again has the first answer, unless it was refused.
+
+        But what was fetched is moot once its item has ended for good.
+        """
+        if name not in ANSWERS_AGAIN or first in (0, None):
+            return
         state = self._client.hget(f"{self._prefix}item:{given['item']}", "state") if name == "fetched" else ""
         if state in {"done", "failed", None} and not self.known.may_retry(given["item"]):
             return
-        if name in _ANSWERS_AGAIN and first not in (0, None):
+        if name not in {"create", "kept"} or first[0] in {"created", "kept"}:
             require(first == second, name, "answered", first, "and then", second)
 
     def _saw_create(self, given: Any, answer: Any, now_ms: int, *_: Any) -> None:
@@ -312,7 +310,7 @@ class Oracle:
         age_ms = now_ms - int(task.get("ended_at_ms", now_ms))
         if not task or "hidden" in task or age_ms >= self._limits.retention_seconds * 1_000:
             again = []
-        verdict = self._refusal(given, before["acco"], again) if again else "retried"
+        verdict = self._refusal(given, before["account"], again) if again else "retried"
         require(answer[0] == verdict, uid, "is retried:", answer, "and not", verdict)
         if verdict != "retried":
             return

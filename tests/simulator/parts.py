@@ -15,6 +15,7 @@ from tests.jobs.build import LANE
 from tests.ledgers import lose_hints
 from tests.simulator.clock import timed_scripts
 from tests.simulator.lockstep import Actor, Crashed
+from tests.simulator.oracle import ANSWERS_AGAIN
 from tests.simulator.pictures import LIMITS, read_image
 
 if TYPE_CHECKING:
@@ -22,21 +23,8 @@ if TYPE_CHECKING:
 
 LATE_SECONDS: Final = 50.0
 """How late a call may come again, within what the ledger remembers of it."""
-_REPEATED: Final = frozenset(
-    {
-        "look",
-        "create",
-        "claim",
-        "renew",
-        "end",
-        "give_back",
-        "give_back_owned",
-        "terminate",
-        "reap",
-        "take_errand",
-        "fetched",
-    }
-    | {"fetch_failed", "kept", "errand_done", "postpone", "grant", "keep_upload", "drop_upload", "retry"}
+_REPEATED: Final = (
+    ANSWERS_AGAIN | {"look", "claim", "renew", "terminate", "reap", "take_errand"} | {"keep_upload", "drop_upload"}
 )
 """Scripts whose calls may come again when nobody waits for them any more."""
 

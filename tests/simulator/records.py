@@ -1,15 +1,13 @@
 """Everything that the server keeps, compared with what it answered."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from cutgate.jobs.limits import LedgerLimits
 from tests.jobs.build import LANE
-from tests.simulator.oracle import ACCOUNTS, End, Oracle, require
+from tests.simulator.oracle import ACCOUNTS, End, Oracle, equal, require
 from tests.simulator.pictures import Effect
-
-HISTORY_BYTES = 600
 
 
 class Records:
@@ -27,8 +25,9 @@ class Records:
     def _members(self, kind: str) -> set[str]:
         return {member for value in self._of(kind).values() for member in value}
 
-    def _counts(self, kind: str, end: str) -> list[str]:
-        return [count for days in self._of(kind).values() for field, count in days.items() if field.endswith(end)]
+    def _used(self, account: str, of: str) -> int:
+        days = [day for fields in self._of(f"usage:{account}/").values() for day in fields.items()]
+        return sum(int(count) for name, count in days if name.endswith(f":{of}"))
 
     def check(self) -> None:
         """Compare everything once."""
@@ -42,9 +41,10 @@ class Records:
 
     def check_tasks(self) -> None:
         known = self._known
-        require(set(self._tasks) <= set(known.made), "tasks that nobody made:", set(self._tasks) - set(known.made))
-        for uid in set(known.made) - known.gone - set(self._tasks):
-            require(False, uid, "is lost")
+        nobodys = set(self._tasks) - set(known.made)
+        require(not nobodys, "tasks that nobody made:", nobodys)
+        lost = set(known.made) - known.gone - set(self._tasks)
+        require(not lost, "lost tasks:", lost)
         for uid, task in self._tasks.items():
             names = [f"{uid}:{index}" for index in range(int(task["item_count"]))]
             if "items" in task:
@@ -53,40 +53,24 @@ class Records:
                 found = [("failed", 0, 0, None, json.loads(task["terminated"]), 0)] * len(names)
             else:
                 found = [_facts(self._items.get(name, {}), uid) for name in names]
-            count_open = sum(facts[0] not in {"done", "failed"} for facts in found)
-            require(int(task["open_count"]) == count_open, uid, "open_count", task["open_count"], "of", count_open)
-            require(
-                ("ended_at_ms" in task) == (count_open == 0),
-                uid,
-                "has ended_at_ms and open self._items, or neither",
-            )
-            done = sum(facts[0] == "done" for facts in found)
-            require(int(task["done_count"]) == done, uid, "done_count", task["done_count"], "of", done)
-            if "waiters" in task:
-                self.check_waiters(uid, int(task["waiters"]))
-            require(int(task.get("retries", 0)) == known.made[uid], uid, "retries", task, "of", known.made[uid])
-            failed = any(facts[0] == "failed" for facts in found)
-            require((uid in self._raw.get("failed", ())) == failed, uid, "is in `failed`, or is not", found)
             for name, facts in zip(names, found, strict=True):
                 self.check_item(name, facts)
-            booked = sum(
+            states = Counter(facts[0] for facts in found)
+            count_open = len(found) - states["done"] - states["failed"]
+            equal(f"{uid} open_count", int(task["open_count"]), count_open)
+            equal(f"{uid} has ended", "ended_at_ms" in task, count_open == 0)
+            equal(f"{uid} done_count", int(task["done_count"]), states["done"])
+            equal(f"{uid} retries", int(task.get("retries", 0)), known.made[uid])
+            equal(f"{uid} in `failed`", uid in self._raw.get("failed", ()), states["failed"] > 0)
+            charged = [
                 known.items[name].price for name in names if name in known.ends and known.ends[name].charged
+            ]
+            require(not count_open or int(task.get("booked", 0)) == sum(charged), uid, task, "booked", charged)
+            joined, left = len(known.joined[uid]), len(known.left[uid])
+            waiters = int(task.get("waiters", joined))
+            require(
+                max(joined - left, 0) <= waiters <= joined, uid, waiters, "wait:", joined, "came,", left, "left"
             )
-            require(not count_open or int(task.get("booked", 0)) == booked, uid, "booked", task, "of", booked)
-
-    def check_waiters(self, uid: str, waiters: int) -> None:
-        joined, left = len(self._known.joined[uid]), len(self._known.left[uid])
-        require(
-            max(joined - left, 0) <= waiters <= joined,
-            uid,
-            "has",
-            waiters,
-            "waiters:",
-            joined,
-            "joined,",
-            left,
-            "left",
-        )
 
     def check_item(self, name: str, facts: tuple[Any, ...]) -> None:
         state, _, _, result, error, charged = facts
@@ -138,95 +122,61 @@ class Records:
         )
 
     def check_credits(self) -> None:
+        known, totals, ends = self._known, self._raw.get("totals", {}), Counter[str]()
         for account in ACCOUNTS:
             fields = self._raw.get(f"account:{account}", {})
-            own = [item for item in self._open.values() if item["account"] == account]
-            charged = [
-                self._known.items[name].price
-                for name, end in self._known.ends.items()
-                if end.charged and self._known.items[name].account == account
-            ]
-            used = sum(map(int, self._counts(f"usage:{account}/", ":credits")))
-            require(
-                int(fields.get("booked", 0)) == sum(charged) == used, account, "is charged", fields, used, charged
-            )
-            metered = sum(count for of, count in self._known.grants.values() if of == account)
-            require(int(fields.get("granted", 0)) == metered, account, "was granted", metered, fields)
-            require(not metered or int(fields.get("used", 0)) == sum(charged), account, "used", fields)
-            reserved = sum(int(item["reserved"]) for item in own)
-            require(int(fields.get("reserved", 0)) == reserved, account, "has reserved", fields, "of", reserved)
-            prices = sum(
-                self._known.items[name].price for name, item in self._open.items() if item["account"] == account
-            )
-            require(reserved in ({prices} if metered else {0}), account, "reserved", reserved, "of", prices)
+            own = {name: item for name, item in self._open.items() if item["account"] == account}
+            ended = [(known.items[name], end) for name, end in known.ends.items()]
+            ended = [(item, end) for item, end in ended if item.account == account]
+            charged = sum(item.price for item, end in ended if end.charged)
+            granted = sum(count for of, count in known.grants.values() if of == account)
+            wanted = {
+                "booked": charged,
+                "granted": granted,
+                "used": charged if granted else 0,
+                "reserved": sum(known.items[name].price for name in own) if granted else 0,
+                "open": len(own),
+                "upload_bytes": sum(map(int, self._raw.get(f"uploads_of:{account}", {}).values())),
+            }
+            equal(account, {name: int(fields.get(name, 0)) for name in wanted}, wanted)
+            equal(f"{account} reserved", sum(int(item["reserved"]) for item in own.values()), wanted["reserved"])
             require(
                 len(own) <= self._limits.account_queue_cap, account, "has", len(own), "items, more than it may"
             )
-            require(int(fields.get("open", 0)) == len(own), account, "has open", fields, "of", len(own))
-            for state in ("done", "failed"):
-                counted = sum(map(int, self._counts(f"usage:{account}/", f":{state}")))
-                ended = [
-                    n
-                    for n, end in self._known.ends.items()
-                    if end.state == state and self._known.items[n].account == account
-                ]
-                before = self._known.failed_before[account] if state == "failed" else 0
-                require(counted == len(ended) + before, account, "used", counted, state, "of", len(ended), before)
-            uploads = self._raw.get(f"uploads_of:{account}", {})
-            require(
-                int(fields.get("upload_bytes", 0)) == sum(map(int, uploads.values())),
-                account,
-                "upload_bytes",
-                fields,
-            )
-        totals = self._raw.get("totals", {})
-        require(int(totals.get("open", 0)) == len(self._open), "totals.open", totals, "of", len(self._open))
-        done = sum(end.state == "done" for end in self._known.ends.values())
-        require(int(totals.get("done", 0)) == done, "totals.done", totals, "of", done)
+            states = Counter(end.state for _, end in ended)
+            ends += states
+            used = {"credits": charged, "done": states["done"]}
+            used["failed"] = states["failed"] + known.failed_before[account]
+            equal(f"{account} usage", {of: self._used(account, of) for of in used}, used)
+        equal("totals.open", int(totals.get("open", 0)), len(self._open))
+        equal("totals.done", int(totals.get("done", 0)), ends["done"])
 
     def check_indexes(self) -> None:
-        running = {name for name, item in self._open.items() if item["state"] == "running"}
-        queued = {name for name, item in self._open.items() if item["state"] == "queued"}
-        fetching = {name for name, item in self._open.items() if item["state"] == "fetching"}
-        require(set(self._raw.get("leases", ())) == running, "leases", set(self._raw.get("leases", ())) ^ running)
-        for name, until_ms in self._raw.get("leases", {}).items():
-            deadline_ms = int(self._open[name]["hard_deadline_ms"])
+        raw, named = self._raw, defaultdict[str, set[str]](set)
+        for name, item in self._open.items():
+            named[item["state"]].add(name)
+        running, queued = named["running"], named["queued"]
+        for name, until_ms in raw.get("leases", {}).items():
+            deadline_ms = int(self._items[name].get("hard_deadline_ms", 0))
             require(int(until_ms) <= deadline_ms, name, "has a lease past its deadline")
-        claims = self._raw.get("claims", {})
-        require(set(claims.values()) == running, "claims", claims, "of", running)
-        require(all(self._open[name]["token"] == token for token, name in claims.items()), "tokens of", claims)
-        require(self._members("held:") == running, "held", self._members("held:") ^ running)
-        require(self._members("waiting:") == queued, "waiting", self._members("waiting:") ^ queued)
-        require(
-            set(self._raw.get(f"lane:{LANE}", ())) == queued,
-            "lane",
-            set(self._raw.get(f"lane:{LANE}", ())) ^ queued,
-        )
-        require(
-            set(self._raw.get("queued", ())) == queued | fetching,
-            "queued",
-            set(self._raw.get("queued", ())) ^ (queued | fetching),
-        )
-        waiting = {self._open[name]["account"] for name in queued}
-        require(
-            set(self._raw.get(f"turns:{LANE}", ())) == waiting,
-            "turns",
-            self._raw.get(f"turns:{LANE}"),
-            "of",
-            waiting,
-        )
+        equal("claims", raw.get("claims", {}), {self._open[name]["token"]: name for name in running})
+        uploads = {key[7:] for key in raw if key.startswith("upload:")}
+        for index, found, wanted in (
+            ("leases", raw.get("leases", ()), running),
+            ("held", self._members("held:"), running),
+            ("waiting", self._members("waiting:"), queued),
+            ("lane", raw.get(f"lane:{LANE}", ()), queued),
+            ("queued", raw.get("queued", ()), queued | named["fetching"]),
+            ("turns", raw.get(f"turns:{LANE}", ()), {self._open[name]["account"] for name in queued}),
+            ("ended", raw.get("ended", ()), {uid for uid, task in self._tasks.items() if "ended_at_ms" in task}),
+            ("uploads", raw.get("uploads", ()), uploads),
+            ("uploads_of", self._members("uploads_of:"), uploads),
+        ):
+            equal(index, set(found), wanted)
         for account in ACCOUNTS:
-            unfinished = [
-                uid
-                for uid in self._known.made
-                if (task := self._tasks.get(uid, {})).get("account") == account and int(task["open_count"])
-            ]
-            listed = [*self._raw.get(f"unfinished:{account}", ())]
-            require(listed == unfinished, "unfinished", listed, "of", unfinished)
-        ended = {uid for uid, task in self._tasks.items() if "ended_at_ms" in task}
-        require(set(self._raw.get("ended", ())) == ended, "ended", set(self._raw.get("ended", ())) ^ ended)
-        uploads = {key[7:] for key in self._raw if key.startswith("upload:")}
-        require(set(self._raw.get("uploads", ())) == uploads == self._members("uploads_of:"), "uploads", uploads)
+            tasks = [(uid, self._tasks[uid]) for uid in self._known.made if uid in self._tasks]
+            wait = [uid for uid, task in tasks if task["account"] == account and int(task["open_count"])]
+            equal(f"unfinished of {account}", [*raw.get(f"unfinished:{account}", ())], wait)
 
     def check_errands(self) -> None:
         errands = {key[7:]: value for key, value in self._raw.items() if key.startswith("errand:")}
@@ -293,8 +243,6 @@ class Records:
             attempts, most = int(item["attempts"]), self._limits.max_attempts - (item["state"] != "running")
             require(0 <= attempts <= may_be, name, "has", attempts, "attempts of", may_be)
             require(attempts <= most, name, "is", item["state"], "after", attempts, "attempts")
-        for name, item in self._items.items():
-            require(len(item.get("history", "")) <= HISTORY_BYTES, name, "has a history of", item.get("history"))
         hung = {of for token, (of, _) in known.claims.items() if known.phases.get(token) == "computing"}
         harmful = {Effect.STOPS, Effect.KILLS, Effect.HANGS, Effect.RAISES}
         guilt: Counter[str] = Counter()
