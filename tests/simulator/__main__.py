@@ -12,16 +12,20 @@ from tests.simulator.schedule import run_seeds
 
 @click.command()
 @click.option("--seconds", default=60.0, show_default=True, help="How long to go on.")
+@click.option("--schedules", type=int, help="How many at most instead; what fails is then not made short.")
 @click.option("--seed", type=int, help="Of the first schedule; the next have the next. Default: any.")
 @click.option("--planted", is_flag=True, help="Plant faults instead, and print which are found, and how soon.")
 @click.option("--only", default="", help="Part of a planted fault's name.")
-def main(seconds: float, seed: int | None, planted: bool, only: str) -> None:
+def main(seconds: float, schedules: int | None, seed: int | None, planted: bool, only: str) -> None:
     """Play random schedules; exit with 1 if one violates a rule, and print it."""
     first = random.randrange(10**6) if seed is None else seed
     if planted:
         sys.exit(_plant(first, only))
     until = time.monotonic() + seconds
-    failed = run_seeds(first, lambda _: time.monotonic() < until)
+    if schedules is None:
+        failed = run_seeds(first, lambda _: time.monotonic() < until)
+    else:
+        failed = run_seeds(first, lambda count: count < schedules, shortens=False)
     click.echo(failed.told)
     sys.exit(failed.found)
 

@@ -32,7 +32,7 @@ def _step(world: World, rng: random.Random) -> None:
         return
     actor = rng.choice(awake)
     for _ in range(rng.choice([1, 1, 2, 4, 40])):
-        fate = rng.choices(["", "again", "cut", "lost"], [86, 7, 4, 3])[0]
+        fate = rng.choices(["", "again", "cut", "lost"], [83, 10, 4, 3])[0]
         world.go_on(actor, fate)
         if actor.ended or actor.at == "hang" or actor.at.endswith("hangs"):
             return
@@ -58,6 +58,7 @@ def _submit(world: World, rng: random.Random) -> None:
     count = rng.choice([1, 1, 2, 3]) if source == "bytes" else 1
     effects = [rng.choice(harmful) if rng.random() < 0.3 else Effect.GOOD for _ in range(count)]
     joins, name = rng.choices([(120.0, None), (None, f"name-{rng.randrange(3)}"), (None, None)], [40, 20, 40])[0]
+    effects = effects if joins is None else effects[:1]  # so that many are equal
     submission = partial(
         Submission,
         account=Account(name=account),
@@ -264,19 +265,19 @@ def _hints(world: World, rng: random.Random) -> None:
     lose_hints(world.ledger, rng.choice([1, None]))
 
 
-def _restart(world: World, rng: random.Random) -> None:
-    """The server is away for a while, and comes back with another id of its run."""
-    world.run_id = f"run-{rng.randrange(10**6)}"
-    world.advance(rng.choice([5, 17, 40]), beats=False)
-
-
-def _silent(world: World, rng: random.Random) -> None:
-    """The server answers nobody for a while, in which a reaper waits for it and nobody can renew a claim."""
+def _away(world: World, rng: random.Random) -> None:
+    """The server answers nobody for a while, or comes back with another id of its run: no claim can be renewed."""
     world.client.config_set("maxmemory", 0)
-    reaper = world.begin("reaper", rng.choice(world.upkeep)["reap"])
-    world.run(reaper, 1)
-    world.advance(rng.choice([11, 17, 40]), beats=False)
-    world.run(reaper, 40)
+    reap, seconds = rng.choice(world.upkeep)["reap"], rng.choice([5, 17, 17, 40])
+    if rng.random() < 0.5:
+        world.run_id = f"run-{rng.randrange(10**6)}"
+        world.advance(seconds, beats=False)
+        world.run(world.begin("reaper", reap), 40)
+    else:
+        reaper = world.begin("reaper", reap)
+        world.run(reaper, 1)  # it waits for an answer all the time
+        world.advance(max(seconds, 11), beats=False)
+        world.run(reaper, 40)
 
 
 def _storage(world: World, rng: random.Random) -> None:
@@ -346,7 +347,7 @@ EVENTS: Final = {
     "terminate": Event(10, _terminate),
     "sweep": Event(16, _sweep),
     "orphans": Event(6, _orphans),
-    "freeze": Event(20, _freeze),
+    "freeze": Event(28, _freeze),
     "sicken": Event(5, _sicken),
     "remount": Event(4, _remount),
     "keep": Event(8, _keep),
@@ -355,8 +356,7 @@ EVENTS: Final = {
     "grant": Event(3, _grant),
     "full": Event(8, _full),
     "hints": Event(6, _hints),
-    "restart": Event(5, _restart),
-    "silent": Event(5, _silent),
+    "away": Event(16, _away),
     "retry": Event(25, _retry),
     "storage": Event(16, _storage),
     "lose": Event(8, _lose),

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -15,9 +14,9 @@ from typing import Final
 from tests.hostile.planted import ROOT, Planted, plant
 from tests.mutants.suite import LEFT_OUT
 
-SECONDS: Final = 60.0
-"""How long each may take to be found."""
-HEADINGS: Final = ("Fault", "Found", "Seconds", "Seed", "Events")
+SCHEDULES: Final = 200
+"""Within so many each is to be found: a minute's on a machine that is free."""
+HEADINGS: Final = ("Fault", "Found", "Schedules", "Seconds")
 FAULTS: Final = tuple(
     Planted(name, "simulator", 0, ((path, before, after),))
     for name, path, before, after in json.loads(Path(__file__).with_name("faults.json").read_text("utf-8"))
@@ -34,12 +33,11 @@ def rows(seed: int, only: str) -> Iterator[tuple[str, ...]]:
             tree = Path(folder) / "tree"
             shutil.copytree(ROOT, tree, symlinks=True, ignore=LEFT_OUT)
             plant(fault, tree)
-            command = [sys.executable, "-m", "tests.simulator", "--seconds", str(SECONDS), "--seed", str(seed)]
-            began = time.monotonic()
+            command = [sys.executable, "-m", "tests.simulator", "--schedules", str(SCHEDULES), "--seed", str(seed)]
             environment = os.environ | {"PYTHONPATH": str(tree)}
             done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
-        found = re.match(r"seed (\d+) after \d+ schedules, ([\d.]+) s: (.*)\n\s*(\d+) events", done.stdout)
+        found = re.match(r"seed \d+ after (\d+) schedules, ([\d.]+) s: (.*)", done.stdout)
         if found is None:
-            yield fault.name, "no", f"{time.monotonic() - began:.0f}", "", done.stderr[-100:]
+            yield fault.name, "no", done.stdout[:40].strip(), done.stderr[-100:]
         else:
-            yield fault.name, found[3][:90], found[2], found[1], found[4]
+            yield fault.name, found[3][:90], found[1], found[2]

@@ -56,7 +56,9 @@ def drawn(seed: int) -> list[Step]:
     return [Step(kind, rng.randrange(10**6)) for kind in kinds]
 
 
-def run_seeds(first: int, goes_on: Callable[[int], bool], binary: Path | None = None) -> Ended:
+def run_seeds(
+    first: int, goes_on: Callable[[int], bool], binary: Path | None = None, *, shortens: bool = True
+) -> Ended:
     """Play one seed after the other, on a server of their own, until one fails or it is enough."""
     with redis_server(binary=binary) as url, connect(url) as client, connect(f"{url}?db=1") as other:
         count, began = 0, time.monotonic()
@@ -66,7 +68,8 @@ def run_seeds(first: int, goes_on: Callable[[int], bool], binary: Path | None = 
             played = play(client, other, seed, schedule)
             if played.violation:
                 seconds = time.monotonic() - began
-                schedule, played = shortened(client, other, seed, schedule, played)
+                if shortens:
+                    schedule, played = shortened(client, other, seed, schedule, played)
                 return Ended(count, count * LENGTH, seed, played.violation, played.log, len(schedule), seconds)
     return Ended(count, count * LENGTH)
 

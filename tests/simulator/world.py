@@ -64,7 +64,7 @@ class World:
             idempotency_seconds=300,
             orphan_grace_seconds=400,
             source_max_age_seconds=200,
-            account_queue_cap=7,
+            account_queue_cap=5,
             account_upload_cap=3,
             account_errand_cap=2,
             strike_seconds=300,
