@@ -22,6 +22,7 @@ ON_THE_STACK: Final = (
 FIRST: Final = (
     "tests/chaos/",
     "tests/hostile/",
+    "tests/simulator/",
     *ON_THE_STACK,
     "tests/worker/process/",
     "tests/clients/",

@@ -36,7 +36,7 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 | `ended` | zset | ended tasks by ended_at_ms, for retention |
 | `failed` | zset | tasks of which an item has failed, by the time when the last one did, for operators |
 | `idempotency:<account>/<digest of the key, or = and that of the content>` | string, expires | uid of the first task or upload, content_digest, until_ms (a repeat of the content counts; the name alone as long as the task is there), with blanks between |
-| `answer:<token>` | string, expires | what a call without a claim answered, for its repeat |
+| `answer:<token>` | string, expires | what a call without a claim answered, for its repeat; by an upload's id, that it was dropped |
 | `leader:<sweep>` | string, expires | token of the process that does a sweep |
 | `spent` | zset | sources of items that have ended, by the time from which they may be deleted |
 | `installation` | string | the installation's id, which its storage holds, too |

@@ -8,7 +8,7 @@ from cutgate.jobs.answers import Balance, Usage
 from cutgate.jobs.errors import NOT_THE_PICTURES, BlobMissing, InsufficientCredits, QueueFull, WorkerLost
 from cutgate.jobs.ids import background_key, new_task_uid, new_token
 from cutgate.jobs.record import AccountCaps, Claim, ErrorFacts, ItemState, Phase, TaskStatus
-from tests.jobs.build import DELIVERIES, ERROR, LANE, Ledger, new_task, result_of
+from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, Ledger, new_task, result_of
 from tests.jobs.test_errors import every_error
 from tests.ledgers import kept_sources, spent_sources
 
@@ -79,6 +79,17 @@ def test_it_stands_behind_all_others_with_its_background(ledger: Ledger) -> None
     assert ledger.retry(uid) == 1
     assert [ledger.next_claim().task, (again := ledger.next_claim()).task] == [other.uid, uid]
     assert (again.source, again.background) == (claim.source, background)
+
+
+def test_a_courier_that_asks_once_more_leaves_its_source(ledger: Ledger) -> None:
+    task = ledger.submit(source_url=URL)
+    errand = ledger.next_errand()
+    assert ledger.errands.fetched(errand)
+    assert ledger.claims.fail(ledger.next_claim(), GONE)
+    assert ledger.errands.fetched(errand), "else it deletes what it brought"
+    assert ledger.retry(task.uid) == 1
+    assert ledger.errands.fetched(errand)
+    assert ledger.next_claim().source == errand.source
 
 
 def test_what_is_refused_changes_nothing(ledger: Ledger) -> None:

@@ -18,8 +18,8 @@ end
 
 -- Ends an item for good, once it has left its queue. Done: its reserved credits are booked; failed: they are released.
 -- Its source goes with the upkeep, args.source_ms later, since an end that a failover loses is made again from it. Where
--- the picture need not be to blame, its source stays with the task, and it may be retried. charge: it is booked although it
--- failed.
+-- the picture need not be to blame, its source stays with the task, and it may be retried; FETCHED's token stays as well,
+-- or a courier that asks once more would delete that source. charge: it is booked although it failed.
 local function end_item(item, state, outcome, text, charge)
   local item_key = key('item', item)
   local uid, index = string.match(item, '^(.*):(%d+)$')
@@ -34,13 +34,13 @@ local function end_item(item, state, outcome, text, charge)
   -- The token stays in the item, so that a repeat of END is known as such. What nobody asks for any more goes.
   redis.call('HSET', item_key, 'state', state, outcome, text, 'ended_at_ms', now_ms)
   redis.call('HDEL', item_key, 'account', 'reserved', 'number', 'owner', 'queued_at_ms', 'claimed_at_ms', 'hard_deadline_ms',
-    'phase', 'suspected_by', 'fetched', 'sent')
+    'phase', 'suspected_by', 'sent')
   if error then redis.call('ZADD', key('failed'), now_ms, uid) end
   if keep then
     local kept = redis.call('HGET', task_key, 'kept')
     redis.call('HSET', task_key, 'kept', (kept and kept .. ' ' or '') .. fields[6] .. (fields[8] and ' ' .. fields[8] or ''))
   else
-    redis.call('HDEL', item_key, 'lane', 'spec', 'source', 'background')
+    redis.call('HDEL', item_key, 'lane', 'spec', 'source', 'background', 'fetched')
     if fields[5] ~= 'fetching' or fields[7] then redis.call('ZADD', key('spent'), now_ms + args.source_ms, fields[6]) end
     if fields[8] then redis.call('ZADD', key('spent'), now_ms + args.source_ms, fields[8]) end
   end

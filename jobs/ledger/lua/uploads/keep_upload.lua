@@ -12,6 +12,8 @@
 -- Answers {'kept', uid}, {'repeated', uid of the first upload}, {'conflict'}, or a refusal of `record_upload`. A repeat
 -- answers as the first call.
 if redis.call('EXISTS', key('upload', args.uid)) == 0 then
+  -- It was dropped, and its blob with it.
+  if redis.call('EXISTS', key('answer', args.uid)) == 1 then return {'expired'} end
   local known = repeated()
   if known then return known end
 end

@@ -49,6 +49,13 @@ class TestRecords:
         assert ledger.uploads.use(upload.uid, "alice") is None
         assert ledger.uploads.use(other.uid, "alice") == other
 
+    def test_a_late_repeat_does_not_bring_it_back(self, ledger: Ledger) -> None:
+        upload = ledger.upload()
+        assert ledger.uploads.drop(upload.uid, "alice") is not None
+        with pytest.raises(SourceExpired):
+            ledger.uploads.keep(upload)
+        assert ledger.uploads.use(upload.uid, "alice") is None
+
     def test_its_blob_is_its_own(self) -> None:
         with pytest.raises(ValueError, match="one upload"):
             replace(new_upload(), blob=upload_key(new_task_uid()))
@@ -170,7 +177,7 @@ class TestRepeats:
         ledger.uploads.drop(upload.uid, "alice", "k")
         names = list(ledger.client.scan_iter(match=f"{ledger.key_prefix}*", count=1_000))
         lasting = {name.removeprefix(ledger.key_prefix) for name in names if ledger.client.pttl(name) == -1}
-        assert (len(names) - len(lasting), lasting) == (1, {"account:alice"})
+        assert (len(names) - len(lasting), lasting) == (2, {"account:alice"})
         assert max(map(ledger.client.pttl, names)) <= 3_600_000
 
     def test_a_name_that_another_upload_has_by_now_stays(self, ledger: Ledger) -> None:
