@@ -31,6 +31,7 @@ from cutgate.jobs.observe import metrics, traces
 from cutgate.jobs.observe.alive import AliveFile
 from cutgate.jobs.observe.metric_names import Part
 from cutgate.jobs.ports import BlobStore
+from cutgate.jobs.stopping import setter
 from cutgate.jobs.upkeep.background import WATCH_SECONDS, watch_server
 from cutgate.jobs.upkeep.loops import Every
 
@@ -51,8 +52,9 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
     """
     traces.start(settings, Part.COURIER)
     stop = threading.Event()
+    leave = setter(stop)
     for signal_number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signal_number, lambda *_: stop.set())
+        signal.signal(signal_number, lambda *_: leave())
     store, redis_url = Ledger(client, settings.ledger_limits()), settings.redis_url.get_secret_value()
     runner = make_runner(
         settings,

@@ -16,6 +16,7 @@ import click
 
 from cutgate.errors import CommandFailed, CutgateError, facts
 from cutgate.in_process.batch import is_at_work
+from cutgate.jobs.stopping import setter
 
 WITHOUT_SUBJECT: Final = 3
 INTERRUPTED: Final = 130
@@ -87,11 +88,12 @@ def stop_signals(*, impatient: bool = False) -> Iterator[threading.Event]:
     With `impatient` a second one of these interrupts all the same.
     """
     stop = threading.Event()
+    leave = setter(stop)
 
     def handle(_number: int, _frame: object) -> None:
         if impatient and stop.is_set():
             raise KeyboardInterrupt
-        stop.set()
+        leave()
 
     names = ("SIGINT", "SIGTERM", "SIGHUP")  # the last one is not everywhere
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
@@ -101,3 +103,4 @@ def stop_signals(*, impatient: bool = False) -> Iterator[threading.Event]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
+        leave()
