@@ -31,9 +31,9 @@ from cutgate.jobs.observe import metrics, traces
 from cutgate.jobs.observe.alive import AliveFile
 from cutgate.jobs.observe.metric_names import Part
 from cutgate.jobs.ports import BlobStore
-from cutgate.jobs.stopping import setter
 from cutgate.jobs.upkeep.background import WATCH_SECONDS, watch_server
 from cutgate.jobs.upkeep.loops import Every
+from cutgate.stopping import setter
 
 log: Final = structlog.get_logger(__name__)
 

@@ -16,7 +16,7 @@ import click
 
 from cutgate.errors import CommandFailed, CutgateError, facts
 from cutgate.in_process.batch import is_at_work
-from cutgate.jobs.stopping import setter
+from cutgate.stopping import setter
 
 WITHOUT_SUBJECT: Final = 3
 INTERRUPTED: Final = 130

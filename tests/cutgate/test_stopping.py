@@ -3,7 +3,7 @@
 import signal
 import threading
 
-from cutgate.jobs.stopping import setter
+from cutgate.stopping import setter
 
 
 def test_a_handler_sets_an_event_whose_lock_the_interrupted_thread_holds() -> None:
