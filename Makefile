@@ -40,7 +40,7 @@ test-long: $(VENV)/.dev weights ## Run what `make test` leaves out: whole stacks
 
 test-all: test test-long ## Both
 
-chaos: $(VENV)/.dev weights ## Kill parts of the service at work for twenty minutes and print what was lost
+chaos: $(VENV)/.dev weights ## Kill parts of the service at work and print what was lost
 	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --network-jobs 30 --report out/chaos.md
 
 hostile: $(VENV)/.dev ## Send a hundred thousand hostile inputs to parsers, decoders and the service, and print what harmed
