@@ -84,7 +84,7 @@ class Deliveries:
 
 
 def _message_id(task: Task) -> str:
-    """The same in every try to tell of one end; a task that was retried ends once more."""
+    """Webhook id of a task's end, unchanged by repeated tries; a retried task ends once more, under another id."""
     return f"{task.uid}-{task.retries}" if task.retries else task.uid
 
 

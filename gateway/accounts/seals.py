@@ -50,7 +50,7 @@ class Seal:
             raise AccountError("a stored secret cannot be read with this master key") from None
 
     def renewed(self, name: str, sealed: str) -> str:
-        """The same secret under the first master key; the text itself where that has sealed it."""
+        """Seal a secret anew under the first master key; returns the text as it is if that key sealed it."""
         return sealed if sealed.startswith(f"{self._newest}.") else self.close(name, self.open(name, sealed))
 
 

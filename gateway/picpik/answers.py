@@ -46,7 +46,7 @@ class TaskDetail(Answer):
     error_massage: str
     """What went wrong; the spelling is the protocol's."""
     error_message: str
-    """The same under the corrected name."""
+    """`ErrorMassage` under the corrected name."""
 
 
 class TaskDetails(Answer):
@@ -105,7 +105,7 @@ class GenerateTask(Answer):
 
 
 class ListedGenerateTask(GenerateTask):
-    """The same in a list, with its id."""
+    """A task's result as an entry of a list, with the task's id."""
 
     task_uid: str = Field(alias="TaskUid")
     """The requested id."""
