@@ -10,11 +10,9 @@ import click
 from cutgate.gateway.commands.console import opened
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.errors import LedgerBroken
-from cutgate.jobs.ledger.snapshot import Snapshots
+from cutgate.jobs.ledger.snapshot import REPLY_SECONDS, Snapshots
 from cutgate.jobs.redis_client import connect
 from cutgate.jobs.upkeep.backup import BackupFailed, Backups
-
-_REPLY_SECONDS = 30.0
 
 folder_argument = click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 
@@ -23,7 +21,7 @@ folder_argument = click.argument("folder", metavar="DIR", type=click.Path(file_o
 def _backups() -> Iterator[Backups]:
     with opened() as parts:
         url = parts.settings.redis_url.get_secret_value()
-        with connect(url, socket_timeout_seconds=_REPLY_SECONDS, raw=True) as client:
+        with connect(url, socket_timeout_seconds=REPLY_SECONDS, raw=True) as client:
             say = partial(click.echo, err=True)
             try:
                 yield Backups(

@@ -3,6 +3,7 @@
 import json
 import time
 from collections import Counter
+from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
@@ -10,7 +11,7 @@ import click
 
 from cutgate.gateway.commands.console import Opened, as_json_option, opened, show
 from cutgate.gateway.commands.tables import Cell, show_table
-from cutgate.jobs.answers import LedgerFigures
+from cutgate.jobs.answers import LedgerFigures, WorkerPresence
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.errors import BlobStoreUnavailable, Terminated
 from cutgate.jobs.record import Phase
@@ -26,8 +27,8 @@ _FAULTS_AT_MOST: Final = 1_000
 def status(*, as_json: bool) -> None:
     """Show what waits and runs, who works on it, how storage and ledger are, and what failed within an hour."""
     with opened() as parts:
-        figures = parts.ledger.figures()
-        facts, lanes, faults = _facts(parts, figures), _lanes(parts, figures), _faults(parts)
+        figures, workers = parts.ledger.figures(), parts.ledger.presence.alive()
+        facts, lanes, faults = _facts(parts, figures, workers), _lanes(parts, figures, workers), _faults(parts)
     if as_json:
         click.echo(json.dumps({**facts, "lanes": lanes, "faults": faults}))
         return
@@ -38,12 +39,12 @@ def status(*, as_json: bool) -> None:
         show_table("Faults within the hour", list(faults[0]), [list(row.values()) for row in faults])
 
 
-def _facts(parts: Opened, figures: LedgerFigures) -> dict[str, object]:
+def _facts(parts: Opened, figures: LedgerFigures, workers: Sequence[WorkerPresence]) -> dict[str, object]:
     memory = parts.ledger.server.memory()
     return {
         "waiting": sum(lane.waiting for lane in figures.lanes),
         "running": figures.running,
-        "workers": len({worker.owner for worker in parts.ledger.presence.alive()}),
+        "workers": len({worker.owner for worker in workers}),
         "storage": _storage(parts),
         "ledger_memory_percent": round(100 * memory.used_bytes / memory.limit_bytes)
         if memory.limit_bytes
@@ -62,19 +63,19 @@ def _storage(parts: Opened) -> str:
         return f"away: {error.message}"
 
 
-def _lanes(parts: Opened, figures: LedgerFigures) -> list[dict[str, Cell]]:
+def _lanes(parts: Opened, figures: LedgerFigures, workers: Sequence[WorkerPresence]) -> list[dict[str, Cell]]:
     queues = {lane.lane: lane for lane in figures.lanes}
-    workers = Counter(worker.lane for worker in parts.ledger.presence.alive())
+    of_lane = Counter(worker.lane for worker in workers)
     under_way = parts.ledger.claims.under_way()
     return [
         {
             "lane": lane,
             "waiting": queues[lane].waiting if lane in queues else 0,
             "oldest_seconds": round(queues[lane].oldest_seconds) if lane in queues else 0,
-            "workers": workers[lane],
+            "workers": of_lane[lane],
             **{phase: under_way[lane, phase] for phase in Phase},
         }
-        for lane in sorted({*queues, *workers})
+        for lane in sorted({*queues, *of_lane})
     ]
 
 

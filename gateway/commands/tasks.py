@@ -18,6 +18,7 @@ from cutgate.gateway.commands.tables import show_table
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.errors import NOT_THE_PICTURES, BlobMissing, InsufficientCredits, SubmissionRefused
 from cutgate.jobs.ids import BlobKey, parse_task_uid
+from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import ItemState, Task, TaskStatus
 
 _AGE: Final = re.compile(r"(\d+)([smhd])")
@@ -135,7 +136,8 @@ def retry(uids: tuple[str, ...], kind: str | None, *, yes: bool, as_json: bool, 
                 click.echo(f"{len(found)} tasks would be retried: add --yes", err=True)
                 return
             uids = tuple(task.uid for task in found)
-        _each(uids, lambda uid: _retry(parts, uid), as_json=as_json)
+        blobs = open_blob_store(parts.settings)
+        _each(uids, lambda uid: _retry(parts, blobs, uid), as_json=as_json)
 
 
 @tasks.command()
@@ -147,9 +149,8 @@ def cancel(uids: tuple[str, ...], *, as_json: bool) -> None:
         _each(uids, lambda uid: _cancel(parts, uid), as_json=as_json)
 
 
-def _retry(parts: Opened, uid: str) -> str:
+def _retry(parts: Opened, blobs: BlobStore, uid: str) -> str:
     task = _task(parts, uid)
-    blobs = open_blob_store(parts.settings)
     for item, trail in zip(task.items, parts.ledger.tasks.trails(task), strict=True):
         for blob in (trail["source"], trail["background"]):
             if blob and item.state is ItemState.FAILED:

@@ -4,11 +4,12 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from hashlib import sha1
 from importlib import resources
-from typing import Any, Final, TypeAlias
+from itertools import islice
+from typing import Any, Final, TypeAlias, TypeVar
 
 from redis import Redis, exceptions
 
@@ -32,6 +33,14 @@ _REFUSED_WHEN_FULL: Final = frozenset({"create", "keep_upload", "kept", "retry"}
 delete or read, and without them nothing would ever be freed."""
 
 Json: TypeAlias = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
+T = TypeVar("T")
+
+
+def batches(things: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
+    """Lists of at most so many."""
+    rest = iter(things)
+    while batch := list(islice(rest, size)):
+        yield batch
 
 
 def no_offset() -> int:

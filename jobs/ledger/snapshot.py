@@ -13,15 +13,16 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final, Self
 
 from redis import Redis
 
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import BlobKey
+from cutgate.jobs.ledger.database import batches
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.ledger.upkeep import blobs_of
+from cutgate.jobs.record import ItemState
 from cutgate.jobs.redis_client import ledger_errors
 
 PAUSE_SECONDS: Final = 5.0
@@ -30,7 +31,8 @@ _BATCH: Final = 500
 _CALM_KEYS: Final = 500
 """When no more have changed since the last look, writes are held back, and after so many looks at the latest."""
 _ROUNDS: Final = 20
-_REPLY_SECONDS: Final = 30.0
+REPLY_SECONDS: Final = 30.0
+"""How long an answer may take: some are hundreds of records."""
 _CHANGES: Final = "__redis__:invalidate"
 _FIELDS: Final = {
     "account": ("open", "reserved"),
@@ -39,7 +41,7 @@ _FIELDS: Final = {
     "upload": ("hidden", "picture"),
 }
 """What a check of a copy reads of its records."""
-_OPEN: Final = frozenset({"fetching", "queued", "running"})
+_OPEN: Final = frozenset({ItemState.FETCHING, ItemState.QUEUED, ItemState.RUNNING})
 
 Say = Callable[[str], None]
 
@@ -174,13 +176,6 @@ def read(file: Iterable[bytes]) -> Iterator[Entry]:
     return map(Entry.parse, file)
 
 
-def batches(things: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Lists of at most so many."""
-    rest = iter(things)
-    while batch := list(islice(rest, size)):
-        yield batch
-
-
 def _lines(reader: Redis, keys: Collection[bytes]) -> Iterator[bytes]:
     names = [key.decode() for key in keys]
     pipe: Any = reader.pipeline(transaction=False)
@@ -202,7 +197,7 @@ def _changed(reader: Redis, ears: Any) -> set[bytes]:
     reader.ping()  # what was changed before its answer is told before the next one's
     ears.ping()
     changed: set[bytes] = set()
-    while (message := ears.get_message(timeout=_REPLY_SECONDS)) is not None:
+    while (message := ears.get_message(timeout=REPLY_SECONDS)) is not None:
         if message["type"] == "pong":
             return changed
         if message["type"] == "message":

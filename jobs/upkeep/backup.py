@@ -14,8 +14,9 @@ from typing import Any, Final
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.errors import BlobMissing
 from cutgate.jobs.ids import BlobKey, new_token
+from cutgate.jobs.ledger.database import batches
 from cutgate.jobs.ledger.keys import KEY_PREFIX
-from cutgate.jobs.ledger.snapshot import Entry, Say, Snapshots, batches, read
+from cutgate.jobs.ledger.snapshot import Entry, Say, Snapshots, read
 from cutgate.jobs.ports import BlobStore, Ledger
 from cutgate.jobs.redis_client import ledger_errors
 from cutgate.jobs.upkeep.installation import Installation

@@ -4,16 +4,15 @@ A record goes in three steps, each of which may be repeated: it is marked and no
 are deleted, it is deleted. Whoever stops in between leaves a marked record, which the next sweep finds.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from itertools import islice
 from typing import Final
 
 import structlog
 
 from cutgate.jobs.errors import BlobStoreUnavailable
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.database import BATCH
+from cutgate.jobs.ledger.database import batches
 from cutgate.jobs.ports import BlobStore, Ledger
 
 DEFER_SECONDS: Final = 3_600.0
@@ -101,7 +100,7 @@ class Sweeper:
         """
         orphans: list[TaskUid] = []
         stored = 0
-        for uids in _batches(self._blobs.tasks()):
+        for uids in batches(self._blobs.tasks()):
             stored += len(uids)
             orphans += self._store.upkeep.unrecorded(uids, self._orphan_grace_seconds)
         if len(orphans) > max(FEW, MOST_SHARE * stored) and not however_many:
@@ -144,8 +143,3 @@ class Sweeper:
             log.warning("blobs_kept", task_uid=uid, message=error.message)
             return False
         return True
-
-
-def _batches(uids: Iterator[TaskUid]) -> Iterator[list[TaskUid]]:
-    while batch := list(islice(uids, BATCH)):
-        yield batch
