@@ -16,7 +16,7 @@ from typing import Final
 from benchmarks import Absent
 from benchmarks.machine import conditions, this_command
 from benchmarks.pages import require_parts, write_part
-from benchmarks.quality.composites import composites_in
+from benchmarks.quality.folds.composites import composites_in
 from benchmarks.quality.methods import CUTGATE, MAPS, MATTING, Results, by_service, in_process
 from benchmarks.quality.pairs import SHARED, SHARED_SETS, Evaluator, read_pairs
 from benchmarks.quality.report import SetReport, whole_report

@@ -24,7 +24,7 @@ from benchmarks.job import cut
 from benchmarks.machine import conditions, this_command
 from benchmarks.pages import require_parts, table, write_part
 from benchmarks.photos import LIMITS
-from benchmarks.quality.groups import groups_in
+from benchmarks.quality.folds.groups import groups_in
 from benchmarks.quality.maps import keep_maps
 from benchmarks.quality.methods import MAPS
 from benchmarks.quality.pairs import SHARED_SETS, Pair, PairSet, read_pairs

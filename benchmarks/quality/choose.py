@@ -26,8 +26,8 @@ from benchmarks.job import cut
 from benchmarks.pages import table
 from benchmarks.photos import LIMITS
 from benchmarks.quality.boxes import ONE, asked, boxes_of
-from benchmarks.quality.composites import composites_in
-from benchmarks.quality.groups import groups_in
+from benchmarks.quality.folds.composites import composites_in
+from benchmarks.quality.folds.groups import groups_in
 from benchmarks.quality.maps import keep_maps
 from benchmarks.quality.methods import MAPS
 from benchmarks.quality.pairs import SHARED_SETS, Pair, read_pairs

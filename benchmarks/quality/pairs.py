@@ -17,6 +17,9 @@ SHARED_SETS: Final = (SHARED / "data" / "eval", SHARED / "data" / "eval_small")
 SMALL: Final = "small"
 """The kind of pairs whose subject takes up little of the picture."""
 
+USUAL: Final = "usual"
+"""The group of pictures that were not made to be hard in one way."""
+
 SOFT: Final = (2, 253)
 """Between these levels the true alpha counts as soft, as it does for the evaluator."""
 
@@ -35,6 +38,8 @@ class Pair:
     """What it shows; several photos may show one subject."""
     fold: int | None = None
     """Of composites: no other fold shows the subject."""
+    group: str = USUAL
+    """Of composites: what makes them hard."""
     sampled: bool = True
     """Whether slow methods cut it out, too: of composites one of each subject, over all backdrops in turn."""
 
@@ -88,9 +93,8 @@ def _pair(folder: Path, entry: Mapping[str, Any]) -> Pair:
     # Two photos made from one original show one subject.
     subject = entry.get("subject") or Path(entry.get("original", entry["name"])).stem
     kinds = entry["category"], entry["kind"]
-    return Pair(
-        entry["name"], photo, alpha, foreground, *kinds, subject, entry.get("fold"), entry.get("sampled", True)
-    )
+    marks = {mark: entry[mark] for mark in ("fold", "group", "sampled") if mark in entry}
+    return Pair(entry["name"], photo, alpha, foreground, *kinds, subject, **marks)
 
 
 class Evaluator:

@@ -1,14 +1,15 @@
-"""What subjects are laid over: photos, sharp and blurred, textures, gradients, a studio's paper, noise."""
+"""What subjects are laid over: photos, textures, gradients, a studio's paper, noise, similar colours."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import cv2
 import numpy as np
 import skimage.data
+from numpy.typing import NDArray
 
-from cutgate.worker.cutout.raster.arrays import FloatImage, RgbImage
+from cutgate.worker.cutout.raster.arrays import ByteMask, FloatImage, RgbImage
 
 BLUR_SHARES: Final = (0.004, 0.02)
 """Least and greatest blur of a background out of focus, in its long side."""
@@ -85,6 +86,51 @@ BY_NAME: Final[Mapping[str, Backdrop]] = {
     "grey": partial(studio, (90, 200)),
     "noise": noise,
 }
+
+
+USUAL: Final = ("photo",) * 3 + ("blurred",) * 2 + ("texture", "gradient", "white", "grey", "noise")
+"""What a subject is laid over, one picture for each entry."""
+
+TONES: Final = (12, 60)
+"""Least and greatest mean distance of a dark background from black, of a light one from white."""
+
+SHIFTS: Final = (15, 50)
+"""Least and greatest distance of a background's colour from a subject's, in levels."""
+DRIFT_LEVELS: Final = 12
+"""How far a gradient of similar colour goes to both sides."""
+
+SHADOW_SHARES: Final = (0.01, 0.04)
+"""Least and greatest blur of a soft shadow, in the picture's long side."""
+
+
+def toned(background: FloatImage, rng: np.random.Generator, *, light: bool) -> FloatImage:
+    """A background as dark, or as light, as studios use it behind light, or dark, hair."""
+    away = 255 - background if light else background
+    near = away * min(1.0, float(rng.uniform(*TONES) / max(1.0, away.mean())))
+    return np.asarray(255 - near if light else near, np.float32)
+
+
+def similar(
+    colour: NDArray[np.floating[Any]], size: tuple[int, int], rng: np.random.Generator, *, even: bool
+) -> FloatImage:
+    """A colour near to a given one: flat, or a gradient around it."""
+    shift = rng.normal(0, 0.3, 3) + rng.choice((-1, 1))
+    shift *= rng.uniform(*SHIFTS) / np.abs(shift).max()
+    if np.abs(np.clip(colour + shift, 0, 255) - colour).max() < SHIFTS[0]:
+        shift = -shift
+    down, across = _shares(*size)
+    way = rng.uniform(-1, 1, 2) * (0 if even else 2 * DRIFT_LEVELS)
+    return _bounded(colour + shift + way[0] * (down - 0.5) + way[1] * (across - 0.5))
+
+
+def shadowed(background: FloatImage, alpha: ByteMask, rng: np.random.Generator) -> FloatImage:
+    """With the soft shadow that a subject throws to one side and down."""
+    long_side_px = max(alpha.shape)
+    sigma_px = float(rng.uniform(*SHADOW_SHARES) * long_side_px)
+    across_px, down_px = rng.uniform(-1, 1) * sigma_px, rng.uniform(0.3, 1) * sigma_px
+    moved = cv2.warpAffine(alpha, np.array([[1, 0, across_px], [0, 1, down_px]], np.float32), alpha.shape[::-1])
+    depth = cv2.GaussianBlur(moved, (0, 0), sigma_px).astype(np.float32) * float(rng.uniform(0.15, 0.5) / 255)
+    return _bounded(background * (1 - depth[..., None]))
 
 
 def _part(length_px: int, wanted_px: int, rng: np.random.Generator) -> slice:

@@ -1,0 +1,1 @@
+"""Pictures with true alpha, made from known subjects, in folds by subject."""
