@@ -1,8 +1,9 @@
 """From a picture to a cut-out, as a list of steps."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from cutgate.worker.cutout.mask.zoom_in import zoom_in
 from cutgate.worker.cutout.matting import matte
 from cutgate.worker.cutout.matting.broad import fill_veils
 from cutgate.worker.cutout.matting.compose import least_alpha, with_own_colours, with_straight_alpha
-from cutgate.worker.cutout.matting.foreground import estimate_foreground
+from cutgate.worker.cutout.matting.foreground import clean_colours
 from cutgate.worker.cutout.matting.inside import opaque_inside
 from cutgate.worker.cutout.matting.trimap import (
     NO_THRESHOLDS,
@@ -26,8 +27,15 @@ from cutgate.worker.cutout.matting.trimap import (
 )
 from cutgate.worker.cutout.matting.zones import Zones, zones_of
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbaImage, RgbImage
-from cutgate.worker.cutout.raster.filters import looked_up
+from cutgate.worker.cutout.raster.filters import bounds, looked_up, shrink
 from cutgate.worker.cutout.raster.geometry import Region, region_of
+
+SURROUNDINGS_PX: Final = 48
+"""What is worked on around the subject, at the working size: hair reaches beyond the mask, and the background's
+colours are learned there."""
+
+WORTH_CROPPING: Final = 0.5
+"""A subject that takes more of the picture, with its surroundings, is not cropped."""
 
 Filled = TypeVar("Filled")
 
@@ -50,6 +58,8 @@ class Frame:
     """The part of the picture that the result may show."""
     region: Region | None = None
     """The part that is worked on: the whole picture, or the box; from `cut_to_box` on the box."""
+    whole_px: int = 0
+    """Long side of what the network was shown, of which `region` may be a part: it says how large `small` is."""
     mask: ByteMask | None = None
     """How surely each pixel belongs to the subject; 8 bits, for it may be as large as the picture."""
 
@@ -63,10 +73,12 @@ class Frame:
     """Whether alpha and colours are estimated from colour."""
 
     zones: Zones | None = None
-    """Where in the unknown band alpha is estimated, and how much that counts; None for all of it."""
+    """Where in the unknown band alpha is estimated, and how much that counts."""
+
+    working: RgbImage | None = None
+    """The region at the finest size that alpha is estimated at."""
 
     alpha: ByteMask | None = None
-    colours: RgbImage | None = None
     result: RgbaImage | ByteMask | None = None
     """The cut-out, or for `Output.MASK` its alpha alone."""
 
@@ -98,6 +110,7 @@ def _matting_steps(spec: CutoutSpec, predict: Predict, soft: Soft) -> tuple[Step
         choose_by_box(predict),
         *((tidy_mask,) if spec.tidy_mask else ()),
         detect_subject(NO_THRESHOLDS if raw else thresholds),
+        crop_to_subject(NO_THRESHOLDS if raw or is_matte else thresholds, spec.erode_px),
         choose_refinement(Refinement.ON if is_matte else spec.refinement, thresholds, spec.erode_px),
         take_mask if raw or is_matte else estimate_alpha(thresholds, spec.erode_px),
         cut_to_box,
@@ -109,7 +122,7 @@ def _rendering_steps(spec: CutoutSpec) -> tuple[Step, ...]:
     inside = (harden_inside,) if spec.composing.hard_inside else ()
     if spec.output is Output.MASK:
         return (*inside, give_mask, restore_size)
-    return (*inside, clean_colours, give_cutout, restore_size)
+    return (*inside, give_cutout, clean_result, restore_size)
 
 
 def run_steps(
@@ -197,13 +210,38 @@ def detect_subject(thresholds: Thresholds) -> Step:
     return lambda frame: replace(frame, subject_found=has_subject(required(frame.small), thresholds))
 
 
+def crop_to_subject(thresholds: Thresholds, erode_px: int) -> Step:
+    """A step that goes on with the subject and its surroundings alone."""
+
+    def step(frame: Frame) -> Frame:
+        small, mask = required(frame.small), required(frame.mask)
+        scale = max(mask.shape) / max(small.shape)
+        seen = bounds((small >= max(1, thresholds.background)).view(np.uint8))
+        beside_px = math.ceil(SURROUNDINGS_PX * scale) + erode_px
+        close = seen.scaled(scale, scale).grown(beside_px, beside_px).clamped(*mask.shape)
+        if not seen.area_px or close.area_px > WORTH_CROPPING * mask.size:
+            return frame
+        region = required(frame.region)
+        part = np.ascontiguousarray(mask[close.index])
+        return replace(
+            frame,
+            region=close.seen_in(region),
+            whole_px=max(mask.shape),
+            mask=part,
+            small=matte.to_working_size(part, max(mask.shape)),
+        )
+
+    return step
+
+
 def choose_refinement(refinement: Refinement, thresholds: Thresholds, erode_px: int) -> Step:
     """A step that fills `refined` and `zones`: everywhere as the spec says, or region by region."""
 
     def step(frame: Frame) -> Frame:
-        if refinement is not Refinement.AUTO:
-            return replace(frame, refined=refinement is Refinement.ON)
-        return replace(frame, refined=True, zones=zones_of(required(frame.small), thresholds, erode_px))
+        if refinement not in {Refinement.AUTO, Refinement.ON}:
+            return frame
+        zones = zones_of(required(frame.small), thresholds, erode_px)
+        return replace(frame, refined=True, zones=zones if refinement is Refinement.AUTO else zones.everywhere)
 
     return step
 
@@ -221,9 +259,10 @@ def estimate_alpha(thresholds: Thresholds, erode_px: int) -> Step:
         elif not frame.refined:
             alpha = matte.stretch_between_thresholds(mask, trimap, thresholds, erode_px)
         else:
-            image = matte.to_working_size(_seen(frame))
-            alpha = matte.refine(_seen(frame), mask, trimap, frame.zones, (image, required(frame.small)))
-            alpha = fill_veils(image, alpha)
+            working = matte.to_finest_size(_seen(frame), frame.whole_px)
+            alpha = matte.refine(_seen(frame), working, mask, trimap, required(frame.zones))
+            alpha = fill_veils(shrink(working, *required(frame.small).shape), alpha)
+            frame = replace(frame, working=working)
         return replace(frame, alpha=alpha)
 
     return step
@@ -238,16 +277,14 @@ def take_mask(frame: Frame) -> Frame:
 def cut_to_box(frame: Frame) -> Frame:
     """A step that cuts `alpha` to the box where more was worked on: within it nothing is other than without it."""
     box, region = required(frame.box), required(frame.region)
-    if region == box:
+    inside = region.shared_with(box)
+    if region == inside:
         return frame
-    alpha = required(frame.alpha)[box.seen_from(region).index]
-    return replace(frame, region=box, mask=None, small=None, zones=None, alpha=np.ascontiguousarray(alpha))
-
-
-def clean_colours(frame: Frame) -> Frame:
-    """A step that fills `colours`: the subject's own where they were estimated, the picture's where not."""
-    image, alpha = _seen(frame), required(frame.alpha)
-    return replace(frame, colours=estimate_foreground(image, alpha) if frame.refined else image)
+    if not inside.area_px:
+        inside, alpha = box, np.zeros((box.height_px, box.width_px), np.uint8)
+    else:
+        alpha = np.ascontiguousarray(required(frame.alpha)[inside.seen_from(region).index])
+    return replace(frame, region=inside, mask=None, small=None, zones=None, working=None, alpha=alpha)
 
 
 def give_mask(frame: Frame) -> Frame:
@@ -256,11 +293,19 @@ def give_mask(frame: Frame) -> Frame:
 
 
 def give_cutout(frame: Frame) -> Frame:
-    """A step that fills `result` with colours and straight alpha."""
-    colours = required(frame.colours)
+    """A step that fills `result` with the picture's colours and straight alpha."""
+    return replace(frame, result=with_straight_alpha(_seen(frame), _final_alpha(frame)))
+
+
+def clean_result(frame: Frame) -> Frame:
+    """A step that gives `result` the subject's own colours where alpha was estimated."""
+    cutout, seen = required(frame.result), _seen(frame)
+    if frame.refined:
+        clean_colours(cutout, seen, required(frame.alpha), frame.working, frame.whole_px)
     if frame.own_colours is not None:
-        colours = with_own_colours(colours, _seen(frame), frame.own_colours[required(frame.region).index])
-    return replace(frame, result=with_straight_alpha(colours, _final_alpha(frame)))
+        own = with_own_colours(cutout[..., :3], seen, frame.own_colours[required(frame.region).index])
+        cutout = with_straight_alpha(own, cutout[..., 3])
+    return replace(frame, result=cutout)
 
 
 def restore_size(frame: Frame) -> Frame:

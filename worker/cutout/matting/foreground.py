@@ -5,57 +5,56 @@ from typing import Final, TypeAlias
 import cv2
 import numpy as np
 
-from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import bounds, channels, mean, shrink_to_fit, to_unit
-from cutgate.worker.cutout.raster.sampling import Pixels, fill_band, sampled
+from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, Floats, RgbaImage, RgbImage
+from cutgate.worker.cutout.raster.filters import bounds, channels, mean, shrink, shrink_to_fit, to_levels, to_unit
+from cutgate.worker.cutout.raster.sampling import sampled, soft_pixels
 
 Planes: TypeAlias = Floats
 """(3, height, width) float32 in [0, 1]."""
 
-WORKING_SIDE_PX: Final = 400
-"""Colours vary slowly: half as much again gains nothing, for what is fine comes from the pixel's own."""
-WINDOWS_PX: Final = (44, 8)
-WINDOWS_SIDE_PX: Final = 600
-"""Sides of the averaging windows, of a picture that fits this long side: the wide one finds colours, the narrow
-one follows them."""
+WORKING_SIDE_PX: Final = 600
+WINDOWS_PX: Final = (45, 9, 3)
+"""Sides of the averaging windows: the widest finds colours, the narrower ones follow them into strands."""
 
 NEGLIGIBLE: Final = np.float32(1e-5)
 """What keeps the division finite where a layer has no share."""
 
 
-def estimate_foreground(image: RgbImage, alpha: ByteMask) -> RgbImage:
-    """Colours F with I = aF + (1 − a)B, so that strands do not carry the background's colour.
+def clean_colours(
+    cutout: RgbaImage, image: RgbImage, alpha: ByteMask, working: RgbImage | None = None, whole_px: int = 0
+) -> None:
+    """Give soft pixels colours F with I = aF + (1 − a)B, so that strands do not carry the background's colour.
 
     Blur fusion (Forte, "Approximate Fast Foreground Colour Estimation", ICIP 2021) at a reduced size; the
     last correction, by the pixel's own colour, is made at full size.
 
     Args:
+        cutout: (height, width, 4) uint8, `image` with straight alpha, 0 where that is 0; its colours are changed
+            where `alpha` is neither 0 nor 255.
         image: (height, width, 3) uint8.
-        alpha: (height, width) uint8, straight.
-
-    Returns:
-        (height, width, 3) uint8; equal to `image` where alpha is 0 or 255.
+        alpha: (height, width) uint8, the share of the subject in the image's colours.
+        working: `image` made smaller, where it is at hand, with a long side of `WORKING_SIDE_PX` or more.
+        whole_px: the long side of the picture that the image is a part of.
     """
-    small, small_alpha = (shrink_to_fit(array, WORKING_SIDE_PX, cv2.INTER_LINEAR) for array in (image, alpha))
-    scale = max(small_alpha.shape) / min(max(alpha.shape), WINDOWS_SIDE_PX)
-    windows_px = [round(side_px * scale) | 1 for side_px in WINDOWS_PX]
-    needed = _around_soft(small_alpha, sum(windows_px) // 2 + 1)
+    small_alpha = shrink_to_fit(alpha, WORKING_SIDE_PX, cv2.INTER_LINEAR, whole_px)
+    height_px, width_px = small_alpha.shape
+    small = shrink(image if working is None else working, height_px, width_px, cv2.INTER_LINEAR)
+    needed = _around_soft(small_alpha, sum(WINDOWS_PX) // 2 + 1)
     # Colours apart are twice as fast to compute with as colours that lie side by side.
     colours, share = to_unit(np.stack(channels(small[needed]))), to_unit(small_alpha[needed])
     foreground = background = colours
-    for window_px in windows_px:
+    for window_px in WINDOWS_PX:
         foreground, background = _blur_fusion(colours, foreground, background, share, window_px)
     layers = np.zeros((2, *small.shape), np.float32)
     for layer, planes in zip(layers, (foreground, background), strict=True):
         layer[needed] = cv2.merge(list(planes))
-
-    def own(soft: Pixels) -> Floats:
+    for soft in soft_pixels(alpha, 0, 255):
         foreground, background = (sampled(layer, soft) for layer in layers)
         # Repeated, for numpy is slower with one share beside three colours.
         share = np.repeat(to_unit(soft.of(alpha)), 3).reshape(-1, 3)
-        return _explained(to_unit(soft.of(image)), foreground, background, share)
-
-    return fill_band(image, alpha, own)
+        cleaned = to_levels(_explained(to_unit(soft.of(image)), foreground, background, share))
+        own_alpha = soft.of(cutout)[:, 3:]
+        soft.put(cutout, np.hstack([cleaned * (own_alpha > 0), own_alpha]))
 
 
 def _around_soft(alpha: ByteMask, reach_px: int) -> tuple[slice, slice]:

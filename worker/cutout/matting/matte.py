@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from scipy.sparse import csr_array
 
+from cutgate.worker.cutout.matting.colour_line import KnownColours, alpha_by_colours, known_colours
 from cutgate.worker.cutout.matting.laplacian import NEIGHBOURS, Indices, affine_models, laplacian_rows, margin
 from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Thresholds
 from cutgate.worker.cutout.matting.zones import Zones
@@ -49,24 +50,23 @@ class Level:
     steps: int
 
 
-LEVELS: Final = (Level(50, 100), Level(100, 60), Level(200, 40), Level(400, 18), Level(WORKING_SIDE_PX, 9))
-"""From coarse to fine: the coarse ones carry alpha across parts that the mask is unsure of, the fine ones follow
-the contour."""
-
-LARGE_PIXELS: Final = 4_000_000
-"""One more level, and guided upsampling, for pictures of so many pixels: the others cannot hold their hair."""
+LEVELS: Final = (Level(50, 100), Level(100, 60), Level(200, 40), Level(400, 18))
+"""From coarse to fine: the coarse ones carry alpha across parts that the mask is unsure of."""
 
 FINEST_SIDES_PX: Final = 900, 1200
 FINEST_SHARE: Final = 3
-FINEST_STEPS: Final = 6
-"""That level's long side is this fraction of the picture's, within two bounds: a finer one finds hardly more."""
+FINEST_STEPS: Final = 8
+"""One more level follows the contour. Its long side is this fraction of the picture's, within two bounds: a finer
+one finds hardly more."""
+
+WORTH_GUIDING: Final = 1.5
+"""A picture so many times larger than its finest level has detail that this one lacks."""
 
 LAST_WHOLE_PX: Final = 200
 """Levels up to this long side seek alpha in all of the band: no finer one would find again what they leave out."""
 
 FLAT_PX: Final = 5
-FLAT_AT_FINEST_PX: Final = 3
-"""Sides of the squares within which alpha has to vary by `ALPHA_CLIP` to be worth the time of a finer level."""
+"""Side of the square within which alpha has to vary by `ALPHA_CLIP` to be worth the time of a finer level."""
 
 EPSILON: Final = 1e-6
 """Regularisation of the colour covariance: small, so that fine differences of colour count."""
@@ -87,6 +87,13 @@ DATA_WEIGHT_WHERE_SURE: Final = 1e-2
 
 DATA_WEIGHT_WHERE_THIN: Final = 1e-1
 """The same for spokes and whiskers that the mask found: their colours are too mixed to be told apart."""
+
+DATA_WEIGHT_WHERE_TOLD: Final = 0.4
+"""The same for alpha by colours, where these tell."""
+
+UNSURE: Final = 3.0
+"""How fast colours lose weight where the mask, or alpha from coarser levels, is near 0 or 1: a subject's dark parts
+are no gaps before a dark background."""
 
 THIN_PX: Final = 7
 """What is narrower than this at the finest level is thin."""
@@ -127,23 +134,20 @@ class Layer:
         arrays = (self.image, self.mask, self.prior, self.fixed, self.unknown)
         return Layer(*(shrink(array, *size) for array in arrays))
 
-    def narrowed(self, residual: FloatMask, flat_px: int, settled: ByteMask | None = None) -> Layer:
-        """With alpha from a coarser level's residual fixed where it is flat in such a square, or `settled`."""
+    def alpha(self, residual: FloatMask) -> FloatMask:
+        """The mask as a residual of any size changes it."""
+        return np.asarray(np.clip(to_unit(self.mask) + enlarged(residual, *self.mask.shape), 0, 1))
+
+    def narrowed(self, residual: FloatMask) -> Layer:
+        """With alpha from a coarser level's residual fixed where it is flat."""
         levels = cv2.add(enlarged(255 * residual, *self.mask.shape), self.mask, dtype=cv2.CV_8U)
-        change = cv2.morphologyEx(levels, cv2.MORPH_GRADIENT, square(flat_px), borderType=cv2.BORDER_REPLICATE)
-        varied = (change > 255 * ALPHA_CLIP).view(np.uint8)
-        if settled is not None:
-            varied &= resize_nearest(1 - settled, *self.mask.shape)
-        unknown = self.unknown * varied
+        change = cv2.morphologyEx(levels, cv2.MORPH_GRADIENT, square(FLAT_PX), borderType=cv2.BORDER_REPLICATE)
+        unknown = self.unknown * (change > 255 * ALPHA_CLIP).view(np.uint8)
         return replace(self, fixed=np.where(unknown < self.unknown, levels, self.fixed), unknown=unknown)
 
 
 def refine(
-    image: RgbImage,
-    mask: ByteMask,
-    trimap: ByteMask,
-    zones: Zones | None = None,
-    small: tuple[RgbImage, ByteMask] | None = None,
+    image: RgbImage, working: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones
 ) -> ByteMask:
     """Estimate alpha in the unknown band: closed-form matting, from coarse to fine.
 
@@ -154,33 +158,32 @@ def refine(
 
     Args:
         image: (height, width, 3) uint8, at least `MIN_SIDE_PX` on each side.
+        working: `to_finest_size(image)`.
         mask: (height, width) uint8.
         trimap: (height, width) uint8 of the trimap's three values.
-        zones: of the small mask; where in the band to estimate and how much that counts, None for everywhere.
-        small: `to_working_size(image)` and `to_working_size(mask)`, where they are at hand.
+        zones: of the small mask; where in the band to estimate and how much that counts.
 
     Returns:
         (height, width) uint8, equal to the trimap where that is not UNKNOWN.
     """
-    trimap_small = shrink_fast(trimap, *_working_size(trimap, WORKING_SIDE_PX))
-    layer = _layer(*(small or (to_working_size(image), to_working_size(mask))), trimap_small, zones)
-    residual: FloatMask = np.zeros((1, 1), np.float32)
-    for level, steps in _pyramid(layer):
-        if max(level.mask.shape) > LAST_WHOLE_PX:
-            level = level.narrowed(residual, FLAT_PX)
-        residual = _solve(level, residual, steps)
-    residual, settled = _without_wash_out(layer, residual)
-    if mask.size < LARGE_PIXELS:
-        if zones is not None:
-            residual *= zones.blend_weight
-        return fill_band(trimap, trimap, lambda band: _clipped(to_unit(band.of(mask)) + sampled(residual, band)))
-    size = _working_size(mask, int(np.clip(max(mask.shape) // FINEST_SHARE, *FINEST_SIDES_PX)))
+    height_px, width_px = working.shape[:2]
     # The mask was enlarged from a network's, and has nothing that is lost between the pixels that are read of it.
-    finer = (shrink_fast(image, *size), shrink(mask, *size, cv2.INTER_LINEAR), shrink_fast(trimap, *size))
-    layer = _layer(*finer, zones).narrowed(residual, FLAT_AT_FINEST_PX, settled)
-    residual = _solve(layer, residual, FINEST_STEPS)
-    weight = np.ones_like(residual) if zones is None else enlarged(zones.blend_weight, *residual.shape)
-    return _guided(image, mask, trimap, layer, residual, weight)
+    finest = _layer(
+        working, shrink(mask, height_px, width_px, cv2.INTER_LINEAR), shrink_fast(trimap, height_px, width_px), zones
+    )
+    residual: FloatMask = np.zeros((1, 1), np.float32)
+    coarser, told = finest, None
+    for layer, steps in _pyramid(finest):
+        if max(layer.mask.shape) > LAST_WHOLE_PX:
+            layer = layer.narrowed(residual)
+        if layer.mask.shape == finest.mask.shape:
+            told = known_colours(coarser.image, coarser.alpha(residual))
+        residual = _solve(layer, residual, steps, told, zones.broad)
+        coarser = layer
+    residual = _without_wash_out(finest, residual)
+    assert told is not None
+    weight = zones.blend_weight * np.maximum(zones.broad, enlarged(told.contrast, *zones.broad.shape))
+    return _guided(image, mask, trimap, layer, residual, enlarged(weight, *residual.shape))
 
 
 def _guided(
@@ -190,8 +193,11 @@ def _guided(
 
     `residual` is what was found in the finest `layer`, `weight` how much of it counts; both are as large as that.
     """
+    weighted = residual * weight
+    if max(mask.shape) < WORTH_GUIDING * max(layer.mask.shape):
+        return fill_band(trimap, trimap, lambda band: _clipped(to_unit(band.of(mask)) + sampled(weighted, band)))
     trusted, models = _models(layer, residual, weight)
-    residual_and_trust = np.asarray(cv2.merge([residual * weight, trusted]), np.float32)
+    residual_and_trust = np.asarray(cv2.merge([weighted, trusted]), np.float32)
 
     def alpha(band: Pixels) -> Floats:
         added, trust = sampled(residual_and_trust, band).T
@@ -206,30 +212,35 @@ def _guided(
     return fill_band(trimap, trimap, alpha)
 
 
-def to_working_size(image: Bytes) -> Bytes:
-    """A picture or mask at the size that zones are measured and most of alpha is estimated at."""
+def to_finest_size(image: RgbImage, whole_px: int = 0) -> RgbImage:
+    """A picture at the finest size that alpha is estimated at; of a part of one with that long side."""
+    long_side_px = int(np.clip(max(*image.shape[:2], whole_px) // FINEST_SHARE, *FINEST_SIDES_PX))
+    return shrink_fast(image, *_working_size(image, long_side_px, whole_px))
+
+
+def to_working_size(image: Bytes, whole_px: int = 0) -> Bytes:
+    """A picture or mask at the size that zones are measured at; of a part of one with that long side."""
     # By true means: four reads blur fine hair, and single pixels of a mask decide what the network sees again.
-    return shrink(image, *_working_size(image, WORKING_SIDE_PX))
+    return shrink(image, *_working_size(image, WORKING_SIDE_PX, whole_px))
 
 
-def _layer(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | None) -> Layer:
+def _layer(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones) -> Layer:
     unknown = (trimap > BACKGROUND) & (trimap < FOREGROUND)
     fixed = np.asarray(cv2.threshold(trimap, UNKNOWN - 1, 255, cv2.THRESH_BINARY)[1], np.uint8)
-    if zones is not None:
-        near, estimated = (
-            resize_nearest(each, *mask.shape) for each in (zones.near, (zones.blend_weight > 0).view(np.uint8))
-        )
-        nearer = cv2.threshold(mask, LIKELY - 1, 255, cv2.THRESH_BINARY)[1]
-        beside = cv2.copyTo(nearer, estimated, mask.copy())
-        fixed = np.asarray(cv2.copyTo(beside, unknown.view(np.uint8), fixed), np.uint8)
-        unknown &= (near & estimated).view(np.bool_)
+    near, estimated = (
+        resize_nearest(each, *mask.shape) for each in (zones.near, (zones.blend_weight > 0).view(np.uint8))
+    )
+    nearer = cv2.threshold(mask, LIKELY - 1, 255, cv2.THRESH_BINARY)[1]
+    beside = cv2.copyTo(nearer, estimated, mask.copy())
+    fixed = np.asarray(cv2.copyTo(beside, unknown.view(np.uint8), fixed), np.uint8)
+    unknown &= (near & estimated).view(np.bool_)
     return Layer(image, mask, looked_up(mask, PRIOR), fixed, 255 * unknown.view(np.uint8))
 
 
 def _pyramid(layer: Layer) -> list[tuple[Layer, int]]:
     """Each resolution and its steps, from coarse to fine; a picture smaller than some level has fewer."""
     finest_first: list[tuple[Layer, int]] = []
-    for level in reversed(LEVELS):
+    for level in (Level(max(layer.mask.shape), FINEST_STEPS), *reversed(LEVELS)):
         finer, layer = layer, layer.reduced(level.long_side_px)
         if finest_first and layer is finer:
             finest_first.pop()
@@ -242,18 +253,17 @@ def _models(layer: Layer, residual: FloatMask, weight: FloatMask) -> tuple[Float
     unknown = layer.unknown > 0
     trusted, models = np.zeros(unknown.shape, np.float32), np.zeros((*unknown.shape, 4), np.float32)
     if unknown.any():
-        alpha = np.clip(to_unit(layer.mask) + residual, 0, 1)
-        model, explained = affine_models(layer.image, alpha, unknown, GUIDED_EPSILON)
+        model, explained = affine_models(layer.image, layer.alpha(residual), unknown, GUIDED_EPSILON)
         pixels = np.flatnonzero(unknown)
         trust = np.where(explained > LEAST_EXPLAINED, explained**TRUST_POWER, 0) * weight.ravel()[pixels]
         trusted.ravel()[pixels], models.reshape(-1, 4)[pixels] = trust, model * trust[:, None]
     return trusted, models
 
 
-def _working_size(image: Bytes, long_side_px: int) -> tuple[int, int]:
+def _working_size(image: Bytes, long_side_px: int, whole_px: int = 0) -> tuple[int, int]:
     """(height, width) that the solver can work at."""
     height, width = image.shape[:2]
-    height, width = fitted(height, width, long_side_px)
+    height, width = fitted(height, width, long_side_px, whole_px)
     return max(MIN_SIDE_PX, height), max(MIN_SIDE_PX, width)
 
 
@@ -262,19 +272,29 @@ def _clipped(alpha: Floats) -> Floats:
     return np.asarray((alpha - np.float32(ALPHA_CLIP)) * np.float32(1 / (1 - 2 * ALPHA_CLIP)))
 
 
-def _solve(layer: Layer, coarser_residual: FloatMask, steps: int) -> FloatMask:
+def _solve(
+    layer: Layer, coarser_residual: FloatMask, steps: int, known: KnownColours | None, broad: FloatMask
+) -> FloatMask:
     """Minimise a'La + (a − p)'W(a − p) over the unknown pixels, from the mask as a coarser level changed it."""
     mask, field = to_unit(layer.mask), to_unit(layer.fixed)
     unknown = layer.unknown > 0
     pixels = np.flatnonzero(unknown)
     if pixels.size:
         given = layer.mask, layer.prior, _thin_structures(layer.mask)
-        seen, drawn_to, hat = (to_unit(array.take(pixels)) for array in given)
-        start = np.clip(seen + enlarged(coarser_residual, *mask.shape).take(pixels), 0, 1)
+        seen, prior, hat = (to_unit(array.take(pixels)) for array in given)
+        start = layer.alpha(coarser_residual).take(pixels)
         sure, thin = np.square(2 * seen - 1), np.maximum(2 * hat - 1, 0)
-        data_weight = (DATA_WEIGHT + DATA_WEIGHT_WHERE_SURE * sure + DATA_WEIGHT_WHERE_THIN * thin).astype(
-            np.float32
-        )
+        told: Floats = np.zeros_like(seen)
+        by_colours = told
+        if known is not None:
+            height_px, width_px = mask.shape
+            places = Pixels(height_px, width_px, slice(0, height_px), pixels)
+            by_colours, told = alpha_by_colours(known, to_unit(places.of(layer.image)), places)
+            surest = np.maximum(sure, np.square(2 * start - 1))
+            told *= sampled(broad, places) * np.minimum(UNSURE * (1 - surest), 1)
+        of_mask = DATA_WEIGHT + DATA_WEIGHT_WHERE_SURE * sure + DATA_WEIGHT_WHERE_THIN * thin * (1 - told)
+        data_weight = (of_mask + DATA_WEIGHT_WHERE_TOLD * told).astype(np.float32)
+        drawn_to = prior + DATA_WEIGHT_WHERE_TOLD * told / data_weight * (by_colours - prior)
         field.put(pixels, start)
         beside = margin(mask.shape[1])
         system = _System(laplacian_rows(layer.image, unknown, EPSILON), pixels + beside, data_weight)
@@ -317,11 +337,10 @@ class _System:
         return solution
 
 
-def _without_wash_out(layer: Layer, residual: FloatMask) -> tuple[FloatMask, ByteMask]:
+def _without_wash_out(layer: Layer, residual: FloatMask) -> FloatMask:
     """The residual, and towards the prior where matting takes away a component that the mask is sure of.
 
-    It happens to small components with little known foreground of their own and colours like their background. The
-    mask of ones that comes with the residual says where.
+    It happens to small components with little known foreground of their own and colours like their background.
     """
     count, labels, stats, _ = cv2.connectedComponentsWithStats((layer.mask >= LIKELY).view(np.uint8))
     sure = layer.mask >= SURE
@@ -330,14 +349,14 @@ def _without_wash_out(layer: Layer, residual: FloatMask) -> tuple[FloatMask, Byt
     area = stats[:, cv2.CC_STAT_AREA]
     # Most pictures end here: a component that is sure enough and loses enough has lost so much of its area.
     if (lost <= (1 - LEAST_KEPT) * SURE / 255 * SURE_SHARE * area).all():
-        return residual, np.zeros(residual.shape, np.uint8)
+        return residual
     labels_sure = labels[sure]
     area_sure, seen = (np.bincount(labels_sure, each, count) for each in (None, to_unit(layer.mask[sure])))
     washed_out = (area_sure > SURE_SHARE * area) & (lost > (1 - LEAST_KEPT) * seen)
     if not washed_out.any():
-        return residual, np.zeros(residual.shape, np.uint8)
+        return residual
     around = dilated(washed_out[labels].view(np.uint8), disc(2 * SOFT_EDGE_PX + 1))
-    return np.where(around > 0, to_unit(layer.prior) - to_unit(layer.mask), residual), around
+    return np.where(around > 0, to_unit(layer.prior) - to_unit(layer.mask), residual)
 
 
 def _thin_structures(mask: ByteMask) -> ByteMask:

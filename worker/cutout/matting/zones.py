@@ -1,6 +1,8 @@
 """Zones where the edge of the subject is soft, from the mask alone."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -23,6 +25,10 @@ the mask's own, from the second on it is estimated; between them it is a blend."
 HAIRY_WIDTH_PX: Final = 6.0
 """From this width on the soft zone is hair, fur or a blur, whose ends reach beyond what the mask shows."""
 
+BROAD_WIDTHS_PX: Final = 5.0, 10.0
+"""Between these widths colours begin to count: they tell strands from the gaps between them, where the mask has a
+veil over both."""
+
 USUAL_ERODE_PX: Final = 15
 REACH_PX: Final = 2.0
 HAIRY_REACH_PX: Final = 8.0
@@ -39,6 +45,13 @@ class Zones:
     """1 where alpha is worth estimating."""
     blend_weight: FloatMask
     """How much the estimate counts, 0 to 1; the rest is the mask."""
+    broad: FloatMask
+    """How broad the soft zone is, 0 to 1: where it is, colours known nearby count."""
+
+    @property
+    def everywhere(self) -> Zones:
+        """The same, with alpha estimated all over."""
+        return replace(self, near=np.ones_like(self.near), blend_weight=np.ones_like(self.blend_weight))
 
 
 def zones_of(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> Zones:
@@ -57,9 +70,14 @@ def zones_of(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> Zones:
     growth = erode_px / USUAL_ERODE_PX
     near = _grown(soft | contour, REACH_PX * growth) | _grown(hairy, HAIRY_REACH_PX * growth)
     # A contour longer than the region's side is one of many strands: it says nothing against softness.
-    width = soft_part / np.clip(contour_part, np.float32(1), np.float32(REGION_PX))
-    share = np.clip((width - HARD_WIDTH_PX) / (SOFT_WIDTH_PX - HARD_WIDTH_PX), 0, 1)
-    return Zones(near, mean(share.astype(np.float32), BLEND_PX))
+    width = np.asarray(soft_part / np.clip(contour_part, 1, REGION_PX), np.float32)
+    return Zones(near, _ramp(width, HARD_WIDTH_PX, SOFT_WIDTH_PX), _ramp(width, *BROAD_WIDTHS_PX))
+
+
+def _ramp(width: FloatMask, from_px: float, to_px: float) -> FloatMask:
+    """0 up to the first width, 1 from the second on, without seams."""
+    share: FloatMask = np.clip((width - np.float32(from_px)) / np.float32(to_px - from_px), 0, 1)
+    return mean(share, BLEND_PX)
 
 
 def _grown(zone: ByteMask, reach_px: float) -> ByteMask:

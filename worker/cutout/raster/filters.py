@@ -52,10 +52,12 @@ def _halved(image: Array, height_px: int, width_px: int) -> Array:
     return image
 
 
-def shrink_to_fit(image: Array, long_side_px: int, interpolation: int = cv2.INTER_AREA) -> Array:
-    """The image shrunk to fit a long side; as it is where it does."""
+def shrink_to_fit(
+    image: Array, long_side_px: int, interpolation: int = cv2.INTER_AREA, whole_px: int = 0
+) -> Array:
+    """The image shrunk as `fitted` says; as it is where it fits."""
     height_px, width_px = image.shape[:2]
-    return shrink(image, *fitted(height_px, width_px, long_side_px), interpolation)
+    return shrink(image, *fitted(height_px, width_px, long_side_px, whole_px), interpolation)
 
 
 def enlarged(image: Array, height_px: int, width_px: int) -> Array:

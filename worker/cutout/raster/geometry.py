@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,8 +54,30 @@ class Region:
 
     def clamped(self, height_px: int, width_px: int) -> Region:
         """The part of the region that lies in a picture of this size; it may be empty."""
+        return self.shared_with(Region(0, 0, width_px, height_px))
+
+    def shared_with(self, other: Region) -> Region:
+        """What lies in both; where nothing does, its area is 0."""
+        left_px, top_px = max(self.left_px, other.left_px), max(self.top_px, other.top_px)
+        right_px, bottom_px = min(self.right_px, other.right_px), min(self.bottom_px, other.bottom_px)
+        return Region(left_px, top_px, max(left_px, right_px), max(top_px, bottom_px))
+
+    def scaled(self, down: float, across: float) -> Region:
+        """The pixels of a larger picture that the region's cover, in part or whole."""
         return Region(
-            max(0, self.left_px), max(0, self.top_px), min(width_px, self.right_px), min(height_px, self.bottom_px)
+            math.floor(self.left_px * across),
+            math.floor(self.top_px * down),
+            math.ceil(self.right_px * across),
+            math.ceil(self.bottom_px * down),
+        )
+
+    def seen_in(self, other: Region) -> Region:
+        """What is given in the coordinates of `other`, in those that `other` is given in."""
+        return Region(
+            self.left_px + other.left_px,
+            self.top_px + other.top_px,
+            self.right_px + other.left_px,
+            self.bottom_px + other.top_px,
         )
 
     def seen_from(self, other: Region) -> Region:
@@ -88,7 +111,10 @@ def with_context(region: Region, height_px: int, width_px: int) -> Region:
     return region.grown(beside, above).clamped(height_px, width_px)
 
 
-def fitted(height_px: int, width_px: int, long_side_px: int) -> tuple[int, int]:
-    """(height, width) of the picture made to fit a long side; never enlarged, never under 1 px."""
-    scale = min(1.0, long_side_px / max(height_px, width_px))
+def fitted(height_px: int, width_px: int, long_side_px: int, whole_px: int = 0) -> tuple[int, int]:
+    """(height, width) of the picture made to fit a long side; never enlarged, never under 1 px.
+
+    Of a part of a picture: so much smaller as the whole one, whose long side is `whole_px`.
+    """
+    scale = min(1.0, long_side_px / max(height_px, width_px, whole_px))
     return max(1, round(height_px * scale)), max(1, round(width_px * scale))
