@@ -84,6 +84,7 @@ def compare_models(
     sources = find_pictures(photos, out)
     if not 0 < len(sources) <= MOST_PHOTOS:
         raise ModelUnavailable(f"{photos} holds {len(sources)} photos: compare 1 to {MOST_PHOTOS}")
+    load_segmenter(settings.for_choice(second), say)  # a fault shows before the first has done its work
     out.mkdir(parents=True, exist_ok=True)
     found = Comparison(rows=[], sheets=[], unread=[])
     with scratch_folder() as work:
