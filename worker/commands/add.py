@@ -67,9 +67,7 @@ def add_file(file: Path, name: str | None, settings: NetworkSettings) -> Added:
         final = models_dir / row.file_name
         if row.digest is None and final.exists() and digest_of(final) != sha256:
             raise ModelUnavailable(f"{final} is another file: run `cutgate models remove {model}` first")
-        tried = settings.for_choice(ModelChoice(model=model)).model_copy(
-            update={"cache_dir": work / "graphs of it"}
-        )
+        tried = settings.for_choice(ModelChoice(model=model)).model_copy(update={"cache_dir": work / "graphs"})
         network = open_network(model, verify_file(copy, row), tried, plan_for(tried), warm_up=True)
         sample = _try(network, file.name)
         put_in_place(copy, final)

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+import click
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,6 @@ from cutgate.scratch import scratch_folder
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask, RgbaImage, RgbImage
 from cutgate.worker.models.engines.runtime import load_segmenter
-from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.weights.files import Say
 from cutgate.worker.pictures.images import read_image
 from cutgate.worker.settings import WorkerSettings
@@ -78,12 +78,15 @@ def compare_models(
         say: told, a line at a time, what is done, and which photos cannot be read.
 
     Raises:
-        ModelUnavailable: a model cannot be run here, or the folder holds no photo or too many.
+        ModelUnavailable: a model cannot be run here.
+        ClickException: the folder holds no photo, too many or none that can be read, or is the one for the sheets.
         OSError: a sheet cannot be written.
     """
     sources = find_pictures(photos, out)
     if not 0 < len(sources) <= MOST_PHOTOS:
-        raise ModelUnavailable(f"{photos} holds {len(sources)} photos: compare 1 to {MOST_PHOTOS}")
+        raise click.ClickException(f"{photos} holds {len(sources)} photos: compare 1 to {MOST_PHOTOS}")
+    if out.resolve() == photos.resolve():
+        raise click.ClickException(f"{out} holds the photos: name another folder for the sheets with --out")
     load_segmenter(settings.for_choice(second), say)  # a fault shows before the first has done its work
     out.mkdir(parents=True, exist_ok=True)
     found = Comparison(rows=[], sheets=[], unread=[])
@@ -95,7 +98,7 @@ def compare_models(
             title = f"above {first}, alone in red; below {second}, alone in blue; right: where they differ most"
             write_whole(found.sheets[-1], _sheet(title, [block for _, block in page]))
     if not found.rows:
-        raise ModelUnavailable(f"{photos}: no photo can be read")
+        raise click.ClickException(f"{photos}: no photo can be read")
     return found
 
 

@@ -201,7 +201,7 @@ def _verdict(file: FoundFile) -> Verdict:
     if file.row.source:
         remedy = f"run `cutgate models fetch {file.model}`, or copy the file anew"
     else:
-        remedy = "copy the file anew, or correct the digest in its row"
+        remedy = "copy the file anew, or correct the digest in its row or in its .sha256 file"
     return Verdict(model=file.model, path=str(file.path), ok=False, detail=file.detail, remedy=remedy)
 
 
@@ -236,10 +236,9 @@ def remove(name: str, *, as_json: bool) -> None:
     models_dir = load_settings(NetworkSettings).models_dir
     try:
         paths = [models_dir / row.file_name for row in known_model(name, models_dir).files]
-        removed = [path for path in paths if path.exists()]
+        removed = [path for weights in paths for path in (weights, digest_file(weights)) if path.exists()]
         for path in removed:
             path.unlink()
-            digest_file(path).unlink(missing_ok=True)
     except (ModelUnavailable, OSError) as error:
         raise click.ClickException(str(error)) from error
     if not removed:

@@ -95,7 +95,8 @@ def test_another_file_takes_its_place_only_once_it_is_removed(file: Path, models
     )
     assert sha256(models_dir / "mine.onnx") == before
 
-    assert run("remove", "mine").stdout == f"{models_dir / 'mine.onnx'} is removed\n"
+    removed = [f"{models_dir / name} is removed\n" for name in ("mine.onnx", "mine.onnx.sha256")]
+    assert run("remove", "mine").stdout == "".join(removed)
     assert {path.name for path in models_dir.iterdir()} == {"mine.json", "odds.json"}
     result = run("remove", "mine")
     assert (result.exit_code, "mine: not in" in result.stderr) == (1, True)

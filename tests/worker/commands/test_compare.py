@@ -81,6 +81,11 @@ def test_no_photos_or_too_many(count: int, said: str, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_sheets_do_not_go_where_the_photos_are() -> None:
+    result = compare("tiny", "bright", "--photos", ROOT / "examples", "--out", ROOT / "examples/../examples")
+    assert (result.exit_code, "holds the photos" in result.stderr) == (1, True)
+
+
 def test_nothing_can_be_read(tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     result = compare("tiny", "bright", "--photos", tmp_path, "--out", tmp_path / "out")
