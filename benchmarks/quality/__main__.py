@@ -77,7 +77,10 @@ def main(arguments: list[str] | None = None) -> int:
             before = undo.enter_context(worktree(options.before)) if options.before else None
             results = Results(options.out, evaluator, ours, before, rembg=not options.without_rembg)
             scored = {m: [Scored.of(results.scored(m, pairs)) for pairs in sets] for m in results.methods}
-            reports = [SetReport(pairs, {m: scored[m][n] for m in scored}) for n, pairs in enumerate(sets)]
+            reports = [
+                SetReport(pairs, {m: each[n] for m, each in scored.items() if each[n].names})
+                for n, pairs in enumerate(sets)
+            ]
     except (Absent, ModelUnavailable) as missing:
         print(missing, file=sys.stderr)
         return 2

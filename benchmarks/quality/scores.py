@@ -193,5 +193,7 @@ def carrier_of(comparison: Comparison, ours: Scored, theirs: Scored) -> int:
     """The photo that a comparison rests on most: without it the figure changes most."""
     count = len(ours.names)
     picked = np.vstack([np.ones(count), 1 - np.eye(count)])
-    figures = comparison.statistic(ours.values[comparison.measure], theirs.values[comparison.measure], picked)
-    return int(np.abs(np.nan_to_num(figures[1:] - figures[0])).argmax())
+    # A method may be without any error on the others.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        figures = comparison.statistic(ours.values[comparison.measure], theirs.values[comparison.measure], picked)
+    return int(np.nan_to_num(np.abs(figures[1:] - figures[0])).argmax())

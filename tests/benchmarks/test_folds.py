@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.quality.folds import composites as composites_module
 from benchmarks.quality.folds.backdrops import SHIFTS, TONES, similar, toned
 from benchmarks.quality.folds.cases import CASES, SEVERAL, SIMILAR, VEIL, motion_blur, several
 from benchmarks.quality.folds.composites import composites_in
@@ -40,16 +41,18 @@ def written(folder: Path, category: str, kind: str, name: str) -> dict[str, str]
 
 @pytest.fixture(scope="module")
 def composites(tmp_path_factory: pytest.TempPathFactory) -> PairSet:
-    """Of ten subjects, hair and products in turn, and of all drawings."""
+    """Of fifteen subjects, hair and products in turn, and of ten in place of the drawings, which are large."""
     folder = tmp_path_factory.mktemp("pairs")
-    categories = ("portrait/hair", PRODUCT) * 5
+    categories = ("portrait/hair", PRODUCT, PRODUCT) * 5
     entries = [written(folder, category, "composite", f"s{place}") for place, category in enumerate(categories)]
     entries.append(written(folder, PRODUCT, SMALL, "small"))
     (folder / "manifest.json").write_text(json.dumps({"pairs": entries}), encoding="utf-8")
-    return composites_in(folder / "folds", [read_pairs(folder)])
+    with pytest.MonkeyPatch.context() as patch:
+        drawn = [subject(f"{category}{place}", category) for category in (LABEL, DRAWN) for place in range(FOLDS)]
+        patch.setattr(composites_module, "drawn_subjects", lambda: drawn)
+        return composites_in(folder / "folds", [read_pairs(folder)])
 
 
-@pytest.mark.long
 def test_every_group_is_there_and_no_subject_is_in_two_folds(composites: PairSet) -> None:
     assert {pair.group for pair in composites.pairs} == {NO_CASE, *CASES, SEVERAL}
     folds = defaultdict(set)
@@ -60,7 +63,6 @@ def test_every_group_is_there_and_no_subject_is_in_two_folds(composites: PairSet
         assert {pair.fold for pair in composites.pairs if pair.group == group} == set(range(FOLDS)), group
 
 
-@pytest.mark.long
 def test_files_have_one_size_and_show_the_subject(composites: PairSet) -> None:
     one_of_each: dict[str, Pair] = {pair.group: pair for pair in composites.pairs}
     for pair in one_of_each.values():

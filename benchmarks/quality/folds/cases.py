@@ -100,7 +100,9 @@ def motion_blur(
 def several(
     subjects: Sequence[Subject], backgrounds: Sequence[RgbImage], rng: np.random.Generator
 ) -> Iterator[Composite]:
-    """Pictures of two and three subjects of one fold; the truth is all of them."""
+    """Pictures of two and three subjects of one fold, if it has as many; the truth is all of them."""
+    if len(subjects) < max(SIDE_BY_SIDE):
+        return
     layouts = [side_by_side(picked(subjects, count, rng), rng) for count in SIDE_BY_SIDE]
     for layout in (*layouts, in_front(picked(subjects, 2, rng), rng)):
         colours, free, _ = layout.seen()
