@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cutgate.worker.cutout.matting.broad import fill_veils
+from cutgate.worker.cutout.matting.inside import fill_veils
 from cutgate.worker.cutout.matting.matte import refine, to_working_size
 from cutgate.worker.cutout.matting.trimap import Thresholds, make_trimap
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
