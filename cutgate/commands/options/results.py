@@ -53,8 +53,7 @@ OPTIONS = (
     click.option(
         "--holes",
         type=click.Choice(["keep", "fill"]),
-        default="keep",
-        show_default=True,
+        show_default="keep",
         help="Transparent parts inside the subject: fill makes them opaque unless they show the background.",
     ),
     click.option(
