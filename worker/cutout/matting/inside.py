@@ -1,5 +1,6 @@
 """Parts inside the subject that become opaque: doubted ones, enclosed ones on request, or all that is inside."""
 
+from functools import cached_property
 from typing import Final, TypeAlias
 
 import cv2
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import channels, dilated, eroded, mean, resize_nearest, square, to_unit
+from cutgate.worker.cutout.raster.filters import dilated, eroded, mean, resize_nearest, square, to_unit
 from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, Region, fitted
 from cutgate.worker.cutout.raster.sampling import Pixels, fill_band, reached, sampled
 
@@ -19,7 +20,7 @@ NARROW_PX: Final = 17
 """Sides of squares at the working size: a broad area has room for one somewhere, and for the other everywhere."""
 
 TEXT_PX: Final = 7
-"""Half-transparent pixels not further apart are one area: letters and the gaps between lines of text."""
+"""Half-transparent pixels not further apart are one area, such as a line of text."""
 
 NEAR_PX: Final = 40
 """How far around an area colours are learned. Doubt of any width counts where nothing so near is clear, or, where
@@ -74,7 +75,9 @@ def fill_veils(image: RgbImage, alpha: ByteMask) -> ByteMask:
     deep = (cores & inside) | (eroded(cores.view(np.uint8), square(BROAD_PX - NARROW_PX + 1)) > 0)
     gain, opaque = np.reciprocal(np.maximum(level, CLEAR / 255), dtype=np.float32), deep.astype(np.float32)
     weight = mean(dilated(share, square(NARROW_PX + BLEND_PX)), BLEND_PX)
-    band = np.maximum(alpha, reached(opaque, *alpha.shape)) * reached(weight, *alpha.shape)
+    band = reached(opaque, *alpha.shape)
+    np.maximum(alpha, band, out=band)
+    band *= reached(weight, *alpha.shape)
     return _raised(alpha, band, weight, gain, opaque)
 
 
@@ -158,6 +161,8 @@ def _doubted(image: RgbImage, alpha: ByteMask) -> tuple[Zone, Zone]:
     has_edge[whole[clear | (narrow > 0)]] = True
     inside[has_edge[whole] & (eroded(seen, square(2 * NEAR_PX + 1)) == 0)] = 0
     for areas, sought in ((narrow, broad), (inside, inside)):
+        if not sought.any():
+            continue
         _, labels, boxes, _ = cv2.connectedComponentsWithStats(areas)
         for label in np.flatnonzero(np.bincount(labels[sought > 0])):
             near = _around(boxes[label], alpha.shape)
@@ -172,23 +177,26 @@ class _Colours:
     """The colours of a picture's opaque and clear surfaces, and whose an area's are likelier to be."""
 
     def __init__(self, image: RgbImage, opaque: Zone, clear: Zone) -> None:
-        self._lab = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), np.uint8)
-        lightness, a, b = (channel.astype(np.int32) >> BIN_BITS for channel in channels(self._lab))
-        self._bins = (lightness << 2 * BIN_BITS) + (a << BIN_BITS) + b
-        self._surfaces = [(zone, _likelihoods(self._bins[zone])) for zone in (opaque, clear)]
+        self._image, self._surfaces = image, (opaque, clear)
+
+    @cached_property
+    def _whole(self) -> list[NDArray[np.float64]]:
+        """The likelihoods of each surface, from every fourth pixel."""
+        bins = _bins(self._image[::2, ::2])
+        return [_likelihoods(bins[zone[::2, ::2]]) for zone in self._surfaces]
 
     def are_own(self, area: Zone, seen: Box, least: float, decided: float) -> bool:
         """Whether colours are likelier in what is opaque beside them, or so likely, than in what is clear."""
-        bins = self._bins[seen]
+        bins = _bins(self._image[seen])
         opaque, clear = (
-            (_likelihoods(bins[zone[seen]]) if zone[seen].any() else whole)[bins[area]]
-            for zone, whole in self._surfaces
+            (_likelihoods(bins[zone[seen]]) if zone[seen].any() else self._whole[index])[bins[area]]
+            for index, zone in enumerate(self._surfaces)
         )
         return bool(area.any() and np.log(np.maximum(opaque, least) / clear).mean() > decided)
 
     def is_plain(self) -> bool:
         """Whether most of what is clear differs little from one grey."""
-        lab = self._lab[self._surfaces[1][0]].astype(np.float32)
+        lab = _lab(self._image)[self._surfaces[1]].astype(np.float32)
         return bool(np.median(np.linalg.norm(lab - [np.median(lab[:, 0]), 128, 128], axis=1)) < PLAIN)
 
 
@@ -196,6 +204,16 @@ def _around(box: NDArray[np.int32], shape: tuple[int, ...]) -> Box:
     """A component's box and its surroundings."""
     left, top, width, height, _ = box
     return Region(left, top, left + width, top + height).grown(NEAR_PX, NEAR_PX).clamped(*shape).index
+
+
+def _lab(image: RgbImage) -> RgbImage:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), np.uint8)
+
+
+def _bins(image: RgbImage) -> NDArray[np.int32]:
+    """The bin of each pixel's colour: (rows, columns)."""
+    lab = _lab(image).astype(np.int32) >> BIN_BITS
+    return np.asarray((lab[..., 0] << 2 * BIN_BITS) + (lab[..., 1] << BIN_BITS) + lab[..., 2], np.int32)
 
 
 def _likelihoods(bins: NDArray[np.int32]) -> NDArray[np.float64]:
