@@ -36,11 +36,11 @@ SOFT_PX: Final = 8, 16
 BIN_BITS: Final = 4
 """Bits of each channel of CIELAB that tell its 16 bins apart."""
 
-ANY_COLOUR: Final = 1 / (1 << 3 * BIN_BITS)
-"""Likelihood of each colour where all are alike, as in a label, which need not look like what is around it."""
-
+CELLS: Final = 1 << 3 * BIN_BITS
 UNSEEN_SHARE: Final = 0.05
-"""How much of a surface may have any colour, and not those that it has nearby."""
+OWN_COLOUR: Final = 0.2 / CELLS
+"""How much of a surface may have any colour, and not those that it has nearby; and how likely any colour is at least
+in ink or a label, which has its own."""
 
 DECIDED: Final = np.log(20)
 """Mean log-likelihood ratio of the colours from which an area is the subject's: 20 times likelier than not."""
@@ -107,7 +107,7 @@ def fill_holes(image: RgbImage, alpha: ByteMask) -> ByteMask:
     for label in enclosed:
         seen = _around(boxes[label], small.shape)
         part = labels[seen] == label
-        filled[seen] |= part & (plain or colours.are_own(part, seen, ANY_COLOUR, 0))
+        filled[seen] |= part & (plain or colours.are_own(part, seen, OWN_COLOUR, 0))
     # With its soft edge, and without that of an outline around it.
     within_px, outside_px = (_distance_px(zone) for zone in (filled, outside))
     weight = ((within_px <= SOFT_PX[0]) & (within_px < outside_px)).astype(np.float32)
@@ -168,7 +168,7 @@ def _doubted(image: RgbImage, alpha: ByteMask) -> tuple[Zone, Zone]:
             near = _around(boxes[label], alpha.shape)
             core = labels[near] == label
             # Narrow doubt that opaque pixels enclose, such as ink, counts for the subject's, like a label.
-            limits = (0, DECIDED) if has_edge[whole[near][core][0]] else (ANY_COLOUR, 0)
+            limits = (0, DECIDED) if has_edge[whole[near][core][0]] else (OWN_COLOUR, 0)
             own[near][core] |= colours.are_own(core & ~opaque[near], near, *limits)
     return own, inside > 0
 
@@ -218,8 +218,8 @@ def _bins(image: RgbImage) -> NDArray[np.int32]:
 
 def _likelihoods(bins: NDArray[np.int32]) -> NDArray[np.float64]:
     """Of each bin, from those that a surface has: its smoothed histogram, and a share for any colour."""
-    histogram = np.bincount(bins, minlength=1 << 3 * BIN_BITS).reshape(3 * (1 << BIN_BITS,)) / max(1, bins.size)
+    histogram = np.bincount(bins, minlength=CELLS).reshape(3 * (1 << BIN_BITS,)) / max(1, bins.size)
     from scipy.ndimage import gaussian_filter  # which takes a while to load, and few pictures need
 
     smooth = gaussian_filter(histogram, 1.0).ravel()
-    return np.asarray((1 - UNSEEN_SHARE) * smooth + UNSEEN_SHARE * ANY_COLOUR)
+    return np.asarray((1 - UNSEEN_SHARE) * smooth + UNSEEN_SHARE / CELLS)
