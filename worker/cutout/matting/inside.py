@@ -39,8 +39,8 @@ BIN_BITS: Final = 4
 CELLS: Final = 1 << 3 * BIN_BITS
 UNSEEN_SHARE: Final = 0.05
 OWN_COLOUR: Final = 0.2 / CELLS
-"""How much of a surface may have any colour, and not those that it has nearby; and how likely any colour is at least
-in ink or a label, which has its own."""
+"""How much of a surface may have any colour, and not those that it has nearby; and how likely each colour is at
+least in ink or a label, which has its own."""
 
 DECIDED: Final = np.log(20)
 """Mean log-likelihood ratio of the colours from which an area is the subject's: 20 times likelier than not."""
