@@ -52,6 +52,14 @@ class Refinement(StrEnum):
     """Alpha is the mask as the network gives it, without thresholds; colours are the picture's."""
 
 
+class Holes(StrEnum):
+    """What becomes of transparent parts that the subject encloses."""
+
+    KEEP = "keep"
+    FILL = "fill"
+    """They become opaque, unless they show the background: labels, faces of drawings."""
+
+
 class Output(StrEnum):
     """What the caller gets: the picture with straight alpha, or alpha alone."""
 
@@ -114,6 +122,7 @@ class CutoutSpec(BaseModel):
     refinement: Refinement = Refinement.AUTO
     tidy_mask: bool = False
     """Whether specks and frayed edges of the mask are cleaned away (opening and smoothing) before it is used."""
+    holes: Holes = Holes.KEEP
     output: Output = Output.CUTOUT
     background: Colour | None = None
     """What the cut-out is laid over; None and an alpha of 0 keep it transparent."""

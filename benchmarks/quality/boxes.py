@@ -25,10 +25,10 @@ from benchmarks.machine import conditions, this_command
 from benchmarks.pages import require_parts, table, write_part
 from benchmarks.photos import LIMITS
 from benchmarks.quality.folds.groups import groups_in
+from benchmarks.quality.goals import GoalRow
 from benchmarks.quality.maps import keep_maps
 from benchmarks.quality.methods import MAPS
 from benchmarks.quality.pairs import SHARED_SETS, Pair, PairSet, read_pairs
-from benchmarks.quality.report import GoalRow
 from benchmarks.quality.scores import LEAST_OF_ONE, bootstrap, geometric_mean_ratio
 from benchmarks.trees import worktree
 from cutgate.files import write_whole

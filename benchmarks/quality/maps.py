@@ -46,5 +46,7 @@ def keep_maps(segmenter: Segmenter, folder: Path) -> Segmenter:
     network = segmenter.predict
     assert isinstance(network, NetworkRun), "this model runs through rembg; choose another with CUTGATE_MODEL"
     place = folder / "-".join((segmenter.model, *segmenter.engine.split(), segmenter.dtype))
-    network.run = KeptRuns(network.engine, place).run
+    # At earlier commits a batcher has the engine's run.
+    holder, name = (network.batcher, "_run") if hasattr(network, "batcher") else (network, "run")
+    setattr(holder, name, KeptRuns(network.engine, place).run)
     return segmenter

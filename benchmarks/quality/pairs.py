@@ -1,13 +1,11 @@
-"""Photos whose alpha is known, and the program that scores results against them."""
+"""Photos whose alpha is known."""
 
 import hashlib
-import importlib.util
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from benchmarks import Absent
 
@@ -17,7 +15,10 @@ SHARED_SETS: Final = (SHARED / "data" / "eval", SHARED / "data" / "eval_small")
 SMALL: Final = "small"
 """The kind of pairs whose subject takes up little of the picture."""
 
-USUAL: Final = "usual"
+PRODUCT: Final = "product/hard edge"
+"""The category of subjects whose edge is hard."""
+
+NO_CASE: Final = "usual"
 """The group of pictures that were not made to be hard in one way."""
 
 SOFT: Final = (2, 253)
@@ -38,7 +39,7 @@ class Pair:
     """What it shows; several photos may show one subject."""
     fold: int | None = None
     """Of composites: no other fold shows the subject."""
-    group: str = USUAL
+    group: str = NO_CASE
     """Of composites: what makes them hard."""
     sampled: bool = True
     """Whether slow methods cut it out, too: of composites one of each subject, over all backdrops in turn."""
@@ -95,36 +96,3 @@ def _pair(folder: Path, entry: Mapping[str, Any]) -> Pair:
     kinds = entry["category"], entry["kind"]
     marks = {mark: entry[mark] for mark in ("fold", "group", "sampled") if mark in entry}
     return Pair(entry["name"], photo, alpha, foreground, *kinds, subject, **marks)
-
-
-class Evaluator:
-    """The program that scores a folder of results against a folder of pairs."""
-
-    def __init__(self, file: Path) -> None:
-        """Raise `Absent` where the program is not there."""
-        if not file.is_file():
-            raise Absent(f"no evaluator: {file} is not there; say where it is with --evaluator")
-        self.file = file
-
-    @cached_property
-    def digest(self) -> str:
-        """Of the program: scores by another one are not taken for this one's."""
-        return hashlib.sha256(self.file.read_bytes()).hexdigest()[:8]
-
-    @cached_property
-    def _module(self) -> Any:
-        spec = importlib.util.spec_from_file_location("evaluate", self.file)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
-    def __call__(self, pairs: PairSet, results: Path) -> list[dict[str, Any]]:
-        """One row for each pair: its name, category and subject, and every measure by name."""
-        subjects = {pair.name: pair.subject for pair in pairs.pairs}
-        report = self._module.evaluate([str(pairs.folder)], str(results))
-        if missing := subjects.keys() & set(report["missing"]):
-            raise Absent(f"{results} has no result for {', '.join(sorted(missing))}")
-        rows = cast("list[dict[str, Any]]", report["images"])
-        return [row | {"subject": subjects[row["name"]]} for row in rows if row["name"] in subjects]

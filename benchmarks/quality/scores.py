@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.bounds import Bound, at_least, at_most
+from benchmarks.quality.pairs import NO_CASE
 
 Scores: TypeAlias = NDArray[np.float64]
 Statistic: TypeAlias = Callable[[Scores, Scores, Scores], Scores]
@@ -19,7 +19,6 @@ for each draw."""
 MEASURES: Final = ("SAD", "MSE", "Grad", "Conn", "IoU", "fgerr", "fgcol")
 ALL: Final = "all"
 THIN: Final = "thin structure"
-PRODUCT: Final = "product/hard edge"
 
 DRAWS: Final = 5000
 SEED: Final = 0
@@ -38,33 +37,40 @@ class Scored:
     categories: tuple[str, ...]
     subjects: tuple[str, ...]
     """What each photo shows: photos of one subject are no independent draws."""
+    cases: tuple[str, ...]
+    """Of composites: the `group` that says what makes each hard."""
     values: Mapping[str, Scores]
     """(photos,) float64 for each of `MEASURES`."""
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]]) -> Scored:
-        """From the evaluator's rows, which may name the `subject` of each photo."""
-        listed = list(rows)
+        """From the evaluator's rows, which may name the `subject` and the `group` of each photo."""
+        listed = [{"subject": row["name"], "group": NO_CASE} | dict(row) for row in rows]
         values = {measure: np.array([float(row[measure]) for row in listed]) for measure in MEASURES}
-        names, categories = (tuple(str(row[key]) for row in listed) for key in ("name", "category"))
-        return cls(names, categories, tuple(str(row.get("subject", row["name"])) for row in listed), values)
+        names, categories, subjects, cases = (
+            tuple(str(row[key]) for row in listed) for key in ("name", "category", "subject", "group")
+        )
+        return cls(names, categories, subjects, cases, values)
 
     def only(self, photos: NDArray[np.bool_]) -> Scored:
         """Of some of the photos."""
-        names, categories, subjects = (
-            tuple(np.array(each)[photos]) for each in (self.names, self.categories, self.subjects)
+        names, categories, subjects, cases = (
+            tuple(np.array(each)[photos]) for each in (self.names, self.categories, self.subjects, self.cases)
         )
-        return Scored(names, categories, subjects, {name: each[photos] for name, each in self.values.items()})
+        return Scored(
+            names, categories, subjects, cases, {name: each[photos] for name, each in self.values.items()}
+        )
 
     def among(self, other: Scored) -> Scored:
         """Of the photos that another method has been scored on as well."""
         return self.only(np.isin(self.names, other.names))
 
     def groups(self) -> dict[str, NDArray[np.bool_]]:
-        """Which photos belong to each group: all of them first, then every category by name."""
-        categories = np.array(self.categories)
-        by_category = {name: categories == name for name in sorted(set(self.categories))}
-        return {ALL: np.ones(len(categories), np.bool_), **by_category}
+        """Which photos belong to each group: all of them, then by category and, if there are some, by case."""
+        found = {ALL: np.ones(len(self.names), np.bool_)}
+        for marks in (self.categories, *([self.cases] if set(self.cases) > {NO_CASE} else [])):
+            found |= {name: np.array(marks) == name for name in sorted(set(marks))}
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +162,7 @@ SAD_LOWER: Final = Comparison("SAD lower", "SAD", share_lower, ".0%")
 MEAN_SAD: Final = Comparison("mean SAD", "SAD", ratio_of_means)
 MEDIAN_SAD: Final = Comparison("median SAD", "SAD", ratio_of_medians)
 MEAN_GRAD: Final = Comparison("mean Grad", "Grad", ratio_of_means)
+FGCOL_PER_PHOTO: Final = Comparison("fgcol per photo", "fgcol", geometric_mean_ratio)
 MEAN_FGERR: Final = Comparison("mean fgerr", "fgerr", ratio_of_means)
 MEAN_FGCOL: Final = Comparison("mean fgcol", "fgcol", ratio_of_means)
 IOU_GAIN: Final = Comparison("IoU", "IoU", difference_of_means, "+.4f")
@@ -164,6 +171,7 @@ COMPARISONS: Final = (
     SAD_LOWER,
     GRAD_PER_PHOTO,
     Comparison("fgerr per photo", "fgerr", geometric_mean_ratio),
+    FGCOL_PER_PHOTO,
     MEAN_SAD,
     IOU_GAIN,
 )
@@ -181,45 +189,11 @@ def ratios_of(ours: Scored, theirs: Scored, measure: str) -> Scores:
     return np.asarray(ours_least / theirs_least)
 
 
-def carrier_of(ours: Scored, theirs: Scored) -> int:
-    """The photo that a comparison of mean SAD rests on most: without it the ratio changes most."""
-    sums = [scored.values["SAD"].sum() - scored.values["SAD"] for scored in (ours, theirs)]
-    whole = ours.values["SAD"].sum() / theirs.values["SAD"].sum()
-    return int(np.abs(sums[0] / np.maximum(sums[1], LEAST) - whole).argmax())
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """What a comparison with rembg is to reach."""
-
-    comparison: Comparison
-    bound: Bound
-
-
-GOALS: Final = (
-    Goal(SAD_PER_PHOTO, at_most(0.85)),
-    Goal(SAD_LOWER, at_least(0.70)),
-    Goal(MEAN_SAD, at_most(0.93)),
-    Goal(MEDIAN_SAD, at_most(0.85)),
-    Goal(MEAN_GRAD, at_most(0.65)),
-    Goal(MEAN_FGERR, at_most(0.92)),
-    Goal(MEAN_FGCOL, at_most(0.88)),
-    Goal(IOU_GAIN, at_least(0.0)),
-)
-"""Over all photos of a set that is not one of small subjects."""
-
-EVERY_CATEGORY: Final = Goal(MEAN_SAD, at_most(1.03))
-OF_CATEGORY: Final = {THIN: Goal(MEAN_SAD, at_most(0.75))}
-SMALL_SUBJECTS: Final = (Goal(SAD_PER_PHOTO, at_most(0.70)),)
-OVER_PLAIN: Final = {PRODUCT: Goal(MEAN_GRAD, at_most(1.0))}
-"""Over rembg without matting: refinement must not harm an edge that is hard."""
-WORST: Final = at_most(1.10)
-WORST_OF: Final = ("SAD", "Grad")
-"""Each photo's over that of another commit."""
-
-
-def goals_for(group: str, *, small: bool) -> tuple[Goal, ...]:
-    """What a group of a set's photos is to reach beside rembg's matting."""
-    if small:
-        return SMALL_SUBJECTS if group == ALL else ()
-    return GOALS if group == ALL else (OF_CATEGORY.get(group, EVERY_CATEGORY),)
+def carrier_of(comparison: Comparison, ours: Scored, theirs: Scored) -> int:
+    """The photo that a comparison rests on most: without it the figure changes most."""
+    count = len(ours.names)
+    picked = np.vstack([np.ones(count), 1 - np.eye(count)])
+    # A method may be without any error on the others.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        figures = comparison.statistic(ours.values[comparison.measure], theirs.values[comparison.measure], picked)
+    return int(np.nan_to_num(np.abs(figures[1:] - figures[0])).argmax())

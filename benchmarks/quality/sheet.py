@@ -1,7 +1,8 @@
-"""A contact sheet: the softest part of each photo's edge, twice as large, as every method cuts it out."""
+"""Contact sheets: each photo whole, and the softest part of its edge twice as large, as two methods cut it out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -11,49 +12,49 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from benchmarks.quality.pairs import SOFT, Pair
-from benchmarks.quality.scores import Scored
+from benchmarks.quality.scores import Scored, ratios_of
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbaImage, RgbImage
 
 BACKGROUNDS: Final = ((0, 0, 0), (255, 255, 255), (0, 177, 64))
-"""Black, white and green, one row of crops each."""
+"""Black, white and green, two columns each."""
 
-CROP_PX: Final = (96, 176)
-"""Height and width of a crop in the photo."""
+TILE_PX: Final = (320, 210)
+"""Width and height."""
 ENLARGEMENT: Final = 2
 CAPTION_PX: Final = 16
 GAP_PX: Final = 4
+PHOTOS_OF_SHEET: Final = 5
 TRUTH: Final = "truth"
 
 
 @dataclass(frozen=True, slots=True)
 class Exhibit:
-    """A photo to show, with each method's result."""
+    """A photo to show, with the results of one method, which is shown beside the truth, or of two."""
 
     pair: Pair
     results: Mapping[str, Path]
     """PNG with straight alpha, by method."""
 
 
-def chosen_by_sad(ours: Scored, theirs: Scored) -> list[int]:
-    """Which photos to show: of each category the one with the median ratio of SAD, and the one with the worst."""
-    ratios = ours.values["SAD"] / np.maximum(theirs.values["SAD"], 1e-3)
+def typical_and_worst(ours: Scored, theirs: Scored) -> list[int]:
+    """Which composites to show: of each group those with the median and the greatest ratio of SAD."""
+    ratios, cases = ratios_of(ours, theirs, "SAD"), np.array(ours.cases)
     picked: dict[int, None] = {}
-    for category in sorted(set(ours.categories)):
-        members = [index for index, name in enumerate(ours.categories) if name == category]
-        members.sort(key=lambda index: float(ratios[index]))
-        picked |= dict.fromkeys((members[(len(members) - 1) // 2], members[-1]))
+    for case in sorted(set(ours.cases)):
+        members = np.flatnonzero(cases == case)
+        members = members[np.argsort(ratios[members], kind="stable")]
+        picked |= dict.fromkeys((int(members[(len(members) - 1) // 2]), int(members[-1])))
     return list(picked)
 
 
-def contact_sheet(exhibits: Sequence[Exhibit]) -> Image.Image:
-    """All exhibits, one below the other: rows are backgrounds, columns are methods and the truth."""
-    blocks = [_block(exhibit) for exhibit in exhibits]
-    sheet = Image.new("RGB", (max(b.width for b in blocks), sum(b.height for b in blocks)), "white")
-    top = 0
-    for block in blocks:
-        sheet.paste(block, (0, top))
-        top += block.height
-    return sheet
+def contact_sheets(exhibits: Iterable[Exhibit]) -> Iterator[Image.Image]:
+    """Sheets of a few exhibits each, one below the other."""
+    waiting = iter(exhibits)
+    while blocks := [_block(exhibit) for exhibit in islice(waiting, PHOTOS_OF_SHEET)]:
+        sheet = Image.new("RGB", (blocks[0].width, sum(block.height for block in blocks)), "white")
+        for place, block in enumerate(blocks):
+            sheet.paste(block, (0, place * block.height))
+        yield sheet
 
 
 def softest_window(alpha: ByteMask, height_px: int, width_px: int) -> tuple[slice, slice]:
@@ -85,24 +86,28 @@ def composite(cutout: RgbaImage, colour: tuple[int, int, int]) -> RgbImage:
 
 
 def _block(exhibit: Exhibit) -> Image.Image:
+    """The whole photo above the crop; columns are the methods, over one background after the other."""
     alpha = np.asarray(Image.open(exhibit.pair.alpha).convert("L"))
-    window = softest_window(alpha, *CROP_PX)
-    photo, foreground = (_pixels(path, "RGB") for path in (exhibit.pair.photo, exhibit.pair.foreground))
     cutouts = {method: _pixels(path, "RGBA") for method, path in exhibit.results.items()}
-    cutouts[TRUTH] = true_cutout(photo, alpha, foreground)
-    height_px, width_px = (ENLARGEMENT * (part.stop - part.start) for part in window)
-    block = Image.new(
-        "RGB",
-        (len(cutouts) * (width_px + GAP_PX), CAPTION_PX + len(BACKGROUNDS) * (height_px + GAP_PX) + CAPTION_PX),
-        "white",
-    )
-    for column, (method, cutout) in enumerate(cutouts.items()):
-        left = column * (width_px + GAP_PX)
-        ImageDraw.Draw(block).text((left + 2, 2), f"{exhibit.pair.name}: {method}", "black")
-        for row, colour in enumerate(BACKGROUNDS):
-            crop = Image.fromarray(composite(cutout[window], colour))
-            large = crop.resize((width_px, height_px), Image.Resampling.LANCZOS)
-            block.paste(large, (left, CAPTION_PX + row * (height_px + GAP_PX)))
+    if len(cutouts) < 2:
+        photo, foreground = (_pixels(path, "RGB") for path in (exhibit.pair.photo, exhibit.pair.foreground))
+        cutouts = {TRUTH: true_cutout(photo, alpha, foreground)} | cutouts
+    width_px, height_px = TILE_PX
+    window = softest_window(alpha, height_px // ENLARGEMENT, width_px // ENLARGEMENT)
+    columns = len(BACKGROUNDS) * len(cutouts)
+    block = Image.new("RGB", (columns * (width_px + GAP_PX), CAPTION_PX + 2 * (height_px + GAP_PX)), "white")
+    ImageDraw.Draw(block).text((2, 2), f"{exhibit.pair.name}: {', '.join(cutouts)}", "black")
+    for column, cutout in enumerate(cutouts.values()):
+        for row, part in enumerate((cutout, cutout[window])):
+            picture = Image.fromarray(np.ascontiguousarray(part))
+            scale = min(width_px / picture.width, height_px / picture.height)
+            size = max(1, round(scale * picture.width)), max(1, round(scale * picture.height))
+            tile = np.asarray(picture.resize(size, Image.Resampling.LANCZOS))
+            for place, colour in enumerate(BACKGROUNDS):
+                left_px = (place * len(cutouts) + column) * (width_px + GAP_PX)
+                block.paste(
+                    Image.fromarray(composite(tile, colour)), (left_px, CAPTION_PX + row * (height_px + GAP_PX))
+                )
     return block
 
 

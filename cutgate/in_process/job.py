@@ -36,6 +36,7 @@ _FIELDS: Final = {
     "background_threshold": "background_threshold",
     "hair_optimization": "refinement",
     "only_mask": "output",
+    "holes": "holes",
 }
 """Options, and the fields of a spec that they fill."""
 _ROOM: Final = PixelRoom()

@@ -37,6 +37,9 @@ class Settings(TypedDict, total=False):
     """Refinement of fine structure; `auto`, the service's own decision, otherwise."""
     only_mask: bool
     """Return the alpha matte as a grey picture, not the cut-out."""
+    holes: Literal["keep", "fill"]
+    """What becomes of transparent parts that the subject encloses: `fill` makes them opaque unless they show the
+    background, such as a white label on white; `keep` otherwise."""
 
 
 FIELDS: Final[Mapping[str, str]] = {
@@ -46,6 +49,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "background_threshold": "BackgroundThreshold",
     "hair_optimization": "HairOptimization",
     "only_mask": "OnlyMask",
+    "holes": "Holes",
 }
 """Names of the settings on the wire."""
 

@@ -128,6 +128,7 @@ ErodeSize = Annotated[int, Field(ge=0, le=40), BeforeValidator(_integer)]
 WaitSeconds = Annotated[int, Field(ge=0, le=MAX_WAIT_SECONDS), BeforeValidator(_integer)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Hair = Annotated[Literal["auto", "on", "off"], BeforeValidator(_text), Absent("")]
+Holes = Annotated[Literal["keep", "fill"], BeforeValidator(_text), Absent("")]
 Corners = Annotated[
     list[Integer],
     BeforeValidator(_array),

@@ -25,6 +25,7 @@ from cutgate.gateway.picpik.fields import (
     ErodeSize,
     Flag,
     Hair,
+    Holes,
     Level,
     Picture,
     Pictures,
@@ -111,6 +112,9 @@ class Cutting(Request):
     """Whether alpha and colours are estimated at soft edges; `auto` decides region by region."""
     only_mask: Flag = False
     """Return the alpha as a grey PNG."""
+    holes: Holes = "keep"
+    """Cutgate's own: what becomes of transparent parts that the subject encloses, such as a white label on white;
+    `fill` makes them opaque unless they show the background."""
 
     @property
     def thresholds(self) -> Thresholds:

@@ -15,7 +15,7 @@ from cutgate.gateway.tasks.drafts import Corners, Draft
 from cutgate.gateway.tasks.submit import DraftRejected, Submission
 from cutgate.jobs.errors import BoxOutsidePicture
 from cutgate.jobs.observe import logs
-from cutgate.jobs.spec import CutoutSpec, Output, Refinement
+from cutgate.jobs.spec import CutoutSpec, Holes, Output, Refinement
 
 _spec_of: Final = lru_cache(256)(CutoutSpec)
 """A spec that was made is known: most requests ask for one of few."""
@@ -75,6 +75,7 @@ def _spec(request: Cutting, caller: Caller, services: PicpikParts) -> CutoutSpec
         foreground_threshold=foreground,
         background_threshold=background,
         refinement=Refinement(request.hair_optimization),
+        holes=Holes(request.holes),
         output=Output.MASK if request.only_mask else Output.CUTOUT,
     )
 

@@ -39,7 +39,7 @@ class Row:
 
 FIELDS: Final = (
     *("format", "roi", "crop", "crop_margin", "scale", "position", "channels", "shadow_type", "shadow_opacity"),
-    *("add_shadow", "semitransparency", "bg_color", "size", "type", "type_level"),
+    *("add_shadow", "semitransparency", "bg_color", "size", "type", "type_level", "holes"),
 )
 """The fields that say what is made of a picture, in the order in which they are looked at."""
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from cutgate.gateway.removebg import fields
 from cutgate.gateway.removebg.errors import FIELDS, Refused
 from cutgate.jobs.composition import Composition, Length, Margins, RegionOfInterest, Shadow
-from cutgate.jobs.spec import CutoutSpec, FileFormat, ModelChoice, Output
+from cutgate.jobs.spec import CutoutSpec, FileFormat, Holes, ModelChoice, Output
 from cutgate.validation import in_words
 
 PREVIEW: Final = "preview"
@@ -47,6 +47,7 @@ class Options(BaseModel):
     size: fields.Size = PREVIEW
     type: fields.Type = "auto"
     type_level: fields.TypeLevel = "1"
+    holes: fields.Holes = "keep"
 
     @classmethod
     def read(cls, given: Mapping[str, object]) -> "Options":
@@ -85,6 +86,7 @@ class Options(BaseModel):
         return CutoutSpec(
             model=choice.model,
             precision=choice.precision,
+            holes=Holes(self.holes),
             output=Output.MASK if is_mask else Output.CUTOUT,
             background=self.bg_color if self.shows_background else None,
             file_format=file_format,

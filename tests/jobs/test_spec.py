@@ -44,6 +44,7 @@ from cutgate.jobs.spec import (
         {"model": "m", "foreground_threshold": 256},
         {"model": "m", "foreground_threshold": 10, "background_threshold": 11},
         {"model": "m", "refinement": "maybe"},
+        {"model": "m", "holes": "open"},
         {"model": "m", "output": "video"},
         {"model": "m", "unknown": 1},
     ],

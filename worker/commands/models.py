@@ -1,9 +1,12 @@
 """The commands under `python -m cutgate.worker models`: the networks, and whether their weights are right."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -12,7 +15,7 @@ from cutgate.jobs.spec import PRESETS, ModelChoice
 from cutgate.worker.models.engines.plans import plan_for
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.graphs.cache import find_graph, prepared_graph
-from cutgate.worker.models.weights.files import ensure_weights, find_weights
+from cutgate.worker.models.weights.files import digest_file, ensure_weights, expected_digest, find_weights
 from cutgate.worker.models.weights.inventory import (
     FileState,
     FoundFile,
@@ -22,7 +25,10 @@ from cutgate.worker.models.weights.inventory import (
     look_at,
 )
 from cutgate.worker.models.weights.registry import find_model, model_names
-from cutgate.worker.settings import NetworkSettings
+from cutgate.worker.settings import NetworkSettings, WorkerSettings
+
+if TYPE_CHECKING:
+    from cutgate.worker.commands.compare import Row
 
 _COLUMNS: Final = ("model", "here", "size", "input", "precisions", "presets", "licence", "source")
 _MEGABYTE: Final = 1_000_000
@@ -190,10 +196,95 @@ def _verdicts(name: str, settings: NetworkSettings) -> list[Verdict]:
 
 def _verdict(file: FoundFile) -> Verdict:
     if file.usable:
-        detail = file.row.digest or "no digest in its row, so there is nothing to compare"
+        detail = expected_digest(file.path, file.row) or "no digest in its row, so there is nothing to compare"
         return Verdict(model=file.model, path=str(file.path), ok=True, detail=detail)
     if file.row.source:
         remedy = f"run `cutgate models fetch {file.model}`, or copy the file anew"
     else:
-        remedy = "copy the file anew, or correct the digest in its row"
+        remedy = "copy the file anew, or correct the digest in its row or in its .sha256 file"
     return Verdict(model=file.model, path=str(file.path), ok=False, detail=file.detail, remedy=remedy)
+
+
+@models.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--as", "name", metavar="MODEL", help="What model it is, if its digest does not say so.")
+@json_option
+def add(file: Path, name: str | None, *, as_json: bool) -> None:
+    """Check a file of weights, try it on a picture, and copy it into the models folder.
+
+    Its digest is compared where one is known, else remembered. What is refused leaves nothing behind.
+    """
+    from cutgate.worker.commands.add import add_file  # it loads onnx
+
+    settings = load_settings(NetworkSettings)
+    try:
+        added = add_file(file, name, settings)
+    except (ModelUnavailable, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(asdict(added)))
+        return
+    click.echo(f"SHA-256 {added.sha256}\nlicence: {added.licence}\n{added.signature}\n{added.sample}")
+    click.echo(f"{added.path} is ready: set CUTGATE_MODEL={added.model}, or use --model {added.model}")
+
+
+@models.command()
+@click.argument("name", metavar="MODEL")
+@json_option
+def remove(name: str, *, as_json: bool) -> None:
+    """Remove a model's weights from the models folder; a description, MODEL.json, stays."""
+    models_dir = load_settings(NetworkSettings).models_dir
+    try:
+        paths = [models_dir / row.file_name for row in known_model(name, models_dir).files]
+        removed = [path for weights in paths for path in (weights, digest_file(weights)) if path.exists()]
+        for path in removed:
+            path.unlink()
+    except (ModelUnavailable, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    if not removed:
+        raise click.ClickException(f"{name}: not in {models_dir}")
+    lines = [f"{path} is removed" for path in removed]
+    click.echo(json.dumps(list(map(str, removed))) if as_json else "\n".join(lines))
+
+
+@models.command()
+@click.argument("names", metavar="MODEL MODEL", nargs=2)
+@click.option(
+    "--photos",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Folder of photos to judge by.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="comparison",
+    show_default=True,
+    help="Folder for the contact sheets.",
+)
+@json_option
+def compare(names: tuple[str, str], photos: Path, out: Path, *, as_json: bool) -> None:
+    """Cut photos out with two models: contact sheets to look at, and a table.
+
+    It exits with 1 if a photo cannot be read; the others are compared all the same.
+    """
+    from cutgate.worker.commands.compare import compare_models  # it loads what makes pictures
+
+    first, second = _choices(names)
+    try:
+        found = compare_models(first, second, photos, out, load_settings(WorkerSettings), _say)
+    except (ModelUnavailable, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(asdict(found), default=str))
+    else:
+        head = ("photo", "IoU", *(f"{what} {name}" for what in ("soft", "seconds") for name in names))
+        _echo_table([head, *map(_compared_cells, found.rows)])
+        click.echo("\n".join(map(str, found.sheets)))
+    if found.unread:
+        raise click.exceptions.Exit(1)
+
+
+def _compared_cells(row: Row) -> tuple[str, ...]:
+    seconds = (f"{needed:.2f}" for needed in row.seconds)
+    return row.photo, f"{row.iou:.3f}", *(f"{share:.1%}" for share in row.soft), *seconds

@@ -7,16 +7,15 @@ from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 
-from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement
+from cutgate.jobs.spec import Box, CutoutSpec, Holes, Output, Refinement
 from cutgate.worker.cutout.mask.in_box import map_of_box
 from cutgate.worker.cutout.mask.segment import Predict, Soft, look_at
 from cutgate.worker.cutout.mask.tidy import tidied
 from cutgate.worker.cutout.mask.zoom_in import zoom_in
 from cutgate.worker.cutout.matting import matte
-from cutgate.worker.cutout.matting.broad import fill_veils
 from cutgate.worker.cutout.matting.compose import least_alpha, with_own_colours, with_straight_alpha
 from cutgate.worker.cutout.matting.foreground import clean_colours
-from cutgate.worker.cutout.matting.inside import opaque_inside
+from cutgate.worker.cutout.matting.inside import fill_holes, fill_veils, opaque_inside
 from cutgate.worker.cutout.matting.trimap import (
     NO_THRESHOLDS,
     Thresholds,
@@ -113,6 +112,7 @@ def _matting_steps(spec: CutoutSpec, predict: Predict, soft: Soft) -> tuple[Step
         crop_to_subject(NO_THRESHOLDS if raw or is_matte else thresholds, spec.erode_px),
         choose_refinement(Refinement.ON if is_matte else spec.refinement, thresholds, spec.erode_px),
         take_mask if raw or is_matte else estimate_alpha(thresholds, spec.erode_px),
+        *((fill_enclosed,) if spec.holes is Holes.FILL else ()),
         cut_to_box,
     )
 
@@ -272,6 +272,13 @@ def take_mask(frame: Frame) -> Frame:
     """A step that fills `alpha` with the mask as it is; with 0 where no subject was found."""
     mask = required(frame.mask)
     return replace(frame, alpha=mask if required(frame.subject_found) else np.zeros_like(mask))
+
+
+def fill_enclosed(frame: Frame) -> Frame:
+    """A step that makes `alpha` opaque in parts that the subject encloses and that do not show the background."""
+    image = matte.to_working_size(_seen(frame), frame.whole_px)
+    alpha = fill_holes(image, required(frame.alpha))
+    return replace(frame, alpha=fill_veils(image, alpha) if frame.refined else alpha)
 
 
 def cut_to_box(frame: Frame) -> Frame:

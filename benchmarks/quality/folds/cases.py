@@ -12,8 +12,7 @@ from benchmarks.quality.folds.drawings import DRAWN, LABEL
 from benchmarks.quality.folds.layouts import in_front, picked, side_by_side
 from benchmarks.quality.folds.pictures import Composite, composite_of, rounded
 from benchmarks.quality.folds.subjects import Subject
-from benchmarks.quality.pairs import SOFT
-from benchmarks.quality.scores import PRODUCT
+from benchmarks.quality.pairs import PRODUCT, SOFT
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatImage, RgbImage
 
 Case: TypeAlias = Callable[[Subject, Sequence[RgbImage], np.random.Generator], Iterator[Composite]]
@@ -22,6 +21,7 @@ Case: TypeAlias = Callable[[Subject, Sequence[RgbImage], np.random.Generator], I
 VEIL: Final = "veil"
 SIMILAR: Final = "similar colours"
 BLUR: Final = "motion blur"
+SEVERAL: Final = "several"
 
 HAIRY: Final = ("portrait/hair", "animal/fur")
 LARGE_PX: Final = (1280, 2048)
@@ -100,7 +100,9 @@ def motion_blur(
 def several(
     subjects: Sequence[Subject], backgrounds: Sequence[RgbImage], rng: np.random.Generator
 ) -> Iterator[Composite]:
-    """Pictures of two and three subjects of one fold; the truth is all of them."""
+    """Pictures of two and three subjects of one fold, if it has as many; the truth is all of them."""
+    if len(subjects) < max(SIDE_BY_SIDE):
+        return
     layouts = [side_by_side(picked(subjects, count, rng), rng) for count in SIDE_BY_SIDE]
     for layout in (*layouts, in_front(picked(subjects, 2, rng), rng)):
         colours, free, _ = layout.seen()

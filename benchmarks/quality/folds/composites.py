@@ -7,21 +7,16 @@ others; backgrounds are shared by all.
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
 from benchmarks.quality.folds.backdrops import BY_NAME, USUAL
-from benchmarks.quality.folds.cases import CASES, several
+from benchmarks.quality.folds.cases import BLUR, CASES, SEVERAL, several
 from benchmarks.quality.folds.drawings import drawn_subjects
 from benchmarks.quality.folds.pictures import Composite, Entries, composite_of, made_in, rounded, written
 from benchmarks.quality.folds.subjects import FOLDS, SEED, Subject, backgrounds_of, folds_of, subjects_of
-from benchmarks.quality.pairs import USUAL as USUAL_GROUP
-from benchmarks.quality.pairs import Pair, PairSet
+from benchmarks.quality.pairs import NO_CASE, Pair, PairSet
 from cutgate.worker.cutout.raster.arrays import RgbImage
-
-SEVERAL: Final = "several"
-"""The group of pictures of two and three subjects."""
 
 
 def usual(subject: Subject, backgrounds: Sequence[RgbImage], seed: int = SEED) -> Iterator[Composite]:
@@ -51,20 +46,25 @@ def write_composites(pairs: Sequence[Pair], folder: Path) -> Entries:
         for number, composite in enumerate(usual(subject, backgrounds)):
             entry = written(composite, folder, f"{subject.name}_{number}_{composite.backdrop}")
             sampled = number == place % len(USUAL)
-            yield entry | common | {"group": USUAL_GROUP, "fold": folds[subject.name], "sampled": sampled}
+            yield entry | common | {"group": NO_CASE, "fold": folds[subject.name], "sampled": sampled}
     drawn = list(drawn_subjects())
     folds |= {subject.name: place % FOLDS for place, subject in enumerate(drawn)}
     for group, case in CASES.items():
         for subject in (*subjects, *drawn):
             rng = np.random.default_rng([SEED, zlib.crc32(f"{group} of {subject.name}".encode())])
-            common = {"category": subject.category, "kind": "fold", "subject": subject.identity}
+            # What moves has no hair or hard edge to be judged by.
+            common = {"category": group if group == BLUR else subject.category, "subject": subject.identity}
+            marks = {"kind": "fold", "group": group, "fold": folds[subject.name], "sampled": False}
             for number, composite in enumerate(case(subject, backgrounds, rng)):
-                entry = written(composite, folder, f"{subject.name}_{group.replace(' ', '-')}_{number}")
-                yield entry | common | {"group": group, "fold": folds[subject.name], "sampled": not number}
+                yield (
+                    written(composite, folder, f"{subject.name}_{group.replace(' ', '-')}_{number}")
+                    | common
+                    | marks
+                )
     for fold in range(FOLDS):
         members = [subject for subject in subjects if folds[subject.name] == fold]
         rng = np.random.default_rng([SEED, zlib.crc32(SEVERAL.encode()), fold])
+        marks = {"category": SEVERAL, "kind": "fold", "group": SEVERAL, "fold": fold, "sampled": False}
         for number, composite in enumerate(several(members, backgrounds, rng)):
-            entry = written(composite, folder, f"{SEVERAL}_{fold}_{number}")
-            common = {"category": "several subjects", "kind": "fold", "subject": entry["name"]}
-            yield entry | common | {"group": SEVERAL, "fold": fold, "sampled": not number}
+            name = f"{SEVERAL}_{fold}_{number}"
+            yield written(composite, folder, name) | {"subject": name} | marks

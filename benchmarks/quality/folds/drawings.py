@@ -255,14 +255,18 @@ DRAWINGS: Final[dict[str, Sequence[Callable[[_Drawing], None]]]] = {
 """By category."""
 
 
+def drawn_subject(category: str, draw: Callable[[_Drawing], None]) -> Subject:
+    """A drawing, in a colour of its own."""
+    name = draw.__name__.strip("_")
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    hue = np.array([[[rng.integers(180), rng.integers(90, 230), rng.integers(90, 220)]]], np.uint8)
+    red, green, blue = (int(level) for level in cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0])
+    drawing = _Drawing((red, green, blue))
+    draw(drawing)
+    return drawing.subject(name, category, rng)
+
+
 def drawn_subjects() -> Iterator[Subject]:
-    """Every drawing, in a colour of its own."""
+    """Every drawing."""
     for category, drawings in DRAWINGS.items():
-        for draw in drawings:
-            name = draw.__name__.strip("_")
-            rng = np.random.default_rng(zlib.crc32(name.encode()))
-            hue = np.array([[[rng.integers(180), rng.integers(90, 230), rng.integers(90, 220)]]], np.uint8)
-            red, green, blue = (int(level) for level in cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0])
-            drawing = _Drawing((red, green, blue))
-            draw(drawing)
-            yield drawing.subject(name, category, rng)
+        yield from (drawn_subject(category, draw) for draw in drawings)

@@ -51,6 +51,12 @@ OPTIONS = (
         help="Refinement of fine structure.",
     ),
     click.option(
+        "--holes",
+        type=click.Choice(["keep", "fill"]),
+        show_default="keep",
+        help="Transparent parts inside the subject: fill makes them opaque unless they show the background.",
+    ),
+    click.option(
         "--format",
         "file_format",
         type=click.Choice(list(SUFFIXES)),

@@ -15,6 +15,7 @@ from cutgate.gateway.web_url import MAX_URL_CHARACTERS, WEB_URL_FORM, is_web_url
 WRONG: Final = "wrong_value"
 
 OUTPUT_TYPES: Final = ("URL", "base64Data", "dataURI")
+HOLES: Final = ("keep", "fill")
 FORMATS: Final = ("JPG", "PNG", "WEBP")
 DELIVERY_METHODS: Final = ("sync", "async")
 _BIREFNET: Final = "birefnet-general"
@@ -139,6 +140,7 @@ OutputTypes: TypeAlias = Annotated[
     _read(_output_types, anyOf=[_OUTPUT_TYPE, {"type": "array", "items": _OUTPUT_TYPE, "minItems": 1}]),
 ]
 OutputFormat: TypeAlias = Annotated[str, _read(_format, type="string", enum=list(FORMATS))]
+Holes: TypeAlias = Annotated[str, _one_of(HOLES)]
 DeliveryMethod: TypeAlias = Annotated[str, _one_of(DELIVERY_METHODS)]
 Model: TypeAlias = Annotated[str, _one_of(tuple(MODELS))]
 WebUrl: TypeAlias = Annotated[

@@ -59,6 +59,9 @@ class Settings(Fields):
     """Mask level below which a pixel is certain background, at most the foreground's."""
     alpha_matting_erode_size: fields.MatteSetting | None = None
     """Side in pixels of the square that erodes both certain regions."""
+    holes: fields.Holes | None = None
+    """Cutgate's own: what becomes of transparent parts that the subject encloses, such as a white label on white;
+    `fill` makes them opaque unless they show the background."""
     preserve_alpha: fields.Flag | None = None
     """Accepted and ignored: transparent pixels of the picture stay transparent."""
 

@@ -16,7 +16,16 @@ from cutgate.gateway.tasks.drafts import Draft, SourceUrl
 from cutgate.gateway.tasks.submit import DraftRejected, PictureGone, Submission
 from cutgate.gateway.waiting.callers import NoPlaceToWait
 from cutgate.jobs.record import Delivery, DeliveryKind, Result
-from cutgate.jobs.spec import CutoutSpec, FileFormat, ModelChoice, Output, Refinement, Thresholds, thresholds_of
+from cutgate.jobs.spec import (
+    CutoutSpec,
+    FileFormat,
+    Holes,
+    ModelChoice,
+    Output,
+    Refinement,
+    Thresholds,
+    thresholds_of,
+)
 
 NOT_KEPT: Final = "there is no picture of this UUID, or it is not kept any more"
 
@@ -30,6 +39,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     _FOREGROUND: 240,
     _BACKGROUND: 10,
     "alphaMattingErodeSize": 10,
+    "holes": "keep",
 }
 """Settings that are not given."""
 
@@ -159,6 +169,7 @@ def _spec_of(request: Removal, choice: ModelChoice) -> CutoutSpec:
         precision=choice.precision,
         refinement=Refinement.RAW,
         tidy_mask=chosen["postProcessMask"],
+        holes=Holes(chosen["holes"]),
         output=Output.MASK if chosen["returnOnlyMask"] else Output.CUTOUT,
         background=chosen["rgba"],
         file_format=file_format,

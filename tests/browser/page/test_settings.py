@@ -40,11 +40,13 @@ def test_a_change_waits_to_be_applied(visitor: Visitor, tmp_path: Path, sent: Re
     expect(run).to_be_disabled()
     visitor.slide("erode", 9)
     visitor.by_id("only-mask").check()
-    expect(unapplied(visitor)).to_have_count(2)
+    visitor.by_id("fill-holes").check()
+    expect(unapplied(visitor)).to_have_count(3)
     expect(run).to_have_text("Apply")
     run.click()
     expect(unapplied(visitor)).to_have_count(0)
-    assert [(body["ErodeSize"], body["OnlyMask"]) for body in sent()] == [(8, False), (9, True)]
+    applied = [(body["ErodeSize"], body["OnlyMask"], body["Holes"]) for body in sent()]
+    assert applied == [(8, False, "keep"), (9, True, "fill")]
 
 
 @pytest.mark.parametrize(("typed", "taken"), [("99", "40"), ("-3", "0"), ("", "15")])

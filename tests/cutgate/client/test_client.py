@@ -15,7 +15,7 @@ from PIL import Image
 
 from cutgate import Client, JobFailed, JobStatus, JobTimeout, Retries, ServiceError, TransportError, WrongSuffix
 from cutgate.jobs.errors import SourceUndecodable
-from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement
+from cutgate.jobs.spec import Box, CutoutSpec, Holes, Output, Refinement
 from tests.cutgate.conftest import Service
 from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
 from tests.gateway.picture_files import png
@@ -88,10 +88,12 @@ def test_settings_arrive_as_they_were_given(service: Service) -> None:
             background_threshold=20,
             hair_optimization="off",
             only_mask=True,
+            holes="fill",
         )
     spec = service.gateway.claim().spec
     assert spec.box == Box(left_px=1, top_px=2, right_px=11, bottom_px=9)
     assert (spec.erode_px, spec.refinement, spec.output) == (3, Refinement.OFF, Output.MASK)
+    assert spec.holes is Holes.FILL
     assert (spec.foreground_threshold, spec.background_threshold) == (200, 20)
 
 

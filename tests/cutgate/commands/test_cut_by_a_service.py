@@ -24,17 +24,24 @@ def results(folder: Path) -> set[str]:
 
 
 def test_options_reach_the_service(service: Service, photos: list[Path], tmp_path: Path) -> None:
-    options = ("--mask", "--box", "1,2,7,8", "--erode-size", "3", "--hair", "off", "--timeout", "0")
+    options = (
+        "--mask",
+        "--box",
+        "1,2,7,8",
+        "--erode-size",
+        "3",
+        "--hair",
+        "off",
+        "--holes",
+        "fill",
+        "--timeout",
+        "0",
+    )
     result = service.run("cut", photos[0], "-o", tmp_path / "out.png", *options)
     spec = service.gateway.claim().spec
     assert spec.box is not None
-    assert (spec.box.left_px, spec.box.bottom_px, spec.erode_px, spec.refinement, spec.output) == (
-        1,
-        8,
-        3,
-        "off",
-        "mask",
-    )
+    assert (spec.box.left_px, spec.box.bottom_px, spec.erode_px) == (1, 8, 3)
+    assert (spec.refinement, spec.output, spec.holes) == ("off", "mask", "fill")
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert "is still Queuing after 0 s" in result.stderr
 

@@ -143,6 +143,22 @@ def test_what_is_made_of_a_cut_out(folder: Path) -> None:
         assert picture.getpixel((2, 28)) == (20, 20, 20, 255)
 
 
+def test_holes_are_kept_or_filled(folder: Path) -> None:
+    levels = np.full((64, 64, 3), 255, np.uint8)
+    levels[8:56, 8:56] = 20
+    levels[20:44, 20:44] = 255
+    Image.fromarray(levels).save("label.png")
+    for options, expected in (((), 0), (("--holes", "keep"), 0), (("--holes", "fill"), 255)):
+        result = run("cut", "label.png", "-o", "c.png", "--again", *options)
+        assert result.exit_code == 0, result.output
+        with Image.open("c.png") as picture:
+            pixel = picture.getpixel((32, 32))
+        assert isinstance(pixel, tuple)
+        assert pixel[3] == expected, options
+    wrong = run("cut", "label.png", "-o", "c.png", "--holes", "open")
+    assert (wrong.exit_code, "'open' is not one of 'keep', 'fill'" in wrong.stderr) == (2, True), wrong.stderr
+
+
 def test_a_pipe_in_and_a_pipe_out(folder: Path) -> None:
     done = piped("cut", "-", content=photo())
     assert (done.returncode, done.stderr) == (0, b""), done.stderr

@@ -71,6 +71,7 @@ def test_pictures_are_one_line_each(worked_service: Service, photos: list[Path],
     [
         ("", "balance completion cut doctor env keys list models status terminate up watch"),
         ("cut --hair ", "auto on off"),
+        ("cut --holes ", "keep fill"),
         ("completion ", "bash zsh fish"),
         ("keys ", "account add credits list reseal revoke rotate usage"),
         ("models f", "fetch"),

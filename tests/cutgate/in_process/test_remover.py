@@ -139,6 +139,7 @@ def test_what_is_no_picture_says_so(picture: Any, error: type[Exception], said: 
     [
         ({"erode_size": 41}, ValueError, "erode_size must be 0 to 40, not 41"),
         ({"hair_optimization": "no"}, ValueError, "hair_optimization must be 'auto', 'on'"),
+        ({"holes": "open"}, ValueError, "holes must be 'keep' or 'fill'"),
         ({"background_threshold": 200, "foreground_threshold": 100}, ValueError, "(200) must not exceed"),
         ({"foreground_threshold": -1}, ValueError, "foreground_threshold must be 0 to 255"),
         ({"background": "reddish"}, ValueError, "'reddish' is not a colour such as white"),
@@ -177,6 +178,16 @@ def test_options_reach_the_pipeline(photo: bytes, levels: NDArray[np.uint8]) -> 
     assert_is_the_square(alpha(green))
     behind = remove_background(photo, background_image=np.full((2, 3, 3), (9, 8, 7), np.uint8))
     assert behind.image.getpixel((0, 0)) == (9, 8, 7, 255)
+
+
+def test_a_white_label_on_white_is_filled_on_request() -> None:
+    card = np.full((64, 64, 3), 255, np.uint8)
+    card[8:56, 8:56] = 20
+    card[20:44, 20:44] = 255
+    kept, filled = remove_background(card, holes="keep"), remove_background(card, holes="fill")
+    assert np.array_equal(kept.array, remove_background(card).array)
+    assert alpha(kept)[26:38, 26:38].max() == 0
+    assert alpha(filled)[26:38, 26:38].min() == 255
 
 
 def test_without_a_subject_it_says_so() -> None:

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from cutgate.jobs.spec import CutoutSpec, Output, Refinement
+from cutgate.jobs.spec import CutoutSpec, Holes, Output, Refinement
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import PUBLIC_KEY, Harness, signed
 
@@ -58,6 +58,8 @@ REFUSED = [
     (f'"RawImage":{IMAGE},"HairOptimization":"AUTO"', 230, "HairOptimization"),
     (f'"RawImage":{IMAGE},"HairOptimization":1', 310, "HairOptimization"),
     *((f'"RawImage":{IMAGE},"OnlyMask":{value}', 310, "OnlyMask") for value in ("0", "1", '"true"', '""')),
+    *((f'"RawImage":{IMAGE},"Holes":"{value}"', 230, "Holes") for value in ("Fill", "none", "true")),
+    *((f'"RawImage":{IMAGE},"Holes":{value}', 310, "Holes") for value in ("1", "true", "[]")),
     # Unknown names and the request's id
     (f'"RawImage":{IMAGE},"Foo":1', 230, "Foo"),
     (f'"RawImage":{IMAGE},"Foo":null', 230, "Foo"),
@@ -92,6 +94,11 @@ def test_thresholds_that_cross_are_both_named(refusing: Harness) -> None:
     assert answer["Detail"] == "BackgroundThreshold (16) must not exceed ForegroundThreshold (15)"
 
 
+def test_the_answer_says_what_holes_may_be(refusing: Harness) -> None:
+    answer = refusing.call_text(f'"Action":"RemoveBackground","RawImage":{IMAGE},"Holes":"open"')
+    assert answer["Detail"] == "must be 'keep' or 'fill'"
+
+
 def spec(**changes: Any) -> CutoutSpec:
     return CutoutSpec(model="isnet-general-use", **changes)
 
@@ -119,11 +126,13 @@ ACCEPTED = [
         for sent, moved in ((0, 240), (240, 240), (241, 241), (255, 255))
     ),
     (',"HairOptimization":"on","OnlyMask":true', spec(refinement=Refinement.ON, output=Output.MASK)),
+    (',"Holes":"keep"', spec(holes=Holes.KEEP)),
+    (',"Holes":"fill"', spec(holes=Holes.FILL)),
     (',"Box":[1,2,7,6]', spec(box=BOX)),
     (',"Box":[-5,2,70,60]', spec(box={"left_px": 0, "top_px": 2, "right_px": 8, "bottom_px": 8})),
     (',"Box.0":1,"Box.1":2,"Box.2":7,"Box.3":6', spec(box=BOX)),
     (',"Box.4":6,"Box.3":7,"Box.2":2,"Box.1":1', spec(box=BOX)),
-    (',"Box":[],"HairOptimization":"","request_uuid":""', spec()),
+    (',"Box":[],"HairOptimization":"","Holes":"","request_uuid":""', spec()),
     (
         ',"Box":null,"ErodeSize":null,"ForegroundThreshold":null,"BackgroundThreshold":null'
         ',"HairOptimization":null,"OnlyMask":null,"request_uuid":null',
@@ -151,7 +160,7 @@ def test_accepted_fields(gateway: Harness, members: str, expected: CutoutSpec) -
         ({"OnlyMask": "True"}, 310),
         ({"OnlyMask": "1"}, 310),
         ({"Box": "1,2,7,6"}, 310),
-        ({"HairOptimization": "on"}, 0),
+        ({"HairOptimization": "on", "Holes": "fill"}, 0),
         ({"Foo": "1"}, 230),
     ],
 )

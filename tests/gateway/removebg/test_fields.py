@@ -6,7 +6,7 @@ import pytest
 
 from cutgate.gateway.removebg.options import Options
 from cutgate.jobs.composition import Composition, Length, Margins, Position, RegionOfInterest, Shadow, Unit
-from cutgate.jobs.spec import CutoutSpec, FileFormat, Output
+from cutgate.jobs.spec import CutoutSpec, FileFormat, Holes, Output
 from tests.gateway.removebg.service import FORMS, RemoveBg
 
 PLAIN = Composition(max_pixels=250_000, least_subject_share=0.0005)
@@ -38,6 +38,8 @@ def test_what_is_not_sent_has_its_default(quick: RemoveBg) -> None:
         ({"format": "zip"}, {"file_format": FileFormat.ZIP}),
         ({"format": "zip", "bg_color": "red"}, {"file_format": FileFormat.ZIP}),
         ({"format": "zip", "channels": "alpha"}, {"file_format": FileFormat.ZIP}),
+        ({"holes": "keep"}, {}),
+        ({"holes": "fill"}, {"holes": Holes.FILL}),
         ({"channels": "rgba"}, {}),
         ({"channels": "alpha"}, {"output": Output.MASK, "file_format": FileFormat.PNG}),
         ({"channels": "alpha", "format": "jpg"}, {"output": Output.MASK, "file_format": FileFormat.JPEG}),
@@ -154,6 +156,7 @@ REFUSED: dict[str, tuple[object, ...]] = {
     "size": ("Full", "huge", 4, True),
     "type": ("bird", "Person"),
     "type_level": ("3", 0, True),
+    "holes": ("Fill", "true", 1),
 }
 
 

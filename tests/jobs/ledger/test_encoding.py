@@ -10,7 +10,7 @@ from cutgate.jobs.answers import WorkerPresence
 from cutgate.jobs.ids import new_task_uid, new_token, result_key, upload_key
 from cutgate.jobs.ledger import encoding as codec
 from cutgate.jobs.record import ErrorFacts, Result, Upload
-from cutgate.jobs.spec import Box, CutoutSpec, FileFormat, Lane, Output, Refinement
+from cutgate.jobs.spec import Box, CutoutSpec, FileFormat, Holes, Lane, Output, Refinement
 
 T = TypeVar("T")
 TEXT = st.text(st.characters(codec="utf-8"))
@@ -38,6 +38,7 @@ def specs(draw: st.DrawFn) -> CutoutSpec:
         background_threshold=background,
         refinement=draw(st.sampled_from(Refinement)),
         tidy_mask=draw(st.booleans()),
+        holes=draw(st.sampled_from(Holes)),
         output=draw(st.sampled_from(Output)),
         background=draw(st.none() | st.tuples(*[st.integers(0, 255)] * 4)),
         file_format=draw(st.sampled_from(FileFormat)),

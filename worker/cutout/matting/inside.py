@@ -1,20 +1,117 @@
-"""Half-transparent areas inside the subject, such as a car's windows, for those who want them opaque."""
+"""Parts inside the subject that become opaque: doubted ones, enclosed ones on request, or all that is inside."""
 
-from typing import Final
+from functools import cached_property
+from typing import Final, TypeAlias
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from cutgate.worker.cutout.matting.broad import CLEAR
-from cutgate.worker.cutout.raster.arrays import ByteMask, Floats
-from cutgate.worker.cutout.raster.filters import resize_nearest, to_unit
-from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, fitted
-from cutgate.worker.cutout.raster.sampling import Pixels, fill_band, sampled
+from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask, Floats, RgbImage
+from cutgate.worker.cutout.raster.filters import dilated, eroded, mean, resize_nearest, square, to_unit
+from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, Region, fitted
+from cutgate.worker.cutout.raster.sampling import Pixels, fill_band, reached, sampled
 
-RIM_PX: Final = 8
-"""Distance from what is clear, at the working size, within which softness is the subject's edge."""
-INSIDE_PX: Final = 16
-"""The same, from which on nothing is soft any more."""
+CLEAR, OPAQUE = 13, 242
+"""Levels of alpha between which a pixel is half-transparent: 0.05 and 0.95."""
+
+BROAD_PX: Final = 33
+NARROW_PX: Final = 17
+"""Sides of squares at the working size: a broad area has room for one somewhere, and for the other everywhere."""
+
+TEXT_PX: Final = 7
+"""Half-transparent pixels not further apart are one area, such as a line of text."""
+
+NEAR_PX: Final = 40
+"""How far around an area colours are learned. Doubt of any width counts where nothing so near is clear, or, where
+opaque pixels enclose it, nothing within half of `BROAD_PX`."""
+
+BLEND_PX: Final = 15
+"""Within how much an area that goes on as a narrow one becomes what it was."""
+
+SOFT_PX: Final = 8, 16
+"""Distances from what is clear, at the working size, up to which softness is the subject's edge, and from which on
+`opaque_inside` leaves nothing soft."""
+
+BIN_BITS: Final = 4
+"""Bits of each channel of CIELAB that tell its 16 bins apart."""
+
+CELLS: Final = 1 << 3 * BIN_BITS
+UNSEEN_SHARE: Final = 0.05
+OWN_COLOUR: Final = 0.2 / CELLS
+"""How much of a surface may have any colour, and not those that it has nearby; and how likely each colour is at
+least in ink or a label, which has its own."""
+
+DECIDED: Final = np.log(20)
+"""Mean log-likelihood ratio of the colours from which an area is the subject's: 20 times likelier than not."""
+
+PLAIN: Final = 8
+"""Levels of CIELAB within which half of a background's pixels are of one grey, or white: it tells nothing."""
+
+Zone: TypeAlias = NDArray[np.bool_]
+Box: TypeAlias = tuple[slice, slice]
+
+
+def fill_veils(image: RgbImage, alpha: ByteMask) -> ByteMask:
+    """Alpha, opaque in doubted areas whose colours are likelier in opaque pixels beside them than in clear ones.
+
+    Such an area is broad, for no edge is so wide, or lies far inside, as text in a document does. What is seen
+    through glass or a veil is mixed with the background, and so likely in neither.
+
+    Args:
+        image: (rows, columns, 3) uint8, the picture at the working size.
+        alpha: (height, width) uint8, straight.
+
+    Returns:
+        (height, width) uint8. At an area's rim alpha is raised in proportion, so that its edge stays soft.
+    """
+    # Single pixels, for means would take fine strands beside each other for a broad area.
+    small = resize_nearest(alpha, *image.shape[:2])
+    cores, inside = _doubted(image, small)
+    if not cores.any():
+        return alpha
+    share, reach_px = cores.astype(np.float32), NARROW_PX + 2 * BLEND_PX
+    level = mean(to_unit(small) * share, reach_px) / np.maximum(mean(share, reach_px), np.float32(1e-6))
+    deep = (cores & inside) | (eroded(cores.view(np.uint8), square(BROAD_PX - NARROW_PX + 1)) > 0)
+    gain, opaque = np.reciprocal(np.maximum(level, CLEAR / 255), dtype=np.float32), deep.astype(np.float32)
+    weight = mean(dilated(share, square(NARROW_PX + BLEND_PX)), BLEND_PX)
+    band = reached(opaque, *alpha.shape)
+    np.maximum(alpha, band, out=band)
+    band *= reached(weight, *alpha.shape)
+    return _raised(alpha, band, weight, gain, opaque)
+
+
+def fill_holes(image: RgbImage, alpha: ByteMask) -> ByteMask:
+    """Alpha, opaque in parts that the subject encloses, but for those that show the background.
+
+    A part shows it where its colours are likelier in the background beside it than in the subject or in a label of
+    any colour. Where most of the background is white or of one grey, nothing tells a label from a hole: both are
+    filled. What has no room for a square of `NARROW_PX`, such as a gap between hairs, stays.
+
+    Args:
+        image: (rows, columns, 3) uint8, the picture at the working size.
+        alpha: (height, width) uint8, straight.
+    """
+    small = resize_nearest(alpha, *image.shape[:2])
+    lacking = (small < LIKELY).view(np.uint8)
+    framed = cv2.copyMakeBorder(lacking, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(framed, connectivity=4)
+    labels, boxes = labels[1:-1, 1:-1], boxes - [1, 1, 0, 0, 0]
+    outside = labels == 1  # the frame is met first
+    background, wide = outside & (small <= CLEAR), eroded(lacking, square(NARROW_PX)) > 0
+    enclosed = np.flatnonzero(np.bincount(labels[wide & ~outside]))
+    if not (enclosed.size and background.any()):
+        return alpha
+    colours, filled = _Colours(image, small >= OPAQUE, background), np.zeros(small.shape, np.uint8)
+    plain = colours.is_plain()
+    for label in enclosed:
+        seen = _around(boxes[label], small.shape)
+        part = labels[seen] == label
+        filled[seen] |= part & (plain or colours.are_own(part, seen, OWN_COLOUR, 0))
+    # With its soft edge, and without that of an outline around it.
+    within_px, outside_px = (_distance_px(zone) for zone in (filled, outside))
+    weight = ((within_px <= SOFT_PX[0]) & (within_px < outside_px)).astype(np.float32)
+    return _raised(alpha, reached(weight, *alpha.shape), weight)
 
 
 def opaque_inside(alpha: ByteMask) -> ByteMask:
@@ -23,14 +120,106 @@ def opaque_inside(alpha: ByteMask) -> ByteMask:
     Args:
         alpha: (height, width) uint8, straight.
     """
-    height_px, width_px = alpha.shape
     # Single pixels, for means would hide gaps between strands.
+    height_px, width_px = alpha.shape
     small = resize_nearest(alpha, *fitted(height_px, width_px, WORKING_SIDE_PX))
-    distance_px = cv2.distanceTransform((small > CLEAR).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    weight = np.clip((distance_px - RIM_PX) / (INSIDE_PX - RIM_PX), 0, 1).astype(np.float32)
+    weight = np.interp(_distance_px(small <= CLEAR), SOFT_PX, (0, 1))
+    return _raised(alpha, alpha, weight.astype(np.float32))
 
-    def raised(band: Pixels) -> Floats:
-        own = to_unit(band.of(alpha))
-        return np.asarray(own + sampled(weight, band) * (1 - own))
 
-    return fill_band(alpha, alpha, raised)
+def _distance_px(zone: NDArray[np.generic]) -> Floats:
+    """How far each pixel is from a zone."""
+    distance_px = cv2.distanceTransform((zone == 0).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(distance_px, np.float32)
+
+
+def _raised(
+    alpha: ByteMask, band: ByteMask, weight: Floats, gain: Floats | int = 0, added: Floats | int = 1
+) -> ByteMask:
+    """Alpha times `gain` and `added` to it, as far as `weight` says, where a band is soft; at the working size."""
+    layers = np.dstack(np.broadcast_arrays(weight, gain, added)).astype(np.float32)
+
+    def raised(pixels: Pixels) -> Floats:
+        own, (weight, gain, added) = to_unit(pixels.of(alpha)), sampled(layers, pixels).T
+        return np.asarray(own + weight * (np.minimum(gain * own + added, 1) - own))
+
+    return fill_band(alpha, band, raised)
+
+
+def _doubted(image: RgbImage, alpha: ByteMask) -> tuple[Zone, Zone]:
+    """Where doubted areas have the subject's colours, without broad ones' rims; and which areas lie far inside."""
+    between = ((alpha > CLEAR) & (alpha < OPAQUE)).view(np.uint8)
+    half = eroded(dilated(between, square(TEXT_PX)), square(TEXT_PX))
+    opaque, clear = alpha >= OPAQUE, (alpha <= CLEAR) & (half == 0)
+    seen, broad = (~clear).view(np.uint8), eroded(between, square(BROAD_PX))
+    own, inside = np.zeros(alpha.shape, np.bool_), half & eroded(seen, square(BROAD_PX))
+    if not ((inside | broad).any() and opaque.any() and clear.any()):
+        return own, own
+    colours, narrow = _Colours(image, opaque, clear), eroded(between, square(NARROW_PX))
+    count, whole = cv2.connectedComponents(half | ~opaque.view(np.uint8) & 1)
+    has_edge = np.zeros(count, np.bool_)
+    has_edge[whole[clear | (narrow > 0)]] = True
+    inside[has_edge[whole] & (eroded(seen, square(2 * NEAR_PX + 1)) == 0)] = 0
+    for areas, sought in ((narrow, broad), (inside, inside)):
+        if not sought.any():
+            continue
+        _, labels, boxes, _ = cv2.connectedComponentsWithStats(areas)
+        for label in np.flatnonzero(np.bincount(labels[sought > 0])):
+            near = _around(boxes[label], alpha.shape)
+            core = labels[near] == label
+            # Narrow doubt that opaque pixels enclose, such as ink, counts for the subject's, like a label.
+            limits = (0, DECIDED) if has_edge[whole[near][core][0]] else (OWN_COLOUR, 0)
+            own[near][core] |= colours.are_own(core & ~opaque[near], near, *limits)
+    return own, inside > 0
+
+
+class _Colours:
+    """The colours of a picture's opaque and clear surfaces, and whose an area's are likelier to be."""
+
+    def __init__(self, image: RgbImage, opaque: Zone, clear: Zone) -> None:
+        self._image, self._surfaces = image, (opaque, clear)
+
+    @cached_property
+    def _whole(self) -> list[NDArray[np.float64]]:
+        """The likelihoods of each surface, from every fourth pixel."""
+        bins = _bins(self._image[::2, ::2])
+        return [_likelihoods(bins[zone[::2, ::2]]) for zone in self._surfaces]
+
+    def are_own(self, area: Zone, seen: Box, least: float, decided: float) -> bool:
+        """Whether colours are likelier in what is opaque beside them, or so likely, than in what is clear."""
+        bins = _bins(self._image[seen])
+        opaque, clear = (
+            (_likelihoods(bins[zone[seen]]) if zone[seen].any() else self._whole[index])[bins[area]]
+            for index, zone in enumerate(self._surfaces)
+        )
+        return bool(area.any() and np.log(np.maximum(opaque, least) / clear).mean() > decided)
+
+    def is_plain(self) -> bool:
+        """Whether most of what is clear differs little from one grey."""
+        lab = _lab(self._image)[self._surfaces[1]].astype(np.float32)
+        return bool(np.median(np.linalg.norm(lab - [np.median(lab[:, 0]), 128, 128], axis=1)) < PLAIN)
+
+
+def _around(box: NDArray[np.int32], shape: tuple[int, ...]) -> Box:
+    """A component's box and its surroundings."""
+    left, top, width, height, _ = box
+    return Region(left, top, left + width, top + height).grown(NEAR_PX, NEAR_PX).clamped(*shape).index
+
+
+def _lab(image: RgbImage) -> RgbImage:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), np.uint8)
+
+
+def _bins(image: RgbImage) -> NDArray[np.int32]:
+    """The bin of each pixel's colour: (rows, columns)."""
+    lab = _lab(image).astype(np.int32) >> BIN_BITS
+    return np.asarray((lab[..., 0] << 2 * BIN_BITS) + (lab[..., 1] << BIN_BITS) + lab[..., 2], np.int32)
+
+
+def _likelihoods(bins: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Of each bin, from those that a surface has: its smoothed histogram, and a share for any colour."""
+    histogram = np.bincount(bins, minlength=CELLS).reshape(3 * (1 << BIN_BITS,)) / max(1, bins.size)
+    from scipy.ndimage import gaussian_filter  # which takes a while to load, and few pictures need
+
+    smooth = gaussian_filter(histogram, 1.0).ravel()
+    return np.asarray((1 - UNSEEN_SHARE) * smooth + UNSEEN_SHARE / CELLS)

@@ -40,6 +40,6 @@ class NetworkRun:
 
     def _prepared(self, image: RgbImage) -> NDArray[Any]:
         """(1, 3, height, width) of the network's input, at the size that it sees the picture at."""
-        batch = self.processing.new_batch(*self.row.size_for(*image.shape[:2]))
+        batch = self.processing.new_batch(*self.row.input_for(*image.shape[:2]))
         self.processing.prepare(image, batch[0])
         return batch

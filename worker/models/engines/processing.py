@@ -34,12 +34,19 @@ class Processing:
 
     def prepare(self, image: RgbImage, slot: NDArray[Any]) -> None:
         """Resize and normalise a picture into the network's input."""
-        small = resize(image, *slot.shape[1:])
+        small = resize(image, *self._row.size_for(*image.shape[:2]))
+        below, right = (most - side for most, side in zip(slot.shape[1:], small.shape[:2], strict=True))
+        if below or right:
+            small = cv2.copyMakeBorder(small, 0, below, 0, right, cv2.BORDER_CONSTANT)
         for plane, table, out in zip(channels(small), self._normalised, slot, strict=True):
             cv2.LUT(plane, table, dst=out)
 
     def mask(self, output: Floats, height_px: int, width_px: int) -> ByteMask:
-        """Read one map back."""
+        """Read one map back; its padding goes first, since a stretch would count it."""
+        seen, fed = self._row.size_for(height_px, width_px), self._row.input_for(height_px, width_px)
+        if seen != fed:
+            rows, columns = (max(1, round(a * b / c)) for a, b, c in zip(output.shape, seen, fed, strict=True))
+            output = output[:rows, :columns]
         levels = to_levels(_probability(output, self._row))
         if self._to_usual_levels is not None:
             levels = looked_up(levels, self._to_usual_levels)

@@ -12,11 +12,11 @@ import structlog
 from cutgate.worker.cutout.mask.segment import Predict, Soft
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.models.engines.network_run import ONE_RUN, NetworkRun
-from cutgate.worker.models.engines.plans import open_engine, plan_for
+from cutgate.worker.models.engines.plans import Plan, open_engine, plan_for
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.graphs.cache import prepared_graph
-from cutgate.worker.models.weights.files import Say, ensure_weights, say_to_log
-from cutgate.worker.models.weights.model import InputFit, Model
+from cutgate.worker.models.weights.files import Say, Weights, ensure_weights, say_to_log
+from cutgate.worker.models.weights.model import Model
 from cutgate.worker.models.weights.registry import find_model
 from cutgate.worker.settings import EngineName, NetworkSettings
 
@@ -105,11 +105,8 @@ def load_segmenter(settings: NetworkSettings, say: Say = say_to_log, *, warm_up:
 def _from_row(model: Model, settings: NetworkSettings, say: Say, *, warm_up: bool) -> Segmenter:
     plan = plan_for(settings)
     weights = ensure_weights(model, settings.models_dir, say, cache_dir=settings.cache_dir)
-    graph = prepared_graph(weights, settings.cache_dir, plan.variant)
-    engine = open_engine(graph, plan)
-    network = NetworkRun(engine, weights.row)
-    if warm_up:
-        _warm_up(model.name, network, free=weights.row.fit is not InputFit.STRETCH)
+    network = open_network(model.name, weights, settings, plan, warm_up=warm_up)
+    engine = network.engine
     return Segmenter(
         network,
         model=model.name,
@@ -120,6 +117,21 @@ def _from_row(model: Model, settings: NetworkSettings, say: Say, *, warm_up: boo
         soft=weights.row.soft,
         shared=True,
     )
+
+
+def open_network(
+    name: str, weights: Weights, settings: NetworkSettings, plan: Plan, *, warm_up: bool
+) -> NetworkRun:
+    """Load checked weights as planned, and run them once for each kind of size if asked to.
+
+    Raises:
+        ModelUnavailable: they cannot be prepared, loaded, or run as their row says.
+    """
+    graph = prepared_graph(weights, settings.cache_dir, plan.variant)
+    network = NetworkRun(open_engine(graph, plan), weights.row)
+    if warm_up:
+        _warm_up(name, network, free=not weights.row.has_fixed_input)
+    return network
 
 
 def _from_rembg(settings: NetworkSettings, *, warm_up: bool) -> Segmenter:

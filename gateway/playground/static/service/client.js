@@ -10,6 +10,7 @@ import { RunwareClient } from "./runware.js";
  * @property {number} erode
  * @property {"auto" | "on" | "off"} hair PICPIK's alone
  * @property {boolean} onlyMask
+ * @property {boolean} fillHoles
  */
 
 /**

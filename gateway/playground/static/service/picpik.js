@@ -78,13 +78,14 @@ export class PicpikClient {
  * @param {import("../stage/box.js").Box | null} box
  * @returns {Record<string, unknown>} fields of `RemoveBackground`, without the picture
  */
-function fieldsOf({ foreground, background, erode, hair, onlyMask }, box) {
+function fieldsOf({ foreground, background, erode, hair, onlyMask, fillHoles }, box) {
   return {
     ForegroundThreshold: foreground,
     BackgroundThreshold: background,
     ErodeSize: erode,
     HairOptimization: hair,
     OnlyMask: onlyMask,
+    Holes: fillHoles ? "fill" : "keep",
     ...(box && { Box: BOX_SIDES.map((side) => box[side]) }),
   };
 }

@@ -19,13 +19,14 @@ export class RunwareClient {
     this.#headers = { Authorization: `Bearer ${apiKey}` };
   }
 
-  async prepare(picture, { foreground, background, erode, onlyMask }) {
+  async prepare(picture, { foreground, background, erode, onlyMask, fillHoles }) {
     const settings = {
       returnOnlyMask: onlyMask,
       alphaMatting: true,
       alphaMattingForegroundThreshold: Math.max(LEAST, foreground),
       alphaMattingBackgroundThreshold: Math.max(LEAST, background),
       alphaMattingErodeSize: Math.max(LEAST, erode),
+      holes: fillHoles ? "fill" : "keep",
     };
     const options = { outputFormat: "PNG", deliveryMethod: "async", settings };
     const task = { taskType: "removeBackground", taskUUID: randomUuid(), inputs: { image: picture }, ...options };

@@ -8,7 +8,17 @@ from pydantic import ValidationError
 from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.runware.messages.fields import MODELS
 from cutgate.jobs.record import ErrandKind
-from cutgate.jobs.spec import PRESETS, CutoutSpec, FileFormat, ModelChoice, Output, Precision, Refinement, lane_of
+from cutgate.jobs.spec import (
+    PRESETS,
+    CutoutSpec,
+    FileFormat,
+    Holes,
+    ModelChoice,
+    Output,
+    Precision,
+    Refinement,
+    lane_of,
+)
 from tests.gateway import picture_files as pictures
 from tests.gateway.runware.service import (
     ACCOUNT,
@@ -54,6 +64,9 @@ def spec_of(service: Service, task: Item) -> CutoutSpec:
         ({"preserveAlpha": True}, {}),
         ({"postProcessMask": True}, {"tidy_mask": True}),
         ({"returnOnlyMask": True}, {"output": Output.MASK}),
+        ({"holes": "keep"}, {}),
+        ({"holes": "fill"}, {"holes": Holes.FILL}),
+        ({"alphaMatting": True, "holes": "fill"}, matting(240, 10, 10) | {"holes": Holes.FILL}),
         ({"alphaMatting": True}, matting(240, 10, 10)),
         (
             {
@@ -229,6 +242,7 @@ BAD_FIELDS: list[Item] = [
     *({"rgba": value} for value in ([1, 2, 3], [1, 2, 3, 256], [1, 2, 3, True], "#fff")),
     *({"rgba": value} for value in ([0.5, 2, 3, 4], [1, 2, 3, 1.5], [1, 2, 3, -0.5])),
     *({"postProcessMask": 1}, {"returnOnlyMask": "no"}, {"alphaMatting": 0}),
+    *({"holes": value} for value in ("Fill", "", 1, True)),
     *({"alphaMattingErodeSize": 0}, {"alphaMattingErodeSize": 256}),
     *({"alphaMattingForegroundThreshold": 0}, {"alphaMattingBackgroundThreshold": 256}),
     *({"settings": []}, {"inputs": "picture"}, {"routing": "fast"}, {"safety": {"a": "b" * 3_000}}),

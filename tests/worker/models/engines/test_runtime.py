@@ -14,10 +14,10 @@ from cutgate.worker.cutout.mask.segment import Soft
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes
 from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.processing import Processing
-from cutgate.worker.models.engines.runtime import load_segmenter
+from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.settings import Device, EngineName, NetworkSettings
-from tests.pictures.tiny_network import STEEPNESS, tiny_network, write_tiny_model
+from tests.pictures.tiny_network import SIDE_PX, STEEPNESS, network, tiny_network, write_tiny_model
 
 
 def dark_square(height_px: int = 200, width_px: int = 300) -> Bytes:
@@ -144,6 +144,70 @@ def test_the_network_sees_the_size_that_its_row_says(
     if size_px[0] >= 40:
         assert mask[: size_px[0] // 2 - 4].min() > 252
         assert mask[size_px[0] // 2 + 4 :].max() < 3
+
+
+def letterbox(settings: NetworkSettings, engine: EngineName, *, halved: bool = False) -> Segmenter:
+    """A network whose map is the padded picture's grey, or that at half the size."""
+    write_tiny_model(settings.models_dir, "boxed", fit="letterbox")
+    last, side_px = "Identity", SIDE_PX
+    if halved:
+        last, side_px = "AveragePool <kernel_shape = [2, 2], strides = [2, 2]>", SIDE_PX // 2
+    grey = network(
+        f"""
+        grey (float[1, 3, {SIDE_PX}, {SIDE_PX}] input) => (float[1, 1, {side_px}, {side_px}] map)
+        <float[1, 3, 1, 1] third = {{{", ".join([str(1 / 3)] * 3)}}}> {{
+            grey = Conv (input, third)
+            map = {last} (grey)
+        }}
+        """
+    )
+    onnx.save(grey, settings.models_dir / "boxed.onnx")
+    return load_segmenter(changed(settings, model="boxed", engine=engine))
+
+
+@pytest.mark.parametrize("engine", [EngineName.ONNXRUNTIME, EngineName.OPENVINO])
+def test_a_letterboxed_picture_lies_at_the_top_left_of_a_black_input(
+    tiny_settings: NetworkSettings, engine: EngineName
+) -> None:
+    segmenter = letterbox(tiny_settings, engine)
+    image = np.random.default_rng(5).integers(1, 256, (SIDE_PX, 40), np.uint8)[..., None].repeat(3, axis=2)
+    network = segmenter.predict
+    assert isinstance(network, NetworkRun)
+    fed = network.alone(image)()[0]
+    assert fed[:, :40] == pytest.approx(image[..., 0] / 255, abs=5e-3)  # in bf16
+    assert not fed[:, 40:].any()
+    # At its own size the map is the picture, to the last pixel.
+    assert np.abs(segmenter(image).astype(int) - image[..., 0]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("size_px", "halved"),
+    [
+        ((63, 31), False),
+        ((1000, 333), False),
+        ((5, 3), False),
+        ((999, 3), False),
+        ((3, 999), False),
+        ((1000, 500), True),
+        ((33, 500), True),  # 4 of 64 rows, 2 of the map's 32
+    ],
+    ids=str,
+)
+def test_no_padding_shows_in_a_letterboxed_map(
+    tiny_settings: NetworkSettings, size_px: tuple[int, int], *, halved: bool
+) -> None:
+    segmenter = letterbox(tiny_settings, EngineName.ONNXRUNTIME, halved=halved)
+    mask = segmenter(np.full((*size_px, 3), 255, np.uint8))
+    assert mask.shape == size_px
+    assert mask.min() == 255
+
+
+def test_a_range_is_stretched_without_the_padding(tiny_settings: NetworkSettings) -> None:
+    write_tiny_model(tiny_settings.models_dir, "ranged", fit="letterbox", output="range", bright=True)
+    image = np.full((SIDE_PX, 32, 3), 200, np.uint8)
+    image[:, 16:] = 240
+    mask = load_segmenter(changed(tiny_settings, model="ranged"))(image)
+    assert (mask[:, :15].max(), mask[:, 17:].min()) == (0, 255)
 
 
 def test_pictures_of_many_sizes_at_once_get_what_they_get_alone(tiny_settings: NetworkSettings) -> None:

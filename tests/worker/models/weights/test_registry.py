@@ -22,6 +22,7 @@ from cutgate.worker.models.graphs.cache import GraphVariant, prepared_graph
 from cutgate.worker.models.weights.files import Weights, find_weights
 from cutgate.worker.models.weights.inventory import FileState, facts_of
 from cutgate.worker.models.weights.isnet_rows import ISNET
+from cutgate.worker.models.weights.matting_rows import MATTING_MODELS
 from cutgate.worker.models.weights.model import Model, OutputKind, WeightsFile
 from cutgate.worker.models.weights.registry import MODELS, find_model, model_names
 from cutgate.worker.models.weights.rembg_rows import REMBG_MODELS
@@ -99,11 +100,14 @@ def test_other_names_are_left_to_rembg(tmp_path: Path) -> None:
 
 
 def test_the_maps_of_matting_networks_are_taken_as_they_are() -> None:
-    rows = [row for name, model in MODELS.items() if "matting" in name for row in model.files]
-    assert len(rows) == 2
-    for row in rows:
-        assert (row.soft, row.thresholds, row.output) == (Soft.ALPHA, None, OutputKind.LOGIT)
-        assert row.trained_on
+    rows = {row.file_name: row for model in MATTING_MODELS for row in model.files}
+    outputs = {name: row.output for name, row in rows.items() if row.soft is Soft.ALPHA}
+    assert {name: kind for name, kind in outputs.items() if kind is not OutputKind.LOGIT} == {
+        "withoutbg-4.onnx": OutputKind.PROBABILITY,
+        "withoutbg-10.onnx": OutputKind.PROBABILITY,
+    }
+    assert rows.keys() - outputs.keys() == {"ben2-base.onnx"}
+    assert all(row.trained_on and row.thresholds is None for row in rows.values())
 
 
 def test_the_operators_word_counts_for_a_file_that_the_operator_brings(tiny_settings: NetworkSettings) -> None:
