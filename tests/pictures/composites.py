@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cutgate.worker.cutout.matting.foreground import estimate_foreground
+from cutgate.worker.cutout.matting.foreground import unmix_colours
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from tests.pictures.drawing import Canvas, bear, mug
 
 ROOT: Final = Path(__file__).parents[2]
@@ -71,6 +72,13 @@ def drawn(
     return composited(name, canvas.colours, canvas.alpha, background(height, width, seed, wall, floor), seed)
 
 
+def with_own_colours(photo: RgbImage, alpha: ByteMask) -> RgbImage:
+    """The photo with the subject's own colours where alpha is soft."""
+    cutout = np.dstack([photo, alpha])
+    unmix_colours(cutout, photo, alpha)
+    return np.ascontiguousarray(cutout[..., :3])
+
+
 def portrait() -> Composite:
     """The astronaut of `examples/` in another room, by the matte in `tests/data`."""
     bgr = cv2.imread(str(ROOT / "examples" / "astronaut.jpg"))
@@ -78,7 +86,7 @@ def portrait() -> Composite:
     assert bgr is not None
     assert matte is not None
     levels = matte.astype(np.uint8)
-    own = estimate_foreground(np.ascontiguousarray(bgr[..., ::-1]).astype(np.uint8), levels)
+    own = with_own_colours(np.ascontiguousarray(bgr[..., ::-1]).astype(np.uint8), levels)
     height, width = levels.shape
     behind = background(height, width, 5, (96, 122, 118), (140, 116, 88))
     return composited("portrait", own.astype(np.float64), levels / 255, behind, 5)

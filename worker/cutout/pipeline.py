@@ -14,7 +14,7 @@ from cutgate.worker.cutout.mask.tidy import tidied
 from cutgate.worker.cutout.mask.zoom_in import zoom_in
 from cutgate.worker.cutout.matting import matte
 from cutgate.worker.cutout.matting.compose import least_alpha, with_own_colours, with_straight_alpha
-from cutgate.worker.cutout.matting.foreground import clean_colours
+from cutgate.worker.cutout.matting.foreground import unmix_colours
 from cutgate.worker.cutout.matting.inside import fill_holes, fill_veils, opaque_inside
 from cutgate.worker.cutout.matting.trimap import (
     NO_THRESHOLDS,
@@ -26,7 +26,7 @@ from cutgate.worker.cutout.matting.trimap import (
 )
 from cutgate.worker.cutout.matting.zones import Zones, zones_of
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbaImage, RgbImage
-from cutgate.worker.cutout.raster.filters import bounds, looked_up, shrink
+from cutgate.worker.cutout.raster.filters import bounds, looked_up
 from cutgate.worker.cutout.raster.geometry import Region, region_of
 
 SURROUNDINGS_PX: Final = 48
@@ -75,7 +75,7 @@ class Frame:
     """Where in the unknown band alpha is estimated, and how much that counts."""
 
     working: RgbImage | None = None
-    """The region at the finest size that alpha is estimated at."""
+    """The region of the picture at the working size."""
 
     alpha: ByteMask | None = None
     result: RgbaImage | ByteMask | None = None
@@ -122,7 +122,7 @@ def _rendering_steps(spec: CutoutSpec) -> tuple[Step, ...]:
     inside = (harden_inside,) if spec.composing.hard_inside else ()
     if spec.output is Output.MASK:
         return (*inside, give_mask, restore_size)
-    return (*inside, give_cutout, clean_result, restore_size)
+    return (*inside, give_cutout, clean_colours, restore_size)
 
 
 def run_steps(
@@ -259,9 +259,9 @@ def estimate_alpha(thresholds: Thresholds, erode_px: int) -> Step:
         elif not frame.refined:
             alpha = matte.stretch_between_thresholds(mask, trimap, thresholds, erode_px)
         else:
-            working = matte.to_finest_size(_seen(frame), frame.whole_px)
-            alpha = matte.refine(_seen(frame), working, mask, trimap, required(frame.zones))
-            alpha = fill_veils(shrink(working, *required(frame.small).shape), alpha)
+            working = matte.to_working_size(_seen(frame), frame.whole_px)
+            small = working, required(frame.small)
+            alpha = fill_veils(working, matte.refine(_seen(frame), mask, trimap, required(frame.zones), small))
             frame = replace(frame, working=working)
         return replace(frame, alpha=alpha)
 
@@ -304,11 +304,11 @@ def give_cutout(frame: Frame) -> Frame:
     return replace(frame, result=with_straight_alpha(_seen(frame), _final_alpha(frame)))
 
 
-def clean_result(frame: Frame) -> Frame:
+def clean_colours(frame: Frame) -> Frame:
     """A step that gives `result` the subject's own colours where alpha was estimated."""
     cutout, seen = required(frame.result), _seen(frame)
     if frame.refined:
-        clean_colours(cutout, seen, required(frame.alpha), frame.working, frame.whole_px)
+        unmix_colours(cutout, seen, required(frame.alpha), frame.working, frame.whole_px)
     if frame.own_colours is not None:
         own = with_own_colours(cutout[..., :3], seen, frame.own_colours[required(frame.region).index])
         cutout = with_straight_alpha(own, cutout[..., 3])

@@ -11,13 +11,15 @@ from typing import Final
 import numpy as np
 
 from cutgate.worker.cutout.raster.arrays import FloatMask, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import mean, to_unit
+from cutgate.worker.cutout.raster.filters import mean, shrink_to_fit, to_unit
 from cutgate.worker.cutout.raster.sampling import Pixels, sampled
 
-WINDOWS_PX: Final = (41, 21, 11, 5)
-"""Sides of the squares, at a long side of 400 px, in which known colours are sought: the narrowest that has enough."""
+SIDE_PX: Final = 200
+WINDOWS_PX: Final = (21, 11, 5, 3)
+"""Long side that colours are learned at, and the sides of the squares in which known ones are sought: the narrowest
+that has enough of them."""
 
-ENOUGH_PX: Final = 40
+ENOUGH_PX: Final = 10
 """So many known pixels say what the colour is. Where the widest square has fewer, nothing is known nearby."""
 
 KNOWN: Final = 0.97
@@ -57,7 +59,7 @@ class KnownColours:
 
 def known_colours(image: RgbImage, alpha: FloatMask) -> KnownColours:
     """What is known of a picture: from where (height, width) alpha is near 0 and near 1."""
-    colours = to_unit(image)
+    colours, alpha = to_unit(shrink_to_fit(image, SIDE_PX)), shrink_to_fit(alpha, SIDE_PX)
     (foreground, near), (background, beside) = (
         _means(colours, (share > KNOWN).astype(np.float32)) for share in (alpha, 1 - alpha)
     )
@@ -73,7 +75,8 @@ def alpha_by_colours(known: KnownColours, seen: Floats, pixels: Pixels) -> tuple
         pixels: where they are in the picture.
     """
     (foreground, spread), (background, its_spread) = (
-        (layer[:, :3], layer[:, 3]) for layer in (sampled(each, pixels) for each in (known.foreground, known.background))
+        (layer[:, :3], layer[:, 3])
+        for layer in (sampled(each, pixels) for each in (known.foreground, known.background))
     )
     line, beyond = foreground - background, seen - background
     length = np.einsum("nc,nc->n", line, line)

@@ -20,7 +20,7 @@ NEGLIGIBLE: Final = np.float32(1e-5)
 """What keeps the division finite where a layer has no share."""
 
 
-def clean_colours(
+def unmix_colours(
     cutout: RgbaImage, image: RgbImage, alpha: ByteMask, working: RgbImage | None = None, whole_px: int = 0
 ) -> None:
     """Give soft pixels colours F with I = aF + (1 − a)B, so that strands do not carry the background's colour.

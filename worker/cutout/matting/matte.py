@@ -50,14 +50,9 @@ class Level:
     steps: int
 
 
-LEVELS: Final = (Level(50, 100), Level(100, 60), Level(200, 40), Level(400, 18))
-"""From coarse to fine: the coarse ones carry alpha across parts that the mask is unsure of."""
-
-FINEST_SIDES_PX: Final = 900, 1200
-FINEST_SHARE: Final = 3
-FINEST_STEPS: Final = 8
-"""One more level follows the contour. Its long side is this fraction of the picture's, within two bounds: a finer
-one finds hardly more."""
+LEVELS: Final = (Level(50, 100), Level(100, 60), Level(200, 40), Level(400, 18), Level(WORKING_SIDE_PX, 9))
+"""From coarse to fine: the coarse ones carry alpha across parts that the mask is unsure of, the fine ones follow
+the contour."""
 
 WORTH_GUIDING: Final = 1.5
 """A picture so many times larger than its finest level has detail that this one lacks."""
@@ -147,7 +142,7 @@ class Layer:
 
 
 def refine(
-    image: RgbImage, working: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones
+    image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones, small: tuple[RgbImage, ByteMask]
 ) -> ByteMask:
     """Estimate alpha in the unknown band: closed-form matting, from coarse to fine.
 
@@ -158,19 +153,15 @@ def refine(
 
     Args:
         image: (height, width, 3) uint8, at least `MIN_SIDE_PX` on each side.
-        working: `to_finest_size(image)`.
         mask: (height, width) uint8.
         trimap: (height, width) uint8 of the trimap's three values.
         zones: of the small mask; where in the band to estimate and how much that counts.
+        small: `to_working_size` of the image and of the mask.
 
     Returns:
         (height, width) uint8, equal to the trimap where that is not UNKNOWN.
     """
-    height_px, width_px = working.shape[:2]
-    # The mask was enlarged from a network's, and has nothing that is lost between the pixels that are read of it.
-    finest = _layer(
-        working, shrink(mask, height_px, width_px, cv2.INTER_LINEAR), shrink_fast(trimap, height_px, width_px), zones
-    )
+    finest = _layer(*small, shrink_fast(trimap, *small[1].shape), zones)
     residual: FloatMask = np.zeros((1, 1), np.float32)
     coarser, told = finest, None
     for layer, steps in _pyramid(finest):
@@ -212,12 +203,6 @@ def _guided(
     return fill_band(trimap, trimap, alpha)
 
 
-def to_finest_size(image: RgbImage, whole_px: int = 0) -> RgbImage:
-    """A picture at the finest size that alpha is estimated at; of a part of one with that long side."""
-    long_side_px = int(np.clip(max(*image.shape[:2], whole_px) // FINEST_SHARE, *FINEST_SIDES_PX))
-    return shrink_fast(image, *_working_size(image, long_side_px, whole_px))
-
-
 def to_working_size(image: Bytes, whole_px: int = 0) -> Bytes:
     """A picture or mask at the size that zones are measured at; of a part of one with that long side."""
     # By true means: four reads blur fine hair, and single pixels of a mask decide what the network sees again.
@@ -240,7 +225,7 @@ def _layer(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones) -> L
 def _pyramid(layer: Layer) -> list[tuple[Layer, int]]:
     """Each resolution and its steps, from coarse to fine; a picture smaller than some level has fewer."""
     finest_first: list[tuple[Layer, int]] = []
-    for level in (Level(max(layer.mask.shape), FINEST_STEPS), *reversed(LEVELS)):
+    for level in reversed(LEVELS):
         finer, layer = layer, layer.reduced(level.long_side_px)
         if finest_first and layer is finer:
             finest_first.pop()

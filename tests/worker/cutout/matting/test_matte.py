@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cutgate.worker.cutout.matting.matte import Layer, refine, stretch_between_thresholds
+from cutgate.worker.cutout.matting.matte import Layer, refine, stretch_between_thresholds, to_working_size
 from cutgate.worker.cutout.matting.trimap import UNKNOWN, Thresholds, keep_known, make_trimap
+from cutgate.worker.cutout.matting.zones import zones_of
 from cutgate.worker.cutout.raster.arrays import ByteMask
 from cutgate.worker.cutout.raster.filters import to_levels
 from tests.pictures import scores
@@ -17,9 +18,15 @@ RECORDED_SAD = {"mug": 2.488, "bear": 2.379, "portrait": 0.638}
 """Thousands of pixels, of refined alpha from the coarse mask; the test allows one per cent more."""
 
 
+def refined_all_over(photo: RgbImage, mask: ByteMask, erode_px: int = 15) -> ByteMask:
+    """With alpha estimated in all of the trimap's band."""
+    small = to_working_size(photo), to_working_size(mask)
+    zones = zones_of(small[1], USUAL, erode_px).everywhere
+    return refine(photo, mask, make_trimap(mask, USUAL, erode_px), zones, small)
+
+
 def refined(composite: Composite) -> ByteMask:
-    mask = to_levels(composite.coarse_mask())
-    return refine(composite.photo, mask, make_trimap(mask, USUAL, erode_px=15))
+    return refined_all_over(composite.photo, to_levels(composite.coarse_mask()))
 
 
 @pytest.mark.parametrize("name", COMPOSITES)
@@ -35,7 +42,7 @@ def test_refined_alpha_is_as_near_to_the_truth_as_recorded(name: str) -> None:
 def test_refine_works_in_narrow_pictures(size: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     mask = np.linspace(0, 255, size[0] * size[1]).astype(np.uint8).reshape(size)
-    alpha = refine(image, mask, make_trimap(mask, USUAL, erode_px=3))
+    alpha = refined_all_over(image, mask, erode_px=3)
     assert alpha.shape == size
     assert alpha.dtype == np.uint8
 
@@ -52,7 +59,7 @@ def test_spokes_that_the_mask_found_are_kept() -> None:
     share = spokes[..., None] / 255
     photo = np.clip(share * 170 + (1 - share) * wall, 0, 255).astype(np.uint8)
     mask = cv2.GaussianBlur(spokes, (0, 0), 1).astype(np.uint8)
-    alpha = refine(photo, mask, make_trimap(mask, USUAL, erode_px=15))
+    alpha = refined_all_over(photo, mask)
     y, x = np.mgrid[:800, :800]
     beyond_the_hub = (spokes == 255) & (np.hypot(y - 400, x - 400) > hub_px + 20)
     assert alpha[beyond_the_hub].mean() > 0.65 * 255
@@ -65,7 +72,7 @@ def test_coarse_levels_carry_alpha_across_what_the_mask_does_not_know() -> None:
     noise = np.random.default_rng(0).normal(0, 6, (800, 800, 3))
     photo = np.where(subject[..., None], (180, 60, 50), (40, 90, 160)) + noise
     mask = np.where(away_px < 60, 255, np.where(away_px < 370, 128, 0)).astype(np.uint8)
-    alpha = refine(np.clip(photo, 0, 255).astype(np.uint8), mask, make_trimap(mask, USUAL, erode_px=3))
+    alpha = refined_all_over(np.clip(photo, 0, 255).astype(np.uint8), mask, erode_px=3)
     # Without the levels of 50 and 100 px, or at one size alone, it is more than 100.
     assert scores.sad(alpha / 255, subject.astype(np.float64)) < 1.1
 
@@ -98,7 +105,7 @@ def test_a_small_subject_coloured_like_the_wall_is_not_washed_out(level: int) ->
     colours[mask > 128] -= 8
     noise = np.random.default_rng(0).normal(0, 3, colours.shape)
     photo = np.clip(colours + noise, 0, 255).astype(np.uint8)
-    alpha = refine(photo, mask, make_trimap(mask, USUAL, erode_px=15))
+    alpha = refined_all_over(photo, mask)
     small = (slice(350, 450), slice(570, 670))
     assert alpha[small].sum() >= 0.9 * mask[small].sum()
 
@@ -107,7 +114,7 @@ def test_a_shadow_that_the_network_is_unsure_of_is_not_kept_for_that() -> None:
     mask = two_discs(150)
     cv2.circle(mask, (620, 375), 20, 150, -1)
     photo = np.where((mask > 200)[..., None], (150, 40, 30), (190, 190, 190)).astype(np.uint8)
-    alpha = refine(photo, mask, make_trimap(mask, USUAL, erode_px=15))
+    alpha = refined_all_over(photo, mask)
     assert alpha[350:450, 570:670].sum() < 0.5 * mask[350:450, 570:670].sum()
 
 
@@ -175,7 +182,7 @@ def test_strands_of_a_large_picture_follow_its_pixels_and_not_a_coarse_map() -> 
     photo = np.clip(share * [60, 40, 30] + (1 - share) * [150, 180, 210] + grain, 0, 255).astype(np.uint8)
     coarse = cv2.resize(strands, (480, 480), interpolation=cv2.INTER_AREA)
     mask = cv2.resize(cv2.GaussianBlur(coarse, (0, 0), 2), (side_px, side_px)).astype(np.uint8)
-    alpha = refine(photo, mask, make_trimap(mask, USUAL, erode_px=15)) / 255
+    alpha = refined_all_over(photo, mask) / 255
     part = (slice(500, 900), slice(900, 1500))
     truth, seen = strands[part] / 255, mask[part] / 255
     # At 800 px, enlarged linearly, it is 0.26 of the mask's.
