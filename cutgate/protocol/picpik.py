@@ -66,6 +66,8 @@ class JobStatus:
     error_message: str
     subject_found: bool | None = None
     """Whether the result shows a subject; None until it was fetched, and where the service does not say."""
+    confidence: float | None = None
+    """How likely the result is right, 0 to 1; None until it is there, and where the service does not say."""
 
     @property
     def ended(self) -> bool:
@@ -75,6 +77,7 @@ class JobStatus:
     @classmethod
     def from_detail(cls, uid: str, detail: Mapping[str, Any]) -> Self:
         """Read one entry of `TaskDetailList`."""
+        confidence, *_ = detail.get("ConfidenceList") or (None,)
         return cls(
             uid=uid,
             state=detail["Status"],
@@ -82,6 +85,7 @@ class JobStatus:
             credits=detail.get("ConsumeApiPoint") or 0,
             error_code=detail.get("ErrorCode") or 0,
             error_message=detail.get("ErrorMassage") or detail.get("ErrorMessage") or "",
+            confidence=None if confidence is None else float(confidence),
         )
 
 
