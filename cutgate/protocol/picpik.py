@@ -77,7 +77,6 @@ class JobStatus:
     @classmethod
     def from_detail(cls, uid: str, detail: Mapping[str, Any]) -> Self:
         """Read one entry of `TaskDetailList`."""
-        confidence, *_ = detail.get("ConfidenceList") or (None,)
         return cls(
             uid=uid,
             state=detail["Status"],
@@ -85,7 +84,7 @@ class JobStatus:
             credits=detail.get("ConsumeApiPoint") or 0,
             error_code=detail.get("ErrorCode") or 0,
             error_message=detail.get("ErrorMassage") or detail.get("ErrorMessage") or "",
-            confidence=None if confidence is None else float(confidence),
+            confidence=next(iter(detail.get("ConfidenceList") or ()), None),
         )
 
 

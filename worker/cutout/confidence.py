@@ -15,7 +15,7 @@ from cutgate.worker.cutout.raster.arrays import LEAST_SUBJECT_SHARE, LIKELY, Byt
 from cutgate.worker.cutout.raster.filters import dilated, square
 from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX
 
-WEIGHTS: Final = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+WEIGHTS: Final = (-3.804, -2.346, -1.339, -1.967, 0.314, 11.594)
 """Of 1, and of each feature."""
 
 FAINT: Final = 12
