@@ -47,6 +47,7 @@ Numbers = NDArray[np.float64]
 BAD: Final = (0.9, 0.95)
 """Bounds of IoU; the first is what the weights are fitted to."""
 REVIEWED: Final = (0.05, 0.1, 0.2, 0.3, 0.5)
+BELOW: Final = (0.5, 0.6, 0.7, 0.8, 0.9)
 PENALTY: Final = 1e-3
 """Of the squared weights, over features with a standard deviation of 1."""
 BINS: Final = 10
@@ -66,7 +67,7 @@ class Seen:
     iou: Numbers
     """(pictures,): of alpha above one half with the truth's."""
     seconds: float
-    """That a confidence takes, the median: the mask has the working size whatever the picture's is."""
+    """That a confidence takes, the median: of what is larger than the working size no more is looked at."""
 
 
 def seen(pairs: PairSet, segmenter: Segmenter) -> Seen:
@@ -79,10 +80,10 @@ def seen(pairs: PairSet, segmenter: Segmenter) -> Seen:
         frame = run_steps(steps, Frame(picture=source.over_backdrop()), lambda: None)
         mask, alpha = required(frame.small), required(frame.result) > 127
         truth = np.asarray(cv2.imread(str(pair.alpha), cv2.IMREAD_GRAYSCALE)) > 127
-        features.append(confidence.features(mask))
+        features.append(confidence.features(mask, frame.picture))
         iou.append(np.count_nonzero(alpha & truth) / max(1, int(np.count_nonzero(alpha | truth))))
         started = time.perf_counter()
-        confidence.confidence_of(mask)
+        confidence.confidence_of(mask, frame.picture)
         seconds.append(time.perf_counter() - started)
     return Seen(pairs, np.array(features), np.array(iou), float(np.median(seconds)))
 
@@ -161,6 +162,8 @@ def report(folds: Seen, sets: Sequence[Seen]) -> tuple[str, bool]:
         "Share of the bad results that are among those with the least confidence:",
         table(heads, rows),
         f"Weights of all folds: {', '.join(f'{weight:.3f}' for weight in of_all(folds))}.",
+        f"{folds.pairs.name}: what a review below a confidence is about (bad: IoU < {BAD[0]}):",
+        _below(shown[0], folds.iou < BAD[0]),
         "Composites by how sure the score was, from the least on:",
         _calibration(shown[0], folds.iou >= BAD[0]),
         f"Bad results (IoU < {BAD[0]}) that reviewing 20 % misses:",
@@ -183,6 +186,15 @@ def _calibration(shown: Numbers, is_right: NDArray[np.bool_]) -> str:
     bins = np.array_split(np.argsort(shown, kind="stable"), BINS)
     rows = [[str(len(one)), f"{shown[one].mean():.2f}", f"{is_right[one].mean():.2f}"] for one in bins]
     return table(["composites", "mean confidence", "share right"], rows)
+
+
+def _below(shown: Numbers, is_bad: NDArray[np.bool_]) -> str:
+    rows = []
+    for bound in BELOW:
+        low = shown < bound
+        shares = low.mean(), is_bad[low].sum() / is_bad.sum(), is_bad[low].sum() / max(1, low.sum())
+        rows.append([f"{bound}", *(f"{share:.0%}" for share in shares)])
+    return table(["confidence below", "of all", "of the bad", "bad among them"], rows)
 
 
 def _missed(sets: Sequence[Seen], shown: Sequence[Numbers]) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""How likely a cut-out is right, from the network's mask alone.
+"""How likely a cut-out is right, from the network's mask and the picture's colours.
 
 A logistic function of a few numbers. `python -m benchmarks.quality.confidence --fit` fits its weights, on
 composites in folds by subject: right is an alpha whose IoU with the truth is at least 0.9.
@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cutgate.worker.cutout.raster.arrays import LEAST_SUBJECT_SHARE, LIKELY, ByteMask
-from cutgate.worker.cutout.raster.filters import dilated, square
+from cutgate.worker.cutout.raster.arrays import LEAST_SUBJECT_SHARE, LIKELY, ByteMask, RgbImage
+from cutgate.worker.cutout.raster.filters import dilated, resize_nearest, shrink, shrink_to_fit, square
 from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX
 
-WEIGHTS: Final = (-3.804, -2.346, -1.339, -1.967, 0.314, 11.594)
+WEIGHTS: Final = (-10.373, -2.167, -1.505, -2.033, 0.252, 1.414, 10.163)
 """Of 1, and of each feature."""
 
 FAINT: Final = 12
@@ -28,19 +28,25 @@ FAINT_FLOOR, FAR_FLOOR = 0.2, 0.1
 LEAST_PART, LEAST_GAP = 0.002, 0.0005
 """Shares of the subject's area from which on a part or a gap counts."""
 
+COLOURS_SIDE_PX: Final = 100
+CONTRAST_PERCENT: Final = 90
+CONTRAST_FLOOR: Final = 5.0
+
 _PARENT: Final = 3
 """Of what OpenCV says of an outline, where the one is that it lies in."""
 
 
-def features(mask: ByteMask) -> NDArray[np.float64]:
+def features(mask: ByteMask, picture: RgbImage) -> NDArray[np.float64]:
     """What tells right cut-outs from wrong ones.
 
     Args:
         mask: (height, width) uint8 at the working size, as the network made it.
+        picture: (height, width, 3) uint8 of any size, what the mask is of.
 
     Returns:
-        (5,): how much faint grey there is, and how much of it far from the subject, beside the subject's area; how
-        many parts the subject has, and gaps (logarithms all four); how much of the border it covers.
+        (6,): how much faint grey there is, and how much of it far from the subject, beside the subject's area; how
+        many parts the subject has, and gaps; how far its colours are from the background's mean, which glass and
+        what hides are not (logarithms all five); how much of the border it covers.
     """
     likely = (mask >= LIKELY).view(np.uint8)
     area = max(1, int(np.count_nonzero(likely)))
@@ -52,24 +58,26 @@ def features(mask: ByteMask) -> NDArray[np.float64]:
     is_gap = np.array(kinds).reshape(-1, 4)[:, _PARENT] >= 0
     parts, gaps = ((areas > LEAST_PART) & ~is_gap).sum(), ((areas > LEAST_GAP) & is_gap).sum()
     border = np.concatenate([likely[0], likely[-1], likely[:, 0], likely[:, -1]]).mean()
-    return np.array(
-        [
-            math.log(faint / area + FAINT_FLOOR),
-            math.log(far / area + FAR_FLOOR),
-            np.log1p(parts),
-            np.log1p(gaps),
-            border,
-        ]
-    )
+    shares = math.log(faint / area + FAINT_FLOOR), math.log(far / area + FAR_FLOOR)
+    return np.array([*shares, math.log1p(parts), math.log1p(gaps), _contrast(mask, picture), border])
 
 
-def confidence_of(mask: ByteMask) -> float:
+def confidence_of(mask: ByteMask, picture: RgbImage) -> float:
     """How likely the cut-out is right, 0 to 1 in hundredths; without a subject, how surely there is none.
 
-    Args:
-        mask: as `features` takes it.
+    Takes what `features` takes.
     """
     if np.count_nonzero(mask >= LIKELY) <= LEAST_SUBJECT_SHARE * mask.size:
         return round(1 - int(mask.max()) / 255, 2)
-    score = WEIGHTS[0] + float(features(mask) @ WEIGHTS[1:])
+    score = WEIGHTS[0] + float(features(mask, picture) @ WEIGHTS[1:])
     return round(1 / (1 + math.exp(-score)), 2)
+
+
+def _contrast(mask: ByteMask, picture: RgbImage) -> float:
+    """Logarithm of the distance of the subject's colours from the background's mean: most keep to it."""
+    small = shrink_to_fit(mask, COLOURS_SIDE_PX)
+    some = resize_nearest(picture, 4 * small.shape[0], 4 * small.shape[1])  # a large picture's mean takes its time
+    colours = shrink(some, *small.shape).astype(np.float32)
+    around = np.average(colours.reshape(-1, 3), axis=0, weights=256.0 - small.ravel())
+    distances = np.sqrt(((colours - around) ** 2).mean(axis=2))[small >= LIKELY]
+    return math.log((np.percentile(distances, CONTRAST_PERCENT) if distances.size else 0) + CONTRAST_FLOOR)

@@ -194,7 +194,7 @@ def choose_by_box(predict: Predict) -> Step:
 
 def rate_mask(frame: Frame) -> Frame:
     """A step that fills `confidence` from the mask as the network made it."""
-    return replace(frame, confidence=confidence_of(required(frame.small)))
+    return replace(frame, confidence=confidence_of(required(frame.small), _seen(frame)))
 
 
 def tidy_mask(frame: Frame) -> Frame:

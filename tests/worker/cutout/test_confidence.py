@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from cutgate.jobs.spec import Refinement
 from cutgate.worker.cutout.confidence import confidence_of
 from cutgate.worker.cutout.mask.segment import Soft
-from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask
+from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
 from tests.worker.cutout.runs import bear, run
 
 
@@ -25,9 +25,25 @@ def with_ghost(mask: ByteMask) -> ByteMask:
     return np.asarray(cv2.rectangle(mask, (600, 100), (780, 500), 60, -1))
 
 
+def scene(colour: int = 240) -> RgbImage:
+    picture = np.full((600, 800, 3), 40, np.uint8)
+    return np.asarray(cv2.circle(picture, (400, 300), 150, (colour, colour, colour), -1))
+
+
 @pytest.mark.parametrize("unsure", [disc(blur_px=40), with_ghost(disc()), disc(135, 20)])
 def test_a_mask_that_is_unsure_has_less(unsure: ByteMask) -> None:
-    assert confidence_of(unsure) < confidence_of(disc()) - 0.1
+    assert confidence_of(unsure, scene()) < confidence_of(disc(), scene()) - 0.1
+
+
+def test_a_subject_that_hardly_differs_from_its_background_has_less() -> None:
+    assert confidence_of(disc(), scene(45)) < confidence_of(disc(), scene()) - 0.1
+
+
+def test_the_pictures_size_does_not_matter() -> None:
+    large = cv2.resize(scene(), None, fx=5, fy=5, interpolation=cv2.INTER_NEAREST)
+    assert confidence_of(disc(), np.asarray(large, np.uint8)) == pytest.approx(
+        confidence_of(disc(), scene()), abs=0.02
+    )
 
 
 def test_a_half_transparent_mask_has_less_through_the_whole_pipeline() -> None:
@@ -60,6 +76,6 @@ def test_a_matte_has_none_for_its_grey_is_no_doubt() -> None:
 
 @each(arrays(np.uint8, st.tuples(st.integers(1, 30), st.integers(1, 30))))
 def test_any_mask_has_one_in_hundredths(mask: ByteMask) -> None:
-    confidence = confidence_of(mask)
+    confidence = confidence_of(mask, np.repeat(mask[..., None], 3, axis=2))
     assert 0 <= confidence <= 1
     assert confidence == round(confidence, 2)
