@@ -36,7 +36,7 @@ class TaskDetail(Answer):
     img_list: list[str]
     """URLs of the results in the order of the pictures; empty for one that failed."""
     confidence_list: list[float | None] = Field(default_factory=list)
-    """Our own: [how likely](confidence.md) each result is right, 0 to 1; null for one that failed."""
+    """Our own: how likely each result is right, 0 to 1; null for one that failed."""
     seed: int = 0
     """Always 0."""
     txt_list: list[str] = Field(default_factory=list)

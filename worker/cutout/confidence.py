@@ -15,25 +15,22 @@ from cutgate.worker.cutout.raster.arrays import LEAST_SUBJECT_SHARE, LIKELY, Byt
 from cutgate.worker.cutout.raster.filters import dilated, resize_nearest, shrink, shrink_to_fit, square
 from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX
 
-WEIGHTS: Final = (-10.373, -2.167, -1.505, -2.033, 0.252, 1.414, 10.163)
+WEIGHTS: Final = (-8.666, -2.521, -3.024, 1.364, 11.084)
 """Of 1, and of each feature."""
 
-FAINT: Final = 12
-FAR_FAINT: Final = 5
-"""From these levels on, up to `LIKELY`, the network saw something and dropped it."""
+FAINT: Final = 5
+"""From this level on, up to `LIKELY`, the network saw something and dropped it."""
 FAR_PX: Final = 10
-"""So far from the subject faint grey is no soft edge, at the working size."""
-FAINT_FLOOR, FAR_FLOOR = 0.2, 0.1
-"""Added to shares before the logarithm: differences far below tell nothing."""
-LEAST_PART, LEAST_GAP = 0.002, 0.0005
-"""Shares of the subject's area from which on a part or a gap counts."""
+"""So far from the subject that is no soft edge, at the working size."""
+FAINT_FLOOR: Final = 0.1
+"""Added before the logarithm, as `CONTRAST_FLOOR`: differences far below tell nothing."""
+
+LEAST_PART: Final = 0.002
+"""Share of the subject's area from which on a part counts."""
 
 COLOURS_SIDE_PX: Final = 100
 CONTRAST_PERCENT: Final = 90
 CONTRAST_FLOOR: Final = 5.0
-
-_PARENT: Final = 3
-"""Of what OpenCV says of an outline, where the one is that it lies in."""
 
 
 def features(mask: ByteMask, picture: RgbImage) -> NDArray[np.float64]:
@@ -44,22 +41,18 @@ def features(mask: ByteMask, picture: RgbImage) -> NDArray[np.float64]:
         picture: (height, width, 3) uint8 of any size, what the mask is of.
 
     Returns:
-        (6,): how much faint grey there is, and how much of it far from the subject, beside the subject's area; how
-        many parts the subject has, and gaps; how far its colours are from the background's mean, which glass and
-        what hides are not (logarithms all five); how much of the border it covers.
+        (4,): how much faint grey there is far from the subject, beside the subject's area; how many parts the
+        subject has; how far its colours are from the background's, which those of glass and of what hides are not;
+        how much of the border it covers. All but the last are logarithms.
     """
     likely = (mask >= LIKELY).view(np.uint8)
     area = max(1, int(np.count_nonzero(likely)))
     near = dilated(likely, square(2 * FAR_PX * max(mask.shape) // WORKING_SIDE_PX + 1))
-    faint = np.count_nonzero(mask >= FAINT) - np.count_nonzero(likely)
-    far = np.count_nonzero((mask >= FAR_FAINT) & (near == 0))
-    outlines, kinds = cv2.findContours(likely, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    areas = np.array([cv2.contourArea(outline) for outline in outlines]) / area
-    is_gap = np.array(kinds).reshape(-1, 4)[:, _PARENT] >= 0
-    parts, gaps = ((areas > LEAST_PART) & ~is_gap).sum(), ((areas > LEAST_GAP) & is_gap).sum()
+    faint = np.count_nonzero((mask >= FAINT) & (near == 0)) / area
+    outlines = cv2.findContours(likely, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
+    parts = sum(cv2.contourArea(outline) > LEAST_PART * area for outline in outlines)
     border = np.concatenate([likely[0], likely[-1], likely[:, 0], likely[:, -1]]).mean()
-    shares = math.log(faint / area + FAINT_FLOOR), math.log(far / area + FAR_FLOOR)
-    return np.array([*shares, math.log1p(parts), math.log1p(gaps), _contrast(mask, picture), border])
+    return np.array([math.log(faint + FAINT_FLOOR), math.log1p(parts), _contrast(mask, picture), border])
 
 
 def confidence_of(mask: ByteMask, picture: RgbImage) -> float:
