@@ -80,6 +80,8 @@ class Result:
     size_bytes: int
     subject_found: bool = True
     """Whether the picture shows a subject; where it does not, the result is transparent."""
+    confidence: float | None = None
+    """How likely the cut-out is right, 0 to 1 in hundredths; None of an upload, and of models that give mattes."""
     full_width_px: int | None = None
     full_height_px: int | None = None
     """The size without `max_pixels`; None where the spec has no composition."""

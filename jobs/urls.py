@@ -25,8 +25,10 @@ _EXTENSIONS: Final = {
 }
 """Of results, and of the pictures that are kept: nothing that a browser would run."""
 _MEDIA_TYPES: Final = {extension: media_type for media_type, extension in _EXTENSIONS.items()}
-_NO_SUBJECT: Final = ".none"
-"""Stands before the extension of a result in which no subject was found."""
+_NAME: Final = re.compile(
+    r"(?P<key>[^.]*)(\.(?P<percent>0|[1-9][0-9]?|100))?(?P<none>\.none)?\.(?P<extension>[a-z]+)"
+)
+"""The blob's key, the confidence, and a mark of a result in which no subject was found."""
 _SECONDS: Final = re.compile(r"0|[1-9][0-9]{0,14}")
 
 
@@ -37,10 +39,11 @@ class Address:
     blob: BlobKey
     media_type: str
     subject_found: bool
+    confidence: float | None = None
 
 
 class ResultPaths:
-    """Makes and checks paths `/r/<mac>/<expires>/<blob key>.<extension>`, or `….none.<extension>`.
+    """Makes and checks paths `/r/<mac>/<expires>/<blob key>.<confidence in percent>[.none].<extension>`.
 
     A path says all that is told of a result, so that serving one takes no look into the ledger. The MAC is
     HMAC-SHA256, cut to 128 bits, over everything behind it. Its key is derived from the first master key, so that
@@ -52,9 +55,16 @@ class ResultPaths:
 
     def path(self, picture: Result | Upload, expires_at_seconds: int) -> str:
         """The path of a picture, valid until the given Unix time."""
-        subject_found = isinstance(picture, Upload) or picture.subject_found
-        extension = _EXTENSIONS[picture.media_type]
-        tail = _tail(expires_at_seconds, picture.blob, extension, subject_found=subject_found)
+        result = picture.as_result() if isinstance(picture, Upload) else picture
+        tail = _tail(
+            expires_at_seconds,
+            Address(
+                blob=result.blob,
+                media_type=result.media_type,
+                subject_found=result.subject_found,
+                confidence=result.confidence,
+            ),
+        )
         return f"/r/{_mac(self._keys[0], tail)}/{tail}"
 
     def open(self, mac: str, expires: str, name: str, now_seconds: float) -> Address | None:
@@ -63,29 +73,36 @@ class ResultPaths:
         Returns:
             What is stored there; None when the path was altered or has expired.
         """
-        stem, _, extension = name.rpartition(".")
-        if not _SECONDS.fullmatch(expires) or extension not in _MEDIA_TYPES:
+        said = _NAME.fullmatch(name)
+        if said is None or not _SECONDS.fullmatch(expires) or said["extension"] not in _MEDIA_TYPES:
             return None
-        subject_found = not stem.endswith(_NO_SUBJECT)
         try:
-            key = BlobKey.parse(stem.removesuffix(_NO_SUBJECT))
+            key = BlobKey.parse(said["key"])
         except ValueError:
             return None
+        address = Address(
+            blob=key,
+            media_type=_MEDIA_TYPES[said["extension"]],
+            subject_found=said["none"] is None,
+            confidence=None if said["percent"] is None else int(said["percent"]) / 100,
+        )
         # Signed is what was understood, not what was sent: the parts cannot be cut in another place.
-        tail = _tail(int(expires), key, extension, subject_found=subject_found)
+        tail = _tail(int(expires), address)
         if not mac.isascii() or not any(hmac.compare_digest(mac, _mac(key, tail)) for key in self._keys):
             return None
         if int(expires) <= now_seconds:
             return None
-        return Address(blob=key, media_type=_MEDIA_TYPES[extension], subject_found=subject_found)
+        return address
 
     def __repr__(self) -> str:
         return "ResultPaths(<key>)"
 
 
-def _tail(expires_at_seconds: int, blob: BlobKey, extension: str, *, subject_found: bool) -> str:
+def _tail(expires_at_seconds: int, address: Address) -> str:
     """What the MAC is over."""
-    return f"{expires_at_seconds}/{blob}{'' if subject_found else _NO_SUBJECT}.{extension}"
+    confidence = "" if address.confidence is None else f".{round(100 * address.confidence)}"
+    found = "" if address.subject_found else ".none"
+    return f"{expires_at_seconds}/{address.blob}{confidence}{found}.{_EXTENSIONS[address.media_type]}"
 
 
 def _mac(key: bytes, tail: str) -> str:

@@ -55,17 +55,16 @@ def cut_out(
     result: Levels = required(frame.result)
     if least_share is not None:
         _require_subject(result if result.ndim == 2 else result[..., 3], least_share)
-    subject_found = required(frame.subject_found)
-    if spec.output is Output.MASK:
-        return Picture(pixels=result, dpi=source.dpi, rights=source.rights, subject_found=subject_found)
-    if source.samples is not None:
+    is_mask = spec.output is Output.MASK
+    if source.samples is not None and not is_mask:
         result = to_16_bit(np.asarray(result, np.uint8), source.rgb, source.samples)
     return Picture(
         pixels=result,
-        icc_profile=source.icc_profile,
+        icc_profile=None if is_mask else source.icc_profile,
         dpi=source.dpi,
         rights=source.rights,
-        subject_found=subject_found,
+        subject_found=required(frame.subject_found),
+        confidence=frame.confidence,
     )
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from cutgate.batches.journal import Entry, Journal
 from cutgate.batches.planning import PlannedPicture
@@ -53,6 +53,10 @@ class Outcome:
     """The task at the service, where there was one."""
     subject_found: bool | None = None
     """False where the result is clear throughout, for want of a subject; None where that is not known."""
+    confidence: float | None = None
+    """How likely the result is right, 0 to 1; None where that is not known."""
+    review: bool = False
+    """Whether the result lies among those to be reviewed."""
     replaced: bool = False
     """Whether another file had the result's name, and nobody had asked to make it again."""
     error: CutgateError | OSError | None = None
@@ -112,6 +116,11 @@ class Report:
         return [outcome for outcome in self.outcomes if outcome.subject_found is False]
 
     @property
+    def for_review(self) -> list[Outcome]:
+        """The pictures whose results were put aside for review."""
+        return [outcome for outcome in self.outcomes if outcome.review]
+
+    @property
     def untried(self) -> int:
         """Pictures that were not begun, because the service was away or refused the account."""
         return self.total - len(self.outcomes)
@@ -159,11 +168,26 @@ class Recipe:
         return _digest(text.encode())
 
 
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Where results go that are likely to be wrong."""
+
+    below: float
+    """Confidence under which they do."""
+    folder: Path
+
+    def wants(self, confidence: float | None) -> bool:
+        """Whether a result of this confidence goes there; one whose confidence nobody knows does not."""
+        return confidence is not None and confidence < self.below
+
+
 class Batch(ABC):
     """Pictures into one folder, which remembers how far they are."""
 
-    def __init__(self, journal: Journal, recipe: Recipe, *, again: bool = False) -> None:
-        self._journal, self._recipe, self._again = journal, recipe, again
+    def __init__(
+        self, journal: Journal, recipe: Recipe, *, again: bool = False, review: Review | None = None
+    ) -> None:
+        self._journal, self._recipe, self._again, self._review = journal, recipe, again, review
 
     @abstractmethod
     def _content(self, picture: PlannedPicture, entry: Entry, handle: JobHandle) -> Flow[Download]:
@@ -185,24 +209,39 @@ class Batch(ABC):
             return outcome(state="failed", uid=handle.uid or None, error=error)
 
     def _cut(self, picture: PlannedPicture, handle: JobHandle, outcome: Callable[..., Outcome]) -> Flow[Outcome]:
-        target = self._journal.folder / picture.target
         entry = yield from in_thread(partial(self._entry, picture))
-        if entry.state == "saved" and target.exists():
-            return outcome(state="kept", uid=entry.uid, subject_found=entry.subject_found)
+        if entry.state == "saved" and (there := self._file(picture, entry)).exists():
+            return _told(outcome, entry, target=there, state="kept", review=str(there) == entry.review)
         result = yield from self._content(picture, entry, handle)
+        review = self._review if self._review and self._review.wants(result.confidence) else None
+        target = (review or self._journal).folder / picture.target
         replaced = target.exists() and not self._again
         digest = yield from in_thread(partial(self._save, target, result.content, handle.uid))
-        entry, found = self._journal.find(picture.target) or entry, result.subject_found
-        yield from self._note(replace(entry, state="saved", subject_found=found, digest=digest))
-        return outcome(state="saved", uid=entry.uid, subject_found=found, replaced=replaced)
+        entry = self._journal.find(picture.target) or entry
+        before = self._file(picture, entry)
+        if entry.digest and before.exists() and not before.samefile(target):
+            before.unlink()  # else the result lay in both places
+        entry = replace(
+            entry,
+            state="saved",
+            subject_found=result.subject_found,
+            confidence=result.confidence,
+            review=str(target.absolute()) if review else "",
+            digest=digest,
+        )
+        yield from self._note(entry)
+        return _told(outcome, entry, target=target, state="saved", review=review is not None, replaced=replaced)
+
+    def _file(self, picture: PlannedPicture, entry: Entry) -> Path:
+        """The result's file; the one put aside for review only while it is there: it may have been moved back."""
+        aside = Path(entry.review)
+        return aside if entry.review and aside.exists() else self._journal.folder / picture.target
 
     def is_done(self, picture: PlannedPicture) -> bool:
         """Whether the result is there, so that nothing has to be made."""
         with suppress(OSError):  # of which `cut` tells
             entry = self._known(picture)
-            return (
-                entry is not None and entry.state == "saved" and (self._journal.folder / picture.target).exists()
-            )
+            return entry is not None and entry.state == "saved" and self._file(picture, entry).exists()
         return False
 
     def _known(self, picture: PlannedPicture) -> Entry | None:
@@ -217,10 +256,11 @@ class Batch(ABC):
         """How far the picture is; a new entry when it is to be begun."""
         if (known := self._known(picture)) is not None:
             return known
-        before, target = self._journal.find(picture.target), self._journal.folder / picture.target
-        written = before.digest if before and target.exists() and not self._again else ""
-        if written and written != _digest(target.read_bytes()):
-            raise ResultChanged(target)
+        before = self._journal.find(picture.target)
+        if before and before.digest and not self._again:
+            there = self._file(picture, before)
+            if there.exists() and before.digest != _digest(there.read_bytes()):
+                raise ResultChanged(there)
         return self._begin(picture, self._recipe.fingerprint(picture.source.path))
 
     def _begin(self, picture: PlannedPicture, fingerprint: str) -> Entry:
@@ -232,6 +272,7 @@ class Batch(ABC):
                 fingerprint=fingerprint,
                 request_uuid=str(uuid.uuid4()),
                 digest=before.digest if before else "",
+                review=before.review if before else "",
             ),
         )
 
@@ -252,6 +293,11 @@ class Batch(ABC):
         return _digest(content)
 
 
+def _told(outcome: Callable[..., Outcome], entry: Entry, **how: Any) -> Outcome:
+    """The end of a picture that has its result."""
+    return outcome(uid=entry.uid, subject_found=entry.subject_found, confidence=entry.confidence, **how)
+
+
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
@@ -259,8 +305,16 @@ def _digest(content: bytes) -> str:
 class ServiceBatch(Batch):
     """Pictures that a service cuts out."""
 
-    def __init__(self, calls: PicpikCalls, journal: Journal, recipe: Recipe, *, again: bool = False) -> None:
-        super().__init__(journal, recipe, again=again)
+    def __init__(
+        self,
+        calls: PicpikCalls,
+        journal: Journal,
+        recipe: Recipe,
+        *,
+        again: bool = False,
+        review: Review | None = None,
+    ) -> None:
+        super().__init__(journal, recipe, again=again, review=review)
         self._calls = calls
 
     def _content(self, picture: PlannedPicture, entry: Entry, handle: JobHandle) -> Flow[Download]:
@@ -272,7 +326,7 @@ class ServiceBatch(Batch):
         handle.uid, handle.ended = entry.uid or "", None
         try:
             data = yield from self._calls.result(handle, self._recipe.timeout_seconds)
-            return Download(data, handle.subject_found)
+            return Download(data, handle.subject_found, handle.confidence)
         except JobFailed as error:
             if not resumed or error.code != UNKNOWN_TASK:
                 raise

@@ -39,6 +39,10 @@ class Entry:
     state: Literal["begun", "saved", "failed"] = "begun"
     subject_found: bool | None = None
     """Whether the result shows a subject, once it is saved and where that was told."""
+    confidence: float | None = None
+    """How likely the result is right, once it is saved and where that was told."""
+    review: str = ""
+    """The result's file where it was put aside for review."""
     digest: str = ""
     """Of the result's file as it was last written, by which one is known that somebody has changed since."""
 

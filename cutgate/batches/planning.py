@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -35,12 +35,14 @@ Places = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 """A file or a folder, or a number of them."""
 
 
-def find_pictures(places: Places, output: Path) -> list[Source]:
-    """The pictures of files and folders; of a folder all in it and beneath it but hidden files and the output."""
+def find_pictures(places: Places, *outputs: Path) -> list[Source]:
+    """The pictures of files and folders; of a folder all in it and beneath it but hidden files and the outputs."""
     found: list[Source] = []
     for place in map(Path, [places] if isinstance(places, str | os.PathLike) else places):
         if place.is_dir():
-            paths = sorted(path for path in _beneath(place, output) if is_picture(path))
+            paths = sorted(
+                path for path in _beneath(place, {each.resolve() for each in outputs}) if is_picture(path)
+            )
             found += [Source(path, path.relative_to(place).as_posix()) for path in paths]
         else:
             found.append(Source(place, place.name))
@@ -52,13 +54,13 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
 
 
-def _beneath(folder: Path, output: Path) -> Iterator[Path]:
+def _beneath(folder: Path, outputs: Collection[Path]) -> Iterator[Path]:
     for entry in os.scandir(folder):
         path = Path(entry.path)
         if not entry.is_dir():
             yield path
-        elif not entry.name.startswith(".") and path.resolve() != output.resolve():
-            yield from _beneath(path, output)
+        elif not entry.name.startswith(".") and path.resolve() not in outputs:
+            yield from _beneath(path, outputs)
 
 
 def plan(

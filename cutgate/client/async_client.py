@@ -150,6 +150,11 @@ class AsyncJob:
         """
         return self._handle.subject_found
 
+    @property
+    def confidence(self) -> float | None:
+        """How likely the result is right, 0 to 1; None until the job is known to have finished."""
+        return self._handle.confidence
+
     async def status(self, wait_seconds: float = 0) -> JobStatus:
         """Ask where the job stands, as `Job.status`."""
         return await self._run(self._api.status(self._handle, wait_seconds))

@@ -193,6 +193,11 @@ class Job:
         """
         return self._handle.subject_found
 
+    @property
+    def confidence(self) -> float | None:
+        """How likely the result is right, 0 to 1; None until the job is known to have finished."""
+        return self._handle.confidence
+
     def status(self, wait_seconds: float = 0) -> JobStatus:
         """Ask where the job stands; a job that has ended is not asked for again.
 

@@ -77,6 +77,7 @@ def show_status(status: JobStatus, *, as_json: bool) -> None:
         return
     state = click.style(f"{status.state:8}", fg=COLOURS.get(status.state))
     wrong = f"  {status.error_message} (code {status.error_code})" if status.error_code else ""
-    click.echo(f"{status.uid}  {state}{wrong}")
+    sure = "" if status.confidence is None else f"  confidence {status.confidence:.2f}"
+    click.echo(f"{status.uid}  {state}{wrong}{sure}")
     for url in status.result_urls:
         click.echo(f"  {url}")

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import click
 
-from cutgate.batches.batch import Report
+from cutgate.batches.batch import Report, Review
 from cutgate.batches.journal import Journal, SharedJournal
 from cutgate.batches.planning import PICTURE_SUFFIXES, PlannedPicture, Source, find_pictures, plan
 from cutgate.commands.console import WITHOUT_SUBJECT, Interrupted, json_option
@@ -44,6 +44,13 @@ PIPED: Final = Path(STANDARD)
 )
 @click.option("--again", is_flag=True, help="Make results anew, even edited ones.")
 @click.option("--fail-on-empty", is_flag=True, help="Exit with 3 if no subject was found in one of the pictures.")
+@click.option(
+    "--review-below",
+    type=click.FloatRange(0, 1),
+    metavar="CONFIDENCE",
+    help="Write results of a lower confidence, 0 to 1, into the folder of --review-dir instead, such as 0.6.",
+)
+@click.option("--review-dir", type=click.Path(file_okay=False, path_type=Path), help="Folder for these results.")
 @result_options
 @target_options
 @json_option
@@ -52,6 +59,8 @@ def cut(
     output: str | None,
     again: bool,
     fail_on_empty: bool,
+    review_below: float | None,
+    review_dir: Path | None,
     results: ResultOptions,
     target: Target,
     as_json: bool,
@@ -62,7 +71,8 @@ def cut(
     where there is none. Results are remembered: the same command, after Ctrl-C or a crash, goes on where it was
     and does no picture twice.
     """
-    with spooled(resolve(pictures, output, results), as_json=as_json) as command:
+    resolved = resolve(pictures, output, results).reviewed(review_below, review_dir)
+    with spooled(resolved, as_json=as_json) as command:
         report = command.carry_out(target, again=again, as_json=as_json)
     if not report.ok:
         raise click.exceptions.Exit(1)
@@ -80,8 +90,26 @@ class CutCommand:
     """The results' folder, or the only result's file; beside each picture where it is None."""
     into_folder: bool = False
     """Whether that is a folder, which remembers its results itself."""
+    review: Review | None = None
+    """Which results go into another folder; only where that is a folder."""
     piped: frozenset[Path] = frozenset()
     """Files that stand for standard input and output."""
+
+    def reviewed(self, below: float | None, folder: Path | None) -> Self:
+        """With a folder for results of a lower confidence, where one is named.
+
+        Raises:
+            UsageError: one of the two is missing, or the other results have no folder, or the same one.
+        """
+        if below is None and folder is None:
+            return self
+        if below is None or folder is None:
+            raise click.UsageError("--review-below and --review-dir need each other")
+        if self.output is None or not self.into_folder:
+            raise click.UsageError("--review-dir is for results in a folder: add -o FOLDER")
+        if folder.resolve() == self.output.resolve():
+            raise click.UsageError(f"--review-dir must be another folder than that of -o, {self.output}")
+        return replace(self, review=Review(below, folder))
 
     def journal(self) -> Journal:
         """Journal of the results; it remembers nothing if the picture or its result goes through a pipe."""
@@ -101,14 +129,18 @@ class CutCommand:
             if self.output.resolve() == picture.resolve():
                 raise NameTaken(self.output)
             return [PlannedPicture(Source(picture, str(picture)), str(self.output))]
-        found = find_pictures(self.pictures, self.output)
+        outputs = [self.output] if self.review is None else [self.output, self.review.folder]
+        found = find_pictures(self.pictures, *outputs)
         if not found:
             raise click.UsageError(
                 f"there is no picture in {', '.join(map(str, self.pictures))}: of a folder files are taken whose "
                 f"names end with {', '.join(sorted(PICTURE_SUFFIXES))}; a camera's RAW files have to become one "
                 "of these first"
             )
-        return plan(found, self.output, self.results.suffix, journal.owners)
+        planned = plan(found, self.output, self.results.suffix, journal.owners)
+        if self.review is not None:  # there, too, no result may have the name of a picture
+            plan(found, self.review.folder, self.results.suffix, journal.owners)
+        return planned
 
     def carry_out(self, target: Target, *, again: bool, as_json: bool) -> Report:
         """Do it, and show what becomes of it."""
@@ -116,7 +148,9 @@ class CutCommand:
             planned = self.planned(journal)
             display = Display(len(planned), as_json=as_json, piped=self.piped)
             try:
-                with target.batcher(self.results, journal, display.retries, again=again) as batcher:
+                with target.batcher(
+                    self.results, journal, display.retries, again=again, review=self.review
+                ) as batcher:
                     if not all(map(batcher.batch.is_done, planned)):
                         batcher.prepare()
                     with display:

@@ -22,6 +22,7 @@ WORDS: Final = {
     "saved": "saved",
     "kept": "already there",
     "no_subject": "of them without a subject",
+    "review": "for review",
     "failed": "failed",
     "untried": "not begun",
 }
@@ -81,6 +82,8 @@ class Display:
                     "target": target,
                     "state": outcome.state,
                     "subject": outcome.subject_found,
+                    "confidence": outcome.confidence,
+                    "review": outcome.review,
                     "replaced": outcome.replaced,
                     "task": outcome.uid,
                     "error": None if outcome.error is None else facts(outcome.error),
@@ -93,12 +96,15 @@ class Display:
             hint = " (--again makes it anew)" if self._total == 1 else ""
             click.echo(f"Already there: {target}{hint}", err=True)
         elif target != STANDARD:
-            click.echo(target)
+            is_shown = outcome.confidence is not None and sys.stdout.isatty()  # in a pipe names stand alone
+            click.echo(f"{target}  {outcome.confidence:.2f}" if is_shown else target)
             if outcome.replaced:
                 click.echo(f"Overwrote {target}", err=True)
         if outcome.subject_found is False:
             warning = click.style("Warning:", fg="yellow", bold=True)
             click.echo(f"{warning} {source}: no subject was found, the result is clear; {REMEDY}", err=True)
+        if outcome.review:
+            click.echo(f"For review (confidence {outcome.confidence:.2f}): {target}", err=True)
 
     def _refused(self, refusal: CutgateError, seconds: float) -> None:
         """Say what the threads wait for, each thing once."""
@@ -113,6 +119,7 @@ class Display:
             "saved": len(report.of("saved")),
             "kept": len(report.of("kept")),
             "no_subject": len(report.without_subject),
+            "review": len(report.for_review),
             "failed": len(report.of("failed")),
             "untried": report.untried,
         }

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from cutgate.batches.batch import Batch, Recipe
+from cutgate.batches.batch import Batch, Recipe, Review
 from cutgate.batches.journal import Entry, Journal
 from cutgate.batches.planning import PlannedPicture
 from cutgate.formats import format_for
@@ -48,8 +48,9 @@ class InProcessBatch(Batch):
         *,
         quality: int | None,
         again: bool = False,
+        review: Review | None = None,
     ) -> None:
-        super().__init__(journal, recipe, again=again)
+        super().__init__(journal, recipe, again=again, review=review)
         self._remover, self._options = remover, options
         self._file_format, self._quality = format_for(f"result{recipe.suffix}"), quality
 
@@ -60,4 +61,5 @@ class InProcessBatch(Batch):
     def _made(self, picture: PlannedPicture) -> Download:
         with at_work():
             cutout = self._remover.remove_background(picture.source.path, **self._options)
-            return Download(cutout.to_bytes(self._file_format, quality=self._quality), cutout.subject_found)
+            data = cutout.to_bytes(self._file_format, quality=self._quality)
+            return Download(data, cutout.subject_found, cutout.confidence)

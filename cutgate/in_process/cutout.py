@@ -41,6 +41,11 @@ class Cutout:
         return self._result.subject_found
 
     @property
+    def confidence(self) -> float | None:
+        """How likely the cut-out is right, 0 to 1; None for models that give mattes, whose grey is no doubt."""
+        return self._result.confidence
+
+    @property
     def array(self) -> NDArray[Any]:
         """(height, width, 4) with straight alpha, over the background if there is one; a mask is (height, width).
 

@@ -40,6 +40,11 @@ class JobHandle:
         """Whether the result shows a subject; None until it was fetched, and where the service does not say."""
         return None if self.ended is None else self.ended.subject_found
 
+    @property
+    def confidence(self) -> float | None:
+        """How likely the result is right, 0 to 1; None until the job ended, and where the service does not say."""
+        return None if self.ended is None else self.ended.confidence
+
 
 class PicpikCalls:
     """One account's talk with one service, as flows."""
@@ -147,9 +152,9 @@ class PicpikCalls:
         status = yield from self.wait(handle, timeout_seconds, on_progress)
         if not status.result_urls or not status.result_urls[0]:
             raise JobFailed(handle.uid, status.error_code, "it finished without a result")
-        content, subject_found = yield from self._connection.download(status.result_urls[0])
-        handle.ended = replace(status, subject_found=subject_found)
-        return content
+        result = yield from self._connection.download(status.result_urls[0])
+        handle.ended = replace(status, subject_found=result.subject_found)
+        return result.content
 
     def save(self, handle: JobHandle, path: Path, timeout_seconds: float) -> Flow[Path]:
         """Write the result, waited for, to a file that appears whole or not at all; returns its path."""

@@ -109,6 +109,8 @@ class Download(NamedTuple):
     content: bytes
     subject_found: bool | None
     """Whether it shows a subject; None where the service does not say."""
+    confidence: float | None = None
+    """How likely it is right, 0 to 1; None where nobody says."""
 
 
 class Connection:

@@ -70,6 +70,8 @@ class JobStatus:
     error_message: str
     subject_found: bool | None = None
     """Whether the result shows a subject; None until it was fetched, and where the service does not say."""
+    confidence: float | None = None
+    """How likely the result is right, 0 to 1; None until it is there, and where the service does not say."""
 
     @property
     def ended(self) -> bool:
@@ -86,6 +88,7 @@ class JobStatus:
             credits=detail.get("ConsumeApiPoint") or 0,
             error_code=detail.get("ErrorCode") or 0,
             error_message=detail.get("ErrorMassage") or detail.get("ErrorMessage") or "",
+            confidence=next(iter(detail.get("ConfidenceList") or ()), None),
         )
 
 

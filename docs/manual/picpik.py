@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from cutgate.gateway.error_rows import row_of
+from cutgate.gateway.openapi.models import without_null
 from cutgate.gateway.picpik.actions import ACTIONS, Action
 from cutgate.gateway.picpik.errors import NOT_FOUND_CODE, RAISED, ROWS, TASK_ROWS, task_row_for
 from cutgate.gateway.picpik.openapi import picpik_section
@@ -132,7 +133,7 @@ def _values(field: Mapping[str, Any]) -> str:
 
 
 def _array(field: Mapping[str, Any]) -> str:
-    element = field["items"].get("type", "object")
+    element = without_null(field["items"]).get("type", "object")
     least, most = field.get("minItems"), field.get("maxItems")
     if least is None:
         return f"array of {element}s"

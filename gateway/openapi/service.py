@@ -29,6 +29,7 @@ def service_section() -> ApiSection:
 def _result() -> Schema:
     picture = {"image/*": {"schema": {"type": "string", "contentMediaType": "image/*"}}}
     found = {"description": "Whether a subject was found.", "schema": {"enum": ["found", "none"]}}
+    confidence = {"description": "How likely it is right, 0 to 1.", "schema": {"type": "number"}}
     missing = {"description": "The address was altered or has expired, or the result is gone."}
     path = [_parameter(name, "path", text) | {"required": True} for name, text in _PATH.items()]
     download = _parameter("download", "query", "The name under which a browser saves it, instead of showing it.")
@@ -39,7 +40,11 @@ def _result() -> Schema:
         "security": [],
         "parameters": [*path, download, _parameter("Range", "header", "A part of it.")],
         "responses": {
-            "200": {"description": "The picture.", "headers": {"Cutgate-Subject": found}, "content": picture},
+            "200": {
+                "description": "The picture.",
+                "headers": {"Cutgate-Subject": found, "Cutgate-Confidence": confidence},
+                "content": picture,
+            },
             "206": {"description": "The part of it that was asked for.", "content": picture},
             "304": {"description": "It is still the one of `If-None-Match`."},
             "404": missing,

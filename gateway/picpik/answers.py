@@ -35,6 +35,8 @@ class TaskDetail(Answer):
     """`Queuing`, `Running`, `Finished` or `Error`."""
     img_list: list[str]
     """URLs of the results in the order of the pictures; empty for one that failed."""
+    confidence_list: list[float | None] = Field(default_factory=list)
+    """Our own: how likely each result is right, 0 to 1; null for one that failed."""
     seed: int = 0
     """Always 0."""
     txt_list: list[str] = Field(default_factory=list)

@@ -32,9 +32,11 @@ def detail_of(uid: TaskUid, task: Task | None, tasks: Tasks, base_url: str) -> T
     error = _error(task)
     # A batch that was terminated is an error, although what it has finished is charged and shown.
     status = _ERROR if error == TERMINATED else _STATUSES[task.status]
-    is_finished = task.status is TaskStatus.FINISHED
-    urls = [_url(item, task, tasks, base_url) for item in task.items] if is_finished else []
-    return _detail(uid, task.origin, status, urls, task.booked, error)
+    items = task.items if task.status is TaskStatus.FINISHED else ()
+    urls = [_url(item, task, tasks, base_url) for item in items]
+    detail = _detail(uid, task.origin, status, urls, task.booked, error)
+    confidences = [None if item.result is None else item.result.confidence for item in items]
+    return detail.model_copy(update={"confidence_list": confidences})
 
 
 def _detail(uid: TaskUid, action: str, status: str, urls: list[str], charged: int, error: TaskRow) -> TaskDetail:

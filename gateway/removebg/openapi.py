@@ -24,7 +24,7 @@ def removebg_section() -> ApiSection:
     rows = ((row.status, code, row.title) for code, row in ROWS.items() if row.status not in {404, 405})
     tables = error_tables("code", "title", rows)
     refused = {str(status): response(table, ref(_ERROR)) for status, table in tables.items()}
-    data = {"result_b64": "", **{f"foreground_{name.lower()}": 0 for name in FOREGROUND}}
+    data = {"result_b64": "", **{f"foreground_{name.lower()}": 0 for name in FOREGROUND}, "confidence": 0.0}
     removed = response("The picture; in JSON where `Accept` names it.", shape_of({"data": data}))
     files = ("image/png", "image/jpeg", "image/webp", "application/zip")
     removed["content"] = {**{media_type: {"schema": FILE} for media_type in files}, **removed["content"]}

@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 
 _JSON: Final = "application/json"
 _ANYTHING: Final = "*/*"
+CONFIDENCE_HEADER: Final = "Cutgate-Confidence"
+"""Our own, as under a result's address."""
 FOREGROUND: Final = ("Top", "Left", "Width", "Height")
 
 EXPOSED: Final = (
     *("X-Type", "X-Width", "X-Height", "X-Max-Width", "X-Max-Height", "X-Credits-Charged"),
+    CONFIDENCE_HEADER,
     *(f"X-Foreground-{name}" for name in FOREGROUND),
     *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After"),
 )
@@ -81,8 +84,11 @@ class Rendering:
         return response
 
     def _in_json(self, result: Result) -> Response:
-        data: dict[str, str | int] = {"result_b64": base64.b64encode(self.blobs.get(result.blob)).decode("ascii")}
+        data: dict[str, str | float] = {
+            "result_b64": base64.b64encode(self.blobs.get(result.blob)).decode("ascii")
+        }
         data |= {f"foreground_{name.lower()}": px for name, px in _foreground(result).items()}
+        data |= {} if result.confidence is None else {"confidence": result.confidence}
         return in_json({"data": data})
 
     def _in_bytes(self, result: Result) -> Response:
@@ -101,6 +107,7 @@ class Rendering:
             "X-Height": result.height_px,
             "X-Max-Width": max_width_px,
             "X-Max-Height": max_height_px,
+            CONFIDENCE_HEADER: result.confidence,
             "X-Credits-Charged": shown(self.tariff.credits(task.booked)),
             **{f"X-Foreground-{name}": px for name, px in _foreground(result).items()},
         }

@@ -28,6 +28,8 @@ _DEFAULT_NAME: Final = "cutout"
 
 SUBJECT_HEADER: Final = "Cutgate-Subject"
 """`found`, or `none` where the picture shows no subject and the result is transparent."""
+CONFIDENCE_HEADER: Final = "Cutgate-Confidence"
+"""How likely the cut-out is right, 0.00 to 1.00; absent where the result has no confidence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,8 @@ class ResultPages:
         answer.cache_control.private = True
         answer.cache_control.max_age = max(0, int(expires) - int(self.clock()))
         answer.headers[SUBJECT_HEADER] = "found" if address.subject_found else "none"
+        if address.confidence is not None:
+            answer.headers[CONFIDENCE_HEADER] = f"{address.confidence:.2f}"
         wanted = request.args.get("download")
         if wanted is not None:
             answer.headers["Content-Disposition"] = attachment(wanted, PurePosixPath(name).suffix)
@@ -86,7 +90,7 @@ class ResultPages:
 def _for_scripts(answer: Response) -> Response:
     """Let scripts of any origin read a result, or why there is none. Its address is the only secret."""
     answer.headers["Access-Control-Allow-Origin"] = "*"
-    answer.headers["Access-Control-Expose-Headers"] = SUBJECT_HEADER
+    answer.headers["Access-Control-Expose-Headers"] = f"{SUBJECT_HEADER}, {CONFIDENCE_HEADER}"
     return answer
 
 

@@ -202,6 +202,14 @@ RESULTS: Final = Metric(
     unit="items",
     labels={"subject": ("found", "none")},
 )
+RESULT_CONFIDENCE: Final = Metric(
+    name="cutgate_result_confidence",
+    parts=(Part.WORKER,),
+    help="Confidence of finished items, from models that have one. A fall says that pictures have changed.",
+    unit="probability",
+    labels={"lane": OPEN},
+    buckets=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95),
+)
 PIXELS: Final = Metric(
     name="cutgate_pixels_total",
     parts=(Part.WORKER,),

@@ -94,21 +94,29 @@ def delivered() -> bytes:
 
 
 @contextmanager
-def working(service: Service, delivered: bytes, subjects: Sequence[bool] | None = None) -> Iterator[Service]:
+def working(
+    service: Service,
+    delivered: bytes,
+    subjects: Sequence[bool] | None = None,
+    confidences: Sequence[float] = (),
+) -> Iterator[Service]:
     """A service whose worker answers each picture with the same cut-out.
 
     Args:
         service: whose pictures it does.
         delivered: the cut-out.
         subjects: whether there is a subject in each of the pictures, and in none that come later; None for all.
+        confidences: of each of the pictures; of those that come later 0.9.
     """
     stop = threading.Event()
     found = itertools.repeat(True) if subjects is None else itertools.chain(subjects, itertools.repeat(False))
 
+    sure = itertools.chain(confidences, itertools.repeat(0.9))
+
     def work() -> None:
         while not stop.wait(0.01):
             if service.gateway.store.waiting(service.gateway.lane):
-                service.gateway.finish_one(delivered, subject_found=next(found))
+                service.gateway.finish_one(delivered, subject_found=next(found), confidence=next(sure))
 
     thread = threading.Thread(target=work)
     thread.start()

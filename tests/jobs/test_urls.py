@@ -31,15 +31,18 @@ MAC, EXPIRES, NAME = parts_of(PATH)
 
 
 @pytest.mark.parametrize("found", [True, False])
-def test_a_path_opens_and_says_whether_a_subject_was_found(found: bool) -> None:
-    path = PATHS.path(replace(RESULT, subject_found=found), EXPIRES_AT)
-    assert (path == PATH) == found, "it is the same in every poll"
+@pytest.mark.parametrize("confidence", [None, 0.0, 0.07, 0.29, 1.0])
+def test_a_path_opens_and_says_what_is_told_of_a_result(found: bool, confidence: float | None) -> None:
+    path = PATHS.path(replace(RESULT, subject_found=found, confidence=confidence), EXPIRES_AT)
+    assert (path == PATH) == (found and confidence is None), "it is the same in every poll"
     address = PATHS.open(*parts_of(path), EXPIRES_AT - 1)
-    assert address == Address(blob=RESULT.blob, media_type="image/png", subject_found=found)
+    said = Address(blob=RESULT.blob, media_type="image/png", subject_found=found, confidence=confidence)
+    assert address == said
 
 
 def test_what_it_says_is_signed() -> None:
-    assert PATHS.open(MAC, EXPIRES, NAME.replace(".png", ".none.png"), now_seconds=0) is None
+    for mark in (".none", ".99", ".99.none", ".099"):
+        assert PATHS.open(MAC, EXPIRES, NAME.replace(".png", f"{mark}.png"), now_seconds=0) is None
 
 
 KINDS = "webp jpeg avif bmp gif heic heif tiff"

@@ -63,6 +63,5 @@ def cut_out(source: Any, _: object, worker: Any, check: Callable[[], None], *__:
 
 def finish(made: Any, *_: object, **__: object) -> Any:
     height_px, width_px, _channels = made.rgb.shape
-    return SimpleNamespace(
-        data=b"result", media_type="image/png", width_px=width_px, height_px=height_px, subject_found=True
-    )
+    sizes = {"width_px": width_px, "height_px": height_px}
+    return SimpleNamespace(data=b"result", media_type="image/png", **sizes, subject_found=True, confidence=0.9)

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias, TypeVar
 import numpy as np
 
 from cutgate.jobs.spec import Box, CutoutSpec, Holes, Output, Refinement
+from cutgate.worker.cutout.confidence import confidence_of
 from cutgate.worker.cutout.mask.in_box import map_of_box
 from cutgate.worker.cutout.mask.segment import Predict, Soft, look_at
 from cutgate.worker.cutout.mask.tidy import tidied
@@ -68,6 +69,9 @@ class Frame:
     subject_found: bool | None = None
     """Whether the mask shows anything; where it does not, alpha is 0 everywhere."""
 
+    confidence: float | None = None
+    """How likely the cut-out is right, 0 to 1; None where the mask is a matte, whose grey is no doubt."""
+
     refined: bool = False
     """Whether alpha and colours are estimated from colour."""
 
@@ -107,6 +111,7 @@ def _matting_steps(spec: CutoutSpec, predict: Predict, soft: Soft) -> tuple[Step
         find_subject(predict),
         zoom_in_pass(predict, soft),
         choose_by_box(predict),
+        *(() if soft is Soft.ALPHA else (rate_mask,)),
         *((tidy_mask,) if spec.tidy_mask else ()),
         detect_subject(NO_THRESHOLDS if raw else thresholds),
         crop_to_subject(NO_THRESHOLDS if raw or is_matte else thresholds, spec.erode_px),
@@ -198,6 +203,11 @@ def choose_by_box(predict: Predict) -> Step:
         return frame if mask is None else _with_mask(replace(frame, region=box), mask)
 
     return step
+
+
+def rate_mask(frame: Frame) -> Frame:
+    """A step that fills `confidence` from the mask as the network made it."""
+    return replace(frame, confidence=confidence_of(required(frame.small), _seen(frame)))
 
 
 def tidy_mask(frame: Frame) -> Frame:

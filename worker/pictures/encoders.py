@@ -47,6 +47,7 @@ class Picture:
         dpi: density, across and down.
         rights: whose it is, which every format says as EXIF.
         subject_found: False where it is clear throughout, for want of a subject.
+        confidence: how likely it is right, 0 to 1; None where nothing tells.
     """
 
     pixels: Levels
@@ -54,6 +55,7 @@ class Picture:
     dpi: Dpi | None = None
     rights: Rights | None = None
     subject_found: bool = True
+    confidence: float | None = None
 
     @property
     def is_mask(self) -> bool:

@@ -53,6 +53,7 @@ class Finished:
     width_px: int
     height_px: int
     subject_found: bool
+    confidence: float | None
     facts: Facts
     """Of the result that was given."""
 
@@ -74,6 +75,7 @@ def finish(picture: Picture, how: Finish, *, threads: int = 1) -> Finished:
         width_px=width_px,
         height_px=height_px,
         subject_found=picture.subject_found,
+        confidence=picture.confidence,
         facts=facts,
     )
 

@@ -27,8 +27,8 @@ from cutgate.jobs.errors import (
 from cutgate.jobs.ids import BlobKey, new_token, result_key
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.observe import logs, traces
-from cutgate.jobs.observe.metric_names import CLAIMS, ITEM_ERRORS, ITEMS, PIXELS, RESULTS
-from cutgate.jobs.observe.metrics import count
+from cutgate.jobs.observe.metric_names import CLAIMS, ITEM_ERRORS, ITEMS, PIXELS, RESULT_CONFIDENCE, RESULTS
+from cutgate.jobs.observe.metrics import count, observe
 from cutgate.jobs.observe.traces import Kind, Value
 from cutgate.jobs.ports import BlobStore, Ledger
 from cutgate.jobs.record import Claim, Phase, Result
@@ -139,11 +139,14 @@ class Runner:
         if self._insist(lambda: self.store.claims.finish(claim, result, slow=self._is_slow(watch)), beat):
             _ended("done")
             count(RESULTS, subject="found" if result.subject_found else "none")
+            if result.confidence is not None:
+                observe(RESULT_CONFIDENCE, result.confidence, lane=lane_of(claim.spec))
             log.info(
                 "item_done",
                 seconds=round(watch.done(), 3),
                 size_bytes=result.size_bytes,
                 subject_found=result.subject_found,
+                confidence=result.confidence,
             )
         else:
             _ended("lost")
@@ -170,6 +173,7 @@ class Runner:
             height_px=finished.height_px,
             size_bytes=len(finished.data),
             subject_found=finished.subject_found,
+            confidence=finished.confidence,
             **_facts(claim.spec, finished),
         )
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from cutgate.batches.batch import Batch, Progress, Report, ServiceBatch
+from cutgate.batches.batch import Batch, Progress, Report, Review, ServiceBatch
 from cutgate.batches.journal import Journal
 from cutgate.batches.planning import PlannedPicture
 from cutgate.batches.threads import cut_all
@@ -73,7 +73,13 @@ class Target:
 
     @contextmanager
     def batcher(
-        self, results: ResultOptions, journal: Journal, retries: Retries, *, again: bool = False
+        self,
+        results: ResultOptions,
+        journal: Journal,
+        retries: Retries,
+        *,
+        again: bool = False,
+        review: Review | None = None,
     ) -> Iterator[Batcher]:
         """What cuts pictures out for the length of a block: the service, or this process where there is none.
 
@@ -83,7 +89,7 @@ class Target:
         """
         if self.url is None and DataDir(self.data).running() is None:
             with Remover(model=results.model) as remover:
-                yield _in_process(remover, results, journal, again=again)
+                yield _in_process(remover, results, journal, again=again, review=review)
             return
         if results.model is not None:
             raise click.UsageError(
@@ -93,7 +99,7 @@ class Target:
             )
         recipe = results.recipe_with_conversion()
         with self.client(retries) as client:
-            batch = ServiceBatch(client.calls, journal, recipe, again=again)
+            batch = ServiceBatch(client.calls, journal, recipe, again=again, review=review)
             yield Batcher(client.driver, batch, results.at_once)
 
     def _named(self, url: str, retries: Retries) -> Client:
@@ -112,7 +118,9 @@ class Target:
             raise click.UsageError(str(error)) from None
 
 
-def _in_process(remover: Remover, results: ResultOptions, journal: Journal, *, again: bool) -> Batcher:
+def _in_process(
+    remover: Remover, results: ResultOptions, journal: Journal, *, again: bool, review: Review | None
+) -> Batcher:
     from cutgate.jobs.spec import PRESETS
 
     def prepare() -> None:
@@ -126,7 +134,9 @@ def _in_process(remover: Remover, results: ResultOptions, journal: Journal, *, a
     recipe = results.recipe
     if settings.choice != PRESETS["exact"]:
         recipe = replace(recipe, variant=f"{recipe.variant}{settings.choice}")
-    batch = InProcessBatch(remover, journal, recipe, results.options(), quality=results.quality, again=again)
+    batch = InProcessBatch(
+        remover, journal, recipe, results.options(), quality=results.quality, again=again, review=review
+    )
     return Batcher(Driver(None, time.sleep), batch, min(results.at_once, settings.item_count()), prepare)
 
 

@@ -38,6 +38,7 @@ _RESULT: Final[Mapping[str, Schema]] = {
     "mediaUUID": _UUID,
     "mediaURL": _URL,
     "operation": _STRING,
+    "confidence": {"type": "number", "description": "How likely the result is right, 0 to 1."},
     "cost": {"type": "number", "description": "In US dollars."},
 }
 """What a removal or an upload gives; nothing but type and UUID while it is at work unasked."""

@@ -107,6 +107,8 @@ class Rendering:
             item |= self._inline(result, stored)
         if task.origin == TaskType.REMOVE_BACKGROUND:
             item |= {"mediaUUID": image} | ({"mediaURL": item["imageURL"]} if "imageURL" in item else {})
+        if result.confidence is not None:
+            item["confidence"] = result.confidence
         if stored.include_cost:
             item["cost"] = self.usd(task.booked)
         return item

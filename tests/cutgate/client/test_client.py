@@ -53,10 +53,11 @@ def test_a_picture_is_handed_in_waited_for_and_saved(service: Service, tmp_path:
 def test_whether_there_is_a_subject_is_known_with_the_result(service: Service, found: bool) -> None:
     with service.client() as client:
         job = client.remove_background(png())
-        service.gateway.finish_one(subject_found=found)
+        service.gateway.finish_one(subject_found=found, confidence=0.7)
         assert (job.wait().subject_found, job.subject_found) == (None, None)
+        assert (job.status().confidence, job.confidence) == (0.7, 0.7)
         job.result()
-        assert (job.status().subject_found, job.subject_found) == (found, found)
+        assert (job.status().subject_found, job.subject_found, job.confidence) == (found, found, 0.7)
 
 
 def test_a_file_is_not_named_for_another_format(service: Service, tmp_path: Path) -> None:

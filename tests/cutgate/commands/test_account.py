@@ -65,7 +65,7 @@ def test_status_has_a_line_for_each_task_and_each_result(service: Service) -> No
         client.terminate(second)
     result = service.run("status", first, second)
     finished, url, ended = result.stdout.splitlines()
-    assert (result.exit_code, finished) == (1, f"{first}  Finished")
+    assert (result.exit_code, finished) == (1, f"{first}  Finished  confidence 0.87")
     assert url.startswith("  http")
     assert ended == f"{second}  Error     Task terminated (code 1002)"
 

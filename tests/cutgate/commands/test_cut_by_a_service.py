@@ -96,6 +96,92 @@ def test_empty_results_are_told(subjectless_service: Service, photos: list[Path]
 
 
 @pytest.fixture
+def unsure_service(service: Service) -> Iterator[Service]:
+    """A service that is unsure of the second picture, and of a fourth."""
+    with working(service, png(), confidences=[0.9, 0.59, 0.6, 0.2]):
+        yield service
+
+
+class TestReview:
+    """Results that are likely to be wrong go into a folder of their own."""
+
+    def command(self, photos: list[Path], *options: str | Path) -> list[str | Path]:
+        folder = photos[0].parent
+        review = ("--review-below", "0.6", "--review-dir", folder / "review")
+        return ["cut", *photos, "-o", folder / "out", "--at-once", "1", *review, *options]
+
+    def test_they_are_put_there_once(self, unsure_service: Service, photos: list[Path], tmp_path: Path) -> None:
+        result = unsure_service.run(*self.command(photos))
+        aside = tmp_path / "review" / "b.png"
+        assert (result.exit_code, results(tmp_path / "out"), results(tmp_path / "review")) == (
+            *(0, {"a.png", "c.png"}),
+            {"b.png"},
+        )
+        assert result.stdout.splitlines()[1] == str(aside)
+        assert result.stderr == f"For review (confidence 0.59): {aside}\n3 saved, 1 for review.\n"
+        *lines, summary = map(json.loads, unsure_service.run(*self.command(photos), "--json").stdout.splitlines())
+        assert [(line["state"], line["confidence"], line["review"]) for line in lines] == [
+            *[("kept", 0.9, False), ("kept", 0.59, True)],
+            ("kept", 0.6, False),
+        ]
+        assert (summary["summary"]["review"], unsure_service.gateway.store.booked(ACCOUNT)) == (1, 3)
+
+    def test_one_that_was_moved_back_is_done(
+        self, unsure_service: Service, photos: list[Path], tmp_path: Path
+    ) -> None:
+        unsure_service.run(*self.command(photos))
+        (tmp_path / "review" / "b.png").rename(tmp_path / "out" / "b.png")
+        assert unsure_service.run(*self.command(photos)).stderr.endswith("0 saved, 3 already there.\n")
+
+    def test_a_new_result_leaves_no_old_one(
+        self, unsure_service: Service, photos: list[Path], tmp_path: Path
+    ) -> None:
+        unsure_service.run(*self.command(photos))
+        unsure_service.run(*self.command(photos, "--hair", "off"))  # the first picture is the unsure one now
+        assert (results(tmp_path / "out"), results(tmp_path / "review")) == ({"b.png", "c.png"}, {"a.png"})
+        (tmp_path / "review" / "a.png").write_bytes(b"retouched")
+        result = unsure_service.run(*self.command(photos[:1]))
+        assert f"{tmp_path / 'review' / 'a.png'} has changed since Cutgate wrote it" in result.stderr
+        assert (tmp_path / "review" / "a.png").read_bytes() == b"retouched"
+
+    def test_a_folder_beneath_the_pictures_holds_no_pictures(
+        self, unsure_service: Service, photos: list[Path]
+    ) -> None:
+        folder = photos[0].parent
+        command = self.command([folder])
+        unsure_service.run(*command)
+        assert unsure_service.run(*command).stderr.endswith("0 saved, 3 already there, 1 for review.\n")
+
+    def test_no_picture_is_overwritten(self, unsure_service: Service, photos: list[Path]) -> None:
+        folder = photos[0].parent
+        names = ("-o", folder / "out", "--review-below", "1", "--review-dir", folder)
+        result = unsure_service.run("cut", *photos, *names)
+        assert (result.exit_code, photos[0].read_bytes()) == (1, png())
+        assert "a.png" in result.stderr
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (["-o", "out/", "--review-below", "0.6"], "--review-below and --review-dir need each other"),
+            (["-o", "out/", "--review-dir", "review"], "--review-below and --review-dir need each other"),
+            (
+                ["--review-below", "0.6", "--review-dir", "review"],
+                "--review-dir is for results in a folder: add -o",
+            ),
+            (
+                ["-o", "out/", "--review-below", "0.6", "--review-dir", "out"],
+                "another folder than that of -o, out",
+            ),
+            (["-o", "out/", "--review-below", "60", "--review-dir", "review"], "60.0 is not in the range 0<=x<=1"),
+        ],
+    )
+    def test_what_contradicts_itself(self, photos: list[Path], options: list[str], said: str) -> None:
+        result = run("cut", photos[0], *options)
+        assert result.exit_code == 2
+        assert said in " ".join(result.stderr.split())
+
+
+@pytest.fixture
 def here(photos: list[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of `a.png`, `b.png` and `c.jpg`, which is the current one."""
     folder = photos[0].parent

@@ -12,6 +12,7 @@ from cutgate.gateway.accounts.accounts import UNMETERED_CREDITS
 from cutgate.gateway.picpik.rendering import renderers
 from cutgate.jobs.ids import new_task_uid, parse_task_uid
 from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.record import ErrorFacts
 from tests.fakes import ManualClock
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Answer, Harness, signed, there
@@ -21,7 +22,7 @@ from tests.ledgers import FreshLedger
 MEMBERS = {
     **dict.fromkeys(("TaskUID", "Action", "Status", "ErrorMassage", "ErrorMessage"), str),
     **dict.fromkeys(("Seed", "ConsumeApiPoint", "ErrorCode"), int),
-    **dict.fromkeys(("ImgList", "TxtList"), list),
+    **dict.fromkeys(("ImgList", "ConfidenceList", "TxtList"), list),
 }
 
 
@@ -79,6 +80,14 @@ def test_a_task_that_is_not_there(gateway: Harness) -> None:
     assert entry.items() >= {"TaskUID": uid, "Action": "", "Status": "Error", "ErrorCode": 230}.items()
     other = gateway.call("ListTasksDetails", TaskUIDList=[uid, new_task_uid(), uid])
     assert [entry["TaskUID"] for entry in other["TaskDetailList"]][::2] == [uid, uid]
+
+
+def test_each_result_has_a_confidence_and_what_failed_has_none(gateway: Harness) -> None:
+    uid = gateway.submit_batch(count=2)
+    assert gateway.detail(uid)["ConfidenceList"] == []
+    gateway.finish_one(confidence=0.4)
+    gateway.fail_one(ErrorFacts(kind="processing_failed", message="it is so"))
+    assert gateway.detail(uid)["ConfidenceList"] == [0.4, None]
 
 
 def test_the_public_address_stands_in_front_of_results(gateway: Harness) -> None:

@@ -72,6 +72,7 @@ def test_accept_chooses_between_bytes_and_json(service: RemoveBg, accept: str | 
             "foreground_left": 3,
             "foreground_width": 20,
             "foreground_height": 15,
+            "confidence": 0.87,
         }
     }
 

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from cutgate.gateway.serving.results import SUBJECT_HEADER
+from cutgate.gateway.serving.results import CONFIDENCE_HEADER, SUBJECT_HEADER
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.ports import BlobStore
@@ -72,6 +72,14 @@ def test_whether_a_subject_was_found(
     with client.get(paths.path(replace(result, subject_found=subject_found), NEVER)) as response:
         assert response.data == DATA
         assert response.headers[SUBJECT_HEADER] == said
+
+
+@pytest.mark.parametrize(("confidence", "said"), [(0.07, "0.07"), (1.0, "1.00"), (None, None)])
+def test_how_likely_it_is_right(
+    client: FlaskClient, result: Result, paths: ResultPaths, confidence: float | None, said: str | None
+) -> None:
+    with client.get(paths.path(replace(result, confidence=confidence), NEVER)) as response:
+        assert response.headers.get(CONFIDENCE_HEADER) == said
 
 
 @every_store
@@ -171,7 +179,7 @@ def test_scripts_of_other_origins_may_read_it_and_why_there_is_none(
         with client.open(address, method=method, headers=origin | headers) as response:
             allowed = response.headers["Access-Control-Allow-Origin"]
             assert (response.status_code, allowed) == (status, "*")
-            assert response.headers["Access-Control-Expose-Headers"] == SUBJECT_HEADER
+            assert response.headers["Access-Control-Expose-Headers"] == f"{SUBJECT_HEADER}, {CONFIDENCE_HEADER}"
     blobs.delete(result.blob)
     assert client.get(path, headers=origin).headers["Access-Control-Allow-Origin"] == "*"
     assert "Access-Control-Allow-Origin" not in client.post("/", headers=origin).headers

@@ -59,6 +59,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
         Result,
         blob=st.builds(result_key, st.just(UID), st.just(0), st.builds(new_token)),
         subject_found=st.booleans(),
+        confidence=st.none() | st.integers(0, 100).map(lambda percent: percent / 100),
     )
     | builds_picture(
         Result,

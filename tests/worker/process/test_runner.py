@@ -50,7 +50,11 @@ def test_a_picture_without_a_subject_is_said_to_have_none(bench: Bench, spec: Cu
     with capture_logs() as logs:
         assert bench.run()
         assert bench.run()
-    assert [noted["subject_found"] for noted in logs if noted["event"] == "item_done"] == [True, False]
+    done = [noted for noted in logs if noted["event"] == "item_done"]
+    assert [noted["subject_found"] for noted in done] == [True, False]
+    assert [noted["confidence"] for noted in done] == [
+        bench.result(uid).confidence for uid in (bright_uid, dark_uid)
+    ]
     assert [bench.result(uid).subject_found for uid in (bright_uid, dark_uid)] == [True, False]
     assert not np.asarray(bench.image(dark_uid)).any()
 

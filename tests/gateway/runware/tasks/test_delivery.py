@@ -63,7 +63,7 @@ def test_only_what_was_asked_for_is_there(patient_service: Service, asked: objec
     with patient_service.working():
         item = patient_service.result(removal(outputType=asked))
         newer = patient_service.result(new_removal(outputType=asked))
-    assert set(item) == {"taskType", "taskUUID", "status", "imageUUID"} | fields
+    assert set(item) == {"taskType", "taskUUID", "status", "imageUUID", "confidence"} | fields
     assert set(newer) == set(item) | {"mediaUUID"} | ({"mediaURL"} if "imageURL" in fields else set())
     assert newer["mediaUUID"] == newer["imageUUID"]
 
