@@ -150,8 +150,9 @@ class TestRefinement:
         on, off = (run(bear().photo, mask, refinement=mode) for mode in (Refinement.ON, Refinement.OFF))
         errors = [sad(required(frame.alpha) / 255, bear().alpha) for frame in (on, off)]
         assert errors[0] < 0.5 * errors[1]
-        soft = (required(off.alpha) > 0) & (required(on.alpha) > 0)
-        cleaned, plain = (required(frame.result)[..., :3][soft] for frame in (on, off))
+        results = [required(frame.result) for frame in (on, off)]
+        soft = (results[0][..., 3] > 0) & (results[1][..., 3] > 0)
+        cleaned, plain = (result[..., :3][soft] for result in results)
         assert not np.array_equal(cleaned, bear().photo[soft])
         assert np.array_equal(plain, bear().photo[soft])
 

@@ -1,7 +1,7 @@
 """Alpha by colours alone: how far a pixel lies on the line from the background's colour to the subject's.
 
-Closed-form matting finds it from neighbours, and keeps the mask's haze where hair fills a broad zone. Known colours
-from farther away tell there: the sampling half of robust matting (Wang and Cohen, "Optimized Color Sampling for
+Closed-form matting finds it from neighbours, and keeps the mask's haze where hair fills a broad zone. There known
+colours from farther away tell: the sampling half of robust matting (Wang and Cohen, "Optimized Color Sampling for
 Robust Matting", CVPR 2007), with means in place of samples.
 """
 
@@ -16,8 +16,8 @@ from cutgate.worker.cutout.raster.sampling import Pixels, sampled
 
 SIDE_PX: Final = 200
 WINDOWS_PX: Final = (21, 11, 5, 3)
-"""Long side that colours are learned at, and the sides of the squares in which known ones are sought: the narrowest
-that has enough of them."""
+"""Long side that colours are learned at, and the sides of the squares in which known ones are sought: the
+narrowest that has enough of them."""
 
 ENOUGH_PX: Final = 10
 """So many known pixels say what the colour is. Where the widest square has fewer, nothing is known nearby."""
@@ -25,14 +25,14 @@ ENOUGH_PX: Final = 10
 KNOWN: Final = 0.97
 """Alpha from here on, or up to its complement, is known."""
 
-SPREAD: Final = 24.0
+SPREAD: Final = 150.0
 """How much the variance of the known colours, and the distance from the line, count against the line's length."""
 
 NOISE: Final = np.float32(1e-3)
 """Squared length of a line, in colours of 0 to 1, that grain alone may have."""
 
 
-CONTRASTS: Final = 2.0, 8.0
+CONTRASTS: Final = 4.0, 16.0
 """Squared distance of the two colours over their variance: up to the first an edge between them cannot be found,
 from the second on it can."""
 
@@ -74,15 +74,12 @@ def alpha_by_colours(known: KnownColours, seen: Floats, pixels: Pixels) -> tuple
         seen: (n, 3) float32 in [0, 1], the pixels' colours.
         pixels: where they are in the picture.
     """
-    (foreground, spread), (background, its_spread) = (
-        (layer[:, :3], layer[:, 3])
-        for layer in (sampled(each, pixels) for each in (known.foreground, known.background))
-    )
-    line, beyond = foreground - background, seen - background
+    foreground, background = (sampled(each, pixels) for each in (known.foreground, known.background))
+    line, beyond = (foreground - background)[:, :3], seen - background[:, :3]
     length = np.einsum("nc,nc->n", line, line)
     alpha = np.clip(np.einsum("nc,nc->n", beyond, line) / (length + NOISE / 10), 0, 1)
     beyond -= alpha[:, None] * line
-    against = spread + its_spread + np.einsum("nc,nc->n", beyond, beyond)
+    against = foreground[:, 3] + background[:, 3] + np.einsum("nc,nc->n", beyond, beyond)
     return alpha, sampled(known.known, pixels) * length / (length + np.float32(SPREAD) * against + NOISE)
 
 

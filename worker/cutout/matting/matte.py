@@ -83,12 +83,12 @@ DATA_WEIGHT_WHERE_SURE: Final = 1e-2
 DATA_WEIGHT_WHERE_THIN: Final = 1e-1
 """The same for spokes and whiskers that the mask found: their colours are too mixed to be told apart."""
 
-DATA_WEIGHT_WHERE_TOLD: Final = 0.4
+DATA_WEIGHT_WHERE_TOLD: Final = 1.0
 """The same for alpha by colours, where these tell."""
 
 UNSURE: Final = 3.0
-"""How fast colours lose weight where the mask, or alpha from coarser levels, is near 0 or 1: a subject's dark parts
-are no gaps before a dark background."""
+"""How fast colours lose weight where the mask, or alpha from coarser levels, is near 0 or 1: dark parts of a
+subject are no gaps before a dark background."""
 
 THIN_PX: Final = 7
 """What is narrower than this at the finest level is thin."""
@@ -105,7 +105,7 @@ SOFT_EDGE_PX: Final = 4
 """How far beyond a component its soft edge reaches, at the finest level."""
 
 TOLERANCE: Final = 1e-4
-ALPHA_CLIP: Final = 0.05
+ALPHA_CLIP: Final = 0.04
 """Alpha below this share, and above its complement, is taken for the solver's noise and cut off."""
 
 
@@ -173,7 +173,7 @@ def refine(
         coarser = layer
     residual = _without_wash_out(finest, residual)
     assert told is not None
-    weight = zones.blend_weight * np.maximum(zones.broad, enlarged(told.contrast, *zones.broad.shape))
+    weight = zones.blend_weight * np.maximum(zones.soft, enlarged(told.contrast, *zones.broad.shape))
     return _guided(image, mask, trimap, layer, residual, enlarged(weight, *residual.shape))
 
 

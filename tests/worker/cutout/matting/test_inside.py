@@ -10,6 +10,7 @@ from cutgate.jobs.spec import Holes, Refinement
 from cutgate.worker.cutout.matting.inside import fill_holes, fill_veils
 from cutgate.worker.cutout.matting.matte import refine, to_working_size
 from cutgate.worker.cutout.matting.trimap import Thresholds, make_trimap
+from cutgate.worker.cutout.matting.zones import zones_of
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.raster.filters import enlarged, eroded, square, to_unit
 from tests.worker.cutout.runs import alpha_of, run
@@ -56,8 +57,10 @@ def test_a_broad_area_with_the_subjects_colours_is_opaque() -> None:
 
 def test_its_edge_stays_soft_and_other_edges_stay_as_they_were() -> None:
     photo, _, mask = animal()
-    before = refine(photo, mask, make_trimap(mask, Thresholds(240, 15), erode_px=15))
-    after = fill_veils(to_working_size(photo), before)
+    thresholds, small = Thresholds(240, 15), (to_working_size(photo), to_working_size(mask))
+    zones = zones_of(small[1], thresholds, erode_px=15).everywhere
+    before = refine(photo, mask, make_trimap(mask, thresholds, erode_px=15), zones, small)
+    after = fill_veils(small[0], before)
     assert before[CHEST].mean() < 200 < 240 < after[CHEST].mean()
     assert np.abs(after[HAIR].astype(int) - before[HAIR]).max() <= 2
     assert not after[before == 0].any()
@@ -150,8 +153,8 @@ def test_text_on_a_page_is_opaque(background: tuple[int, int, int]) -> None:
     assert frame.alpha is not None
     assert (frame.alpha[page] >= 250).all()
     assert (frame.alpha[truth == 0] < 128).all()
-    assert frame.colours is not None
-    assert np.abs(frame.colours[page].astype(int) - photo[page]).max() <= 8
+    assert frame.result is not None
+    assert np.abs(frame.result[..., :3][page].astype(int) - photo[page]).max() <= 8
 
 
 def windowed(behind: tuple[int, int, int], level: int) -> tuple[RgbImage, ByteMask]:

