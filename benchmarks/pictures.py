@@ -35,7 +35,7 @@ GREEN: Final = (0, 177, 64)
 TILE_PX: Final = 300
 GAP_PX: Final = 6
 CAPTION_PX: Final = 30
-SHOWN: Final = ("mask", "alpha", "colours", "result")
+SHOWN: Final = ("mask", "alpha", "result")
 """Fields of a frame, of which a step fills or changes one."""
 
 
@@ -79,8 +79,8 @@ def steps() -> Iterator[tuple[str, Image.Image]]:
     for step in steps_for(spec, segmenter, segmenter.soft):
         before, frame = frame, step(frame)
         for field in SHOWN:
-            made, old = getattr(frame, field), getattr(before, field)
-            if made is None or made is old:
+            made = getattr(frame, field)
+            if made is None or made is getattr(before, field):
                 continue
             details = {"enlarged": made[HAIR]}
             if field == "alpha":
@@ -93,8 +93,8 @@ def steps() -> Iterator[tuple[str, Image.Image]]:
                     "alpha, enlarged": made[HAIR],
                     "over green": _cut(photo, made)[HAIR],
                 }
-            elif field == "colours":
-                details = {"before": _cut(photo, frame.alpha)[HAIR], "after": _cut(made, frame.alpha)[HAIR]}
+            elif field == "result":
+                details = {"before": _cut(photo, made[..., 3])[HAIR], "after": made[HAIR]}
             pixels = {name: tile(each) for name, each in ({field: made} | details).items()}
             yield f"{step_name(step)}-{field}", strip(pixels)
 

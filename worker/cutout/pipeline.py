@@ -127,7 +127,7 @@ def _rendering_steps(spec: CutoutSpec) -> tuple[Step, ...]:
     inside = (harden_inside,) if spec.composing.hard_inside else ()
     if spec.output is Output.MASK:
         return (*inside, give_mask, restore_size)
-    return (*inside, give_cutout, clean_colours, restore_size)
+    return (*inside, give_cutout, restore_size)
 
 
 def run_steps(
@@ -310,13 +310,9 @@ def give_mask(frame: Frame) -> Frame:
 
 
 def give_cutout(frame: Frame) -> Frame:
-    """A step that fills `result` with the picture's colours and straight alpha."""
-    return replace(frame, result=with_straight_alpha(_seen(frame), _final_alpha(frame)))
-
-
-def clean_colours(frame: Frame) -> Frame:
-    """A step that gives `result` the subject's own colours where alpha was estimated."""
-    cutout, seen = required(frame.result), _seen(frame)
+    """A step that fills `result` with straight alpha and colours: the subject's own where alpha was estimated."""
+    seen = _seen(frame)
+    cutout = with_straight_alpha(seen, _final_alpha(frame))
     if frame.refined:
         unmix_colours(cutout, seen, required(frame.alpha), frame.working, frame.whole_px)
     if frame.own_colours is not None:

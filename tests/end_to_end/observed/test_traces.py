@@ -17,8 +17,8 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.long
 
 STEPS = (
-    "read select_region find_subject zoom_in_pass choose_by_box rate_mask detect_subject choose_refinement "
-    "estimate_alpha cut_to_box clean_colours give_cutout restore_size encode write"
+    "read select_region find_subject zoom_in_pass choose_by_box rate_mask detect_subject crop_to_subject "
+    "choose_refinement estimate_alpha cut_to_box give_cutout restore_size encode write"
 )
 CALLERS_SPAN = "b7ad6b7169203331"
 
