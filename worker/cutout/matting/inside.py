@@ -72,8 +72,9 @@ def fill_veils(image: RgbImage, alpha: ByteMask) -> ByteMask:
         return alpha
     share, reach_px = cores.astype(np.float32), NARROW_PX + 2 * BLEND_PX
     level = mean(to_unit(small) * share, reach_px) / np.maximum(mean(share, reach_px), np.float32(1e-6))
-    deep = (cores & inside) | (eroded(cores.view(np.uint8), square(BROAD_PX - NARROW_PX + 1)) > 0)
-    gain, opaque = np.reciprocal(np.maximum(level, CLEAR / 255), dtype=np.float32), deep.astype(np.float32)
+    far_inside = mean(dilated((cores & inside).astype(np.float32), square(BLEND_PX)), BLEND_PX)
+    opaque = np.maximum(far_inside, eroded(cores.view(np.uint8), square(BROAD_PX - NARROW_PX + 1)))
+    gain = np.reciprocal(np.maximum(level, CLEAR / 255), dtype=np.float32)
     weight = mean(dilated(share, square(NARROW_PX + BLEND_PX)), BLEND_PX)
     band = reached(opaque, *alpha.shape)
     np.maximum(alpha, band, out=band)
