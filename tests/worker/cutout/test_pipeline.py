@@ -13,9 +13,19 @@ from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.mask.segment import Soft
 from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, Thresholds, make_trimap
-from cutgate.worker.cutout.pipeline import Frame, StepOutOfOrder, required, run_steps, steps_for
+from cutgate.worker.cutout.pipeline import (
+    Frame,
+    StepOutOfOrder,
+    cut_to_box,
+    give_mask,
+    required,
+    restore_size,
+    run_steps,
+    steps_for,
+)
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
 from cutgate.worker.cutout.raster.filters import to_levels, to_unit
+from cutgate.worker.cutout.raster.geometry import Region
 from cutgate.worker.pictures.images import SourceImage
 from tests.pictures.composites import named
 from tests.pictures.scores import sad
@@ -254,3 +264,37 @@ def test_a_region_of_interest_is_a_box(left: int, right: int) -> None:
     by_box, by_region = (cut_out(source, spec, stands_out, go_on).pixels for spec in (boxed, composed))
     assert np.array_equal(by_box, by_region)
     assert by_box[..., 3].any()
+
+
+class TestSmallSubject:
+    """A subject that takes little of the picture is worked on with its surroundings alone."""
+
+    @staticmethod
+    def beside(columns_px: int = 2000) -> tuple[RgbImage, FloatMask]:
+        """The bear at the left of a wide picture."""
+        photo, mask = bear().photo, bear().coarse_mask()
+        width_px = mask.shape[1]
+        wide = np.tile(photo[:, -1:], (1, columns_px + width_px, 1))
+        wide[:, :width_px] = photo
+        return wide, np.pad(mask, ((0, 0), (0, columns_px)))
+
+    def test_its_cut_out_has_the_pictures_size_and_place(self) -> None:
+        photo, mask = self.beside()
+        result = required(run(photo, mask).result)
+        assert result.shape == (*photo.shape[:2], 4)
+        alone = required(run(bear().photo, bear().coarse_mask()).result)[..., 3]
+        width_px = alone.shape[1]
+        assert not result[:, width_px:].any()
+        assert np.abs(result[:, :width_px, 3].astype(int) - alone).mean() < 2
+
+    @pytest.mark.parametrize(("left_px", "expected"), [(0, [0, 255]), (2, [255]), (5, [0])])
+    def test_a_box_is_cut_from_what_was_worked_on(self, left_px: int, expected: list[int]) -> None:
+        frame = Frame(
+            picture=np.zeros((4, 9, 3), np.uint8),
+            box=Region(left_px, 0, left_px + 3, 4),
+            region=Region(2, 0, 5, 4),
+            alpha=np.full((4, 3), 255, np.uint8),
+        )
+        cut = restore_size(give_mask(cut_to_box(frame)))
+        assert np.unique(required(cut.result)[:, left_px : left_px + 3]).tolist() == expected
+        assert not np.delete(required(cut.result), np.s_[left_px : left_px + 3], axis=1).any()

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from cutgate.worker.cutout.raster.arrays import FloatMask, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import mean, shrink_to_fit, to_unit
+from cutgate.worker.cutout.raster.filters import eroded, mean, shrink_to_fit, square, to_unit
 from cutgate.worker.cutout.raster.sampling import Pixels, sampled
 
 SIDE_PX: Final = 200
@@ -90,7 +90,10 @@ def _means(colours: Floats, known: FloatMask) -> tuple[Floats, FloatMask]:
     for window_px in WINDOWS_PX:
         share = mean(known, window_px)
         weight = np.minimum(share * np.float32(window_px**2 / ENOUGH_PX), 1)
-        means += (mean(layers, window_px) / np.maximum(share, NOISE / 10)[..., None] - means) * weight[..., None]
         enough = np.maximum(enough, weight)
+        if window_px == WINDOWS_PX[0]:
+            weight = np.ones_like(weight)  # there is no mean of a wider square
+        means += (mean(layers, window_px) / np.maximum(share, NOISE / 10)[..., None] - means) * weight[..., None]
     means[..., 3] = np.maximum(means[..., 3] - np.einsum("yxc,yxc->yx", means[..., :3], means[..., :3]), 0)
-    return means, enough
+    # What lies beside a pixel of which nothing is known is read with it.
+    return means, np.asarray(eroded(enough, square(3)))

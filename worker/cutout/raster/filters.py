@@ -93,9 +93,9 @@ def bounds(zone: ByteMask) -> Region:
     return Region(left, top, left + width, top + height)
 
 
-def eroded(mask: ByteMask, element: ByteMask) -> ByteMask:
+def eroded(mask: Array, element: ByteMask) -> Array:
     """The least value under the element around each pixel."""
-    return cast("ByteMask", cv2.erode(mask, element, borderType=cv2.BORDER_REPLICATE))
+    return cast("Array", cv2.erode(mask, element, borderType=cv2.BORDER_REPLICATE))
 
 
 def dilated(mask: Array, element: ByteMask) -> Array:
