@@ -30,8 +30,8 @@ from benchmarks.trees import worktree
 from cutgate.jobs.spec import Refinement
 from cutgate.worker.models.errors import ModelUnavailable
 
-PART: Final = "quality"
-"""Of the page that `--write` names."""
+PARTS: Final = {False: "quality", True: "quality without rembg"}
+"""Of the page that `--write` names, by whether rembg is left out."""
 
 
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
@@ -60,9 +60,10 @@ def exhibits(results: Results, report: SetReport) -> Iterator[Exhibit]:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parsed(arguments)
+    part = PARTS[options.without_rembg]
     try:
         if options.write:
-            require_parts(options.write, [PART])
+            require_parts(options.write, [part])
         evaluator, sets = Evaluator(options.evaluator), [read_pairs(folder) for folder in options.pairs]
         if any(pairs.small for pairs in sets):
             sets.append(composites_in(options.out / "folds", sets))
@@ -93,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
         sheet.save(folder / f"{number:02}.png")
     print(f"\nContact sheets: {folder}")
     if options.write:
-        write_part(options.write, PART, f"{conditions(this_command('benchmarks.quality'))}\n\n{text}")
+        write_part(options.write, part, f"{conditions(this_command('benchmarks.quality'))}\n\n{text}")
     return 0 if all_met else 1
 
 

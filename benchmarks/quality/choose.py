@@ -37,7 +37,7 @@ from benchmarks.quality.pairs import NO_CASE, SHARED, SHARED_SETS, Pair, read_pa
 from benchmarks.quality.scores import LEAST, Estimate, Scores, bootstrap, geometric_mean_ratio
 from cutgate.jobs.spec import CutoutSpec, Output
 from cutgate.worker.cutout.mask import in_box
-from cutgate.worker.cutout.matting import matte, zones
+from cutgate.worker.cutout.matting import colour_line, matte, zones
 from cutgate.worker.cutout.raster.arrays import ByteMask
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
@@ -78,6 +78,12 @@ CONSTANTS: Final[Mapping[str, tuple[Constant, float]]] = {
     "least-kept": (Constant(matte, "LEAST_KEPT", (0.6, 0.7, 0.8, 0.9)), matte.LEAST_KEPT),
     "alpha-clip": (Constant(matte, "ALPHA_CLIP", (0.0, 0.03, 0.05, 0.08)), matte.ALPHA_CLIP),
     "prior-slope": (Constant(matte, "PRIOR", (1.25, 1.5, 1.75, 2.0, 2.5), _prior), 1.75),
+    "colour-spread": (Constant(colour_line, "SPREAD", (24.0, 60.0, 100.0, 200.0)), colour_line.SPREAD),
+    "colour-contrast": (
+        Constant(colour_line, "CONTRASTS", (0.0, 1.0, 2.0, 8.0), lambda low: (low, 4 * low + 1e-6)),
+        colour_line.CONTRASTS[0],
+    ),
+    "colour-weight": (Constant(matte, "DATA_WEIGHT_WHERE_TOLD", (0.2, 0.4, 2.0)), matte.DATA_WEIGHT_WHERE_TOLD),
     "hard-width": (Constant(zones, "HARD_WIDTH_PX", (1.0, 1.3, 1.6)), zones.HARD_WIDTH_PX),
     "soft-width": (Constant(zones, "SOFT_WIDTH_PX", (1.6, 2.0, 2.5, 3.0)), zones.SOFT_WIDTH_PX),
     "box-held": (Constant(in_box, "HELD", (0.8, 0.9, 0.99)), in_box.HELD),

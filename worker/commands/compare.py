@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import click
 import cv2
@@ -52,6 +52,8 @@ class Row:
     """Share of the subject's pixels that are neither clear nor opaque."""
     seconds: tuple[float, float]
     """From the decoded photo to the cut-out."""
+    confidence: tuple[float | None, float | None]
+    """None of a model whose map is an alpha matte."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,29 +104,32 @@ def compare_models(
     return found
 
 
-CutOuts = Callable[[ModelChoice, Sequence[Source]], Iterator[tuple[Source, RgbImage, RgbaImage, float]]]
-"""Cuts photos out: each with its pixels, its cut-out and the seconds that it took."""
+Facts: TypeAlias = tuple[float, float | None]
+"""The seconds that a cut-out took, and its confidence."""
+
+CutOuts: TypeAlias = Callable[[ModelChoice, Sequence[Source]], Iterator[tuple[Source, RgbImage, RgbaImage, Facts]]]
+"""Cuts photos out: each with its pixels, its cut-out and the facts of that."""
 
 
 def _compared(
     choices: tuple[ModelChoice, ModelChoice], sources: Sequence[Source], work: Path, cut_outs: CutOuts
 ) -> Iterator[tuple[Row, Image.Image]]:
     """Each photo's figures and block, once the first model has made its cut-outs of all of them."""
-    first: dict[Source, tuple[Path, float]] = {}
-    for source, _, cutout, seconds in cut_outs(choices[0], sources):
-        first[source] = work / f"{len(first)}.png", seconds
+    first: dict[Source, tuple[Path, Facts]] = {}
+    for source, _, cutout, facts in cut_outs(choices[0], sources):
+        first[source] = work / f"{len(first)}.png", facts
         Image.fromarray(cutout).save(first[source][0], compress_level=1)
-    for source, photo, cutout, seconds in cut_outs(choices[1], list(first)):
-        kept, seconds_of_first = first[source]
+    for source, photo, cutout, facts in cut_outs(choices[1], list(first)):
+        kept, facts_of_first = first[source]
         with Image.open(kept) as image:
             pair = np.asarray(image), cutout
-        row = _row(source.name, (pair[0][..., 3], pair[1][..., 3]), (seconds_of_first, seconds))
+        row = _row(source.name, (pair[0][..., 3], pair[1][..., 3]), (facts_of_first, facts))
         yield row, _block(photo, pair, row)
 
 
 def _cut_outs(
     settings: WorkerSettings, say: Say, unread: list[str], choice: ModelChoice, sources: Sequence[Source]
-) -> Iterator[tuple[Source, RgbImage, RgbaImage, float]]:
+) -> Iterator[tuple[Source, RgbImage, RgbaImage, Facts]]:
     """As `CutOuts`; the network is in memory until the last photo is done."""
     segmenter = load_segmenter(settings.for_choice(choice), say)
     spec = CutoutSpec(model=choice.model, precision=choice.precision)
@@ -138,14 +143,21 @@ def _cut_outs(
             continue
         begin = time.perf_counter()
         cutout = cut_out(photo, spec, segmenter, lambda: None, soft=segmenter.soft)
-        seconds = time.perf_counter() - begin
-        yield source, photo.over_backdrop(), np.asarray(cutout.pixels, np.uint8), seconds
+        facts = time.perf_counter() - begin, cutout.confidence
+        yield source, photo.over_backdrop(), np.asarray(cutout.pixels, np.uint8), facts
 
 
-def _row(photo: str, alphas: tuple[ByteMask, ByteMask], seconds: tuple[float, float]) -> Row:
+def _row(photo: str, alphas: tuple[ByteMask, ByteMask], facts: tuple[Facts, Facts]) -> Row:
     one, other = (alpha >= LIKELY for alpha in alphas)
     soft, softer = (_share((alpha >= _SOFT[0]) & (alpha <= _SOFT[1]), alpha >= _SOFT[0]) for alpha in alphas)
-    return Row(photo=photo, iou=_share(one & other, one | other, 1.0), soft=(soft, softer), seconds=seconds)
+    (seconds, sure), (its_seconds, surer) = facts
+    return Row(
+        photo=photo,
+        iou=_share(one & other, one | other, 1.0),
+        soft=(soft, softer),
+        seconds=(seconds, its_seconds),
+        confidence=(sure, surer),
+    )
 
 
 def _share(part: NDArray[np.bool_], whole: NDArray[np.bool_], of_nothing: float = 0.0) -> float:

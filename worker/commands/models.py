@@ -278,7 +278,11 @@ def compare(names: tuple[str, str], photos: Path, out: Path, *, as_json: bool) -
     if as_json:
         click.echo(json.dumps(asdict(found), default=str))
     else:
-        head = ("photo", "IoU", *(f"{what} {name}" for what in ("soft", "seconds") for name in names))
+        head = (
+            "photo",
+            "IoU",
+            *(f"{what} {name}" for what in ("soft", "seconds", "confidence") for name in names),
+        )
         _echo_table([head, *map(_compared_cells, found.rows)])
         click.echo("\n".join(map(str, found.sheets)))
     if found.unread:
@@ -287,4 +291,5 @@ def compare(names: tuple[str, str], photos: Path, out: Path, *, as_json: bool) -
 
 def _compared_cells(row: Row) -> tuple[str, ...]:
     seconds = (f"{needed:.2f}" for needed in row.seconds)
-    return row.photo, f"{row.iou:.3f}", *(f"{share:.1%}" for share in row.soft), *seconds
+    confidence = ("" if sure is None else f"{sure:.2f}" for sure in row.confidence)
+    return row.photo, f"{row.iou:.3f}", *(f"{share:.1%}" for share in row.soft), *seconds, *confidence

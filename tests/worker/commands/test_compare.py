@@ -58,6 +58,7 @@ def test_a_model_beside_itself(tmp_path: Path) -> None:
     found = json.loads(result.stdout)
     assert [row["iou"] for row in found["rows"]] == [1.0] * len(EXAMPLES)
     assert all(row["soft"][0] == row["soft"][1] and min(row["seconds"]) > 0 for row in found["rows"])
+    assert all(0 < row["confidence"][0] <= 1 for row in found["rows"])
     assert (found["unread"], len(found["sheets"])) == ([], 1)
 
 
