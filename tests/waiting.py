@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-PATIENCE_SECONDS: Final = 30.0
+PATIENCE_SECONDS: Final = 90.0
 """Long enough for a busy machine; what comes true at once costs one look."""
 
 _LOOK_SECONDS: Final = 0.02
