@@ -31,7 +31,10 @@ class Replayed:
     """A network's run whose answers to a photo are kept the first time, and given again in the same order."""
 
     def __init__(self, network: NetworkRun) -> None:
-        self._run = network.run
+        # At earlier commits a batcher has the engine's run.
+        holder, name = (network.batcher, "_run") if hasattr(network, "batcher") else (network, "run")
+        self._run = getattr(holder, name)
+        setattr(holder, name, self.run)
         self._of_photo: list[Any] = []
         self._ready: list[Any] = []
 
@@ -77,7 +80,6 @@ def main(models_dir: str, cache_dir: str, *photos: str) -> None:
     network = segmenter.predict
     assert isinstance(network, NetworkRun)
     replayed = Replayed(network)
-    network.run = replayed.run
     found: dict[str, dict[str, dict[str, float]]] = {}
     for photo in photos:
         data, found[photo] = Path(photo).read_bytes(), {}
