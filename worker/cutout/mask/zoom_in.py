@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cutgate.worker.cutout.mask.segment import Predict, Soft, look_at
 from cutgate.worker.cutout.raster.arrays import LIKELY, SEEN, SURE, ByteMask, RgbImage, strips
-from cutgate.worker.cutout.raster.filters import dilated, resize_nearest, shrink_to_fit, square
+from cutgate.worker.cutout.raster.filters import components, dilated, resize_nearest, shrink_to_fit, square
 from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, Region
 
 UNSURE_SHARE: Final = 0.25
@@ -151,12 +151,11 @@ def _ramp(length_px: int, fade_px: float, rises: bool, falls: bool) -> Ramp:
 def _box(small: ByteMask, level: int, height_px: int, width_px: int) -> Region | None:
     """The padded box of the map's larger components, in the pixels of the full size; None where there is none."""
     seen = (small >= level).view(np.uint8)
-    # Of OpenCV's algorithms the fastest with few components; the order of these is all that differs.
-    components = cv2.connectedComponentsWithStatsWithAlgorithm(seen, 8, cv2.CV_32S, cv2.CCL_BBDT)[2][1:]
-    if not len(components):
+    found = components(seen)[2][1:]
+    if not len(found):
         return None
-    sizes = components[:, cv2.CC_STAT_AREA]
-    left, top, width, height, _ = components[sizes >= COMPONENT_AREA * sizes.max()].T
+    sizes = found[:, cv2.CC_STAT_AREA]
+    left, top, width, height, _ = found[sizes >= COMPONENT_AREA * sizes.max()].T
     right, bottom = (left + width).max(), (top + height).max()
     left, top = left.min(), top.min()
     padding = PADDING * max(right - left, bottom - top)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import dilated, eroded, mean, resize_nearest, square, to_unit
+from cutgate.worker.cutout.raster.filters import components, dilated, eroded, mean, resize_nearest, square, to_unit
 from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, Region, fitted
 from cutgate.worker.cutout.raster.sampling import Pixels, fill_band, reached, sampled
 
@@ -164,7 +164,7 @@ def _doubted(image: RgbImage, alpha: ByteMask) -> tuple[Zone, Zone]:
     for areas, sought in ((narrow, broad), (inside, inside)):
         if not sought.any():
             continue
-        _, labels, boxes, _ = cv2.connectedComponentsWithStats(areas)
+        _, labels, boxes = components(areas)
         for label in np.flatnonzero(np.bincount(labels[sought > 0])):
             near = _around(boxes[label], alpha.shape)
             core = labels[near] == label

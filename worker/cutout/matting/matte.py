@@ -25,6 +25,7 @@ from cutgate.worker.cutout.raster.arrays import (
     widened,
 )
 from cutgate.worker.cutout.raster.filters import (
+    components,
     dilated,
     disc,
     enlarged,
@@ -327,7 +328,7 @@ def _without_wash_out(layer: Layer, residual: FloatMask) -> FloatMask:
 
     It happens to small components with little known foreground of their own and colours like their background.
     """
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((layer.mask >= LIKELY).view(np.uint8))
+    count, labels, stats = components((layer.mask >= LIKELY).view(np.uint8))
     sure = layer.mask >= SURE
     changed = np.flatnonzero(sure & (residual != 0))
     lost = -np.bincount(labels.ravel()[changed], residual.ravel()[changed], count)

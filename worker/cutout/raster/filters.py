@@ -103,6 +103,13 @@ def dilated(mask: Array, element: ByteMask) -> Array:
     return cast("Array", cv2.dilate(mask, element, borderType=cv2.BORDER_REPLICATE))
 
 
+def components(zone: ByteMask) -> tuple[int, NDArray[np.int32], NDArray[np.int32]]:
+    """Connected components of what is not 0: how many with the background, labels, and OpenCV's stats of each."""
+    # Of OpenCV's algorithms the fastest with few components; the order of these is all that differs.
+    found = cv2.connectedComponentsWithStatsWithAlgorithm(zone, 8, cv2.CV_32S, cv2.CCL_BBDT)
+    return found[0], np.asarray(found[1], np.int32), np.asarray(found[2], np.int32)
+
+
 def square(side_px: int) -> ByteMask:
     """A structuring element of ones."""
     return np.ones((side_px, side_px), np.uint8)
