@@ -34,7 +34,7 @@ from benchmarks.quality.pairs import SHARED_SETS, PairSet, read_pairs
 from cutgate.files import write_whole
 from cutgate.jobs.spec import CutoutSpec, Output
 from cutgate.worker.cutout import confidence
-from cutgate.worker.cutout.pipeline import Frame, required, run_steps, steps_for
+from cutgate.worker.cutout.pipeline import Frame, rate_mask, required, run_steps, steps_for
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.pictures.images import read_image
@@ -60,7 +60,7 @@ SECONDS: Final = at_most(0.005)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What is known of a set's results, in its order."""
+    """Features and IoU of a set's results, in the set's order."""
 
     pairs: PairSet
     features: Numbers
@@ -78,8 +78,10 @@ def seen(pairs: PairSet, segmenter: Segmenter) -> Seen:
         print(f"{pairs.name}: {number} of {len(pairs.pairs)}", file=sys.stderr, flush=True)
         source = read_image(pair.photo.read_bytes(), LIMITS)
         steps = steps_for(CutoutSpec(model=segmenter.model, output=Output.MASK), segmenter.predict, segmenter.soft)
-        frame = run_steps(steps, Frame(picture=source.over_backdrop()), lambda: None)
-        mask, alpha = required(frame.small), required(frame.result) > 127
+        place = steps.index(rate_mask)  # later steps may crop the mask that it saw
+        rated = run_steps(steps[:place], Frame(picture=source.over_backdrop()), lambda: None)
+        frame = run_steps(steps[place:], rated, lambda: None)
+        mask, alpha = required(rated.small), required(frame.result) > 127
         truth = np.asarray(cv2.imread(str(pair.alpha), cv2.IMREAD_GRAYSCALE)) > 127
         features.append(confidence.features(mask, frame.picture))
         iou.append(np.count_nonzero(alpha & truth) / max(1, int(np.count_nonzero(alpha | truth))))

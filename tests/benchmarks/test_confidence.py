@@ -1,7 +1,9 @@
 """The choice of the confidence's weights, and how a report judges it, on numbers whose answer is known."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,8 +15,11 @@ from benchmarks.quality.confidence import (
     fitted,
     report,
     reviewed,
+    seen,
 )
 from benchmarks.quality.pairs import Pair, PairSet
+from cutgate.worker.cutout.confidence import features
+from cutgate.worker.models.engines.runtime import Segmenter
 
 RNG = np.random.default_rng(7)
 FEATURES = RNG.normal([5, -2], [3, 0.1], (4000, 2))
@@ -29,6 +34,19 @@ def made(count: int = 4000) -> Seen:
     )
     iou = np.where(IS_RIGHT[:count], 0.97, 0.5)
     return Seen(PairSet(Path("folds"), pairs, ""), FEATURES[:count], iou, 0.001)
+
+
+def test_features_are_of_the_whole_mask_however_small_its_subject(tmp_path: Path) -> None:
+    picture = np.zeros((400, 600), np.uint8)
+    picture[150:250, 250:350] = 255
+    cv2.imwrite(str(tmp_path / "photo.png"), picture)
+    pair = replace(made(1).pairs.pairs[0], photo=tmp_path / "photo.png", alpha=tmp_path / "photo.png")
+    segmenter = Segmenter(
+        lambda view: view[..., 0].copy(), model="given", engine="none", provider="none", dtype="none", threads=1
+    )
+    found = seen(PairSet(tmp_path, (pair,), ""), segmenter)
+    assert found.features[0] == pytest.approx(features(picture, np.dstack([picture] * 3)))
+    assert found.iou[0] > 0.99
 
 
 def test_the_weights_of_a_logistic_function_are_found() -> None:
