@@ -31,6 +31,12 @@ def do_job(data: bytes, spec: CutoutSpec, segmenter: Segmenter) -> bytes:
     return finish(cut(read_image(data, LIMITS), spec, segmenter), Finish.of(spec)).data
 
 
+def holder_of_run(network: NetworkRun) -> tuple[Any, str]:
+    """The object that has the network's run as an attribute, by which it may be replaced, and that one's name."""
+    # At earlier commits a batcher has the engine's run.
+    return (network.batcher, "_run") if hasattr(network, "batcher") else (network, "run")
+
+
 def network_alone(segmenter: Segmenter, data: bytes) -> Callable[[], object]:
     """The network's run on a photo, and nothing else."""
     network = segmenter.predict

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.job import holder_of_run
 from cutgate.files import write_whole
 from cutgate.worker.cutout.raster.arrays import Floats
 from cutgate.worker.models.engine import Engine
@@ -46,7 +47,6 @@ def keep_maps(segmenter: Segmenter, folder: Path) -> Segmenter:
     network = segmenter.predict
     assert isinstance(network, NetworkRun), "this model runs through rembg; choose another with CUTGATE_MODEL"
     place = folder / "-".join((segmenter.model, *segmenter.engine.split(), segmenter.dtype))
-    # At earlier commits a batcher has the engine's run.
-    holder, name = (network.batcher, "_run") if hasattr(network, "batcher") else (network, "run")
+    holder, name = holder_of_run(network)
     setattr(holder, name, KeptRuns(network.engine, place).run)
     return segmenter

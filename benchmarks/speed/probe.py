@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import cv2
 
-from benchmarks.job import cut
+from benchmarks.job import cut, holder_of_run
 from benchmarks.photos import LIMITS
 from cutgate.jobs.spec import CutoutSpec, Refinement
 from cutgate.worker.models.engines.network_run import NetworkRun
@@ -31,8 +31,7 @@ class Replayed:
     """A network's run whose answers to a photo are kept the first time, and given again in the same order."""
 
     def __init__(self, network: NetworkRun) -> None:
-        # At earlier commits a batcher has the engine's run.
-        holder, name = (network.batcher, "_run") if hasattr(network, "batcher") else (network, "run")
+        holder, name = holder_of_run(network)
         self._run = getattr(holder, name)
         setattr(holder, name, self.run)
         self._of_photo: list[Any] = []

@@ -269,7 +269,7 @@ def estimate_alpha(thresholds: Thresholds, erode_px: int) -> Step:
         elif not frame.refined:
             alpha = matte.stretch_between_thresholds(mask, trimap, thresholds, erode_px)
         else:
-            working = matte.to_working_size(_seen(frame), frame.whole_px)
+            working = _working(frame)
             small = working, required(frame.small)
             alpha = fill_veils(working, matte.refine(_seen(frame), mask, trimap, required(frame.zones), small))
             frame = replace(frame, working=working)
@@ -286,7 +286,7 @@ def take_mask(frame: Frame) -> Frame:
 
 def fill_enclosed(frame: Frame) -> Frame:
     """A step that makes `alpha` opaque in parts that the subject encloses and that do not show the background."""
-    image = matte.to_working_size(_seen(frame), frame.whole_px)
+    image = _working(frame)
     alpha = fill_holes(image, required(frame.alpha))
     return replace(frame, alpha=fill_veils(image, alpha) if frame.refined else alpha)
 
@@ -338,6 +338,11 @@ def _final_alpha(frame: Frame) -> ByteMask:
 
 def _with_mask(frame: Frame, mask: ByteMask) -> Frame:
     return frame if mask is frame.mask else replace(frame, mask=mask, small=matte.to_working_size(mask))
+
+
+def _working(frame: Frame) -> RgbImage:
+    """The region at the working size, as an earlier step made it, if one did."""
+    return matte.to_working_size(_seen(frame), frame.whole_px) if frame.working is None else frame.working
 
 
 def _seen(frame: Frame) -> RgbImage:

@@ -4,7 +4,6 @@ A network finds a subject best in the whole picture; in a crop it may take parts
 of several subjects it may find only the one that stands out most, or join them. There a crop shows the right one.
 """
 
-import math
 from typing import Final
 
 import cv2
@@ -78,8 +77,7 @@ def _has_lost_subject(closer: ByteMask, inside: ByteMask, held: NDArray[np.bool_
 def _held(small: ByteMask, mask: ByteMask, box: Region) -> NDArray[np.bool_]:
     """(box height, box width): the likely pixels of the components that the Box holds."""
     down, across = small.shape[0] / mask.shape[0], small.shape[1] / mask.shape[1]
-    rows = slice(math.floor(box.top_px * down), math.ceil(box.bottom_px * down))
-    columns = slice(math.floor(box.left_px * across), math.ceil(box.right_px * across))
+    rows, columns = box.scaled(down, across).index
     count, labels = cv2.connectedComponents((small >= LIKELY).view(np.uint8))
     found, found_inside = (np.bincount(seen.ravel(), minlength=count) for seen in (labels, labels[rows, columns]))
     held = found_inside >= HELD * found

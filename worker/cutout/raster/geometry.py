@@ -63,7 +63,7 @@ class Region:
         return Region(left_px, top_px, max(left_px, right_px), max(top_px, bottom_px))
 
     def scaled(self, down: float, across: float) -> Region:
-        """The pixels of a larger picture that the region's cover, in part or whole."""
+        """The pixels that the region covers, in part or whole, where the picture is so many times larger."""
         return Region(
             math.floor(self.left_px * across),
             math.floor(self.top_px * down),
