@@ -90,7 +90,7 @@ def _refined(spec: CutoutSpec, request: RefineTask) -> CutoutSpec:
     except ValidationError as error:
         [problem, *_] = error.errors(include_url=False, include_input=False)
         name = "Keep" if "strokes" in str(problem) else "ForegroundThreshold"
-        raise Refused("not_available", problem["msg"], name=name) from error
+        raise Refused("not_available", problem["msg"].removeprefix("Value error, "), name=name) from error
 
 
 def _strokes(request: RefineTask) -> list[Stroke]:
