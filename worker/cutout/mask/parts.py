@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import resize_nearest, shrink_to_fit
+from cutgate.worker.cutout.raster.filters import dilated, resize_nearest, shrink_to_fit, square
 
 SIDE_PX: Final = 320
 """Long side that parts are sought at."""
@@ -25,6 +25,9 @@ SUPERPIXEL_PX: Final = 8
 
 REACH: Final = 25.0
 """How far beyond a stroke its part goes, in radii of the brush: a finer brush is for smaller parts."""
+
+SOFT_EDGE_PX: Final = 5
+"""Side of the square around a part's pixels, at `SIDE_PX`, that its soft edge goes with."""
 
 STEP: Final = 2.0
 """What a step from one superpixel to the next counts beside their difference of colour, in levels of CIELAB."""
@@ -82,6 +85,8 @@ def part_touched(mask: ByteMask, picture: RgbImage, brush: Zone, against: Zone, 
     changed = graph.changed_by(stroke & other, barrier & ~stroke)
     _, labels = cv2.connectedComponents((changed & other | stroke).view(np.uint8))
     part = np.isin(labels, labels[stroke])
+    # With the soft edge that the mask has around it, on the side that stays.
+    part |= (dilated(part.view(np.uint8), square(SOFT_EDGE_PX)) > 0) & ~other
     return (resize_nearest(part.view(np.uint8), *mask.shape) > 0) | brush
 
 
