@@ -11,11 +11,15 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.color import COLORS_BY_NAME
 
 T = TypeVar("T")
 
 _LENGTH: Final = re.compile(r"(?P<amount>\d{1,9}(\.\d{0,9})?)(?P<unit>px|%)?", re.ASCII)
 """A length as text; a number without a unit is pixels."""
+_HEX: Final = re.compile(r"#?([0-9a-f]{3}|[0-9a-f]{4}|[0-9a-f]{6}|[0-9a-f]{8})", re.ASCII)
+_SHORT_HEX: Final = 4
+_OPAQUE: Final = "ff"
 
 
 class _Part(BaseModel):
@@ -149,6 +153,25 @@ def parse_scale(text: str) -> float | None:
     if share == 0:
         raise ValueError(f"{text[:40]!r} is no scale: use original, or a percentage up to 100%")
     return share
+
+
+def parse_colour(text: str) -> tuple[int, int, int, int]:
+    """Read `transparent`, a name of CSS's, or 3, 4, 6 or 8 hexadecimal digits: red, green, blue and alpha.
+
+    Raises:
+        ValueError: it is nothing of the kind; the text says what would be.
+    """
+    name = text.lower()
+    if name in COLORS_BY_NAME:
+        return (*COLORS_BY_NAME[name], 255)
+    if name == "transparent":
+        return (0, 0, 0, 0)
+    found = _HEX.fullmatch(name)
+    if found is None:
+        raise ValueError("must be hexadecimal, such as fff, 81d4fa or 81d4fa80, or a colour's name")
+    digits = found[1] if len(found[1]) > _SHORT_HEX else "".join(2 * digit for digit in found[1])
+    red, green, blue, alpha = bytes.fromhex((digits + _OPAQUE)[:8])
+    return red, green, blue, alpha
 
 
 def _both(words: list[str]) -> list[str]:

@@ -13,6 +13,9 @@ from pydantic_core import core_schema
 TaskUid = NewType("TaskUid", str)
 """20 characters `0-9a-v`: 4 bytes of Unix seconds and 8 random bytes in base32-hex without padding."""
 
+MATTE: Final = "matte"
+"""The role of a kept mask whose grey is alpha, and no doubt."""
+
 _TASK_UID: Final = re.compile(r"[0-9a-v]{19}[0g]")
 _ROLE: Final = re.compile(r"[a-z]{1,16}")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -134,6 +137,11 @@ def fetched_key(task: TaskUid, index: int, errand_token: str) -> BlobKey:
 def background_key(task: TaskUid, index: int, token: str) -> BlobKey:
     """The key of the picture behind the subject: a fresh token for what a caller sent, else the courier's own."""
     return BlobKey(task=task, index=index, role="background", token=token)
+
+
+def mask_key(task: TaskUid, index: int, token: str, *, is_matte: bool) -> BlobKey:
+    """The key of the mask that a cut-out was made from, or of the alpha matte, of models that give one."""
+    return BlobKey(task=task, index=index, role=MATTE if is_matte else "mask", token=token)
 
 
 def upload_key(upload: TaskUid) -> BlobKey:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 MAX_DECODED_PIXELS: Final = 600_000_000
 """What decoding may go over, counted for each scan of a JPEG: twelve scans of the largest picture.
@@ -49,6 +49,9 @@ class LedgerSettings(BaseModel, frozen=True, use_attribute_docstrings=True):
     """Maximum uploads of an account, unless set for it."""
     account_upload_bytes: PositiveInt = 2 * 2**30
     """Maximum bytes of an account's uploads, unless set for it."""
+    account_kept_bytes: NonNegativeInt = 2 * 2**30
+    """Maximum bytes of pictures and masks that an account's finished tasks keep for corrections, as long as their
+    results; what is beyond is not kept. 0 keeps none."""
     upload_retention_seconds: PositiveFloat = 30 * 86_400
     """How long an upload stays after its last use."""
 

@@ -26,7 +26,7 @@ from enum import StrEnum
 from typing import Final
 
 from cutgate.jobs.ids import BlobKey, TaskUid
-from cutgate.jobs.spec import Box, CutoutSpec, Lane, lane_of
+from cutgate.jobs.spec import CORRECTIONS, Box, CutoutSpec, Lane, lane_of
 
 MAX_MEMO_BYTES: Final = 65_536
 """The longest memo of a task, in UTF-8."""
@@ -90,6 +90,25 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptMask:
+    """The mask that a cut-out was made from, which stays beside it with the picture."""
+
+    blob: BlobKey
+    kept_bytes: int
+    """Of both together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What a finished item left for corrections."""
+
+    spec: CutoutSpec
+    source: BlobKey
+    mask: BlobKey
+    background: BlobKey | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RateUse:
     """A request that takes places of a rate."""
 
@@ -120,6 +139,8 @@ class NewItem:
     """Where the picture behind the subject lies."""
     background_url: str | None = field(default=None, repr=False)
     """Where that one is to be fetched from first; it may hold a secret."""
+    mask: BlobKey | None = None
+    """Where the mask lies that the cut-out is made from; None: a network finds it."""
     urgent: bool = False
     """Whether somebody waits, so that it stands before its account's others; accounts keep their turns."""
     rate: RateUse | None = None
@@ -128,7 +149,7 @@ class NewItem:
     @property
     def lane(self) -> Lane:
         """The lane that the item will wait in."""
-        return lane_of(self.spec)
+        return lane_of(self.spec) if self.mask is None else CORRECTIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,7 +316,14 @@ class Claim:
     """How long the item waited for this claim, since its acceptance or since it was put back."""
     background: BlobKey | None = None
     """The picture that is to be behind the subject."""
+    mask: BlobKey | None = None
+    """The mask that the cut-out is to be made from; None: a network finds it."""
     request: Request = field(default_factory=Request)
+
+    @property
+    def lane(self) -> Lane:
+        """The lane that the item waited in."""
+        return lane_of(self.spec) if self.mask is None else CORRECTIONS
 
 
 class Phase(StrEnum):

@@ -14,6 +14,9 @@ Lane = NewType("Lane", str)
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """A model's name: part of a lane, and so of queue names and keys."""
 
+CORRECTIONS: Final = Lane("corrections")
+"""The lane of what needs no network, because its mask is known: every worker offers it."""
+
 DEFAULT_MODEL: Final = "isnet-general-use"
 
 Level = Annotated[int, Field(ge=0, le=255)]
@@ -107,6 +110,32 @@ class Box(BaseModel):
         return self
 
 
+MOST_STROKES: Final = 100
+MOST_RADIUS_PX: Final = 500
+MOST_POINTS: Final = 4_096
+"""Of all strokes of a cut-out together."""
+
+Coordinate = Annotated[int, Field(ge=-65_536, le=65_536)]
+
+
+class StrokeKind(StrEnum):
+    """What a stroke says of what it touches."""
+
+    KEEP = "keep"
+    REMOVE = "remove"
+
+
+class Stroke(BaseModel):
+    """A line drawn with a round brush over the oriented picture; a click is a stroke of one point."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: StrokeKind
+    radius_px: Annotated[int, Field(ge=1, le=MOST_RADIUS_PX)]
+    points: Annotated[tuple[tuple[Coordinate, Coordinate], ...], Field(min_length=1, max_length=MOST_POINTS)]
+    """x and y of each; they may lie outside the picture, as where a line leaves it."""
+
+
 class CutoutSpec(BaseModel):
     """One cut-out, validated. It is stored with the item as JSON; `version` names its form."""
 
@@ -120,6 +149,8 @@ class CutoutSpec(BaseModel):
     foreground_threshold: Level = THRESHOLDS.foreground
     background_threshold: Level = THRESHOLDS.background
     refinement: Refinement = Refinement.AUTO
+    strokes: Annotated[tuple[Stroke, ...], Field(max_length=MOST_STROKES)] = ()
+    """Corrections of the mask, the last of which counts where they cross."""
     tidy_mask: bool = False
     """Whether specks and frayed edges of the mask are cleaned away (opening and smoothing) before it is used."""
     holes: Holes = Holes.KEEP
@@ -145,6 +176,12 @@ class CutoutSpec(BaseModel):
             and self.composition.region_of_interest is not None
         ):
             raise ValueError("a box and a region of interest exclude each other")
+        return self
+
+    @model_validator(mode="after")
+    def _few_points(self) -> Self:
+        if sum(len(stroke.points) for stroke in self.strokes) > MOST_POINTS:
+            raise ValueError(f"strokes have at most {MOST_POINTS} points together")
         return self
 
     @model_validator(mode="after")

@@ -113,9 +113,13 @@ def spent_sources(store: Ledger) -> set[BlobKey]:
 
 
 def kept_sources(store: Ledger, uid: TaskUid) -> set[BlobKey]:
-    """Sources of a task's items that may be retried."""
-    names: Any = store.database.client.hget(store.database.key(f"task:{uid}"), "kept")
-    return set(map(BlobKey.parse, (names or "").split()))
+    """What lies in storage for an ended task's items as long as the task: sources, backgrounds and masks."""
+    client: Any = store.database.client
+    if client.hget(store.database.key(f"task:{uid}"), "kept") is None:
+        return set()
+    items = client.scan_iter(store.database.key(f"item:{uid}:*"))
+    names = (client.hmget(item, ["source", "background", "mask"]) for item in items)
+    return {BlobKey.parse(name) for item in names for name in item if name}
 
 
 class ReadableLedger(Ledger):

@@ -10,7 +10,7 @@ from cutgate.worker.composition.layout import box_of
 from cutgate.worker.cutout.mask.segment import Predict, Soft
 from cutgate.worker.cutout.matting.compose import to_16_bit
 from cutgate.worker.cutout.pipeline import Frame, required, run_steps, steps_for
-from cutgate.worker.cutout.raster.arrays import LIKELY, Levels
+from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask, Levels
 from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.images import SourceImage
 
@@ -18,20 +18,22 @@ from cutgate.worker.pictures.images import SourceImage
 def cut_out(
     source: SourceImage,
     spec: CutoutSpec,
-    predict: Predict,
+    find: Predict | ByteMask,
     check: Callable[[], None],
     ended: Callable[[str], None] | None = None,
     soft: Soft = Soft.DOUBT,
+    found: Callable[[ByteMask], None] | None = None,
 ) -> Picture:
     """Make the result of one picture.
 
     Args:
         source: the decoded picture.
         spec: what to do with it.
-        predict: the network; it is shown sRGB, whatever profile the picture keeps.
+        find: the network, which is shown sRGB, whatever profile the picture keeps; or the mask that it gave.
         check: called between steps; what it raises ends the work.
         ended: called after each step with its name.
         soft: what the soft levels of the network's map mean.
+        found: told of the mask, for `find` to have it another time.
 
     Returns:
         A cut-out or a mask, with the picture's profile, its density, and whose it is; nothing of the composition
@@ -40,6 +42,7 @@ def cut_out(
     Raises:
         RegionOutsidePicture, RegionEmpty: of the region of interest.
         SubjectNotFound: there is less of a subject than the composition accepts.
+        ValueError: a mask that is given has another size than the picture and its box.
     """
     height_px, width_px = source.rgb.shape[:2]
     region, least_share = spec.composing.region_of_interest, spec.composing.least_subject_share
@@ -49,7 +52,8 @@ def cut_out(
         source_alpha=source.alpha,
         own_colours=None if source.alpha is None else source.rgb,
     )
-    steps = steps_for(spec.model_copy(update={"box": box}), lambda view: predict(source.to_srgb(view)), soft)
+    shown = (lambda view: find(source.to_srgb(view))) if callable(find) else find
+    steps = steps_for(spec.model_copy(update={"box": box}), shown, soft, found)
     frame = run_steps(steps, frame, check, ended)
     check()
     result: Levels = required(frame.result)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from cutgate.gateway.accounts.rates import Rate
-from cutgate.gateway.picpik import answers, querying, requests, submitting
+from cutgate.gateway.picpik import answers, querying, refining, requests, submitting
 from cutgate.gateway.picpik.services import Caller, PicpikParts
 from cutgate.gateway.waiting.callers import Wait
 
@@ -44,6 +44,7 @@ ACTIONS: Final[Mapping[str, Action[Any, Any]]] = {
         by_ledger=True,
         large=True,
     ),
+    "RefineTask": Action(requests.RefineTask, answers.TaskCreated, refining.refine_task, Rate.SUBMIT),
     "ListTasksDetails": Action(
         requests.ListTasksDetails, answers.TaskDetails, querying.list_tasks_details, by_ledger=True
     ),

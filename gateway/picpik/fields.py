@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from cutgate.gateway.picpik.errors import SHOWN_CHARACTERS
 from cutgate.jobs.ids import TaskUid, parse_task_uid
 from cutgate.jobs.pictures.headers import EMPTY
+from cutgate.jobs.spec import MOST_POINTS, MOST_RADIUS_PX, MOST_STROKES
 from cutgate.signing import FormText, JsonValue, NumberText, canonical_number
 
 MAX_TASK_IDS: Final = 1_000
@@ -100,6 +101,27 @@ def _box(corners: list[int]) -> list[int]:
     raise wrong_value("must be [left, top, right, bottom] with left < right and top < bottom")
 
 
+def _number(value: object) -> float:
+    """A number, or a text that is one: signers differ in how they write fractions."""
+    try:
+        return float(value if isinstance(value, NumberText) else _text(value))
+    except ValueError:
+        raise wrong_value("must be a number, such as 0.25") from None
+
+
+def _polyline(value: object) -> tuple[tuple[int, int], ...]:
+    points = [_array(point) for point in _array(value)]
+    if not points or any(len(point) != 2 for point in points):
+        raise wrong_value("must be strokes of points, such as [[[120, 80], [140, 95]], [[300, 200]]]")
+    return tuple((_integer(x), _integer(y)) for x, y in points)
+
+
+def _few_strokes(strokes: list[Any]) -> list[Any]:
+    if len(strokes) > MOST_STROKES or sum(map(len, strokes)) > MOST_POINTS:
+        raise wrong_value(f"at most {MOST_STROKES} strokes, and {MOST_POINTS} points in all of them")
+    return strokes
+
+
 def _task_uid(text: str) -> TaskUid:
     try:
         return parse_task_uid(text)
@@ -129,12 +151,26 @@ WaitSeconds = Annotated[int, Field(ge=0, le=MAX_WAIT_SECONDS), BeforeValidator(_
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Hair = Annotated[Literal["auto", "on", "off"], BeforeValidator(_text), Absent("")]
 Holes = Annotated[Literal["keep", "fill"], BeforeValidator(_text), Absent("")]
+Format = Annotated[Literal["png", "jpg", "webp", "zip"], BeforeValidator(_text), Absent("")]
 Corners = Annotated[
     list[Integer],
     BeforeValidator(_array),
     AfterValidator(_box),
     Absent([]),
     Field(json_schema_extra={"minItems": 4, "maxItems": 4}),
+]
+Text = Annotated[str, Field(max_length=SHOWN_CHARACTERS), BeforeValidator(_text), Absent("")]
+"""How something is shown, in words."""
+Number = Annotated[float, BeforeValidator(_number)]
+Index = Annotated[int, Field(ge=0), BeforeValidator(_integer)]
+RadiusPx = Annotated[int, Field(ge=1, le=MOST_RADIUS_PX), BeforeValidator(_integer)]
+Quality = Annotated[int, Field(ge=1, le=100), BeforeValidator(_integer)]
+Polylines = Annotated[
+    list[Annotated[tuple[tuple[int, int], ...], BeforeValidator(_polyline)]],
+    BeforeValidator(_array),
+    AfterValidator(_few_strokes),
+    Absent([]),
+    Field(json_schema_extra={"maxItems": MOST_STROKES}),
 ]
 Picture = Annotated[str, PlainValidator(_picture), WithJsonSchema(_PICTURE_SCHEMA)]
 Pictures = Annotated[

@@ -12,6 +12,7 @@ from cutgate.jobs.record import Item, Task, TaskStatus
 
 SINGLE: Final = "RemoveBackground"
 BATCH: Final = "RemoveBackgroundsInBatch"
+REFINE: Final = "RefineTask"
 """The actions that make tasks; those of the second hold several pictures."""
 
 _TASK_TYPE: Final = "TaskRemoveBackground"
@@ -75,7 +76,7 @@ def renderers(tasks: Tasks, base_url: str) -> Mapping[str, Callable[[Task], byte
         entry = detail_of(task.uid, task, tasks, base_url)
         return json.dumps(entry.model_dump(by_alias=True, exclude_none=True)).encode()
 
-    return dict.fromkeys((SINGLE, BATCH), body)
+    return dict.fromkeys((SINGLE, BATCH, REFINE), body)
 
 
 def _url(item: Item, task: Task, tasks: Tasks, base_url: str) -> str:

@@ -24,12 +24,19 @@ from cutgate.gateway.picpik.fields import (
     Corners,
     ErodeSize,
     Flag,
+    Format,
     Hair,
     Holes,
+    Index,
     Level,
+    Number,
     Picture,
     Pictures,
+    Polylines,
+    Quality,
+    RadiusPx,
     RequestId,
+    Text,
     Uid,
     Uids,
     WaitSeconds,
@@ -165,6 +172,51 @@ class OneTask(Request):
 
     uid: Annotated[Uid, Field(alias="TaskUID")]
     """The task."""
+
+
+class RefineTask(OneTask):
+    """Correct a finished picture, or show it another way: no network runs, and no credit is charged.
+
+    What is left out stays as it was; strokes come on top of those that the task has already.
+    """
+
+    index: Index = 0
+    """Which picture of a batch."""
+    keep: Polylines = Field(default_factory=list)
+    """Strokes over what belongs to the subject, each a list of points [x, y] in pixels of the upright picture. A
+    click is a stroke of one point. The part of the picture that a stroke touches goes with it."""
+    remove: Polylines = Field(default_factory=list)
+    """Strokes over what does not belong to it."""
+    radius_px: RadiusPx = 10
+    """Half the width of these strokes."""
+    erode_size: ErodeSize | None = None
+    """As in `RemoveBackground`."""
+    foreground_threshold: Level | None = None
+    """As in `RemoveBackground`."""
+    background_threshold: Level | None = None
+    """As in `RemoveBackground`."""
+    hair_optimization: Hair | None = None
+    """As in `RemoveBackground`."""
+    only_mask: Flag | None = None
+    """As in `RemoveBackground`."""
+    holes: Holes | None = None
+    """As in `RemoveBackground`."""
+    background: Text | None = None
+    """Colour behind the subject: `#rrggbb`, `#rrggbbaa`, a name such as `white`, or `transparent`."""
+    crop_margin: Text | None = None
+    """Cut down to the subject and so much around it: one, two or four lengths, px or %, such as `10%`; `none`."""
+    scale: Text | None = None
+    """The subject fits this share of both sides: a percentage, or `original`."""
+    position: Text | None = None
+    """Where the subject lies: `original`, `center`, or two percentages."""
+    shadow: Text | None = None
+    """Opacity of a soft shadow below the subject, such as `50%`; `none`."""
+    megapixels: Number | None = None
+    """The most that the result has."""
+    format: Format | None = None
+    """`png`, `jpg`, `webp`, or `zip` with colours and alpha apart."""
+    quality: Quality | None = None
+    """Of JPEG and WebP, 1 to 100."""
 
 
 class Plain(Request):

@@ -51,7 +51,7 @@ def _submit(
                 account=caller.account,
                 origin=action,
                 drafts=drafts,
-                name=_idempotency_key(action, request, caller),
+                name=idempotency_key(action, request, caller),
                 entry=caller.entry,
             )
         )
@@ -87,7 +87,7 @@ def _corners(box: list[int]) -> Corners | None:
     return left, top, right, bottom
 
 
-def _idempotency_key(action: str, request: Request, caller: Caller) -> str | None:
+def idempotency_key(action: str, request: Request, caller: Caller) -> str | None:
     """The name of this very request; None where the caller gave it no id.
 
     Some clients send a constant id, so the signature is part of the name.

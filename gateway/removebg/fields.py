@@ -5,16 +5,12 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import BeforeValidator, Field
-from pydantic.color import COLORS_BY_NAME
 
 from cutgate.jobs import composition
-from cutgate.jobs.composition import Margins, Position, RegionOfInterest, parse_scale
+from cutgate.jobs.composition import Margins, Position, RegionOfInterest, parse_colour, parse_scale
 from cutgate.jobs.spec import Colour as Rgba
 
 _FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
-_HEX: Final = re.compile(r"#?([0-9a-f]{3}|[0-9a-f]{4}|[0-9a-f]{6}|[0-9a-f]{8})", re.ASCII)
-_SHORT_HEX: Final = 4
-_OPAQUE: Final = "ff"
 _LEAST_SCALE: Final = 0.1
 _PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)%?", re.ASCII)
 
@@ -81,20 +77,6 @@ def _scale(text: str) -> float | None:
     return share
 
 
-def _colour(text: str) -> Rgba:
-    name = text.lower()
-    if name in COLORS_BY_NAME:
-        return (*COLORS_BY_NAME[name], 255)
-    if name == "transparent":
-        return (0, 0, 0, 0)
-    found = _HEX.fullmatch(name)
-    if found is None:
-        raise ValueError("must be hexadecimal, such as fff, 81d4fa or 81d4fa80, or a colour's name")
-    digits = found[1] if len(found[1]) > _SHORT_HEX else "".join(2 * digit for digit in found[1])
-    red, green, blue, alpha = bytes.fromhex((digits + _OPAQUE)[:8])
-    return red, green, blue, alpha
-
-
 Flag: TypeAlias = Annotated[bool, _read(_flag, kind=bool)]
 Size: TypeAlias = Annotated[str, _one_of(*SIZES)]
 Type: TypeAlias = Annotated[str, _one_of(*TYPES)]
@@ -108,4 +90,4 @@ CropMargin: TypeAlias = Annotated[Margins, _read(Margins.parse, "With `crop`: on
 Scale: TypeAlias = Annotated[float | None, _read(_scale, "`original`, or `10%` to `100%`.")]
 Place: TypeAlias = Annotated[composition.Place | None, _read(Position.parse, "`original`, `center`, `20% 80%`.")]
 Opacity: TypeAlias = Annotated[float | None, _read(_opacity, "`auto`, or 0 to 100.")]
-Colour: TypeAlias = Annotated[Rgba | None, _read(_colour, "`fff`, `81d4fa80`, or a name.")]
+Colour: TypeAlias = Annotated[Rgba | None, _read(parse_colour, "`fff`, `81d4fa80`, or a name.")]

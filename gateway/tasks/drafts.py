@@ -11,7 +11,7 @@ from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
 from cutgate.jobs.errors import BoxOutsidePicture, SourceRejected, SourceUnreachable
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.pictures.headers import PictureHeader, inspect, require_size
-from cutgate.jobs.record import Delivery, RateUse, Result
+from cutgate.jobs.record import Delivery, Kept, RateUse, Result
 from cutgate.jobs.spec import Box, CutoutSpec
 
 _INSTALLATION: Final = {"version", "model", "precision"}
@@ -49,8 +49,9 @@ class InspectedPicture:
         return cls(header.picture_of(data), header)
 
 
-Source: TypeAlias = str | InspectedPicture | Result | SourceUrl
-"""A picture in Base64 or in bytes, one that lies with the service already, or one that is still to be fetched."""
+Source: TypeAlias = str | InspectedPicture | Result | Kept | SourceUrl
+"""A picture in Base64 or in bytes, one that lies with the service already, alone or with its mask, or one that is
+still to be fetched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +110,8 @@ class CheckedPicture:
             return cls._of_bytes(data, partial(inspect, data, limits), draft, digests=digests)
         if isinstance(source, InspectedPicture):
             return cls._of_bytes(source.data, lambda: source.header, draft, digests=digests)
+        if isinstance(source, Kept):
+            return cls(_name_digest("mask", str(source.mask)), draft.spec)
         digest = _name_digest("kept", str(source.blob))
         try:
             # It was within the limits when it came, but as a result it may have grown.

@@ -20,7 +20,7 @@ from cutgate.jobs.errors import (
     SourceRejected,
     SubmissionRefused,
 )
-from cutgate.jobs.ids import BlobKey, TaskUid, background_key, new_task_uid, new_token, source_key
+from cutgate.jobs.ids import BlobKey, TaskUid, new_task_uid, new_token, source_key
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import SUBMIT_SECONDS
@@ -31,6 +31,7 @@ from cutgate.jobs.record import (
     DeliveryKind,
     Idempotency,
     Joining,
+    Kept,
     NewItem,
     NewTask,
     Repeats,
@@ -172,7 +173,7 @@ class Submissions:
         if outlook.first is not None:
             return outlook.first
         _refuse(outlook, IdempotencyConflict)
-        self.offers.require(draft.spec for draft in submission.drafts if not _is_only_kept(draft.source))
+        self.offers.require(draft.spec for draft in submission.drafts if not _needs_no_network(draft.source))
         # An account that cannot pay learns that before its pictures' faults, and these before what may pass.
         _refuse(outlook, InsufficientCredits)
         _refuse_faults(checked)
@@ -219,6 +220,8 @@ class Submissions:
                 self._store_one(item.source, draft.source, picture)
                 if item.background is not None and picture.background is not None:
                     self._store_one(item.background, draft.background, picture.background)
+                if isinstance(draft.source, Kept):
+                    self._copy(draft.source, item)
             except BlobMissing:
                 self._delete(items[: index + 1])
                 raise PictureGone(index) from None
@@ -228,6 +231,15 @@ class Submissions:
             self.blobs.put(key, picture.data)
         elif isinstance(source, Result):
             self.blobs.copy(source.blob, key)
+
+    def _copy(self, kept: Kept, item: NewItem) -> None:
+        for source, target in (
+            (kept.source, item.source),
+            (kept.mask, item.mask),
+            (kept.background, item.background),
+        ):
+            if source is not None and target is not None:
+                self.blobs.copy(source, target)
 
     def _create(self, task: NewTask) -> TaskUid:
         try:
@@ -243,7 +255,7 @@ class Submissions:
 
     def _delete(self, items: Sequence[NewItem]) -> None:
         written = [item.source for item in items if item.source_url is None]
-        written += [item.background for item in items if item.background is not None]
+        written += [blob for item in items for blob in (item.background, item.mask) if blob is not None]
         for blob in written:
             try:
                 self.blobs.delete(blob)
@@ -256,9 +268,17 @@ def _item(key: BlobKey, draft: Draft, spec: CutoutSpec, *, price: int, urgent: b
     item = NewItem(source=key, spec=spec, price=price, urgent=urgent)
     if isinstance(source, SourceUrl):
         item = replace(item, source_url=source.url, keep=source.keep, rate=source.rate)
+    if isinstance(source, Kept):
+        item = replace(item, mask=_beside(key, source.mask.role))
+        return item if source.background is None else replace(item, background=_beside(key, "background"))
     if isinstance(behind, SourceUrl):
         return replace(item, background_url=behind.url)
-    return item if behind is None else replace(item, background=background_key(key.task, key.index, new_token()))
+    return item if behind is None else replace(item, background=_beside(key, "background"))
+
+
+def _beside(source: BlobKey, role: str) -> BlobKey:
+    """A fresh key for what lies beside a source."""
+    return replace(source, role=role, token=new_token())
 
 
 def _refuse(outlook: Outlook, kind: type[SubmissionRefused]) -> None:
@@ -271,6 +291,10 @@ def _refuse_faults(checked: Sequence[CheckedPicture]) -> None:
     for index, picture in enumerate(checked):
         if picture.fault is not None:
             raise DraftRejected(index, picture.fault)
+
+
+def _needs_no_network(source: Source) -> bool:
+    return isinstance(source, Kept) or _is_only_kept(source)
 
 
 def _is_only_kept(source: Source) -> bool:

@@ -1,7 +1,8 @@
 """Claims: what workers do with items, and where workers announce themselves."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from cutgate.jobs.answers import WorkerPresence
@@ -18,7 +19,7 @@ from cutgate.jobs.ledger.encoding import (
 )
 from cutgate.jobs.ledger.keys import item_name
 from cutgate.jobs.ledger.tasks import PACE_SECONDS
-from cutgate.jobs.record import Claim, ErrorFacts, ItemState, Phase, Result
+from cutgate.jobs.record import Claim, ErrorFacts, ItemState, KeptMask, Phase, Result
 from cutgate.jobs.redis_client import ledger_errors
 from cutgate.jobs.spec import Lane
 
@@ -49,7 +50,7 @@ class Claims:
         )
         if answer is None:
             return None
-        name, account, spec, source, attempt, left_ms, waited_ms, background, request = answer
+        name, account, spec, source, attempt, left_ms, waited_ms, background, mask, request = answer
         uid, index = name.split(":")
         return Claim(
             token=token,
@@ -59,7 +60,8 @@ class Claims:
             account=account,
             spec=decode_spec(spec),
             source=BlobKey.parse(source),
-            background=None if background is None else BlobKey.parse(background),
+            background=BlobKey.parse(background) if background else None,
+            mask=BlobKey.parse(mask) if mask else None,
             attempt=attempt,
             deadline_in_seconds=left_ms / 1000,
             waited_seconds=waited_ms / 1000,
@@ -74,12 +76,16 @@ class Claims:
         lease_ms = milliseconds(self._db.limits.lease_seconds)
         return self._holds("renew", claim, lease_ms=lease_ms, phase=phase)
 
-    def finish(self, claim: Claim, result: Result, *, slow: bool = False) -> bool:
+    def finish(self, claim: Claim, result: Result, *, slow: bool = False, mask: KeptMask | None = None) -> bool:
         """End the item as done and book its price; False, and no effect, when the claim no longer holds.
 
-        A `slow` one counts against the account: it took long to decode.
+        A `slow` one counts against the account: it took long to decode. With a `mask`, that and the item's source
+        stay with the task, for corrections, where the account has room for them; else they go.
         """
-        return self._end(claim, ItemState.DONE, "result", RESULT.encode(result), slow=slow)
+        kept: dict[str, Json] = {}
+        if mask is not None:
+            kept = {"mask": str(mask.blob), "kept_bytes": mask.kept_bytes}
+        return self._end(claim, ItemState.DONE, "result", RESULT.encode(result), kept, slow=slow)
 
     def fail(self, claim: Claim, error: ErrorFacts, *, slow: bool = False) -> bool:
         """End the item as failed and release its price; False, and no effect, when the claim no longer holds.
@@ -132,7 +138,15 @@ class Claims:
             found = pipeline.execute()
         return Counter((Lane(lane), Phase(phase or Phase.READING)) for lane, phase in found if lane)
 
-    def _end(self, claim: Claim, state: ItemState, outcome: str, text: str, **counts: bool) -> bool:
+    def _end(
+        self,
+        claim: Claim,
+        state: ItemState,
+        outcome: str,
+        text: str,
+        kept: Mapping[str, Json] = MappingProxyType({}),
+        **counts: bool,
+    ) -> bool:
         return self._holds(
             "end",
             claim,
@@ -141,6 +155,8 @@ class Claims:
             text=text,
             pace_ms=milliseconds(PACE_SECONDS),
             source_ms=self._db.source_ms,
+            most_kept_bytes=self._db.limits.account_kept_bytes,
+            **kept,
             **{name: True for name, holds in counts.items() if holds},
             **self._db.strikes(),
         )

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from cutgate.jobs.answers import Created, Outlook
 from cutgate.jobs.errors import SubmissionRefused, Terminated
-from cutgate.jobs.ids import TaskUid, made_at_seconds
+from cutgate.jobs.ids import BlobKey, TaskUid, made_at_seconds
 from cutgate.jobs.ledger.database import Database, Json
 from cutgate.jobs.ledger.encoding import (
     ITEM_FIELDS,
@@ -14,6 +14,7 @@ from cutgate.jobs.ledger.encoding import (
     TASK_FIELDS,
     TRAIL_FIELDS,
     decode_allowance,
+    decode_spec,
     decode_task,
     decode_trail,
     encode_deliveries,
@@ -25,7 +26,7 @@ from cutgate.jobs.ledger.encoding import (
 )
 from cutgate.jobs.ledger.keys import idempotency_name, item_name
 from cutgate.jobs.ledger.uploads import repeats_of, upload_caps
-from cutgate.jobs.record import AccountCaps, KnownKey, NewItem, NewTask, RateUse, Repeats, Request, Task
+from cutgate.jobs.record import AccountCaps, Kept, KnownKey, NewItem, NewTask, RateUse, Repeats, Request, Task
 from cutgate.jobs.redis_client import ledger_errors
 
 PACE_SECONDS: Final = 120.0
@@ -232,6 +233,21 @@ class Tasks:
             raise refusal_of(verdict, facts)
         return int(facts[0])
 
+    def kept(self, uid: TaskUid, index: int, account: str) -> Kept | None:
+        """What a finished item of the account's left for corrections; None where nothing is kept."""
+        answer = self._db.run(
+            "kept_item", uid=uid, item=item_name(uid, index), account=account, retention_ms=self._db.retention_ms
+        )
+        if answer is None:
+            return None
+        spec, source, mask, background = answer
+        return Kept(
+            spec=decode_spec(spec),
+            source=BlobKey.parse(source),
+            mask=BlobKey.parse(mask),
+            background=BlobKey.parse(background) if background else None,
+        )
+
     def unfinished(self, account: str) -> tuple[TaskUid, ...]:
         """The account's tasks that have not ended, oldest first."""
         with ledger_errors():
@@ -322,6 +338,8 @@ def _item(item: NewItem) -> dict[str, Json]:
         fields["rate"] = encode_rate(item.rate)
     if item.background is not None:
         fields["background"] = str(item.background)
+    if item.mask is not None:
+        fields["mask"] = str(item.mask)
     if item.background_url is not None:
         fields["background_url"] = item.background_url
     return fields

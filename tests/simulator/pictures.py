@@ -41,8 +41,17 @@ def read_image(data: bytes, *_: object, **__: object) -> Any:
     return SimpleNamespace(rgb=SimpleNamespace(shape=(8, effect_of(data), 3)))
 
 
-def cut_out(source: Any, _: object, worker: Any, check: Callable[[], None], *__: object, **___: object) -> Any:
+def cut_out(
+    source: Any,
+    _: object,
+    worker: Any,
+    check: Callable[[], None],
+    ended: object = None,
+    soft: object = None,
+    found: Callable[[Any], None] = lambda _: None,
+) -> Any:
     """In place of the pipeline: asks whether the claim holds, as that does, and has the picture's effect."""
+    found(np.zeros((8, 8), np.uint8))
     check()
     match source.rgb.shape[1]:
         case _ if worker.is_sick:

@@ -217,12 +217,25 @@ class Records:
             if self._now_ms - end.when_ms < self._limits.source_seconds * 1_000 and not item.fetched:
                 require(item.source in there, name, "ended just now, and its source was deleted")
         for uid, task in self._tasks.items():
-            again = self._known.to_retry(uid)
-            sources = sorted(self._items.get(name, {}).get("source", name) for name in again)
-            require(sorted(task.get("kept", "").split()) == sources, uid, "keeps", task.get("kept"), "of", sources)
-            require("hidden" in task or set(sources) <= there, uid, "may be retried without its source", sources)
-            spent = set(sources) & set(self._raw.get("spent", ()))
-            require(not spent, uid, "may be retried, and these are to be deleted:", spent)
+            own = {
+                name: item for name, item in self._items.items() if name.startswith(uid) and name not in self._open
+            }
+            kept = {name: item for name, item in own.items() if "source" in item}
+            again = sorted(name for name, item in kept.items() if item["state"] == "failed")
+            equal(f"{uid} may be retried", again, sorted(self._known.to_retry(uid)))
+            require(not kept or "kept" in task, uid, "does not say that it keeps", kept)
+            blobs = {item[role] for item in kept.values() for role in ("source", "mask") if role in item}
+            require("hidden" in task or blobs <= there, uid, "has lost what it keeps:", blobs - there)
+            spent = blobs & set(self._raw.get("spent", ()))
+            require(not spent, uid, "keeps these, and they are to be deleted:", spent)
+        for account in ACCOUNTS:
+            uids = {uid for uid, task in self._tasks.items() if task["account"] == account}
+            kept_bytes = sum(
+                int(item.get("kept_bytes", 0)) for name, item in self._items.items() if name[:20] in uids
+            )
+            equal(
+                f"{account} keeps", int(self._raw.get(f"account:{account}", {}).get("kept_bytes", 0)), kept_bytes
+            )
 
     def check_results(self) -> None:
         there = self._stored | self._oracle.lost

@@ -1,16 +1,17 @@
 """From a picture to a cut-out, as a list of steps."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 
-from cutgate.jobs.spec import Box, CutoutSpec, Holes, Output, Refinement
+from cutgate.jobs.spec import Box, CutoutSpec, Holes, Output, Refinement, Stroke
 from cutgate.worker.cutout.confidence import confidence_of
 from cutgate.worker.cutout.mask.in_box import map_of_box
 from cutgate.worker.cutout.mask.segment import Predict, Soft, look_at
+from cutgate.worker.cutout.mask.strokes import corrected
 from cutgate.worker.cutout.mask.tidy import tidied
 from cutgate.worker.cutout.mask.zoom_in import zoom_in
 from cutgate.worker.cutout.matting import matte
@@ -66,6 +67,9 @@ class Frame:
     small: ByteMask | None = None
     """`mask` at the working size."""
 
+    known: ByteMask | None = None
+    """A trimap of what strokes make known, as large as `mask`; None where there are none."""
+
     subject_found: bool | None = None
     """Whether the mask shows anything; where it does not, alpha is 0 everywhere."""
 
@@ -93,25 +97,43 @@ class StepOutOfOrder(RuntimeError):
     """A step needs what no step before it has filled."""
 
 
-def steps_for(spec: CutoutSpec, predict: Predict, soft: Soft = Soft.DOUBT) -> tuple[Step, ...]:
+def steps_for(
+    spec: CutoutSpec,
+    find: Predict | ByteMask,
+    soft: Soft = Soft.DOUBT,
+    found: Callable[[ByteMask], None] | None = None,
+) -> tuple[Step, ...]:
     """Every step that a spec asks for, in order, for `run_steps`.
 
-    They raise `BoxOutsidePicture` where nothing of the spec's box lies in the picture, and what `predict` raises.
+    They raise `BoxOutsidePicture` where nothing of the spec's box lies in the picture, what `find` raises, and
+    `ValueError` where it is a mask of another size than the picture or its box.
+
+    Args:
+        spec: what to do.
+        find: the network, or the mask that it gave for this picture and box, as `found` was told of it.
+        soft: what the network's grey means.
+        found: told of the mask that the cut-out is made from, before strokes change it; it may keep, not write it.
     """
-    return (*_matting_steps(spec, predict, soft), *_rendering_steps(spec))
+    steps = (
+        select_region(spec.box),
+        *(
+            (find_subject(find), zoom_in_pass(find, soft), choose_by_box(find))
+            if callable(find)
+            else (take_found(find),)
+        ),
+        *((tell_of_mask(found),) if found is not None else ()),
+    )
+    return (*steps, *_matting_steps(spec, soft), *_rendering_steps(spec))
 
 
-def _matting_steps(spec: CutoutSpec, predict: Predict, soft: Soft) -> tuple[Step, ...]:
-    """The steps up to `alpha`, which know nothing of how it is to be shown."""
+def _matting_steps(spec: CutoutSpec, soft: Soft) -> tuple[Step, ...]:
+    """The steps from `mask` to `alpha`, which know nothing of how it is to be shown."""
     thresholds = Thresholds(spec.foreground_threshold, spec.background_threshold)
     raw = spec.refinement is Refinement.RAW
     is_matte = soft is Soft.ALPHA and spec.refinement in {Refinement.AUTO, Refinement.ON}
     return (
-        select_region(spec.box),
-        find_subject(predict),
-        zoom_in_pass(predict, soft),
-        choose_by_box(predict),
-        *(() if soft is Soft.ALPHA else (rate_mask,)),
+        *(() if soft is Soft.ALPHA or spec.strokes else (rate_mask,)),
+        *((apply_strokes(spec.strokes),) if spec.strokes else ()),
         *((tidy_mask,) if spec.tidy_mask else ()),
         detect_subject(NO_THRESHOLDS if raw else thresholds),
         crop_to_subject(NO_THRESHOLDS if raw or is_matte else thresholds, spec.erode_px),
@@ -205,6 +227,39 @@ def choose_by_box(predict: Predict) -> Step:
     return step
 
 
+def take_found(mask: ByteMask) -> Step:
+    """A step that fills `mask` with one that was found before; of the size of the box it is the box's."""
+
+    def step(frame: Frame) -> Frame:
+        regions = (required(frame.region), required(frame.box))
+        region = next((each for each in regions if (each.height_px, each.width_px) == mask.shape), None)
+        if region is None:
+            raise ValueError(f"the mask is {mask.shape}, the picture is {frame.picture.shape[:2]}")
+        return _with_mask(replace(frame, region=region), mask)
+
+    return step
+
+
+def tell_of_mask(found: Callable[[ByteMask], None]) -> Step:
+    """A step that changes nothing."""
+
+    def step(frame: Frame) -> Frame:
+        found(required(frame.mask))
+        return frame
+
+    return step
+
+
+def apply_strokes(strokes: Sequence[Stroke]) -> Step:
+    """A step that corrects `mask`, and fills `known`."""
+
+    def step(frame: Frame) -> Frame:
+        mask, known = corrected(required(frame.mask), _working(frame), strokes, required(frame.region))
+        return replace(_with_mask(frame, mask), known=known)
+
+    return step
+
+
 def rate_mask(frame: Frame) -> Frame:
     """A step that fills `confidence` from the mask as the network made it."""
     return replace(frame, confidence=confidence_of(required(frame.small), _seen(frame)))
@@ -238,6 +293,7 @@ def crop_to_subject(thresholds: Thresholds, erode_px: int) -> Step:
             region=close.seen_in(region),
             whole_px=max(mask.shape),
             mask=part,
+            known=None if frame.known is None else np.ascontiguousarray(frame.known[close.index]),
             small=matte.to_working_size(part, max(mask.shape)),
         )
 
@@ -264,6 +320,8 @@ def estimate_alpha(thresholds: Thresholds, erode_px: int) -> Step:
             return take_mask(frame)
         mask = required(frame.mask)
         trimap = make_trimap(mask, thresholds, erode_px)
+        if frame.known is not None:
+            trimap = keep_known(trimap, frame.known)
         if not knows_both_sides(trimap) or (frame.refined and min(mask.shape) < matte.MIN_SIDE_PX):
             alpha = keep_known(looked_up(mask, matte.PRIOR), trimap)
         elif not frame.refined:
@@ -301,7 +359,7 @@ def cut_to_box(frame: Frame) -> Frame:
         inside, alpha = box, np.zeros((box.height_px, box.width_px), np.uint8)
     else:
         alpha = np.ascontiguousarray(required(frame.alpha)[inside.seen_from(region).index])
-    return replace(frame, region=inside, mask=None, small=None, zones=None, working=None, alpha=alpha)
+    return replace(frame, region=inside, mask=None, known=None, small=None, zones=None, working=None, alpha=alpha)
 
 
 def give_mask(frame: Frame) -> Frame:

@@ -33,6 +33,7 @@ from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.ledger.server import ServerUnfit
 from cutgate.jobs.observe.metrics import PortUnavailable
 from cutgate.jobs.redis_client import connect
+from cutgate.jobs.spec import CORRECTIONS
 from cutgate.jobs.upkeep.installation import Installation
 from cutgate.worker.process.broker import HintBroker
 from cutgate.worker.process.child import Child
@@ -114,7 +115,7 @@ def run(settings: WorkerSettings, child: Child | None = None) -> int:
         pool_cls="prefork",
         concurrency=1,
         # Celery asks them in turn, so that no lane waits until a busy one is empty.
-        queues=[queue_name(choice.lane) for choice in settings.choices],
+        queues=[queue_name(lane) for lane in (CORRECTIONS, *(choice.lane for choice in settings.choices))],
         hostname=f"cutgate-{os.getpid()}@{socket.gethostname()}",
         without_gossip=True,
         without_mingle=True,

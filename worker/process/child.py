@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.sharedctypes import RawValue
 
 import structlog
@@ -20,7 +21,7 @@ from cutgate.jobs.observe.metric_names import WORKER_INFO, Part
 from cutgate.jobs.observe.metrics import change
 from cutgate.jobs.ports import Presence
 from cutgate.jobs.redis_client import connect
-from cutgate.jobs.spec import Lane, ModelChoice, lane_of
+from cutgate.jobs.spec import CORRECTIONS, Lane, ModelChoice, lane_of
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.worker.machine.memory import forget_peak, resident_bytes
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
@@ -129,12 +130,15 @@ class Child:
             keep_rgb_profile=settings.keep_rgb_profile,
             keep_16_bit=settings.keep_16_bit,
             keep_rights=settings.keep_rights,
+            keeps_masks=settings.account_kept_bytes > 0,
             threads=settings.thread_count(),
             read_image=decoder.read_image,
         )
         self._items = ConcurrentItems(runner, self.deadlines, settings.pixel_count())
         self._ready.value = True
         workers = [presence_of(owner, choice.lane, segmenters[choice.lane]) for choice in settings.choices]
+        # Corrections run no network: any will do to say who is there.
+        workers.append(replace(workers[0], lane=CORRECTIONS))
 
         self._hide = self._announce(owner, store.presence, workers)
         log.info(

@@ -31,16 +31,17 @@ from cutgate.jobs.observe.metric_names import CLAIMS, ITEM_ERRORS, ITEMS, PIXELS
 from cutgate.jobs.observe.metrics import count, observe
 from cutgate.jobs.observe.traces import Kind, Value
 from cutgate.jobs.ports import BlobStore, Ledger
-from cutgate.jobs.record import Claim, Phase, Result
-from cutgate.jobs.spec import Box, CutoutSpec, FileFormat, Lane, Output, lane_of
+from cutgate.jobs.record import Claim, KeptMask, Phase, Result
+from cutgate.jobs.spec import Box, CutoutSpec, FileFormat, Lane, Output
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.mask.segment import Predict, Soft
-from cutgate.worker.cutout.raster.arrays import RgbImage
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.pictures.decoder import DECODE_SECONDS
 from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.finish import Finish, Finished, finish
 from cutgate.worker.pictures.images import SourceImage, read_image
 from cutgate.worker.pictures.png import write_png
+from cutgate.worker.process.corrections import FoundMask, read_mask, soft_of
 from cutgate.worker.process.health import Health
 from cutgate.worker.process.heartbeat import ClaimLost, Heartbeat
 from cutgate.worker.process.metrics import Stopwatch
@@ -70,6 +71,8 @@ class Runner:
     keep_rgb_profile: bool = False
     keep_16_bit: bool = False
     keep_rights: bool = True
+    keeps_masks: bool = True
+    """Whether masks and sources stay beside results, for corrections."""
     threads: int = 1
     """How many may make a file of one result."""
     read_image: Callable[..., SourceImage] = read_image
@@ -105,7 +108,7 @@ class Runner:
             "account": claim.account,
             "attempt": claim.attempt,
         }
-        parent, lane = claim.request.traceparent, lane_of(claim.spec)
+        parent, lane = claim.request.traceparent, claim.lane
         traces.past("wait", claim.waited_seconds, parent=parent, lane=lane, **facts)
         with (
             logs.binding(**facts),
@@ -117,7 +120,7 @@ class Runner:
     def _bring_to_its_end(self, claim: Claim, beat: Heartbeat) -> None:
         watch = Stopwatch()
         try:
-            result = self._make(claim, beat, watch)
+            result, mask = self._make(claim, beat, watch)
         except ClaimLost:
             _ended("lost")
             log.warning("claim_lost")
@@ -136,11 +139,12 @@ class Runner:
             log.exception("item_crashed")
             self._suspect(claim, beat)
             return
-        if self._insist(lambda: self.store.claims.finish(claim, result, slow=self._is_slow(watch)), beat):
+        slow = self._is_slow(watch)
+        if self._insist(lambda: self.store.claims.finish(claim, result, slow=slow, mask=mask), beat):
             _ended("done")
             count(RESULTS, subject="found" if result.subject_found else "none")
-            if result.confidence is not None:
-                observe(RESULT_CONFIDENCE, result.confidence, lane=lane_of(claim.spec))
+            if result.confidence is not None and claim.mask is None:
+                observe(RESULT_CONFIDENCE, result.confidence, lane=claim.lane)
             log.info(
                 "item_done",
                 seconds=round(watch.done(), 3),
@@ -151,13 +155,14 @@ class Runner:
         else:
             _ended("lost")
             log.warning("finish_refused")
-            self._drop(result.blob)
+            self._drop(result.blob, *(() if mask is None or mask.blob == claim.mask else (mask.blob,)))
 
-    def _make(self, claim: Claim, beat: Heartbeat, watch: Stopwatch) -> Result:
-        """Write the result's blob, without a word to the ledger."""
+    def _make(self, claim: Claim, beat: Heartbeat, watch: Stopwatch) -> tuple[Result, KeptMask | None]:
+        """Write the result's blob and what stays for corrections, without a word to the ledger."""
+        found = FoundMask()
         # Nothing is kept under a name that the next step has no use for: each may be hundreds of megabytes.
         finished = finish(
-            self._cut_out(claim, beat, watch),
+            self._cut_out(claim, beat, watch, found),
             Finish.of(claim.spec, self._behind(claim, beat, watch), self.limits.max_pixels),
             threads=self.threads,
         )
@@ -165,8 +170,9 @@ class Runner:
         key = result_key(claim.task, claim.index, claim.token)
         beat.phase = Phase.WRITING
         self._insist(lambda: self.blobs.put(key, finished.data), beat)
+        mask = self._keep_mask(claim, beat, found)
         watch.ended("write")
-        return Result(
+        result = Result(
             blob=key,
             media_type=finished.media_type,
             width_px=finished.width_px,
@@ -176,12 +182,32 @@ class Runner:
             confidence=finished.confidence,
             **_facts(claim.spec, finished),
         )
+        return result, mask
 
-    def _cut_out(self, claim: Claim, beat: Heartbeat, watch: Stopwatch) -> Picture:
+    def _keep_mask(self, claim: Claim, beat: Heartbeat, found: FoundMask) -> KeptMask | None:
+        if not self.keeps_masks:
+            return None
+        if claim.mask is not None:
+            return KeptMask(blob=claim.mask, kept_bytes=found.size_bytes)
+        key, data = found.as_blob(claim)
+        self._insist(lambda: self.blobs.put(key, data), beat)
+        return KeptMask(blob=key, kept_bytes=found.size_bytes)
+
+    def _cut_out(self, claim: Claim, beat: Heartbeat, watch: Stopwatch, found: FoundMask) -> Picture:
         spec, data = claim.spec, self._get(claim, claim.source, beat)
         holds_16_bit = spec.file_format is FileFormat.PNG and spec.output is Output.CUTOUT
+        found.size_bytes = len(data)
+        find, found.soft = self._finder(claim, beat, found)
         source = self._read(data, watch, keep_16_bit=self.keep_16_bit and holds_16_bit)
-        return cut_out(source, spec, self.predict_for(spec), beat.check, watch.ended, self.soft_for(spec))
+        return cut_out(source, spec, find, beat.check, watch.ended, found.soft, found.keep)
+
+    def _finder(self, claim: Claim, beat: Heartbeat, found: FoundMask) -> tuple[Predict | ByteMask, Soft]:
+        """What says where the subject is: the network, or the mask that it gave."""
+        if claim.mask is None:
+            return self.predict_for(claim.spec), self.soft_for(claim.spec)
+        data = self._get(claim, claim.mask, beat)
+        found.size_bytes += len(data)
+        return read_mask(data), soft_of(claim.mask)
 
     def _behind(self, claim: Claim, beat: Heartbeat, watch: Stopwatch) -> RgbImage | None:
         """The picture behind the subject, where there is one."""
@@ -245,7 +271,7 @@ class Runner:
         It counts against the picture only if this worker still does a known one.
         """
         error = PipelineFailed("the picture could not be processed")
-        is_sound = self.health.passes(lambda: self._do_known_picture(claim.spec))
+        is_sound = self.health.passes(lambda: self._do_known_picture(claim))
         self._give_back(claim, beat, error, fault=error.facts() if is_sound else None)
 
     def _give_back(self, claim: Claim, beat: Heartbeat, error: CutoutError, **how: Any) -> None:
@@ -253,10 +279,13 @@ class Runner:
         _ended("lost")
         traces.fail(error.kind)
 
-    def _do_known_picture(self, spec: CutoutSpec) -> None:
-        source = self.read_image(known_picture(), self.limits)
+    def _do_known_picture(self, claim: Claim) -> None:
+        spec, source = claim.spec, self.read_image(known_picture(), self.limits)
         plain = CutoutSpec(model=spec.model, precision=spec.precision)
-        made = cut_out(source, plain, self.predict_for(spec), lambda: None, soft=self.soft_for(spec))
+        if claim.mask is None:
+            made = cut_out(source, plain, self.predict_for(spec), lambda: None, soft=self.soft_for(spec))
+        else:
+            made = cut_out(source, plain, source.rgb[..., 0].copy(), lambda: None)
         finish(made, Finish.of(plain, None, self.limits.max_pixels), threads=self.threads)
 
     def _get(self, claim: Claim, key: BlobKey, beat: Heartbeat) -> bytes:
@@ -284,12 +313,12 @@ class Runner:
                 log.warning("waiting_for_service", kind=error.kind, message=error.message)
                 time.sleep(self.retry_seconds)
 
-    def _drop(self, key: BlobKey) -> None:
-        """Delete a blob that the ledger has no use for; what storage keeps now is the sweeper's."""
+    def _drop(self, *keys: BlobKey) -> None:
+        """Delete blobs that the ledger has no use for; what storage keeps now is the sweeper's."""
         try:
-            self.blobs.delete(key)
+            self.blobs.delete(*keys)
         except BlobStoreUnavailable as error:
-            log.warning("blob_kept", blob=str(key), message=error.message)
+            log.warning("blob_kept", blob=str(keys[0]), message=error.message)
 
 
 def _facts(spec: CutoutSpec, finished: Finished) -> dict[str, Any]:

@@ -201,9 +201,9 @@ def test_every_live_private_key_signs_from_the_next_request_on(gateway: Harness)
     assert [gateway.code(body) for body in (GOOD, second, third)] == [171, 171, 0]
 
 
-def test_the_actions_that_take_pictures_count_as_submits() -> None:
+def test_the_actions_that_make_tasks_count_as_submits() -> None:
     submits = {name for name, action in ACTIONS.items() if action.rate is Rate.SUBMIT}
-    assert submits == {name for name in ACTIONS if name.startswith("RemoveBackground")}
+    assert submits == {"RefineTask", *(name for name in ACTIONS if name.startswith("RemoveBackground"))}
 
 
 def test_a_poll_counts_by_its_ids_and_duplicates_once(gateway: Harness) -> None:

@@ -11,7 +11,7 @@ from typing_extensions import override
 from cutgate.jobs.ids import new_task_uid, source_key
 from cutgate.jobs.ledger.claims import Claims
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
-from cutgate.jobs.record import Claim, ItemState, NewItem, NewTask, Result
+from cutgate.jobs.record import Claim, ItemState, KeptMask, NewItem, NewTask, Result
 from cutgate.jobs.spec import CutoutSpec, Refinement, lane_of
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.models.engines.runtime import Segmenter
@@ -38,10 +38,10 @@ class Refusing(Claims):
     """Claims that fail at the end of one item in a way that nobody foresaw."""
 
     @override
-    def finish(self, claim: Claim, result: Result, *, slow: bool = False) -> bool:
+    def finish(self, claim: Claim, result: Result, *, slow: bool = False, mask: KeptMask | None = None) -> bool:
         if claim.index == RAISES:
             raise RuntimeError("unforeseen")
-        return super().finish(claim, result, slow=slow)
+        return super().finish(claim, result, slow=slow, mask=mask)
 
 
 class Stage:

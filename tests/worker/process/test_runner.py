@@ -23,7 +23,7 @@ from cutgate.worker.pictures.png import write_png
 from cutgate.worker.process import runner
 from tests.fakes import MemoryBlobStore, failing
 from tests.gateway.harness import there
-from tests.ledgers import FreshLedger, spent_sources
+from tests.ledgers import FreshLedger, kept_sources, spent_sources
 from tests.worker.pictures.samples import by_cv2
 from tests.worker.process.runner_bench import LANE, LIMITS, SPEC, Bench, Bytes, bench, bright, picture
 
@@ -33,12 +33,17 @@ DISK_AWAY = BlobStoreUnavailable("the disk is away")
 PICTURE_SHAPE = (30, 40, 3)
 
 
-def test_an_item_becomes_a_cut_out_and_its_source_is_left_to_the_upkeep(bench: Bench) -> None:
+@pytest.mark.parametrize("keeps", [True, False])
+def test_an_item_becomes_a_cut_out_and_its_source_stays_or_is_left_to_the_upkeep(
+    bench: Bench, keeps: bool
+) -> None:
+    bench = bench.with_runner(keeps_masks=keeps)
     uid = bench.submit(picture())
     assert bench.run()
     assert bench.item(uid).state is ItemState.DONE
-    assert bench.roles() == ["result", "source"]
-    assert {key.role for key in spent_sources(bench.store)} == {"source"}
+    assert bench.roles() == (["mask", "result", "source"] if keeps else ["result", "source"])
+    assert {key.role for key in spent_sources(bench.store)} == (set() if keeps else {"source"})
+    assert {key.role for key in kept_sources(bench.store, uid)} == ({"mask", "source"} if keeps else set())
     pixels = np.asarray(bench.image(uid))
     assert pixels[15, 20].tolist() == [250, 200, 220, 255]
     assert not pixels[0, 0].any()
@@ -65,7 +70,7 @@ def test_a_cut_out_is_laid_over_its_background(bench: Bench) -> None:
     pixels = np.asarray(bench.image(uid))
     assert pixels[15, 20].tolist() == [250, 200, 220, 255]
     assert pixels[0, 0].tolist() == [20, 20, 20, 255]
-    assert {key.role for key in spent_sources(bench.store)} == {"source", "background"}
+    assert {key.role for key in kept_sources(bench.store, uid)} == {"source", "background", "mask"}
 
 
 def test_a_background_that_cannot_be_decoded_fails_the_item_and_says_so(bench: Bench) -> None:
@@ -132,7 +137,7 @@ def test_a_crash_leaves_its_trace_in_the_log_alone(bench: Bench) -> None:
     assert (task.status, task.booked) == (TaskStatus.ERROR, 0)
 
 
-@pytest.mark.parametrize(("is_away", "left"), [(False, ["source"]), (True, ["result", "source"])])
+@pytest.mark.parametrize(("is_away", "left"), [(False, ["source"]), (True, ["mask", "result", "source"])])
 def test_a_refused_finish_removes_only_its_own_result_or_leaves_it_to_the_sweeper(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, is_away: bool, left: list[str]
 ) -> None:
@@ -201,7 +206,7 @@ def test_an_absent_service_is_waited_for(
     monkeypatch.setattr(target, method, failing_first(2, error, getattr(target, method)))
     bench.run()
     assert bench.item(uid).state is ItemState.DONE
-    assert bench.roles() == ["result", "source"]
+    assert bench.roles() == ["mask", "result", "source"]
 
 
 def outcomes(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -8,7 +8,7 @@
 --   max_strikes, strike_ms
 --
 -- Answers {item, account, spec, source, attempt, milliseconds until the hard deadline, milliseconds that it waited,
--- where its background lies or nothing, the request that made the task or nothing}, or nil when nothing waits.
+-- where its background and its mask lie or nothing, the request that made the task or nothing}, or nil when nothing waits.
 --
 -- Whoever claims has taken a hint, and leaves another while there is more to do.
 --
@@ -17,9 +17,9 @@ local PLAIN_EVERY = 4
 
 local function answer(item)
   local fields = redis.call('HMGET', key('item', item), 'account', 'spec', 'source', 'attempts', 'hard_deadline_ms',
-    'claimed_at_ms', 'queued_at_ms', 'background')
+    'claimed_at_ms', 'queued_at_ms', 'background', 'mask')
   return {item, fields[1], fields[2], fields[3], tonumber(fields[4]), tonumber(fields[5]) - now_ms,
-    tonumber(fields[6]) - tonumber(fields[7]), fields[8], request_of(item)}
+    tonumber(fields[6]) - tonumber(fields[7]), fields[8] or '', fields[9] or '', request_of(item)}
 end
 
 -- Whether an item of an account that is held back runs already.

@@ -6,7 +6,7 @@
 --   made_at_ms             when the uid was made, and with it the source blobs
 --   items                  list of {lane, spec, source, price}, with a url where the source is still to be fetched,
 --                          and keep where it then becomes an upload; background where one lies, background_url
---                          where it is still to be fetched; urgent where it stands before the account's others;
+--                          where it is still to be fetched; mask where one lies that the item is made from; urgent where it stands before the account's others;
 --                          rate (as `take` has it) that a url's megapixels beyond the first count in
 --   request                nil, or JSON: the request that made the task
 --   deliveries             nil, or JSON: a list of {kind, url}
@@ -46,6 +46,7 @@ for position, item in ipairs(args.items) do
     'account', args.account,
     'lane', item.lane, 'spec', item.spec, 'source', item.source, 'price', item.price, 'reserved', reserved,
     'number', place, 'attempts', 0, 'queued_at_ms', now_ms)
+  if item.mask then redis.call('HSET', key('item', id), 'mask', item.mask) end
   if item.background then redis.call('HSET', key('item', id), 'background', item.background) end
   if item.url or item.background_url then
     redis.call('ZADD', key('queued'), now_ms, id)

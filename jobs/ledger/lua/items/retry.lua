@@ -46,7 +46,7 @@ return once(function()
   redis.call('HINCRBY', key('totals'), 'open', #again)
   redis.call('HINCRBY', task_key, 'open_count', #again)
   redis.call('HINCRBY', task_key, 'retries', 1)
-  redis.call('HDEL', task_key, 'kept', 'items', 'ended_at_ms')
+  redis.call('HDEL', task_key, 'items', 'ended_at_ms')
   redis.call('HSET', task_key, 'booked', booked)
   if #again == item_count then redis.call('HSET', task_key, 'started', 0) end
   if not has_failure(args.uid) then redis.call('ZREM', key('failed'), args.uid) end
