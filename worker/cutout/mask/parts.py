@@ -23,19 +23,19 @@ SIDE_PX: Final = 320
 SUPERPIXEL_PX: Final = 8
 """Distance of the superpixels' seeds from each other."""
 
-REACH: Final = 25.0
+REACH: Final = 40.0
 """How far beyond a stroke its part goes, in radii of the brush: a finer brush is for smaller parts."""
 
 SOFT_EDGE_PX: Final = 5
 """Side of the square around a part's pixels, at `SIDE_PX`, that its soft edge goes with."""
 
-STEP: Final = 2.0
+STEP: Final = 1.0
 """What a step from one superpixel to the next counts beside their difference of colour, in levels of CIELAB."""
 
-NEAR: Final = 150.0
+NEAR: Final = 100.0
 """Geodesic distance, in the same levels, up to which the mask is doubted most: at it by 1 - 1/e."""
 
-COLOUR_LEVELS: Final = 8.0
+COLOUR_LEVELS: Final = 12.0
 """Standard deviation of the kernel that densities of colours are estimated with."""
 
 LEAST_DENSITY: Final = 1e-4
@@ -44,12 +44,12 @@ LEAST_DENSITY: Final = 1e-4
 COLOUR_WEIGHT: Final = 1.0
 MASK_WEIGHT: Final = 4.0
 STAY_WEIGHT: Final = 0.6
-EDGE_WEIGHT: Final = 8.0
+EDGE_WEIGHT: Final = 16.0
 """What counts for a superpixel's change: the logarithm of how much likelier its colour is near the stroke; against
 it: how sure the mask is, far from the stroke, and that it stays as it is. And what a side of a superpixel counts
 that the cut runs through."""
 
-EDGE_LEVELS: Final = 20.0
+EDGE_LEVELS: Final = 30.0
 """Difference of colour from which on a cut costs little."""
 
 REFERENCES: Final = 256
