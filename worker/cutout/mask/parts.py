@@ -29,6 +29,9 @@ REACH: Final = 40.0
 SOFT_EDGE_PX: Final = 5
 """Side of the square around a part's pixels, at `SIDE_PX`, that its soft edge goes with."""
 
+LEAST_RADIUS_PX: Final = 2.5
+"""A brush finer than that, at `SIDE_PX`, changes what is under it alone: superpixels would be larger."""
+
 STEP: Final = 1.0
 """What a step from one superpixel to the next counts beside their difference of colour, in levels of CIELAB."""
 
@@ -79,7 +82,7 @@ def part_touched(mask: ByteMask, picture: RgbImage, brush: Zone, against: Zone, 
     small, seen = shrink_to_fit(picture, SIDE_PX), shrink_to_fit(mask, SIDE_PX)
     stroke, barrier = (resize_nearest(each.view(np.uint8), *seen.shape) > 0 for each in (brush, against))
     other = (seen < LIKELY) if level else (seen >= LIKELY)
-    if not (stroke & other).any():
+    if not (stroke & other).any() or _radius_px(stroke) < LEAST_RADIUS_PX:
         return brush
     graph = Superpixels.of(small, seen, other)
     changed = graph.changed_by(stroke & other, barrier & ~stroke)
@@ -153,10 +156,9 @@ class Superpixels:
 
     def _reach(self, stroke: Zone) -> Floats:
         """(superpixels,): the distance from the stroke over that which it reaches."""
-        radius_px = float(cv2.distanceTransform(stroke.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max())
         away_px = cv2.distanceTransform((~stroke).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         sums = np.bincount(self.labels.ravel(), away_px.ravel()) / (self.areas * SUPERPIXEL_PX**2)
-        return np.asarray(sums / (REACH * radius_px), np.float32)
+        return np.asarray(sums / (REACH * _radius_px(stroke)), np.float32)
 
     def _distances(self, sources: Nodes) -> Floats:
         """(superpixels,): geodesic distance from the nearest of some, infinite where there is no way."""
@@ -203,6 +205,12 @@ class Superpixels:
         changed = np.zeros(count + 2, np.bool_)
         changed[breadth_first_order(left, count, return_predecessors=False)] = True
         return changed[:count] & self.may_change
+
+
+def _radius_px(stroke: Zone) -> float:
+    """Of the brush: the farthest that a pixel of its stroke is from others."""
+    framed = cv2.copyMakeBorder(stroke.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    return float(cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max())
 
 
 def _watershed(image: RgbImage) -> NDArray[np.int32]:
