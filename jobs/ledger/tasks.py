@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from cutgate.jobs.answers import Created, Outlook
+from cutgate.jobs.answers import Created, Outlook, Progress
 from cutgate.jobs.errors import SubmissionRefused, Terminated
 from cutgate.jobs.ids import TaskUid, made_at_seconds
 from cutgate.jobs.ledger.database import Database, Json
@@ -14,6 +14,7 @@ from cutgate.jobs.ledger.encoding import (
     TASK_FIELDS,
     TRAIL_FIELDS,
     decode_allowance,
+    decode_progress,
     decode_task,
     decode_trail,
     encode_deliveries,
@@ -34,6 +35,7 @@ READ_AT_ONCE: Final = 128
 """Tasks that one script reads, less where it has to read their items besides, or memos and items are long: it
 takes the server about half a millisecond."""
 ENDED_AT_ONCE: Final = 250
+PROGRESS_AT_ONCE: Final = 50
 
 
 class Tasks:
@@ -172,6 +174,17 @@ class Tasks:
         some = (distinct[first : first + ENDED_AT_ONCE] for first in range(0, len(distinct), ENDED_AT_ONCE))
         answers = (self._db.run("ended", uids=list(part), account=account) for part in some)
         return tuple(TaskUid(uid) for answer in answers for uid in answer)
+
+    def progress(self, uids: Sequence[TaskUid]) -> dict[TaskUid, Progress]:
+        """How far tasks of any account are; those that are not there are left out."""
+        left, found = list(dict.fromkeys(uids)), dict[TaskUid, Progress]()
+        while left:
+            some = left[:PROGRESS_AT_ONCE]
+            answers = self._db.run("progress", uids=list(some), **self._reading(None))
+            known = {uid: decode_progress(uid, answer) for uid, answer in zip(some, answers, strict=False)}
+            found |= {uid: progress for uid, progress in known.items() if progress is not None}
+            left = left[len(answers) :]
+        return found
 
     def stored(self, which: str, since_ms: float = 0, *, oldest_first: bool = False) -> Iterator[Task]:
         """Tasks of all accounts as they stand, with their items, for an operator.
