@@ -199,7 +199,7 @@ def decode_progress(uid: TaskUid, answer: Sequence[Any]) -> Progress | None:
     """How far a task is from what PROGRESS answers; None where there is none."""
     fields, place, phase = answer
     task = decode_task(uid, fields)
-    return task and Progress(task=task, place=place, phase=phase and Phase(phase))
+    return None if task is None else Progress(task=task, place=place, phase=phase and Phase(phase))
 
 
 _HOLD_FIELDS: Final = ("claimed_at_ms", "held_ms", "phase", "end", "owner")
