@@ -215,6 +215,11 @@ class Tasks:
             start += len(some)
             yield from self.find([TaskUid(str(uid)) for uid in some])
 
+    def ended_since(self, since_ms: float) -> int:
+        """How many tasks of all accounts have ended since, for an operator."""
+        with ledger_errors():
+            return int(self._db.client.zcount(self._db.key("ended"), since_ms, "+inf"))
+
     def find(self, uids: Sequence[TaskUid]) -> Iterator[Task]:
         """Tasks of any account, with their items, for an operator; those that are not there are left out."""
         left = list(uids)
