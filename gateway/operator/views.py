@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import structlog
 from flask import Blueprint, Flask, Response, jsonify, request
+from flask.json.provider import DefaultJSONProvider
 from pydantic import SecretStr
 from werkzeug.exceptions import HTTPException, NotFound, Unauthorized
 
@@ -46,6 +47,7 @@ class OperatorPages:
         """An application of its own, for the paths below `PATH`."""
         app = Flask("operator", static_folder=None)
         app.url_map.merge_slashes = False
+        app.json = _InOrder(app)
         routes = Blueprint("operator", __name__)
         routes.add_url_rule(f"{PATH}/data", view_func=self.data, provide_automatic_options=False)
         routes.add_url_rule(f"{PATH}/tasks/<uid>", view_func=self.task, provide_automatic_options=False)
@@ -82,6 +84,12 @@ class OperatorPages:
         right = _digest(self._key.get_secret_value())
         if scheme.lower() != "bearer" or not hmac.compare_digest(_digest(sent.strip()), right):
             raise Unauthorized("send the operator's key, CUTGATE_OPERATOR_KEY, as a bearer token")
+
+
+class _InOrder(DefaultJSONProvider):
+    """Members in the order in which the commands print them."""
+
+    sort_keys = False
 
 
 def _digest(text: str) -> bytes:

@@ -18,7 +18,7 @@ const LATE_SECONDS = 60;
 const element = (id) => document.getElementById(id);
 let timer;
 
-/** What a path below the page's answers; throws an error with a `status` where it refuses, and without where nobody answers. */
+/** What is answered at a path below the page; throws an error, with a `status` unless nobody answers. */
 async function ask(path) {
   const headers = { Authorization: `Bearer ${sessionStorage.getItem(KEY)}` };
   const response = await fetch(`operator/${path}`, { headers, cache: "no-store" });
@@ -73,7 +73,7 @@ function fail(error) {
   element("problem").textContent = error.status
     ? error.message
     : "The gateway does not answer. What is below is old; this page goes on trying.";
-  if (error.alerts) showAlerts(error.alerts, false);
+  showAlerts(error.alerts ?? [], false);
   signedIn(true);
 }
 
@@ -168,7 +168,7 @@ function historyOf({ items, kinds, ...task }) {
   for (const { history, picture, ...item } of items) {
     shown.push(make("h3", {}, `Picture ${picture}`), definitions(item));
     const rows = history.map((hold) => [
-      new Date(hold.claimed_at_ms).toLocaleTimeString(),
+      new Date(hold.claimed_at_ms).toLocaleString(),
       (hold.held_ms / 1_000).toFixed(1),
       hold.phase,
       hold.end,

@@ -22,12 +22,15 @@ export function table(columns, rows, { numbers, none }) {
   return make("table", {}, make("thead", {}, head), make("tbody", {}, ...body));
 }
 
-/** Names and values of an object. */
+const LONG = 40;
+
+/** Names and values of an object, without those that are empty. */
 export function definitions(facts) {
-  const pairs = Object.entries(facts).flatMap(([name, value]) => [
-    make("dt", {}, name.replaceAll("_", " ")),
-    make("dd", {}, value === null || value === "" ? "–" : value),
-  ]);
+  const told = Object.entries(facts).filter(([, value]) => value !== null && value !== "");
+  const pairs = told.map(([name, value]) => {
+    const texts = [make("dt", {}, name.replaceAll("_", " ")), make("dd", {}, value)];
+    return make("div", { className: String(value).length > LONG ? "long" : "" }, ...texts);
+  });
   return make("dl", { className: "pairs" }, ...pairs);
 }
 
