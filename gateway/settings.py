@@ -174,7 +174,7 @@ class GatewaySettings(ServiceSettings):
     sockets: Annotated[int, Field(ge=1, le=10_000)] = 500
     """Maximum WebSockets, half of them of one account or without a key; further ones are closed with code 1013."""
     held_callers: Annotated[int, Field(ge=1, le=10_000)] = 500
-    """HTTP callers that wait for results, half of them of one account."""
+    """HTTP callers that wait for results or follow tasks by events, half of them of one account."""
 
     @model_validator(mode="after")
     def _metrics_have_a_port_of_their_own(self) -> Self:

@@ -6,6 +6,7 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -16,9 +17,10 @@ from cutgate.gateway.serving.server import GatewayServer
 from cutgate.gateway.waiting import streams
 from cutgate.jobs.errors import LedgerUnavailable, SourceUndecodable
 from cutgate.jobs.ids import TaskUid, new_task_uid
-from cutgate.jobs.record import Phase
-from tests.gateway.harness import PUBLIC_KEY, Harness, signed
+from cutgate.jobs.record import AccountCaps, Phase
+from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, signed
 from tests.gateway.on_loop import serving
+from tests.jobs.build import new_task
 from tests.ledgers import noted_calls
 from tests.waiting import PATIENCE_SECONDS, eventually
 
@@ -237,7 +239,7 @@ class TestPlaces:
             assert [entry["Status"] for entry in answer.json()["TaskDetailList"]] == ["Queuing"]
             assert "Place" not in answer.json()["TaskDetailList"][0]
             first.response.close()
-            eventually(lambda: service.held() == 1)
+            eventually(lambda: service.held() == 1, SOON_SECONDS)
             service.listen(uid).until(Place=1)
 
     @pytest.mark.parametrize("at_once", [False, True], ids=["in order", "killed"])
@@ -252,6 +254,25 @@ class TestPlaces:
             if at_once:
                 caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         eventually(lambda: service.held() == 0, SOON_SECONDS)
+
+    def test_whoever_does_not_read_is_cut_off(self, gateway: Harness) -> None:
+        strict = gateway.with_settings(account_queue_cap=2_000, head_seconds=0.5, transfer_seconds=1)
+        with served(strict) as service:
+            uids = [new_task(account=ACCOUNT) for _ in range(1_000)]
+            for task in uids:
+                gateway.store.tasks.create(replace(task, caps=AccountCaps(queue=2_000)))
+            body = json.dumps(wish(*(task.uid for task in uids))).encode()
+            head = (
+                f"POST / HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nContent-Length: {len(body)}\r\n\r\n"
+            )
+            with socket.socket() as caller:
+                caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+                host, _, port = service.address.partition(":")
+                caller.connect((host, int(port)))
+                caller.sendall(head.encode() + body)
+                eventually(lambda: service.held() == 1, SOON_SECONDS)
+                # Each claim moves all other tasks: more events than the system's buffers hold.
+                eventually(lambda: gateway.claim() and service.held() == 0, 4 * SOON_SECONDS)
 
     def test_they_hold_no_thread_and_share_one_read(
         self, gateway: Harness, monkeypatch: pytest.MonkeyPatch
