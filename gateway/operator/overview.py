@@ -15,7 +15,6 @@ from cutgate.jobs.ledger.claims import UnderWay
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import Phase
-from cutgate.jobs.spec import Lane
 from cutgate.jobs.upkeep.installation import ADOPT, Installation
 
 Row = dict[str, str | int | None]
@@ -161,7 +160,7 @@ def _picture(item: UnderWay) -> dict[str, Any]:
         "task": item.task,
         "picture": item.index,
         "account": item.account,
-        "lane": Lane(item.lane),
+        "lane": item.lane,
     }
     return {**facts, "phase": item.phase.value, "attempt": item.attempt, "seconds": round(item.seconds, 1)}
 

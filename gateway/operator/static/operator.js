@@ -103,18 +103,21 @@ function showLanes(lanes) {
     lane.computing,
     lane.writing,
   ]);
-  replace(element("lanes"), [table(columns, rows, { numbers: [1, 2, 3, 4, 5, 6], none: "No lane has been used yet." })]);
+  const numbers = [1, 2, 3, 4, 5, 6];
+  replace(element("lanes"), [table(columns, rows, { numbers, none: "No lane has been used yet." })]);
 }
 
 function showWorkers(workers) {
   const rows = workers.flatMap(({ worker, alive, lanes, engines, pictures }) => {
     const name = alive ? worker : make("span", { className: "late" }, `${worker} (silent)`);
-    const own = [name, lanes.join(", "), engines.join("; ")];
-    const held = pictures.map((one) => [taskLink(one.task, lookUp), one.account, one.phase, one.seconds.toFixed(0)]);
-    return (held.length ? held : [["–", "–", "idle", ""]]).map((cells, n) => [...(n ? ["", "", ""] : own), ...cells]);
+    const held = pictures.map((one) => [one.phase, taskLink(one.task, lookUp), one.account, one.seconds.toFixed(0)]);
+    const offers = [lanes.join(", "), engines.join("; ")];
+    return (held.length ? held : [["idle", "–", "–", ""]]).map((cells, n) =>
+      n ? ["", ...cells, "", ""] : [name, ...cells, ...offers],
+    );
   });
-  const columns = ["Worker", "Lanes", "Engine", "Picture of task", "Account", "Phase", "Seconds"];
-  replace(element("workers"), [table(columns, rows, { numbers: [6], none: "No worker is alive." })]);
+  const columns = ["Worker", "Phase", "Picture of task", "Account", "Seconds", "Lanes", "Engine"];
+  replace(element("workers"), [table(columns, rows, { numbers: [4], none: "No worker is alive." })]);
 }
 
 function showFaults(faults) {
@@ -130,24 +133,24 @@ function showFaults(faults) {
 }
 
 function showUsage(usage) {
-  element("period").textContent = `${usage.from} to ${usage.to}, in pictures done (UTC)`;
+  element("period").textContent = `${usage.from} to ${usage.to}, days in pictures done (UTC)`;
   const days = daysBetween(usage.from, usage.to);
   const rows = usage.accounts.map((row) => {
     const done = Object.fromEntries(row.days.map(({ day, done }) => [day, done]));
-    return [row.account, ...days.map((day) => done[day] ?? 0), row.done, row.failed, row.credits];
+    return [row.account, row.done, row.failed, row.credits, ...days.map((day) => done[day] ?? 0)];
   });
-  if (rows.length) {
-    const sums = days.map((_, n) => (usage.accounts_in_all > rows.length ? "" : rows.reduce((sum, row) => sum + row[n + 1], 0)));
-    rows.push([`All ${usage.accounts_in_all}`, ...sums, usage.done, usage.failed, usage.credits]);
-  }
-  const columns = ["Account", ...days.map((day) => day.slice(5)), "Done", "Failed", "Credits"];
+  if (rows.length) rows.push([`All ${usage.accounts_in_all}`, usage.done, usage.failed, usage.credits]);
+  const columns = ["Account", "Done", "Failed", "Credits", ...days.map((day) => day.slice(5))];
   const numbers = columns.map((_, n) => n).slice(1);
   replace(element("usage"), [table(columns, rows, { numbers, none: "Nobody has used the service in these days." })]);
 }
 
+/** The days from one to another, the newest first. */
 function daysBetween(first, last) {
   const days = [];
-  for (let at = Date.parse(first); at <= Date.parse(last); at += 86_400_000) days.push(new Date(at).toISOString().slice(0, 10));
+  for (let at = Date.parse(last); at >= Date.parse(first); at -= 86_400_000) {
+    days.push(new Date(at).toISOString().slice(0, 10));
+  }
   return days;
 }
 
@@ -158,7 +161,8 @@ async function lookUp(uid) {
     replace(element("history"), historyOf(await ask(`tasks/${encodeURIComponent(uid)}`)));
   } catch (error) {
     if (error.status === 401) fail(error);
-    replace(element("history"), [make("p", { className: "refusal" }, error.status ? error.message : "The gateway does not answer.")]);
+    const text = error.status ? error.message : "The gateway does not answer.";
+    replace(element("history"), [make("p", { className: "refusal" }, text)]);
   }
   element("look-up").scrollIntoView({ block: "nearest" });
 }
