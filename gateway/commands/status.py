@@ -47,6 +47,6 @@ def _tables(found: Mapping[str, Any]) -> Iterator[tuple[str, list[dict[str, Cell
 
 
 def _worker(row: Mapping[str, Any]) -> dict[str, Cell]:
-    pictures = [f"{held['task']} {held['phase']} {held['seconds']:.0f} s" for held in row["pictures"]]
+    pictures = [f"{held['task']} {held['phase']} {held['seconds']} s" for held in row["pictures"]]
     lanes = ", ".join(row["lanes"]) if row["alive"] else "silent"
     return {"worker": row["worker"], "lanes": lanes, "pictures": ", ".join(pictures) or None}

@@ -4,9 +4,9 @@ They are of the present moment; Prometheus gives an alert when it has been so fo
 advice are those of deploy/monitoring/alerts.yml and docs/metrics.md, to which a test holds them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 QUEUE_SLOW_SECONDS: Final = 60
 QUEUE_STUCK_SECONDS: Final = 900
@@ -45,25 +45,9 @@ class Alert:
     advice: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """What alerts are told from."""
-
-    lanes: Sequence[Mapping[str, str | int | None]]
-    workers: int
-    storage: str
-    ledger_memory_percent: int | None
-    to_be_deleted: int
-    errands_due: int
-    ended: int
-    """Tasks that ended within the hour."""
-    failed: int
-    """Those of which a picture failed."""
-
-
-def alerts(state: State) -> list[Alert]:
-    """What is wrong now, the critical first."""
-    found = [*_of_the_parts(state), *_of_the_queue(state)]
+def alerts(facts: Mapping[str, Any]) -> list[Alert]:
+    """What is wrong by the facts of an overview, the critical first."""
+    found = [*_of_the_parts(facts), *_of_the_queue(facts)]
     return sorted(found, key=lambda alert: alert.severity)  # by luck in the order of the alphabet
 
 
@@ -72,27 +56,28 @@ def ledger_down() -> Alert:
     return _critical("CutgateLedgerDown", "Redis does not answer, and so no request is served")
 
 
-def _of_the_parts(state: State) -> Iterator[Alert]:
-    if state.storage.startswith("not"):
-        yield _critical("CutgateInstallationWrong", f"The storage is {state.storage}")
-    if state.storage.startswith("away"):
-        yield _critical("StorageAway", f"The storage is {state.storage}")
-    if (state.ledger_memory_percent or 0) > MEMORY_PERCENT:
-        text = f"Redis is {state.ledger_memory_percent} % full; at 90 % new tasks are refused"
-        yield _warning("CutgateLedgerMemory", text)
-    if state.to_be_deleted > BACKLOG:
-        yield _warning("CutgateDeletionFallsBehind", f"{state.to_be_deleted} pictures and records past their time")
-    if state.errands_due > ERRANDS:
-        yield _warning("CutgateErrandsPileUp", f"{state.errands_due} fetches and callbacks wait for a courier")
-    if state.failed > max(FEWEST_FAILED, FAILED_SHARE * state.ended):
-        yield _warning("CutgateItemsFail", f"{state.failed} of {state.ended} tasks within the hour have failures")
+def _of_the_parts(facts: Mapping[str, Any]) -> Iterator[Alert]:
+    storage, percent, last_hour = facts["storage"], facts["ledger_memory_percent"] or 0, facts["last_hour"]
+    if storage.startswith("not"):
+        yield _critical("CutgateInstallationWrong", f"The storage is {storage}")
+    if storage.startswith("away"):
+        yield _critical("StorageAway", f"The storage is {storage}")
+    if percent > MEMORY_PERCENT:
+        yield _warning("CutgateLedgerMemory", f"Redis is {percent} % full; at 90 % new tasks are refused")
+    if (overdue := facts["to_be_deleted"]) > BACKLOG:
+        yield _warning("CutgateDeletionFallsBehind", f"{overdue} pictures and records are past their time")
+    if (due := facts["errands_due"]) > ERRANDS:
+        yield _warning("CutgateErrandsPileUp", f"{due} fetches and callbacks wait for a courier")
+    if last_hour["failed"] > max(FEWEST_FAILED, FAILED_SHARE * last_hour["ended"]):
+        text = "{failed} of {ended} tasks that ended within the hour have failures".format(**last_hour)
+        yield _warning("CutgateItemsFail", text)
 
 
-def _of_the_queue(state: State) -> Iterator[Alert]:
-    if not state.workers:
+def _of_the_queue(facts: Mapping[str, Any]) -> Iterator[Alert]:
+    if not facts["workers"]:
         yield _critical("CutgateNoWorkers", "No worker is alive; tasks wait")
-    for lane in state.lanes:
-        name, waiting, seconds = lane["lane"], lane["waiting"], int(lane["oldest_seconds"] or 0)
+    for lane in facts["lanes"]:
+        name, waiting, seconds = lane["lane"], lane["waiting"], lane["oldest_seconds"]
         if waiting and not lane["workers"]:
             yield _critical(
                 "CutgateLaneWithoutWorkers", f"{waiting} pictures wait in {name}, which no worker offers"

@@ -3,21 +3,22 @@
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
-from cutgate.gateway.operator.alerts import State, alerts
+from cutgate.gateway.operator.alerts import alerts
 from cutgate.jobs.answers import LaneFigures, Usage, WorkerPresence
 from cutgate.jobs.errors import BlobStoreUnavailable, Terminated
-from cutgate.jobs.ledger.claims import UnderWay
 from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import Phase
 from cutgate.jobs.upkeep.installation import ADOPT, Installation
 
 Row = dict[str, str | int | None]
+Held = dict[str, Any]
+"""A picture that a worker has."""
 _HOUR_SECONDS: Final = 3_600
 _FAULTS_AT_MOST: Final = 1_000
 """Tasks that are looked at, of those that failed last."""
@@ -31,54 +32,32 @@ def iso_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-@dataclass(frozen=True, slots=True)
-class Faults:
-    """What failed of late."""
-
-    rows: list[Row]
-    """By the kind of the error, how many pictures failed, and the last one."""
-    tasks: int
-    """Tasks with such a picture."""
-
-
 def overview(ledger: Ledger, open_blobs: Callable[[], BlobStore]) -> dict[str, Any]:
     """What waits and runs, who works on it, what failed within the hour, who used how much, and what to do.
 
     Raises:
         LedgerUnavailable: the ledger does not answer.
     """
-    figures, alive = ledger.figures(), ledger.presence.alive()
-    memory, under_way = ledger.server.memory(), ledger.claims.under_way()
-    storage, faults = _storage(ledger, open_blobs), _faults(ledger)
-    used = round(100 * memory.used_bytes / memory.limit_bytes) if memory.limit_bytes else None
-    last_hour = {"ended": ledger.tasks.ended_since(_an_hour_ago_ms()), "failed": faults.tasks}
-    lanes = _lanes(figures.lanes, alive, under_way)
-    errands_due = ledger.errands.due()
-    state = State(
-        lanes=lanes,
-        workers=len({worker.owner for worker in alive}),
-        storage=storage,
-        ledger_memory_percent=used,
-        to_be_deleted=figures.overdue,
-        errands_due=errands_due,
-        **last_hour,
-    )
-    return {
+    figures, alive, under_way = ledger.figures(), ledger.presence.alive(), ledger.claims.under_way()
+    memory, (faults, failed) = ledger.server.memory(), _faults(ledger)
+    facts = {
         "at": iso_time(time.time()),
         "waiting": sum(lane.waiting for lane in figures.lanes),
         "running": figures.running,
-        "workers": state.workers,
-        "storage": storage,
-        "ledger_memory_percent": used,
+        "workers": len({worker.owner for worker in alive}),
+        "storage": _storage(ledger, open_blobs),
+        "ledger_memory_percent": round(100 * memory.used_bytes / memory.limit_bytes)
+        if memory.limit_bytes
+        else None,
         "to_be_deleted": figures.overdue,
-        "errands_due": errands_due,
-        "last_hour": last_hour,
-        "alerts": [asdict(alert) for alert in alerts(state)],
-        "lanes": lanes,
+        "errands_due": ledger.errands.due(),
+        "last_hour": {"ended": ledger.tasks.ended_since(_an_hour_ago_ms()), "failed": failed},
+        "lanes": _lanes(figures.lanes, alive, under_way),
         "worker_list": _workers(alive, under_way),
-        "faults": faults.rows,
+        "faults": faults,
         "usage": _usage(ledger),
     }
+    return {**facts, "alerts": [asdict(alert) for alert in alerts(facts)]}
 
 
 def usage_document(first: date, last: date, found: Mapping[str, Mapping[date, Usage]]) -> dict[str, Any]:
@@ -119,57 +98,48 @@ def _storage(ledger: Ledger, open_blobs: Callable[[], BlobStore]) -> str:
 
 
 def _lanes(
-    figures: Sequence[LaneFigures], alive: Sequence[WorkerPresence], under_way: Sequence[UnderWay]
+    figures: Sequence[LaneFigures], alive: Sequence[WorkerPresence], under_way: Sequence[Held]
 ) -> list[Row]:
     queues = {lane.lane: lane for lane in figures}
     of_lane = Counter(worker.lane for worker in alive)
-    phases = Counter((item.lane, item.phase) for item in under_way)
+    phases = Counter((item["lane"], item["phase"]) for item in under_way)
     return [
         {
             "lane": lane,
             "waiting": queues[lane].waiting if lane in queues else 0,
             "oldest_seconds": round(queues[lane].oldest_seconds) if lane in queues else 0,
             "workers": of_lane[lane],
-            **{phase.value: phases[lane, phase] for phase in Phase},
+            **{phase.value: phases[lane, phase.value] for phase in Phase},
         }
         for lane in sorted({*queues, *of_lane})
     ]
 
 
-def _workers(alive: Sequence[WorkerPresence], under_way: Sequence[UnderWay]) -> list[dict[str, Any]]:
+def _workers(alive: Sequence[WorkerPresence], under_way: Sequence[Held]) -> list[dict[str, Any]]:
     """Each worker with its lanes, and the pictures that it has; a silent one that has some is among them."""
-    offers, held = defaultdict[str, list[WorkerPresence]](list), defaultdict[str, list[UnderWay]](list)
+    offers, held = defaultdict[str, list[WorkerPresence]](list), defaultdict[str, list[Held]](list)
     for worker in alive:
         offers[worker.owner].append(worker)
     for item in under_way:
-        held[item.owner].append(item)
+        held[item["worker"]].append({name: value for name, value in item.items() if name != "worker"})
     return [
         {
             "worker": owner,
             "alive": owner in offers,
             "lanes": [offer.lane for offer in offers[owner]],
             "engines": sorted({f"{offer.engine}, {offer.provider}, {offer.dtype}" for offer in offers[owner]}),
-            "pictures": [_picture(item) for item in held[owner]],
+            "pictures": held[owner],
         }
         for owner in sorted({*offers, *held})
     ]
-
-
-def _picture(item: UnderWay) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "task": item.task,
-        "picture": item.index,
-        "account": item.account,
-        "lane": item.lane,
-    }
-    return {**facts, "phase": item.phase.value, "attempt": item.attempt, "seconds": round(item.seconds, 1)}
 
 
 def _an_hour_ago_ms() -> float:
     return 1_000 * (time.time() - _HOUR_SECONDS)
 
 
-def _faults(ledger: Ledger) -> Faults:
+def _faults(ledger: Ledger) -> tuple[list[Row], int]:
+    """By the kind of the error how many pictures failed, with the last one; and how many tasks they are of."""
     counts, last, tasks = Counter[str](), dict[str, Row](), 0
     for task in islice(ledger.tasks.stored("failed", _an_hour_ago_ms()), _FAULTS_AT_MOST):
         errors = [item.error for item in task.items if item.error and item.error.kind != Terminated.kind]
@@ -179,4 +149,4 @@ def _faults(ledger: Ledger) -> Faults:
             fact: Row = {"last_task": task.uid, "account": task.account, "message": error.message}
             last.setdefault(error.kind, fact)
     rows: list[Row] = [{"kind": kind, "pictures": count, **last[kind]} for kind, count in counts.most_common()]
-    return Faults(rows, tasks)
+    return rows, tasks

@@ -1,8 +1,7 @@
 """Claims: what workers do with items, and where workers announce themselves."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from cutgate.jobs.answers import WorkerPresence
 from cutgate.jobs.errors import DecodingStopped, TimedOut
@@ -24,44 +23,6 @@ from cutgate.jobs.spec import Lane
 
 HARMFUL: Final = frozenset({TimedOut.kind, DecodingStopped.kind})
 """Kinds of errors with which an item has cost its worker more than its size is worth."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnderWay:
-    """An item that a worker has."""
-
-    task: TaskUid
-    index: int
-    owner: str
-    account: str
-    lane: Lane
-    phase: Phase
-    attempt: int
-    seconds: float
-    """Time since it was claimed."""
-
-
-def _under_way(
-    name: str,
-    now_ms: float,
-    owner: str,
-    account: str,
-    lane: str,
-    phase: str | None,
-    attempts: str,
-    claimed_at_ms: str,
-) -> UnderWay:
-    uid, index = name.split(":")
-    return UnderWay(
-        task=TaskUid(uid),
-        index=int(index),
-        owner=owner,
-        account=account,
-        lane=Lane(lane),
-        phase=Phase(phase or Phase.READING),
-        attempt=int(attempts),
-        seconds=max(0, now_ms - int(claimed_at_ms)) / 1_000,
-    )
 
 
 class Claims:
@@ -162,17 +123,29 @@ class Claims:
         count: int = self._db.run_once("give_back_owned", owner=owner, died=died, **self._db.endings())
         return count
 
-    def under_way(self) -> list[UnderWay]:
-        """What is worked on, by task and item, for an operator."""
+    def under_way(self) -> list[dict[str, Any]]:
+        """The pictures that workers have, by task, for an operator."""
         fields = ("owner", "account", "lane", "phase", "attempts", "claimed_at_ms")
         with ledger_errors(), self._db.client.pipeline(transaction=False) as pipeline:
             names = sorted(map(str, self._db.client.zrange(self._db.key("leases"), 0, -1)))
             for name in names:
                 pipeline.hmget(self._db.key(f"item:{name}"), fields)
             pipeline.time()
-            *found, (seconds, microseconds) = pipeline.execute()
-        now_ms = 1_000 * seconds + microseconds / 1_000
-        return [_under_way(name, now_ms, *said) for name, said in zip(names, found, strict=True) if said[0]]
+            *found, (seconds, _) = pipeline.execute()
+        return [
+            {
+                "worker": owner,
+                "task": name.partition(":")[0],
+                "picture": int(name.partition(":")[2]),
+                "account": account,
+                "lane": lane,
+                "phase": phase or Phase.READING.value,
+                "attempt": int(attempts),
+                "seconds": max(0, seconds - int(claimed_at_ms) // 1_000),
+            }
+            for name, (owner, account, lane, phase, attempts, claimed_at_ms) in zip(names, found, strict=True)
+            if owner
+        ]
 
     def _end(self, claim: Claim, state: ItemState, outcome: str, text: str, **counts: bool) -> bool:
         return self._holds(

@@ -110,7 +110,7 @@ function showLanes(lanes) {
 function showWorkers(workers) {
   const rows = workers.flatMap(({ worker, alive, lanes, engines, pictures }) => {
     const name = alive ? worker : make("span", { className: "late" }, `${worker} (silent)`);
-    const held = pictures.map((one) => [one.phase, taskLink(one.task, lookUp), one.account, one.seconds.toFixed(0)]);
+    const held = pictures.map((one) => [one.phase, taskLink(one.task, lookUp), one.account, one.seconds]);
     const offers = [lanes.join(", "), engines.join("; ")];
     return (held.length ? held : [["idle", "–", "–", ""]]).map((cells, n) =>
       n ? ["", ...cells, "", ""] : [name, ...cells, ...offers],
