@@ -131,7 +131,8 @@ class Claims:
             for name in names:
                 pipeline.hmget(self._db.key(f"item:{name}"), fields)
             pipeline.time()
-            *found, (seconds, _) = pipeline.execute()
+            *found, (seconds, microseconds) = pipeline.execute()
+        now_ms = 1_000 * seconds + microseconds // 1_000
         return [
             {
                 "worker": owner,
@@ -141,7 +142,7 @@ class Claims:
                 "lane": lane,
                 "phase": phase or Phase.READING.value,
                 "attempt": int(attempts),
-                "seconds": max(0, seconds - int(claimed_at_ms) // 1_000),
+                "seconds": max(0, now_ms - int(claimed_at_ms)) // 1_000,
             }
             for name, (owner, account, lane, phase, attempts, claimed_at_ms) in zip(names, found, strict=True)
             if owner
