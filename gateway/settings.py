@@ -51,6 +51,7 @@ Models = Annotated[tuple[tuple[str, ModelChoice], ...], NoDecode, BeforeValidato
 """Names and what they stand for; in the environment pairs split by commas."""
 
 MASTER_KEY_BYTES: Final = 32
+OPERATOR_KEY_CHARACTERS: Final = 32
 ENVELOPE_BYTES: Final = 64 * 2**10
 """What a request holds beside its picture, generously."""
 LEAST_BYTES_PER_SECOND: Final = 16 * 2**10
@@ -104,7 +105,10 @@ class GatewaySettings(ServiceSettings):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8_080
     """Port to listen on."""
     metrics_port: MetricsPort = None
-    """Port of `/metrics` and the detailed `/readyz`."""
+    """Port of `/metrics`, the detailed `/readyz` and `/operator`."""
+    operator_key: SecretStr | None = None
+    """Key of the [operator's page](operations.md#the-page) at the metrics port, at least 32 characters; without it
+    there is no page."""
     least_free_bytes: NonNegativeInt = 64 * 2**20
     """If less is free for pictures, `/readyz` reports it; pictures that fit are still accepted."""
     processes: PositiveInt = 1
@@ -170,13 +174,30 @@ class GatewaySettings(ServiceSettings):
     sockets: Annotated[int, Field(ge=1, le=10_000)] = 500
     """Maximum WebSockets, half of them of one account or without a key; further ones are closed with code 1013."""
     held_callers: Annotated[int, Field(ge=1, le=10_000)] = 500
-    """HTTP callers that wait for results, half of them of one account."""
+    """HTTP callers that wait for results or follow tasks by events, half of them of one account."""
 
     @model_validator(mode="after")
     def _metrics_have_a_port_of_their_own(self) -> Self:
         if self.metrics_port == self.port:
             raise ValueError("metrics_port must not be the port of requests")
         return self
+
+    @model_validator(mode="after")
+    def _the_operators_page_has_a_port(self) -> Self:
+        if self.operator_key is not None and self.metrics_port is None:
+            raise ValueError("operator_key needs metrics_port, where the operator's page is")
+        return self
+
+    @field_validator("operator_key")
+    @classmethod
+    def _cannot_be_guessed(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        if len(value.get_secret_value()) < OPERATOR_KEY_CHARACTERS:
+            raise ValueError(
+                f"must have at least {OPERATOR_KEY_CHARACTERS} characters; run `openssl rand -hex 32`"
+            )
+        return value
 
     @model_validator(mode="after")
     def _bodies_hold_pictures(self) -> Self:

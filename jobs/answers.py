@@ -6,6 +6,7 @@ from typing import Final
 
 from cutgate.jobs.errors import SubmissionRefused
 from cutgate.jobs.ids import BlobKey, TaskUid
+from cutgate.jobs.record import Phase, Task
 from cutgate.jobs.spec import Lane
 
 MEMORY_FOR_NEW: Final = 0.9
@@ -50,6 +51,18 @@ class Outlook:
     refusal: Callable[[], SubmissionRefused] | None = None
     """Makes the error that says why there would be none, where that is raised: kept here, it would keep its trace,
     and that the request's body, until the collector runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a task is."""
+
+    task: Task
+    """As it stands; without its items while it has not ended."""
+    place: int | None = None
+    """Estimated place of its first item in the lane, 1 for the next; None unless that waits there, unbegun."""
+    phase: Phase | None = None
+    """What a worker does with one of its items; None while none does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

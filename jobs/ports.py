@@ -6,7 +6,7 @@ Order on submit: blob, CREATE, which sends the hint. Order on finish: result blo
 blob is deleted only after an explicit refusal by the ledger, never after a time-out or a lost connection.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import BinaryIO, Protocol
 
@@ -18,6 +18,7 @@ from cutgate.jobs.answers import (
     LedgerFigures,
     Memory,
     Outlook,
+    Progress,
     Reaped,
     Usage,
     WorkerPresence,
@@ -72,6 +73,7 @@ class Tasks(Protocol):
     ) -> tuple[Outlook, Task | None]: ...
     def kept(self, uid: TaskUid, index: int, account: str) -> Kept | None: ...
     def ended(self, uids: Sequence[TaskUid], account: str) -> tuple[TaskUid, ...]: ...
+    def progress(self, uids: Sequence[TaskUid]) -> Mapping[TaskUid, Progress]: ...
     def unfinished(self, account: str) -> tuple[TaskUid, ...]: ...
     def terminate(self, uid: TaskUid, account: str) -> bool: ...
     def leave(self, uid: TaskUid, account: str) -> bool: ...

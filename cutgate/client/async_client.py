@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Self, Unpack
@@ -164,6 +164,15 @@ class AsyncJob:
     ) -> JobStatus:
         """Wait until the job has finished, as `Job.wait`."""
         return await self._run(self._api.wait(self._handle, timeout_seconds, on_progress))
+
+    async def events(self, *, timeout_seconds: float = WAIT_SECONDS) -> AsyncGenerator[JobStatus, None]:
+        """The job's states as they change, as `Job.events`; for `async for`."""
+        following = self._api.follow(self._handle, timeout_seconds)
+        try:
+            while (status := await self._run(following.next())) is not None:
+                yield status
+        finally:
+            await self._run(following.close())
 
     async def result(self, *, timeout_seconds: float = WAIT_SECONDS) -> bytes:
         """The PNG, waited for, as `Job.result`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -224,6 +224,26 @@ class Job:
             TransportError: no usable answer came.
         """
         return self._run(self._api.wait(self._handle, timeout_seconds, on_progress))
+
+    def events(self, *, timeout_seconds: float = WAIT_SECONDS) -> Iterator[JobStatus]:
+        """The job's states as they change, the last one that in which it ended: also one with an error.
+
+        The service tells `place` and `phase`, by Server-Sent Events; one without these is polled.
+
+        Args:
+            timeout_seconds: how long to listen.
+
+        Raises:
+            JobTimeout: the job had not ended in time; it goes on.
+            ServiceError: the service refused.
+            TransportError: no usable answer came.
+        """
+        following = self._api.follow(self._handle, timeout_seconds)
+        try:
+            while (status := self._run(following.next())) is not None:
+                yield status
+        finally:
+            self._run(following.close())
 
     def result(self, *, timeout_seconds: float = WAIT_SECONDS) -> bytes:
         """The PNG, waited for; raises what `wait` raises."""

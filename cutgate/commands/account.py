@@ -72,7 +72,8 @@ def show_status(status: JobStatus, *, as_json: bool) -> None:
     """One line for one task, and one for each of its results."""
     if as_json:
         told = asdict(status)
-        del told["subject_found"]  # known only to whoever fetches the result
+        for unknown in ("subject_found", "place", "phase"):  # only the result, or events, tell them
+            del told[unknown]
         print_json({"task": told.pop("uid"), **told})
         return
     state = click.style(f"{status.state:8}", fg=COLOURS.get(status.state))

@@ -67,6 +67,8 @@ def part_environment(data: DataDir, redis: str | Path, part: str) -> dict[str, s
     `redis` is the socket of the stack's own server, or the address of the one that the caller names.
     """
     left_out = {"CUTGATE_PUBLIC_URL"}
+    if part != "gateway":
+        left_out.add("CUTGATE_OPERATOR_KEY")
     if part == "worker":
         left_out |= {"CUTGATE_MASTER_KEY", "CUTGATE_SECRETS_DIR"}
     environment = {name: value for name, value in os.environ.items() if name not in left_out}

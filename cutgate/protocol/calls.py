@@ -1,5 +1,6 @@
 """A client's calls to a service, written once for both clients."""
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,17 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from cutgate.errors import JobFailed, JobTimeout, ServiceError, TransportError
+import httpx
+
+from cutgate.errors import JobFailed, ServiceError, TransportError
 from cutgate.files import write_whole
 from cutgate.formats import require_match
 from cutgate.pictures import Picture, file_of
 from cutgate.protocol.connection import Connection, Retries, service_url
-from cutgate.protocol.flows import Flow, Pause, in_thread
+from cutgate.protocol.flows import Flow, in_thread
+from cutgate.protocol.following import Following, Polls
 from cutgate.protocol.picpik import Balance, JobStatus, Settings, signed_body, submission
 
-FIRST_POLL_SECONDS: Final = 0.2
-LONGEST_POLL_SECONDS: Final = 2.0
-POLL_GROWTH: Final = 1.5
 LONGEST_WAIT_SECONDS: Final = 5
 """How long one call lets the service wait for a job's end."""
 WAIT_SECONDS: Final = 300.0
@@ -64,6 +65,7 @@ class PicpikCalls:
         self.url = service_url(url)
         self._connection = Connection(self.url, retries, clock)
         self._public_key, self._private_key = public_key, private_key
+        self._silence_seconds = timeout_seconds
         self._longest_wait_seconds = min(LONGEST_WAIT_SECONDS, int(timeout_seconds / 2))
 
     def __repr__(self) -> str:
@@ -125,25 +127,49 @@ class PicpikCalls:
         self, handle: JobHandle, timeout_seconds: float, on_progress: OnStatus | None = None
     ) -> Flow[JobStatus]:
         """Wait until a job has finished: in the service, if it can; else by polls, every 0.2 s to every 2 s."""
-        clock = self._connection.clock
-        asked_at, pause = clock(), FIRST_POLL_SECONDS
-        ends_at, wait_seconds = asked_at + timeout_seconds, 0.0
+        polls = self._polls(handle, timeout_seconds)
         while True:
-            status = yield from self.status(handle, wait_seconds)
+            status = yield from polls.next()
             if on_progress is not None:
                 on_progress(status)
             if status.state == "Error":
                 raise JobFailed(handle.uid, status.error_code, status.error_message)
             if status.ended:
                 return status
-            answered_at = clock()
-            if answered_at >= ends_at:
-                raise JobTimeout(handle.uid, timeout_seconds, status.state)
-            if wait_seconds and answered_at - asked_at < FIRST_POLL_SECONDS:  # the service does not wait
-                yield Pause(min(pause, ends_at - answered_at))
-                pause = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
-            asked_at = clock()
-            wait_seconds = ends_at - asked_at
+
+    def follow(self, handle: JobHandle, timeout_seconds: float) -> Following:
+        """The job's states as they change."""
+        polls = self._polls(handle, timeout_seconds)
+        listen, read = partial(self._listen, handle), partial(self._told, handle)
+        return Following(polls, None if handle.ended else listen, read, self._connection.clock)
+
+    def _polls(self, handle: JobHandle, timeout_seconds: float) -> Polls:
+        return Polls(partial(self.status, handle), handle.uid, timeout_seconds, self._connection.clock)
+
+    def _listen(self, handle: JobHandle, seconds: float) -> Flow[httpx.Response | JobStatus]:
+        """Ask for a stream of a job; where the service gives none, it says where the job stands."""
+        # Where silence counts as a fault sooner than the service speaks, the stream has ended before.
+        wait_seconds = max(1, int(min(seconds, self._silence_seconds / 2)))
+        body = self._signed("ListTasksDetails", {"TaskUIDList": [handle.uid], "WaitSeconds": wait_seconds})
+        try:
+            answer = yield from self._connection.listen("ListTasksDetails", body)
+        except ServiceError as error:
+            if "WaitSeconds" not in error.message:
+                raise
+            return (yield from self.status(handle))
+        return answer if isinstance(answer, httpx.Response) else self._told(handle, answer)
+
+    def _told(self, handle: JobHandle, said: str | Mapping[str, Any]) -> JobStatus:
+        """Where a job stands, as an event's data or an answer says."""
+
+        def read() -> JobStatus:
+            detail = json.loads(said) if isinstance(said, str) else said["TaskDetailList"][0]
+            return JobStatus.from_detail(handle.uid, detail)
+
+        status = self._read(read, "neither event nor answer has details of the task")
+        if status.ended:
+            handle.ended = status
+        return status
 
     def result(
         self, handle: JobHandle, timeout_seconds: float, on_progress: OnStatus | None = None

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http import HTTPStatus
 from itertools import count
 from typing import Any, Final, NamedTuple, TypeVar
@@ -14,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import httpx
 
 from cutgate.errors import CutgateError, ServiceError, TransportError
-from cutgate.protocol.flows import Exchange, Flow, Pause
+from cutgate.protocol.flows import EVENT_STREAM, Exchange, Flow, Pause, is_events
 
 PASSING: Final = frozenset(
     {
@@ -123,18 +124,28 @@ class Connection:
     def post(self, action: str, body: bytes) -> Flow[Mapping[str, Any]]:
         """Send a signed body and return the answer of a success."""
         exchange = Exchange("POST", self.url, body, {"Content-Type": "application/json"})
+        return (yield from self._send(exchange, str(self.url), partial(self._read, action)))
 
-        def read(response: httpx.Response) -> Mapping[str, Any]:
-            answer = _answer(response)
-            if answer is None:
-                reason = f"HTTP {response.status_code} with a body that is not PICPIK's"
-                raise TransportError(str(self.url), reason, passing=_is_passing(response))
-            if answer["RetCode"] != 0:
-                detail = str(answer.get("Detail") or "")
-                raise ServiceError(answer["RetCode"], str(answer.get("Message", "")), action, detail)
-            return answer
+    def listen(self, action: str, body: bytes) -> Flow[httpx.Response | Mapping[str, Any]]:
+        """As `post`, unless the answer is a stream of events: then that, unread."""
+        headers = {"Content-Type": "application/json", "Accept": f"{EVENT_STREAM}, application/json;q=0.9"}
+        exchange = Exchange("POST", self.url, body, headers, is_stream=True)
+
+        def read(response: httpx.Response) -> httpx.Response | Mapping[str, Any]:
+            return response if is_events(response) else self._read(action, response)
 
         return (yield from self._send(exchange, str(self.url), read))
+
+    def _read(self, action: str, response: httpx.Response) -> Mapping[str, Any]:
+        """The answer of a success."""
+        answer = _answer(response)
+        if answer is None:
+            reason = f"HTTP {response.status_code} with a body that is not PICPIK's"
+            raise TransportError(str(self.url), reason, passing=_is_passing(response))
+        if answer["RetCode"] != 0:
+            detail = str(answer.get("Detail") or "")
+            raise ServiceError(answer["RetCode"], str(answer.get("Message", "")), action, detail)
+        return answer
 
     def download(self, url: str) -> Flow[Download]:
         """Fetch a result; `url` may be relative to the service's address."""

@@ -8,9 +8,11 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx
+
+EVENT_STREAM: Final = "text/event-stream"
 
 T = TypeVar("T")
 
@@ -23,6 +25,16 @@ class Exchange:
     url: httpx.URL
     content: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_stream: bool = False
+    """Whether a response that is a stream of events is left to `Reading`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Read on in a stream, or close it: one for threads, one for event loops; or an `httpx.TransportError`."""
+
+    blocking: Callable[[], object]
+    awaited: Callable[[], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +51,7 @@ class Blocking:
     function: Callable[[], Any]
 
 
-Step = Exchange | Pause | Blocking
+Step = Exchange | Reading | Pause | Blocking
 Flow = Generator[Step, Any, T]
 """Steps on the way to a result of type `T`."""
 
@@ -83,13 +95,22 @@ class Driver:
 
     def _do(self, step: Step, sleep: Callable[[float], object]) -> object:
         match step:
-            case Exchange(method, url, content, headers):
-                assert self._http is not None
-                return self._http.request(method, url, content=content, headers=headers)
+            case Exchange():
+                return self._exchange(step)
+            case Reading(blocking, _):
+                return blocking()
             case Pause(seconds):
                 return sleep(seconds)
             case Blocking(function):
                 return function()
+
+    def _exchange(self, step: Exchange) -> httpx.Response:
+        assert self._http is not None
+        request = self._http.build_request(step.method, step.url, content=step.content, headers=step.headers)
+        response = self._http.send(request, stream=step.is_stream)
+        if not is_events(response):
+            response.read()
+        return response
 
 
 class AsyncDriver:
@@ -115,9 +136,23 @@ class AsyncDriver:
 
     async def _do(self, step: Step) -> object:
         match step:
-            case Exchange(method, url, content, headers):
-                return await self._http.request(method, url, content=content, headers=headers)
+            case Exchange():
+                return await self._exchange(step)
+            case Reading(_, awaited):
+                return await awaited()
             case Pause(seconds):
                 return await self._sleep(seconds)
             case Blocking(function):
                 return await asyncio.to_thread(function)
+
+    async def _exchange(self, step: Exchange) -> httpx.Response:
+        request = self._http.build_request(step.method, step.url, content=step.content, headers=step.headers)
+        response = await self._http.send(request, stream=step.is_stream)
+        if not is_events(response):
+            await response.aread()
+        return response
+
+
+def is_events(response: httpx.Response) -> bool:
+    """Whether a response is a stream of events."""
+    return bool(response.headers.get("Content-Type", "").startswith(EVENT_STREAM))

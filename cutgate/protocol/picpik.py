@@ -72,6 +72,10 @@ class JobStatus:
     """Whether the result shows a subject; None until it was fetched, and where the service does not say."""
     confidence: float | None = None
     """How likely the result is right, 0 to 1; None until it is there, and where the service does not say."""
+    place: int | None = None
+    """Estimated place in the queue, 1 for the next; only events tell it, while the job is queued."""
+    phase: str | None = None
+    """`reading`, `computing` or `writing`; only events tell it, while the job runs."""
 
     @property
     def ended(self) -> bool:
@@ -89,6 +93,8 @@ class JobStatus:
             error_code=detail.get("ErrorCode") or 0,
             error_message=detail.get("ErrorMassage") or detail.get("ErrorMessage") or "",
             confidence=next(iter(detail.get("ConfidenceList") or ()), None),
+            place=detail.get("Place"),
+            phase=detail.get("Phase"),
         )
 
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import click
 
@@ -54,11 +53,6 @@ def opened() -> Iterator[Opened]:
 def warn(text: str) -> None:
     """Tell of what is done all the same."""
     click.echo(f"Warning: {text}", err=True)
-
-
-def iso_time(seconds: float) -> str:
-    """Unix time as operators read it, in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def show(facts: Mapping[str, object], *, as_json: bool) -> None:

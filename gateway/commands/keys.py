@@ -14,10 +14,11 @@ import click
 from cutgate.gateway.accounts.accounts import new_callback_secret
 from cutgate.gateway.accounts.records import AccountRecord, Terms
 from cutgate.gateway.accounts.tables import Resealed
-from cutgate.gateway.commands.console import as_json_option, iso_time, opened, show, warn
+from cutgate.gateway.commands.console import as_json_option, opened, show, warn
 from cutgate.gateway.commands.listing import rows_of, show_list
 from cutgate.gateway.commands.terms import Term, TermsChange, terms_options
 from cutgate.gateway.commands.usage import usage
+from cutgate.gateway.operator.overview import iso_time
 from cutgate.jobs.answers import Balance
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.upkeep.installation import Installation

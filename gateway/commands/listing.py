@@ -5,8 +5,8 @@ from typing import Final
 
 from cutgate.gateway.accounts.credentials import ListedKey
 from cutgate.gateway.accounts.records import AccountRecord, Terms
-from cutgate.gateway.commands.console import iso_time
 from cutgate.gateway.commands.tables import Cell, show_table
+from cutgate.gateway.operator.overview import iso_time
 from cutgate.jobs.answers import Balance
 
 Row = Mapping[str, Cell]

@@ -13,11 +13,13 @@ import click
 
 from cutgate.gateway.accounts.records import AccountError
 from cutgate.gateway.accounts.tables import CREDENTIALS
-from cutgate.gateway.commands.console import Opened, as_json_option, iso_time, opened, show
+from cutgate.gateway.commands.console import Opened, as_json_option, opened, show
 from cutgate.gateway.commands.tables import show_table
+from cutgate.gateway.operator.history import error_kinds, find_task, task_facts, task_history
+from cutgate.gateway.operator.overview import iso_time
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.errors import NOT_THE_PICTURES, BlobMissing, InsufficientCredits, SubmissionRefused
-from cutgate.jobs.ids import BlobKey, parse_task_uid
+from cutgate.jobs.ids import BlobKey
 from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import ItemState, Task, TaskStatus
 
@@ -85,23 +87,12 @@ def show_(uid: str, *, as_json: bool) -> None:
     """Show a task and the history of its pictures: who worked on them, how far, and how that ended."""
     with opened() as parts:
         task = _task(parts, uid)
-        trails = parts.ledger.tasks.trails(task)
-    items: list[dict[str, Any]] = [
-        {
-            "picture": item.index,
-            "state": item.state,
-            "attempts": item.attempts,
-            "price": item.price,
-            "error": item.error and f"{item.error.kind}: {item.error.message}",
-            "result": item.result and str(item.result.blob),
-            **trail,
-        }
-        for item, trail in zip(task.items, trails, strict=True)
-    ]
+        history = task_history(parts.ledger, task)
     if as_json:
-        click.echo(json.dumps({**_facts(task), "items": items}))
+        click.echo(json.dumps(history))
         return
-    show(_printed(_facts(task)), as_json=False)
+    items = history.pop("items")
+    show(_printed(history), as_json=False)
     for item in items:
         holds = item.pop("history")
         click.echo()
@@ -157,7 +148,7 @@ def _retry(parts: Opened, blobs: BlobStore, uid: str) -> str:
                 blobs.open(BlobKey.parse(blob)).close()
     count = parts.ledger.tasks.retry(task, parts.accounts.record(task.account).terms.caps)
     if not count:
-        failed = ", ".join(_kinds(task))
+        failed = ", ".join(error_kinds(task))
         reason = f"failed with {failed}, and are not kept: their caller has to send others"
         raise click.ClickException(f"nothing to retry: its pictures {reason if failed else 'have not failed'}")
     return "1 picture waits again" if count == 1 else f"{count} pictures wait again"
@@ -213,43 +204,20 @@ def _found(
     indexes = [index] if index else ["open", "ended"][:: -1 if oldest_first else 1]
     for name in indexes:
         for task in parts.ledger.tasks.stored(name, since_ms or 0, oldest_first=oldest_first):
-            is_kind = not kinds.isdisjoint([None, *_kinds(task)])
+            is_kind = not kinds.isdisjoint([None, *error_kinds(task)])
             if is_kind and state in {None, task.status} and account in {None, task.account}:
                 yield task
 
 
 def _task(parts: Opened, uid: str) -> Task:
-    try:
-        [task] = parts.ledger.tasks.find([parse_task_uid(uid)])
-    except ValueError:
-        raise click.ClickException("there is no such task: `tasks list` has those that there are") from None
+    task = find_task(parts.ledger, uid)
+    if task is None:
+        raise click.ClickException("there is no such task: `tasks list` has those that there are")
     return task
 
 
-def _kinds(task: Task) -> list[str]:
-    """The kinds of errors with which its pictures failed."""
-    return sorted({item.error.kind for item in task.items if item.error is not None})
-
-
-def _facts(task: Task) -> dict[str, object]:
-    ended_at_ms = task.ended_at_ms
-    return {
-        "task": task.uid,
-        "account": task.account,
-        "origin": task.origin,
-        "state": task.status,
-        "made_at": iso_time(task.created_at_ms / 1_000),
-        "ended_at": None if ended_at_ms is None else iso_time(ended_at_ms / 1_000),
-        "pictures": len(task.items),
-        "failed": sum(item.state is ItemState.FAILED for item in task.items),
-        "kinds": _kinds(task),
-        "charged": task.booked,
-        "retries": task.retries,
-    }
-
-
 def _show_list(found: Iterable[Task], *, as_json: bool) -> None:
-    rows = list(map(_facts, found))
+    rows = list(map(task_facts, found))
     if as_json:
         click.echo(json.dumps(rows))
         return

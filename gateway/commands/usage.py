@@ -5,7 +5,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ import click
 
 from cutgate.gateway.commands.console import opened
 from cutgate.gateway.commands.tables import show_table
+from cutgate.gateway.operator.overview import usage_document, usage_sum
 from cutgate.jobs.answers import Usage
 
 _COUNTS: Final = ("done", "failed", "credits")
@@ -93,7 +94,7 @@ def usage(
         if account is not None and not found:
             parts.accounts.record(account)  # a misspelt name is told
     if as_json:
-        click.echo(json.dumps(_document(period, found)))
+        click.echo(json.dumps(usage_document(period.first, period.last, found)))
     elif as_csv:
         lines = csv.writer(sys.stdout, lineterminator="\n")
         lines.writerow(("account", "day", *_COUNTS))
@@ -116,7 +117,7 @@ def _show(period: Period, found: Mapping[str, Mapping[date, Usage]], *, by_day: 
     if by_day:
         show_table(title, ("account", "day", *_COUNTS), _days(found), ("all", None, *total))
     else:
-        sums = ((name, *_counts(_sum(days))) for name, days in found.items())
+        sums = ((name, *_counts(usage_sum(days.values()))) for name, days in found.items())
         show_table(title, ("account", *_COUNTS), sums, ("all", *total))
 
 
@@ -126,25 +127,8 @@ def _days(found: Mapping[str, Mapping[date, Usage]]) -> Iterator[tuple[str | int
             yield (name, day.isoformat(), *_counts(used))
 
 
-def _document(period: Period, found: Mapping[str, Mapping[date, Usage]]) -> dict[str, object]:
-    accounts = [
-        {
-            "account": name,
-            **asdict(_sum(days)),
-            "days": [{"day": day.isoformat(), **asdict(used)} for day, used in days.items()],
-        }
-        for name, days in found.items()
-    ]
-    total = asdict(_sum_of_all(found))
-    return {"from": period.first.isoformat(), "to": period.last.isoformat(), **total, "accounts": accounts}
-
-
-def _sum(days: Mapping[date, Usage]) -> Usage:
-    return sum(days.values(), Usage())
-
-
 def _sum_of_all(found: Mapping[str, Mapping[date, Usage]]) -> Usage:
-    return sum(map(_sum, found.values()), Usage())
+    return usage_sum(usage_sum(days.values()) for days in found.values())
 
 
 def _counts(used: Usage) -> tuple[int, int, int]:

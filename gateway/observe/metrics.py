@@ -92,7 +92,7 @@ def _by_lane(row: names.Metric, values: dict[Any, float]) -> Metric:
 class MetricsPort:
     """WSGI middleware: requests to one port are the operator's, and those to the others see nothing of it.
 
-    They are scrapes, but for the paths of a few other pages.
+    They are scrapes, but for the paths of a few other pages, and what lies below them.
     The port is the one that the connection came in at: no header can say another.
     """
 
@@ -112,7 +112,7 @@ class MetricsPort:
         """Answer one request."""
         if environ["SERVER_PORT"] != self._port:
             return self._app(environ, start_response)
-        page = self._pages.get(environ["PATH_INFO"])
+        page = self._pages.get("/".join(environ["PATH_INFO"].split("/", 2)[:2]))
         return (self._scrapes if page is None else page())(environ, start_response)
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from cutgate.gateway.openapi.models import one_of
-from cutgate.gateway.openapi.parts import ApiSection, Call, Endpoint, Schema, json_content, response
+from cutgate.gateway.openapi.parts import ApiSection, Call, Endpoint, Schema, event_content, json_content, response
 
 _ABOUT: Final = "A picture comes in, its subject comes out. A caller needs one protocol, and one kind of key."
 
@@ -99,7 +99,9 @@ def _joined(endpoint: Endpoint) -> Schema:
         "summary": endpoint.summary,
         **_body(endpoint, one_of(requests, endpoint.discriminator), examples=examples),
         "responses": _responses(
-            endpoint, {"anyOf": [one for n, one in enumerate(answers) if one not in answers[:n]]}
+            endpoint,
+            {"anyOf": [one for n, one in enumerate(answers) if one not in answers[:n]]},
+            next((call.event for call in endpoint.calls if call.event), None),
         ),
     }
 
@@ -110,7 +112,7 @@ def _single(section: ApiSection, endpoint: Endpoint, call: Call) -> Schema:
         "operationId": call.name,
         "summary": call.text,
         **_body(endpoint, call.request, example=_with_variables(call.example, section)),
-        "responses": _responses(endpoint, call.answer),
+        "responses": _responses(endpoint, call.answer, call.event),
         "x-gives": call.gives,
     }
 
@@ -121,6 +123,9 @@ def _body(endpoint: Endpoint, request: Schema, **examples: Any) -> Schema:
     }
 
 
-def _responses(endpoint: Endpoint, answer: Schema) -> Schema:
+def _responses(endpoint: Endpoint, answer: Schema, event: Schema | None) -> Schema:
     refusals = {str(status): response(text, endpoint.refusal) for status, text in endpoint.refusals.items()}
-    return {"200": response(endpoint.success, endpoint.answer_frame(answer)), **refusals}
+    success = response(endpoint.success, endpoint.answer_frame(answer))
+    if event is not None:
+        success["content"] |= event_content(event)
+    return {"200": success, **refusals}

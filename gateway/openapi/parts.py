@@ -33,6 +33,8 @@ class Call:
     """A whole body."""
     gives: Mapping[str, list[str | int]]
     """Names of variables whose next values its answer holds, and the members that lead there."""
+    event: Schema | None = None
+    """Of the data of an event, where it is answered with a stream of them to a caller that accepts one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,13 @@ def json_content(schema: Schema, **more: Any) -> Schema:
 def response(description: str, schema: Schema) -> Schema:
     """A response with a body in JSON."""
     return {"description": description, "content": json_content(schema)}
+
+
+def event_content(data: Schema) -> Schema:
+    """A body of Server-Sent Events, each with data in JSON."""
+    schema = {"type": "string", "contentMediaType": JSON, "contentSchema": data}
+    text = "To `Accept: text/event-stream`: an event `task` for each state, with this as its `data`."
+    return {"text/event-stream": {"schema": {**schema, "description": text}}}
 
 
 def operation(

@@ -8,6 +8,7 @@ from cutgate.gateway.accounts.rates import Rate
 from cutgate.gateway.picpik import answers, querying, refining, requests, submitting
 from cutgate.gateway.picpik.services import Caller, PicpikParts
 from cutgate.gateway.waiting.callers import Wait
+from cutgate.gateway.waiting.streams import Follow
 
 R = TypeVar("R", bound=requests.Request)
 A = TypeVar("A", bound=answers.Answer)
@@ -19,7 +20,7 @@ class Action(Generic[R, A]):
 
     request: type[R]
     answer: type[A]
-    handle: Callable[[R, Caller, PicpikParts], A | Wait[A]]
+    handle: Callable[[R, Caller, PicpikParts], A | Wait[A] | Follow]
     rate: Rate = Rate.POLL
     """What a request is counted as."""
     by_ledger: bool = False

@@ -51,6 +51,17 @@ class TaskDetail(Answer):
     """`ErrorMassage` under the corrected name."""
 
 
+class TaskEvent(TaskDetail):
+    """The data of an event: a task as it stands now, and how far it is."""
+
+    place: int | None = None
+    """While `Queuing`: the estimated place in the queue, 1 for the next; null where it is not known. Accounts take
+    turns, so other accounts' later tasks can come first."""
+    phase: str | None = None
+    """While `Running`: `reading`, `computing` or `writing`; null between two pictures of a batch, and before a
+    repeat. Of a batch that of the first picture in work."""
+
+
 class TaskDetails(Answer):
     """Tasks in the order of the request."""
 

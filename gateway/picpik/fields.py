@@ -162,7 +162,7 @@ Corners = Annotated[
 Text = Annotated[str, Field(max_length=SHOWN_CHARACTERS), BeforeValidator(_text), Absent("")]
 """How something is shown, in words."""
 Number = Annotated[float, BeforeValidator(_number)]
-Index = Annotated[int, Field(ge=0), BeforeValidator(_integer)]
+Index = Annotated[int, Field(ge=0, le=999_999), BeforeValidator(_integer)]
 RadiusPx = Annotated[int, Field(ge=1, le=MOST_RADIUS_PX), BeforeValidator(_integer)]
 Quality = Annotated[int, Field(ge=1, le=100), BeforeValidator(_integer)]
 Polylines = Annotated[

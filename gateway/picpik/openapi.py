@@ -7,7 +7,7 @@ from typing import Any, Final
 from cutgate.gateway.openapi.models import model_schema, object_schema, ref, without_null
 from cutgate.gateway.openapi.parts import PICTURE, ApiSection, Call, Endpoint, Schema, error_tables
 from cutgate.gateway.picpik.actions import ACTIONS, Action
-from cutgate.gateway.picpik.answers import Answer, TaskCreated, TaskDetails
+from cutgate.gateway.picpik.answers import Answer, TaskCreated, TaskDetails, TaskEvent
 from cutgate.gateway.picpik.errors import ROWS
 from cutgate.gateway.picpik.requests import IGNORED
 from cutgate.signing import sign_params
@@ -65,6 +65,7 @@ def picpik_section(*, max_batch_images: int) -> ApiSection:
     for name, action in ACTIONS.items():
         schemas[f"{name}Request"] = _request(name, action, model_schema(action.request, "validation", schemas))
         schemas[f"{name}Answer"] = _answer(name, model_schema(action.answer, "serialization", schemas))
+    schemas["TaskEvent"] = model_schema(TaskEvent, "serialization", schemas)
     schemas["RemoveBackgroundsInBatchRequest"]["properties"]["RawImages"]["maxItems"] = max_batch_images
     return ApiSection(
         name="PICPIK",
@@ -110,6 +111,7 @@ def _call(name: str, action: Action[Any, Any]) -> Call:
         answer=ref(f"{name}Answer"),
         example={**params, "Signature": sign_params(params, _PRIVATE_KEY)},
         gives=_GIVEN.get(action.answer, {}),
+        event=ref("TaskEvent") if action.answer is TaskDetails else None,
     )
 
 

@@ -15,10 +15,12 @@ from cutgate.gateway.picpik.answers import (
     TaskIds,
 )
 from cutgate.gateway.picpik.errors import Refused
-from cutgate.gateway.picpik.rendering import detail_of, generate_task, listed_generate_task
+from cutgate.gateway.picpik.fields import MAX_WAIT_SECONDS
+from cutgate.gateway.picpik.rendering import detail_of, event_of, generate_task, listed_generate_task
 from cutgate.gateway.picpik.requests import ListGenerateTaskDetail, ListTasksDetails, OneTask, Plain
 from cutgate.gateway.picpik.services import Caller, PicpikParts
 from cutgate.gateway.waiting.callers import Wait
+from cutgate.gateway.waiting.streams import Follow
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.observe import logs
 from cutgate.jobs.record import Task
@@ -29,16 +31,20 @@ _NAMED: Final = 16
 
 def list_tasks_details(
     request: ListTasksDetails, caller: Caller, services: PicpikParts
-) -> TaskDetails | Wait[TaskDetails]:
-    """Show tasks in the order of the request, at once or when one of them has ended."""
+) -> TaskDetails | Wait[TaskDetails] | Follow:
+    """Show tasks in the order of the request, at once or when one of them has ended, or tell how they go on."""
     _bind(request.uids)
 
     def show(found: Sequence[Task | None]) -> TaskDetails:
         return TaskDetails(task_detail_list=_details(request.uids, found, caller, services))
 
     found = services.tasks.find(caller.account.name, request.uids, caller.entry)
+    if caller.wants_events and all(found) and services.waiting.has_place(caller.account.name):
+        seconds = request.wait_seconds or MAX_WAIT_SECONDS
+        return Follow(request.uids, seconds, lambda uid, how: event_of(uid, how, services.tasks, caller.base_url))
     has_news = any(task is None or task.ended_at_ms is not None for task in found)
-    if has_news or not request.wait_seconds or not services.waiting.has_place(caller.account.name):
+    waits = request.wait_seconds and not (has_news or caller.wants_events)
+    if not waits or not services.waiting.has_place(caller.account.name):
         return show(found)
     return Wait(
         request.uids, request.wait_seconds, lambda: show(services.tasks.find(caller.account.name, request.uids))

@@ -7,6 +7,7 @@ from typing import Final
 from cutgate.gateway.picpik.answers import GenerateTask, ListedGenerateTask, TaskDetail
 from cutgate.gateway.picpik.errors import FAILED_CODE, NOT_FOUND_CODE, TERMINATED, TIMED_OUT, TaskRow, task_row_for
 from cutgate.gateway.tasks.query import Tasks
+from cutgate.jobs.answers import Progress
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.record import Item, Task, TaskStatus
 
@@ -51,6 +52,17 @@ def _detail(uid: TaskUid, action: str, status: str, urls: list[str], charged: in
         error_massage=error.message,
         error_message=error.message,
     )
+
+
+def event_of(uid: TaskUid, progress: Progress | None, tasks: Tasks, base_url: str) -> bytes:
+    """An event that tells how far a task is: the entry of `ListTasksDetails`, with `Place` or `Phase`."""
+    detail = detail_of(uid, None if progress is None else progress.task, tasks, base_url)
+    entry = detail.model_dump(by_alias=True, exclude_none=True)
+    if progress is not None and progress.task.status is TaskStatus.QUEUING:
+        entry["Place"] = progress.place
+    if progress is not None and progress.task.status is TaskStatus.RUNNING:
+        entry["Phase"] = progress.phase
+    return b"event: task\ndata: " + json.dumps(entry).encode() + b"\n\n"
 
 
 def generate_task(detail: TaskDetail) -> GenerateTask:

@@ -35,6 +35,8 @@ class Caller:
     """Scheme and host in front of result paths."""
     entry: Entry
     """The request as one that counts."""
+    wants_events: bool = False
+    """Whether a stream of events is accepted as the answer."""
 
     @property
     def account(self) -> Account:

@@ -24,6 +24,7 @@ from cutgate.gateway.picpik.requests import ReadingRules, read_request
 from cutgate.gateway.picpik.services import Caller, PicpikParts
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.waiting.callers import Wait
+from cutgate.gateway.waiting.streams import EVENT_STREAM, Follow
 from cutgate.gateway.web_url import base_url
 from cutgate.jobs.observe import logs
 from cutgate.signing import JsonValue, NumberText, parse_body, parse_form, take_signature, verify
@@ -123,8 +124,11 @@ class PicpikApi:
                 signature=signature,
                 base_url=self.settings.public_url or base_url(request.scheme, request.host),
                 entry=entry,
+                wants_events=EVENT_STREAM in request.accept_mimetypes.values(),
             )
             answer = action.handle(fields, caller, self.services)
+        if isinstance(answer, Follow):
+            return _marked(self.services.waiting.stream(credential.account.name, answer), 0)
         if isinstance(answer, Wait):
             waits = [(answer.uids, answer.wait_seconds)]
             return self.services.waiting.until(credential.account.name, waits, lambda: _success(answer.answer()))
@@ -207,8 +211,6 @@ def _success(answer: Answer) -> Response:
 
 def _answer(ret_code: int, message: str, members: dict[str, Any]) -> Response:
     echo = g.get("echo") or Echo()
-    logs.bind(ret_code=ret_code)
-    count_as(echo.action if echo.action in ACTIONS else OTHER, ret_code)
     said = {
         "RetCode": ret_code,
         "Action": echo.action,
@@ -216,7 +218,14 @@ def _answer(ret_code: int, message: str, members: dict[str, Any]) -> Response:
         "request_uuid": echo.request_uuid,
         **members,
     }
-    answer = jsonify(said)
+    return _marked(jsonify(said), ret_code)
+
+
+def _marked(answer: Response, ret_code: int) -> Response:
+    """An answer with the headers that all have, which is counted under its code."""
+    echo = g.get("echo") or Echo()
+    logs.bind(ret_code=ret_code)
+    count_as(echo.action if echo.action in ACTIONS else OTHER, ret_code)
     entry: Entry | None = g.get("entry")
     if entry is not None and entry.allowance is not None:
         answer.headers.update(rate_headers(entry.allowance))

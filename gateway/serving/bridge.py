@@ -7,9 +7,9 @@ once the view that reads it has been called with the head alone, and could refus
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -92,6 +92,8 @@ class Bridge:
             answer = await self._call(peer, self._app, environ, spool)
         if (undone := environ.pop(UNDONE, None)) is None:
             assert isinstance(answer, Answer)
+            if answer.stream is not None and spool is not None:
+                spool.close()
             return answer
         if spool is not None:
             spool.close()
@@ -146,6 +148,8 @@ class Bridge:
                 answer.headers.append((b"connection", b"close"))
             await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
             peer.moved_bytes += len(answer.first)
+            if answer.stream is not None:
+                await self._send_stream(peer, send, answer.stream(peer))
             has_more = answer.parts is not None
             await send({"type": "http.response.body", "body": answer.first, "more_body": has_more or is_last})
             while answer.parts is not None and not peer.is_lost:
@@ -158,6 +162,20 @@ class Bridge:
             answer.close()
         if is_last:
             peer.close_gently()
+
+    @staticmethod
+    async def _send_stream(peer: PeerProtocol, send: ASGISendCallable, parts: AsyncGenerator[bytes, None]) -> None:
+        """Send parts as they come. In between the caller waits, and its connection gives way to no other."""
+        async with aclosing(parts):
+            peer.begin(Phase.WORK)
+            async for part in parts:
+                if peer.is_lost:
+                    break
+                peer.begin(Phase.ANSWER)
+                peer.moved_bytes += len(part)
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+                peer.begin(Phase.WORK)
+        peer.begin(Phase.ANSWER)
 
 
 def _client_of(peer: PeerProtocol, environ: Mapping[str, Any]) -> str | None:

@@ -1,14 +1,18 @@
 """The application on the real parts."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.observe.metrics import LedgerCollector, MetricsPort
+from cutgate.gateway.operator.views import PATH, OperatorPages
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.serving.health import Readiness, check_room, operators_page
@@ -21,6 +25,9 @@ from cutgate.jobs.observe.metric_names import Part
 from cutgate.jobs.redis_client import connect_ledger
 from cutgate.jobs.upkeep.background import WATCH_SECONDS, upkeep_threads, watch_installation
 from cutgate.jobs.upkeep.loops import Every
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 
 @contextmanager
@@ -50,7 +57,11 @@ def app(settings: GatewaySettings) -> Iterator[Flask]:
             figures = LedgerCollector(store=store, presence=store.presence)
             has_room = partial(check_room, blobs, settings.least_free_bytes)
             readiness = Readiness(store, store.presence, blobs.check, has_room)
+            pages: dict[str, Callable[[], WSGIApplication]] = {"/readyz": partial(operators_page, readiness)}
+            if settings.operator_key is not None:
+                operator = OperatorPages(store, blobs, settings.operator_key).app()
+                pages[PATH] = lambda: operator
             made.wsgi_app = MetricsPort(  # type: ignore[method-assign]
-                made.wsgi_app, settings.metrics_port, figures, {"/readyz": partial(operators_page, readiness)}
+                made.wsgi_app, settings.metrics_port, figures, pages
             )
         yield made

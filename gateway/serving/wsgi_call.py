@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 from werkzeug.wsgi import FileWrapper
 
 from cutgate.gateway.bodies import BodyWanted
-from cutgate.gateway.waiting.later import UNDONE
+from cutgate.gateway.waiting.later import STREAM, UNDONE, Peer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -37,6 +37,8 @@ class Answer:
     parts: Iterator[bytes] | None
     """The rest, to be asked for in threads."""
     close: Callable[[], None]
+    stream: Callable[[Peer], AsyncGenerator[bytes, None]] | None = None
+    """Makes the rest on the event loop, where it comes from there."""
 
 
 def environ_of(scope: HTTPScope) -> dict[str, Any]:
@@ -95,6 +97,9 @@ def said(app: WSGIApplication, environ: WSGIEnvironment) -> Answer | BodyWanted:
     close = getattr(blocks, "close", _nothing)
     if UNDONE in environ:
         return Answer(HTTPStatus.ACCEPTED, [], b"", None, close)
+    if stream := environ.pop(STREAM, None):
+        status, headers = head
+        return Answer(status, headers, b"", None, close, stream)
     try:
         parts = _gathered(blocks)
         first = next(parts, b"")

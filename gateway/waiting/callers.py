@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar
@@ -16,6 +17,7 @@ from cutgate.gateway.addresses import Places
 from cutgate.gateway.settings import GatewaySettings, half
 from cutgate.gateway.waiting.ends import TaskEnds
 from cutgate.gateway.waiting.later import Later, Make, Peer, at_end
+from cutgate.gateway.waiting.streams import Follow, SharedProgress, Streamed, events
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.observe.metric_names import CALLERS_HELD
@@ -76,6 +78,8 @@ class WaitingCallers:
         self._places = Places(settings.held_callers, half(settings.held_callers))
         self._lock = threading.Lock()
         self._timeouts: set[asyncio.Timeout] = set()
+        self._progress = SharedProgress(lambda uids: in_thread(store.tasks.progress, uids))
+        self._stopping = asyncio.Event()
         #: When nobody is waited for any more, on the loop's clock; None while nobody has asked to stop.
         self.stop_at: float | None = None
 
@@ -128,9 +132,27 @@ class WaitingCallers:
         """
         return self._later(partial(self._hold, account, uid, wait_seconds, render, find))
 
+    def stream(self, account: str, follow: Follow) -> Streamed:
+        """Tell a caller how its tasks go on, for as long as it listens and the gateway is not told to stop."""
+
+        async def told(peer: Peer) -> AsyncGenerator[bytes, None]:
+            over = asyncio.ensure_future(_first_of(peer.hung_up, self._stopping))
+            change(CALLERS_HELD, 1)
+            try:
+                look, ended = partial(self._progress.of, account), partial(self._ends.wait, account)
+                async with aclosing(events(follow, look, ended, over)) as parts:
+                    async for part in parts:
+                        yield part
+            finally:
+                change(CALLERS_HELD, -1)
+                over.cancel()
+
+        return Streamed(told)
+
     def stop(self, stop_at: float) -> None:
-        """Have nobody waited for longer than until then, on the loop's clock."""
+        """Have nobody waited for longer than until then, on the loop's clock; streams end at once."""
         self.stop_at = stop_at
+        self._stopping.set()
         for timeout in [timeout for timeout in self._timeouts if not timeout.expired()]:
             timeout.reschedule(min(stop_at, timeout.when() or stop_at))
 
@@ -200,6 +222,16 @@ class WaitingCallers:
         except LedgerUnavailable as error:
             _LOG.warning("task_not_terminated", task_uid=uid, reason=str(error))
             return False
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    """Return once one of some things has happened."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 def _hung_up() -> Response:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 UNDONE: Final = "cutgate.undone"
 """Name in a request's environment of what is to be done on the event loop in place of an answer."""
+STREAM: Final = "cutgate.stream"
+"""Name in a request's environment of what makes the parts of its answer on the event loop."""
 AT_END: Final = "cutgate.at-end"
 """Name of the `ExitStack` that is closed once the request is answered, or its caller is gone."""
 

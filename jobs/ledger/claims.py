@@ -1,9 +1,8 @@
 """Claims: what workers do with items, and where workers announce themselves."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from cutgate.jobs.answers import WorkerPresence
 from cutgate.jobs.errors import DecodingStopped, TimedOut
@@ -130,13 +129,30 @@ class Claims:
         count: int = self._db.run_once("give_back_owned", owner=owner, died=died, **self._db.endings())
         return count
 
-    def under_way(self) -> Counter[tuple[Lane, Phase]]:
-        """How many items are worked on, by lane and phase, for an operator."""
+    def under_way(self) -> list[dict[str, Any]]:
+        """The pictures that workers have, by task, for an operator."""
+        fields = ("owner", "account", "lane", "phase", "attempts", "claimed_at_ms")
         with ledger_errors(), self._db.client.pipeline(transaction=False) as pipeline:
-            for item in map(str, self._db.client.zrange(self._db.key("leases"), 0, -1)):
-                pipeline.hmget(self._db.key(f"item:{item}"), ["lane", "phase"])
-            found = pipeline.execute()
-        return Counter((Lane(lane), Phase(phase or Phase.READING)) for lane, phase in found if lane)
+            names = sorted(map(str, self._db.client.zrange(self._db.key("leases"), 0, -1)))
+            for name in names:
+                pipeline.hmget(self._db.key(f"item:{name}"), fields)
+            pipeline.time()
+            *found, (seconds, microseconds) = pipeline.execute()
+        now_ms = 1_000 * seconds + microseconds // 1_000
+        return [
+            {
+                "worker": owner,
+                "task": name.partition(":")[0],
+                "picture": int(name.partition(":")[2]),
+                "account": account,
+                "lane": lane,
+                "phase": phase or Phase.READING.value,
+                "attempt": int(attempts),
+                "seconds": max(0, now_ms - int(claimed_at_ms)) // 1_000,
+            }
+            for name, (owner, account, lane, phase, attempts, claimed_at_ms) in zip(names, found, strict=True)
+            if owner
+        ]
 
     def _end(
         self,

@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 from pydantic import TypeAdapter
 from typing_extensions import override
 
-from cutgate.jobs.answers import Allowance, WorkerPresence
+from cutgate.jobs.answers import Allowance, Progress, WorkerPresence
 from cutgate.jobs.errors import (
     NOT_THE_PICTURES,
     IdempotencyConflict,
@@ -29,6 +29,7 @@ from cutgate.jobs.record import (
     ErrorFacts,
     Item,
     ItemState,
+    Phase,
     RateUse,
     Request,
     Result,
@@ -192,6 +193,13 @@ def decode_task(uid: TaskUid, answer: Sequence[Any] | None) -> Task | None:
         memo=memo,
         retries=int(retries or 0),
     )
+
+
+def decode_progress(uid: TaskUid, answer: Sequence[Any]) -> Progress | None:
+    """How far a task is from what PROGRESS answers; None where there is none."""
+    fields, place, phase = answer
+    task = decode_task(uid, fields)
+    return None if task is None else Progress(task=task, place=place, phase=phase and Phase(phase))
 
 
 _HOLD_FIELDS: Final = ("claimed_at_ms", "held_ms", "phase", "end", "owner")

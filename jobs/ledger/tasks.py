@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from cutgate.jobs.answers import Created, Outlook
+from cutgate.jobs.answers import Created, Outlook, Progress
 from cutgate.jobs.errors import SubmissionRefused, Terminated
 from cutgate.jobs.ids import BlobKey, TaskUid, made_at_seconds
 from cutgate.jobs.ledger.database import Database, Json
@@ -14,6 +14,7 @@ from cutgate.jobs.ledger.encoding import (
     TASK_FIELDS,
     TRAIL_FIELDS,
     decode_allowance,
+    decode_progress,
     decode_spec,
     decode_task,
     decode_trail,
@@ -35,6 +36,7 @@ READ_AT_ONCE: Final = 128
 """Tasks that one script reads, less where it has to read their items besides, or memos and items are long: it
 takes the server about half a millisecond."""
 ENDED_AT_ONCE: Final = 250
+PROGRESS_AT_ONCE: Final = 50
 
 
 class Tasks:
@@ -174,6 +176,17 @@ class Tasks:
         answers = (self._db.run("ended", uids=list(part), account=account) for part in some)
         return tuple(TaskUid(uid) for answer in answers for uid in answer)
 
+    def progress(self, uids: Sequence[TaskUid]) -> dict[TaskUid, Progress]:
+        """How far tasks of any account are; those that are not there are left out."""
+        left, found = list(dict.fromkeys(uids)), dict[TaskUid, Progress]()
+        while left:
+            some = left[:PROGRESS_AT_ONCE]
+            answers = self._db.run("progress", uids=list(some), **self._reading(None))
+            known = {uid: decode_progress(uid, answer) for uid, answer in zip(some, answers, strict=False)}
+            found |= {uid: progress for uid, progress in known.items() if progress is not None}
+            left = left[len(answers) :]
+        return found
+
     def stored(self, which: str, since_ms: float = 0, *, oldest_first: bool = False) -> Iterator[Task]:
         """Tasks of all accounts as they stand, with their items, for an operator.
 
@@ -202,6 +215,11 @@ class Tasks:
                 return
             start += len(some)
             yield from self.find([TaskUid(str(uid)) for uid in some])
+
+    def ended_since(self, since_ms: float) -> int:
+        """How many tasks of all accounts have ended since, for an operator."""
+        with ledger_errors():
+            return int(self._db.client.zcount(self._db.key("ended"), since_ms, "+inf"))
 
     def find(self, uids: Sequence[TaskUid]) -> Iterator[Task]:
         """Tasks of any account, with their items, for an operator; those that are not there are left out."""

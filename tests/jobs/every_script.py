@@ -39,6 +39,7 @@ def go_through_every_script(ledger: Ledger) -> Claim:
     ledger.upkeep.defer([new_task_uid()], 60)
     assert ledger.tasks.ended([done.task], "alice") == (done.task,)
     assert ledger.tasks.get_many([done.task], "alice") == ledger.tasks.poll([done.task], "alice")[1]
+    assert [*ledger.tasks.progress([done.task, running.task])] == [done.task, running.task]
     assert ledger.expired() == ()
     assert ledger.upkeep.forget_usage() == 0
     ledger.upkeep.forget([ended.uid])

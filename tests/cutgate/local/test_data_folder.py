@@ -18,6 +18,7 @@ import redis
 from cutgate.errors import DataDirInUse, DataFileBroken, NoServer
 from cutgate.local import redis_server as server
 from cutgate.local.data_folder import LONGEST_SOCKET_PATH_BYTES, Account, DataDir, StackFacts, default_data_dir
+from cutgate.local.parts import part_environment
 from tests.waiting import eventually
 
 ACCOUNT = Account("public", "private-key-text")
@@ -214,3 +215,12 @@ def test_the_picked_server_keeps_its_writes_when_killed(tmp_path: Path, monkeypa
                 assert client.config_get("port") == {"port": "0"}
             os.kill(process.pid, signal.SIGKILL)
         assert not server.answers(socket_path)
+
+
+def test_the_operators_key_is_the_gateways_alone(data: DataDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUTGATE_OPERATOR_KEY", "k" * 32)
+    with data.locked():
+        data.prepare()
+        parts = ("gateway", "worker", "courier")
+        have = [part for part in parts if "k" * 32 in part_environment(data, "redis://x", part).values()]
+    assert have == ["gateway"]

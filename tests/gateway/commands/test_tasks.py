@@ -1,8 +1,10 @@
 """`python -m cutgate.gateway status` and `tasks`, as an operator types them, over a ledger with stuck work."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from tests.servers.redis_server import redis_server
 
 GONE = BlobMissing("the picture is gone").facts()
 LOST = WorkerLost("the picture's worker died in each of 3 attempts").facts()
+USED = {"done": 0, "failed": 4, "credits": 0}
 DAMAGED = SourceUndecodable("the picture is damaged").facts()
 
 
@@ -79,7 +82,10 @@ class TestStatus:
         )
         operated.ledger.presence.announce(worker, ttl_seconds=60)
         told = operated.json("status")
+        [picture] = told["worker_list"][1]["pictures"]
+        today = datetime.now(UTC).date()
         assert told == {
+            "at": told["at"],
             "waiting": 2,
             "running": 1,
             "workers": 1,
@@ -87,20 +93,44 @@ class TestStatus:
             "to_be_deleted": 0,
             "errands_due": 0,
             "ledger_memory_percent": None,
+            "last_hour": {"ended": 3, "failed": 3},
+            "alerts": [],
             "lanes": [
                 {"lane": LANE, "waiting": 2, "oldest_seconds": told["lanes"][0]["oldest_seconds"], "workers": 1}
                 | {"reading": 0, "computing": 1, "writing": 0}
+            ],
+            "worker_list": [
+                {"worker": "w-1", "alive": True, "lanes": [LANE], "engines": ["e, p, fp32"], "pictures": []},
+                {"worker": claim.owner, "alive": False, "lanes": [], "engines": [], "pictures": [picture]},
             ],
             "faults": [
                 {"kind": "blob_missing", "pictures": 2, "last_task": last.task, "account": "alice"}
                 | {"message": GONE.message},
                 told["faults"][1],
             ],
+            "usage": {
+                "from": (today - timedelta(days=6)).isoformat(),
+                "to": today.isoformat(),
+                **USED,
+                "accounts_in_all": 1,
+                "accounts": [{"account": "alice", **USED, "days": [{"day": today.isoformat(), **USED}]}],
+            },
+        }
+        assert {**picture, "seconds": 0} == {
+            "task": claim.task,
+            "picture": 0,
+            "account": "alice",
+            "lane": LANE,
+            "phase": "computing",
+            "attempt": 1,
+            "seconds": 0,
         }
         assert told["faults"][1]["kind"] == "worker_lost"
         shown = operated.call("status")
         assert "storage: works" in shown
         assert last.task in shown
+        assert re.search(rf"{claim.task} computing \d+ s", shown)
+        assert "3, of which 3 failed" in shown
 
     def test_of_an_empty_installation(self, operated: Operated) -> None:
         assert (operated.json("status")["lanes"], operated.json("status")["faults"]) == ([], [])

@@ -213,4 +213,14 @@ def test_tasks_are_found_by_state_and_time(ledger: Ledger) -> None:
     assert [task.uid for task in ledger.tasks.stored("failed", oldest_first=True)] == [early.task, late.task]
     assert [task.uid for task in ledger.tasks.stored("failed")] == [late.task, early.task]
     assert list(ledger.tasks.stored("open", 1e15)) == []
-    assert sum(ledger.claims.under_way().values()) == ledger.claims.under_way()[LANE, Phase.READING] == 1
+    [held] = ledger.claims.under_way()
+    assert held == {
+        "worker": running.owner,
+        "task": running.task,
+        "picture": 0,
+        "account": running.account,
+        "lane": LANE,
+        "phase": "reading",
+        "attempt": 1,
+        "seconds": held["seconds"],
+    }

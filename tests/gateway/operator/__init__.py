@@ -1,0 +1,1 @@
+"""The operator's page, and what it has in common with the commands."""
