@@ -9,13 +9,15 @@ import numpy as np
 
 from cutgate.worker.cutout.matting.trimap import Thresholds
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask
-from cutgate.worker.cutout.raster.filters import counted, dilated, disc, eroded, mean
+from cutgate.worker.cutout.raster.filters import counted, dilated, disc, eroded, mean, shrink
 
 REGION_PX: Final = 31
 """Side of the square that is one region; it moves from pixel to pixel."""
 
-BLEND_PX: Final = 15
-"""How far the blend between two regions extends, so that they have no seam."""
+COARSER: Final = 4
+BLEND_PX: Final = 3
+"""How many times smaller weights are than the mask, for they change slowly, and how far the blend between two
+regions extends there, so that they have no seam."""
 
 HARD_WIDTH_PX: Final = 1.3
 SOFT_WIDTH_PX: Final = 2.0
@@ -42,10 +44,10 @@ CROSS: Final = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
 @dataclass(frozen=True, slots=True)
 class Zones:
-    """What the regions of a mask ask for; all of one size."""
+    """What the regions of a mask ask for."""
 
     near: ByteMask
-    """1 where alpha is worth estimating."""
+    """1 where alpha is worth estimating; as large as the mask. The weights are smaller."""
     blend_weight: FloatMask
     """How much the estimate counts, 0 to 1; the rest is the mask."""
     soft: FloatMask
@@ -75,6 +77,8 @@ def zones_of(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> Zones:
     hairy = soft & (soft_part > HAIRY_WIDTH_PX * contour_part).view(np.uint8)
     growth = erode_px / USUAL_ERODE_PX
     near = _grown(soft | contour, REACH_PX * growth) | _grown(hairy, HAIRY_REACH_PX * growth)
+    size = [-(-side // COARSER) for side in mask.shape]
+    soft_part, contour_part = (shrink(part, *size) for part in (soft_part, contour_part))
     # A contour longer than the region's side is one of many strands: it says nothing against softness.
     width = np.asarray(soft_part / np.clip(contour_part, 1, REGION_PX), np.float32)
     return Zones(
