@@ -8,10 +8,11 @@ Robust Matting", CVPR 2007), with means in place of samples.
 from dataclasses import dataclass
 from typing import Final
 
+import cv2
 import numpy as np
 
 from cutgate.worker.cutout.raster.arrays import FloatMask, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import eroded, mean, shrink_to_fit, square, to_unit
+from cutgate.worker.cutout.raster.filters import channels, eroded, mean, shrink_to_fit, square, to_unit
 from cutgate.worker.cutout.raster.sampling import Pixels, sampled
 
 SIDE_PX: Final = 200
@@ -85,15 +86,15 @@ def alpha_by_colours(known: KnownColours, seen: Floats, pixels: Pixels) -> tuple
 
 def _means(colours: Floats, known: FloatMask) -> tuple[Floats, FloatMask]:
     """Mean and variance of the known colours around each pixel, (height, width, 4), and how far there are such."""
-    layers = np.dstack([colours, np.einsum("yxc,yxc->yx", colours, colours)]) * known[..., None]
-    means, enough = np.zeros_like(layers), np.zeros_like(known)
+    # Colours apart are twice as fast to compute with as colours that lie side by side.
+    layers = np.stack([*channels(colours), np.einsum("yxc,yxc->yx", colours, colours)]) * known
+    means, enough = layers, np.zeros_like(known)
     for window_px in WINDOWS_PX:
         share = mean(known, window_px)
         weight = np.minimum(share * np.float32(window_px**2 / ENOUGH_PX), 1)
         enough = np.maximum(enough, weight)
-        if window_px == WINDOWS_PX[0]:
-            weight = np.ones_like(weight)  # there is no mean of a wider square
-        means += (mean(layers, window_px) / np.maximum(share, NOISE / 10)[..., None] - means) * weight[..., None]
-    means[..., 3] = np.maximum(means[..., 3] - np.einsum("yxc,yxc->yx", means[..., :3], means[..., :3]), 0)
+        found = np.stack([mean(layer, window_px) for layer in layers]) / np.maximum(share, NOISE / 10)
+        means = found if window_px == WINDOWS_PX[0] else means + (found - means) * weight
+    means[3] = np.maximum(means[3] - np.einsum("cyx,cyx->yx", means[:3], means[:3]), 0)
     # What lies beside a pixel of which nothing is known is read with it.
-    return means, np.asarray(eroded(enough, square(3)))
+    return cv2.merge(list(means)), eroded(enough, square(3))
