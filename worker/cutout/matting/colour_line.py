@@ -88,13 +88,15 @@ def _means(colours: Floats, known: FloatMask) -> tuple[Floats, FloatMask]:
     """Mean and variance of the known colours around each pixel, (height, width, 4), and how far there are such."""
     # Colours apart are twice as fast to compute with as colours that lie side by side.
     layers = np.stack([*channels(colours), np.einsum("yxc,yxc->yx", colours, colours)]) * known
-    means, enough = layers, np.zeros_like(known)
+    means: Floats = layers
+    enough = np.zeros_like(known)
     for window_px in WINDOWS_PX:
         share = mean(known, window_px)
         weight = np.minimum(share * np.float32(window_px**2 / ENOUGH_PX), 1)
         enough = np.maximum(enough, weight)
-        found = np.stack([mean(layer, window_px) for layer in layers]) / np.maximum(share, NOISE / 10)
-        means = found if window_px == WINDOWS_PX[0] else means + (found - means) * weight
+        found = np.stack([mean(layer, window_px) for layer in layers])
+        found /= np.maximum(share, NOISE / 10)
+        means = found if window_px == WINDOWS_PX[0] else np.asarray(means + (found - means) * weight)
     means[3] = np.maximum(means[3] - np.einsum("cyx,cyx->yx", means[:3], means[:3]), 0)
     # What lies beside a pixel of which nothing is known is read with it.
-    return cv2.merge(list(means)), eroded(enough, square(3))
+    return np.asarray(cv2.merge(list(means)), np.float32), eroded(enough, square(3))

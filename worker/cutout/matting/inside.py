@@ -41,7 +41,7 @@ BINS: Final = 16
 
 CELLS: Final = BINS**3
 UNSEEN_SHARE: Final = 0.05
-OWN_COLOUR: Final = 0.2 / CELLS
+OWN_COLOUR: Final = 0.25 / CELLS
 """How much of a surface may have any colour, and not those that it has nearby; and how likely each colour is at
 least in ink or a label, which has its own."""
 
@@ -77,8 +77,9 @@ def fill_veils(image: RgbImage, alpha: ByteMask) -> ByteMask:
     small = resize_nearest(small, *cores.shape)
     share, reach_px = cores.astype(np.float32), NARROW_PX + 2 * BLEND_PX
     level = mean(to_unit(small) * share, reach_px) / np.maximum(mean(share, reach_px), np.float32(1e-6))
-    far_inside = mean(dilated((cores & inside).astype(np.float32), square(BLEND_PX)), BLEND_PX)
-    opaque = np.maximum(far_inside, eroded(cores.view(np.uint8), square(BROAD_PX - NARROW_PX + 1)))
+    # Two pixels more than at full size, for what is read between these reaches one farther.
+    far_inside = mean(dilated((cores & inside).astype(np.float32), square(BLEND_PX + 2)), BLEND_PX)
+    opaque = np.maximum(far_inside, eroded(cores.view(np.uint8), square(BROAD_PX - NARROW_PX + 3)))
     gain = np.reciprocal(np.maximum(level, CLEAR / 255), dtype=np.float32)
     weight = mean(dilated(share, square(NARROW_PX + BLEND_PX)), BLEND_PX)
     band = reached(opaque, *alpha.shape)
@@ -155,21 +156,21 @@ def _raised(
 def _doubted(image: RgbImage, alpha: ByteMask) -> tuple[Zone, Zone]:
     """Where doubted areas have the subject's colours, without broad ones' rims; and which areas lie far inside."""
     half_size = [(side + 1) // 2 for side in alpha.shape]
-    soft = ((alpha > CLEAR) & (alpha < OPAQUE)).view(np.uint8)
+    solid, soft = (zone.view(np.uint8) for zone in (alpha >= OPAQUE, (alpha > CLEAR) & (alpha < OPAQUE)))
     joined = eroded(dilated(soft, square(TEXT_PX)), square(TEXT_PX))
     seen = (alpha > CLEAR).view(np.uint8) | joined
     # No gap between strands may be lost.
     between, far = (resize_nearest(eroded(zone, square(3)), *half_size) for zone in (soft, seen))
-    half, seen, opaque = (resize_nearest(zone, *half_size) for zone in (joined, seen, (alpha >= OPAQUE).view(np.uint8)))
+    half, seen, opaque = (resize_nearest(zone, *half_size) for zone in (joined, seen, solid))
     broad, inside = eroded(between, square(BROAD_PX)), half & eroded(far, square(BROAD_PX))
-    clear, opaque, own = seen == 0, opaque > 0, np.zeros(seen.shape, np.bool_)
-    if not ((inside | broad).any() and opaque.any() and clear.any()):
+    surfaces, own = (opaque > 0, seen == 0), np.zeros(seen.shape, np.bool_)
+    if not ((inside | broad).any() and all(zone.any() for zone in surfaces)):
         return own, own
     image = resize_nearest(image, *half_size)
-    colours, narrow = _Colours(image, opaque, clear), eroded(between, square(NARROW_PX))
-    count, whole = cv2.connectedComponents(half | ~opaque.view(np.uint8) & 1)
+    colours, narrow = _Colours(image, *surfaces), eroded(between, square(NARROW_PX))
+    count, whole = cv2.connectedComponents(half | 1 - opaque)
     has_edge = np.zeros(count, np.bool_)
-    has_edge[whole[clear | (narrow > 0)]] = True
+    has_edge[whole[(seen == 0) | (narrow > 0)]] = True
     inside[has_edge[whole] & (eroded(far, square(2 * NEAR_PX + 1)) == 0)] = 0
     for areas, sought in ((narrow, broad), (inside, inside)):
         if not sought.any():
@@ -180,7 +181,7 @@ def _doubted(image: RgbImage, alpha: ByteMask) -> tuple[Zone, Zone]:
             core = labels[near] == label
             # Narrow doubt that opaque pixels enclose, such as ink, counts for the subject's, like a label.
             limits = (0, DECIDED) if has_edge[whole[near][core][0]] else (OWN_COLOUR, 0)
-            own[near][core] |= colours.are_own(core & ~opaque[near], near, *limits)
+            own[near][core] |= colours.are_own(core & (opaque[near] == 0), near, *limits)
     return own, inside > 0
 
 
