@@ -8,10 +8,11 @@ Robust Matting", CVPR 2007), with means in place of samples.
 from dataclasses import dataclass
 from typing import Final
 
+import cv2
 import numpy as np
 
 from cutgate.worker.cutout.raster.arrays import FloatMask, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import eroded, mean, shrink_to_fit, square, to_unit
+from cutgate.worker.cutout.raster.filters import channels, eroded, mean, shrink_to_fit, square, to_unit
 from cutgate.worker.cutout.raster.sampling import Pixels, sampled
 
 SIDE_PX: Final = 200
@@ -32,7 +33,7 @@ NOISE: Final = np.float32(1e-3)
 """Squared length of a line, in colours of 0 to 1, that grain alone may have."""
 
 
-CONTRASTS: Final = 4.0, 16.0
+CONTRASTS: Final = 2.0, 6.0
 """Squared distance of the two colours over their variance: up to the first an edge between them cannot be found,
 from the second on it can."""
 
@@ -49,12 +50,13 @@ class KnownColours:
 
     @property
     def contrast(self) -> FloatMask:
-        """How surely the two can be told apart, 0 to 1."""
+        """How surely the two can be told apart, 0 to 1; 1 where they are not known."""
         line = self.foreground[..., :3] - self.background[..., :3]
         variance = self.foreground[..., 3] + self.background[..., 3] + NOISE
         ratio = np.einsum("yxc,yxc->yx", line, line) / variance
         low, high = CONTRASTS
-        return np.asarray(np.clip((ratio - low) / (high - low), 0, 1), np.float32)
+        alike = np.clip((high - ratio) / (high - low), 0, 1)
+        return np.asarray(1 - self.known * alike, np.float32)
 
 
 def known_colours(image: RgbImage, alpha: FloatMask) -> KnownColours:
@@ -85,15 +87,17 @@ def alpha_by_colours(known: KnownColours, seen: Floats, pixels: Pixels) -> tuple
 
 def _means(colours: Floats, known: FloatMask) -> tuple[Floats, FloatMask]:
     """Mean and variance of the known colours around each pixel, (height, width, 4), and how far there are such."""
-    layers = np.dstack([colours, np.einsum("yxc,yxc->yx", colours, colours)]) * known[..., None]
-    means, enough = np.zeros_like(layers), np.zeros_like(known)
+    # Colours apart are twice as fast to compute with as colours that lie side by side.
+    layers = np.stack([*channels(colours), np.einsum("yxc,yxc->yx", colours, colours)]) * known
+    means: Floats = layers
+    enough = np.zeros_like(known)
     for window_px in WINDOWS_PX:
         share = mean(known, window_px)
         weight = np.minimum(share * np.float32(window_px**2 / ENOUGH_PX), 1)
         enough = np.maximum(enough, weight)
-        if window_px == WINDOWS_PX[0]:
-            weight = np.ones_like(weight)  # there is no mean of a wider square
-        means += (mean(layers, window_px) / np.maximum(share, NOISE / 10)[..., None] - means) * weight[..., None]
-    means[..., 3] = np.maximum(means[..., 3] - np.einsum("yxc,yxc->yx", means[..., :3], means[..., :3]), 0)
+        found = np.stack([mean(layer, window_px) for layer in layers])
+        found /= np.maximum(share, NOISE / 10)
+        means = found if window_px == WINDOWS_PX[0] else np.asarray(means + (found - means) * weight)
+    means[3] = np.maximum(means[3] - np.einsum("cyx,cyx->yx", means[:3], means[:3]), 0)
     # What lies beside a pixel of which nothing is known is read with it.
-    return means, np.asarray(eroded(enough, square(3)))
+    return np.asarray(cv2.merge(list(means)), np.float32), eroded(enough, square(3))

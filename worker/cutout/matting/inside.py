@@ -1,6 +1,5 @@
 """Parts inside the subject that become opaque: doubted ones, enclosed ones on request, or all that is inside."""
 
-from functools import cached_property
 from typing import Final, TypeAlias
 
 import cv2
@@ -15,30 +14,34 @@ from cutgate.worker.cutout.raster.sampling import Pixels, fill_band, reached, sa
 CLEAR, OPAQUE = 13, 242
 """Levels of alpha between which a pixel is half-transparent: 0.05 and 0.95."""
 
-BROAD_PX: Final = 33
-NARROW_PX: Final = 17
-"""Sides of squares at the working size: a broad area has room for one somewhere, and for the other everywhere."""
+BROAD_PX: Final = 16
+NARROW_PX: Final = 8
+"""Sides of squares at half the working size, where doubted areas are sought: a broad one has room for the first
+somewhere, and for the second everywhere."""
 
 TEXT_PX: Final = 7
 """Half-transparent pixels not further apart are one area, such as a line of text."""
 
-NEAR_PX: Final = 40
+NEAR_PX: Final = 20
 """How far around an area colours are learned. Doubt of any width counts where nothing so near is clear, or, where
 opaque pixels enclose it, nothing within half of `BROAD_PX`."""
 
-BLEND_PX: Final = 15
+BLEND_PX: Final = 7
 """Within how much an area that goes on as a narrow one becomes what it was."""
+
+GAP_PX: Final = 17
+"""Side of the square that an enclosed part has to have room for, at the working size."""
 
 SOFT_PX: Final = 8, 16
 """Distances from what is clear, at the working size, up to which softness is the subject's edge, and from which on
 `opaque_inside` leaves nothing soft."""
 
-BIN_BITS: Final = 4
-"""Bits of each channel of CIELAB that tell its 16 bins apart."""
+BINS: Final = 16
+"""Of each channel of CIELAB."""
 
-CELLS: Final = 1 << 3 * BIN_BITS
+CELLS: Final = BINS**3
 UNSEEN_SHARE: Final = 0.05
-OWN_COLOUR: Final = 0.2 / CELLS
+OWN_COLOUR: Final = 0.25 / CELLS
 """How much of a surface may have any colour, and not those that it has nearby; and how likely each colour is at
 least in ink or a label, which has its own."""
 
@@ -50,6 +53,7 @@ PLAIN: Final = 8
 
 Zone: TypeAlias = NDArray[np.bool_]
 Box: TypeAlias = tuple[slice, slice]
+EVERYWHERE: Final[Box] = slice(None), slice(None)
 
 
 def fill_veils(image: RgbImage, alpha: ByteMask) -> ByteMask:
@@ -70,10 +74,12 @@ def fill_veils(image: RgbImage, alpha: ByteMask) -> ByteMask:
     cores, inside = _doubted(image, small)
     if not cores.any():
         return alpha
+    small = resize_nearest(small, *cores.shape)
     share, reach_px = cores.astype(np.float32), NARROW_PX + 2 * BLEND_PX
     level = mean(to_unit(small) * share, reach_px) / np.maximum(mean(share, reach_px), np.float32(1e-6))
-    far_inside = mean(dilated((cores & inside).astype(np.float32), square(BLEND_PX)), BLEND_PX)
-    opaque = np.maximum(far_inside, eroded(cores.view(np.uint8), square(BROAD_PX - NARROW_PX + 1)))
+    # Two pixels more than at full size, for what is read between these reaches one farther.
+    far_inside = mean(dilated((cores & inside).astype(np.float32), square(BLEND_PX + 2)), BLEND_PX)
+    opaque = np.maximum(far_inside, eroded(cores.view(np.uint8), square(BROAD_PX - NARROW_PX + 3)))
     gain = np.reciprocal(np.maximum(level, CLEAR / 255), dtype=np.float32)
     weight = mean(dilated(share, square(NARROW_PX + BLEND_PX)), BLEND_PX)
     band = reached(opaque, *alpha.shape)
@@ -87,7 +93,7 @@ def fill_holes(image: RgbImage, alpha: ByteMask) -> ByteMask:
 
     A part shows it where its colours are likelier in the background beside it than in the subject or in a label of
     any colour. Where most of the background is white or of one grey, nothing tells a label from a hole: both are
-    filled. What has no room for a square of `NARROW_PX`, such as a gap between hairs, stays.
+    filled. What has no room for a square of `GAP_PX`, such as a gap between hairs, stays.
 
     Args:
         image: (rows, columns, 3) uint8, the picture at the working size.
@@ -99,7 +105,7 @@ def fill_holes(image: RgbImage, alpha: ByteMask) -> ByteMask:
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(framed, connectivity=4)
     labels, boxes = labels[1:-1, 1:-1], boxes - [1, 1, 0, 0, 0]
     outside = labels == 1  # the frame is met first
-    background, wide = outside & (small <= CLEAR), eroded(lacking, square(NARROW_PX)) > 0
+    background, wide = outside & (small <= CLEAR), eroded(lacking, square(GAP_PX)) > 0
     enclosed = np.flatnonzero(np.bincount(labels[wide & ~outside]))
     if not (enclosed.size and background.any()):
         return alpha
@@ -149,18 +155,23 @@ def _raised(
 
 def _doubted(image: RgbImage, alpha: ByteMask) -> tuple[Zone, Zone]:
     """Where doubted areas have the subject's colours, without broad ones' rims; and which areas lie far inside."""
-    between = ((alpha > CLEAR) & (alpha < OPAQUE)).view(np.uint8)
-    half = eroded(dilated(between, square(TEXT_PX)), square(TEXT_PX))
-    opaque, clear = alpha >= OPAQUE, (alpha <= CLEAR) & (half == 0)
-    seen, broad = (~clear).view(np.uint8), eroded(between, square(BROAD_PX))
-    own, inside = np.zeros(alpha.shape, np.bool_), half & eroded(seen, square(BROAD_PX))
-    if not ((inside | broad).any() and opaque.any() and clear.any()):
+    half_size = [(side + 1) // 2 for side in alpha.shape]
+    solid, soft = (zone.view(np.uint8) for zone in (alpha >= OPAQUE, (alpha > CLEAR) & (alpha < OPAQUE)))
+    joined = eroded(dilated(soft, square(TEXT_PX)), square(TEXT_PX))
+    seen = (alpha > CLEAR).view(np.uint8) | joined
+    # No gap between strands may be lost.
+    between, far = (resize_nearest(eroded(zone, square(3)), *half_size) for zone in (soft, seen))
+    half, seen, opaque = (resize_nearest(zone, *half_size) for zone in (joined, seen, solid))
+    broad, inside = eroded(between, square(BROAD_PX)), half & eroded(far, square(BROAD_PX))
+    surfaces, own = (opaque > 0, seen == 0), np.zeros(seen.shape, np.bool_)
+    if not ((inside | broad).any() and all(zone.any() for zone in surfaces)):
         return own, own
-    colours, narrow = _Colours(image, opaque, clear), eroded(between, square(NARROW_PX))
-    count, whole = cv2.connectedComponents(half | ~opaque.view(np.uint8) & 1)
+    image = resize_nearest(image, *half_size)
+    colours, narrow = _Colours(image, *surfaces), eroded(between, square(NARROW_PX))
+    count, whole = cv2.connectedComponents(half | 1 - opaque)
     has_edge = np.zeros(count, np.bool_)
-    has_edge[whole[clear | (narrow > 0)]] = True
-    inside[has_edge[whole] & (eroded(seen, square(2 * NEAR_PX + 1)) == 0)] = 0
+    has_edge[whole[(seen == 0) | (narrow > 0)]] = True
+    inside[has_edge[whole] & (eroded(far, square(2 * NEAR_PX + 1)) == 0)] = 0
     for areas, sought in ((narrow, broad), (inside, inside)):
         if not sought.any():
             continue
@@ -170,7 +181,7 @@ def _doubted(image: RgbImage, alpha: ByteMask) -> tuple[Zone, Zone]:
             core = labels[near] == label
             # Narrow doubt that opaque pixels enclose, such as ink, counts for the subject's, like a label.
             limits = (0, DECIDED) if has_edge[whole[near][core][0]] else (OWN_COLOUR, 0)
-            own[near][core] |= colours.are_own(core & ~opaque[near], near, *limits)
+            own[near][core] |= colours.are_own(core & (opaque[near] == 0), near, *limits)
     return own, inside > 0
 
 
@@ -178,26 +189,23 @@ class _Colours:
     """The colours of a picture's opaque and clear surfaces, and whose an area's are likelier to be."""
 
     def __init__(self, image: RgbImage, opaque: Zone, clear: Zone) -> None:
-        self._image, self._surfaces = image, (opaque, clear)
-
-    @cached_property
-    def _whole(self) -> list[NDArray[np.float64]]:
-        """The likelihoods of each surface, from every fourth pixel."""
-        bins = _bins(self._image[::2, ::2])
-        return [_likelihoods(bins[zone[::2, ::2]]) for zone in self._surfaces]
+        self._lab = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), np.uint8)
+        self._surfaces = opaque, clear
 
     def are_own(self, area: Zone, seen: Box, least: float, decided: float) -> bool:
         """Whether colours are likelier in what is opaque beside them, or so likely, than in what is clear."""
-        bins = _bins(self._image[seen])
+        counts = _counted(self._lab[seen], area)
         opaque, clear = (
-            (_likelihoods(bins[zone[seen]]) if zone[seen].any() else self._whole[index])[bins[area]]
-            for index, zone in enumerate(self._surfaces)
+            _likelihoods(_counted(self._lab[box], zone[box]))
+            for zone in self._surfaces
+            for box in [seen if zone[seen].any() else EVERYWHERE]
         )
-        return bool(area.any() and np.log(np.maximum(opaque, least) / clear).mean() > decided)
+        evidence = counts * np.log(np.maximum(opaque, least) / clear)
+        return bool(evidence.sum() > decided * counts.sum())
 
     def is_plain(self) -> bool:
         """Whether most of what is clear differs little from one grey."""
-        lab = _lab(self._image)[self._surfaces[1]].astype(np.float32)
+        lab = self._lab[self._surfaces[1]].astype(np.float32)
         return bool(np.median(np.linalg.norm(lab - [np.median(lab[:, 0]), 128, 128], axis=1)) < PLAIN)
 
 
@@ -207,20 +215,14 @@ def _around(box: NDArray[np.int32], shape: tuple[int, ...]) -> Box:
     return Region(left, top, left + width, top + height).grown(NEAR_PX, NEAR_PX).clamped(*shape).index
 
 
-def _lab(image: RgbImage) -> RgbImage:
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), np.uint8)
+def _counted(lab: RgbImage, zone: Zone) -> Floats:
+    """How many pixels of a zone have the colours of each bin: (16, 16, 16)."""
+    return np.asarray(cv2.calcHist([lab], [0, 1, 2], zone.view(np.uint8), [BINS] * 3, [0, 256] * 3), np.float32)
 
 
-def _bins(image: RgbImage) -> NDArray[np.int32]:
-    """The bin of each pixel's colour: (rows, columns)."""
-    lab = _lab(image).astype(np.int32) >> BIN_BITS
-    return np.asarray((lab[..., 0] << 2 * BIN_BITS) + (lab[..., 1] << BIN_BITS) + lab[..., 2], np.int32)
-
-
-def _likelihoods(bins: NDArray[np.int32]) -> NDArray[np.float64]:
+def _likelihoods(counts: Floats) -> Floats:
     """Of each bin, from those that a surface has: its smoothed histogram, and a share for any colour."""
-    histogram = np.bincount(bins, minlength=CELLS).reshape(3 * (1 << BIN_BITS,)) / max(1, bins.size)
     from scipy.ndimage import gaussian_filter  # which takes a while to load, and few pictures need
 
-    smooth = gaussian_filter(histogram, 1.0).ravel()
-    return np.asarray((1 - UNSEEN_SHARE) * smooth + UNSEEN_SHARE / CELLS)
+    smooth = gaussian_filter(counts / max(1, counts.sum()), 1.0)
+    return np.asarray((1 - UNSEEN_SHARE) * smooth + UNSEEN_SHARE / CELLS, np.float32)

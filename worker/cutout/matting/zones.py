@@ -9,13 +9,15 @@ import numpy as np
 
 from cutgate.worker.cutout.matting.trimap import Thresholds
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask
-from cutgate.worker.cutout.raster.filters import counted, dilated, disc, eroded, mean
+from cutgate.worker.cutout.raster.filters import counted, dilated, disc, eroded, mean, shrink
 
 REGION_PX: Final = 31
 """Side of the square that is one region; it moves from pixel to pixel."""
 
-BLEND_PX: Final = 15
-"""How far the blend between two regions extends, so that they have no seam."""
+COARSER: Final = 4
+BLEND_PX: Final = 3
+"""How many times smaller weights are than the mask, for they change slowly, and how far the blend between two
+regions extends there, so that they have no seam."""
 
 HARD_WIDTH_PX: Final = 1.3
 SOFT_WIDTH_PX: Final = 2.0
@@ -25,12 +27,9 @@ the mask's own, from the second on it is estimated; between them it is a blend."
 HAIRY_WIDTH_PX: Final = 6.0
 """From this width on the soft zone is hair, fur or a blur, whose ends reach beyond what the mask shows."""
 
-SOFT_EDGE_WIDTHS_PX: Final = 2.0, 4.0
-"""Up to the first width an edge is hard: where colours cannot be told apart, the mask knows better where it is."""
-
 BROAD_WIDTHS_PX: Final = 5.0, 10.0
 """Between these widths colours begin to count: they tell strands from the gaps between them, where the mask has a
-veil over both."""
+veil over both. Of a narrower edge the mask knows better where it is, unless colours can be told apart."""
 
 USUAL_ERODE_PX: Final = 15
 REACH_PX: Final = 2.0
@@ -42,14 +41,14 @@ CROSS: Final = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
 @dataclass(frozen=True, slots=True)
 class Zones:
-    """What the regions of a mask ask for; all of one size."""
+    """What the regions of a mask ask for."""
 
     near: ByteMask
-    """1 where alpha is worth estimating."""
+    """1 where alpha is worth estimating; as large as the mask. The weights are smaller."""
     blend_weight: FloatMask
     """How much the estimate counts, 0 to 1; the rest is the mask."""
-    soft: FloatMask
-    """How soft the edge is, 0 to 1: a hard one is estimated only where colours can be told apart."""
+    surely: FloatMask
+    """How much of that counts even where colours cannot be told apart, 0 to 1."""
     broad: FloatMask
     """How broad the soft zone is, 0 to 1: where it is, colours known nearby count."""
 
@@ -57,7 +56,7 @@ class Zones:
     def everywhere(self) -> Zones:
         """The same, with alpha estimated all over."""
         ones = np.ones_like(self.blend_weight)
-        return replace(self, near=np.ones_like(self.near), blend_weight=ones, soft=ones)
+        return replace(self, near=np.ones_like(self.near), blend_weight=ones, surely=ones)
 
 
 def zones_of(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> Zones:
@@ -75,14 +74,12 @@ def zones_of(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> Zones:
     hairy = soft & (soft_part > HAIRY_WIDTH_PX * contour_part).view(np.uint8)
     growth = erode_px / USUAL_ERODE_PX
     near = _grown(soft | contour, REACH_PX * growth) | _grown(hairy, HAIRY_REACH_PX * growth)
+    size = [-(-side // COARSER) for side in mask.shape]
+    soft_part, contour_part = (shrink(part, *size) for part in (soft_part, contour_part))
     # A contour longer than the region's side is one of many strands: it says nothing against softness.
     width = np.asarray(soft_part / np.clip(contour_part, 1, REGION_PX), np.float32)
-    return Zones(
-        near,
-        _ramp(width, HARD_WIDTH_PX, SOFT_WIDTH_PX),
-        _ramp(width, *SOFT_EDGE_WIDTHS_PX),
-        _ramp(width, *BROAD_WIDTHS_PX),
-    )
+    broad = _ramp(width, *BROAD_WIDTHS_PX)
+    return Zones(near, _ramp(width, HARD_WIDTH_PX, SOFT_WIDTH_PX), broad, broad)
 
 
 def _ramp(width: FloatMask, from_px: float, to_px: float) -> FloatMask:

@@ -7,7 +7,7 @@ from cutgate.worker.cutout.matting.trimap import Thresholds
 from cutgate.worker.cutout.matting.zones import zones_of
 from cutgate.worker.cutout.pipeline import required
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
-from cutgate.worker.cutout.raster.filters import to_levels
+from cutgate.worker.cutout.raster.filters import enlarged, to_levels
 from tests.pictures.composites import named
 from tests.pictures.scores import sad
 from tests.worker.cutout.runs import alpha_of, run
@@ -44,7 +44,7 @@ def test_a_soft_edge_is_estimated(name: str) -> None:
 
 def test_each_region_decides_for_itself_and_none_has_a_seam() -> None:
     zones = zones_of(half_hard_half_soft(), USUAL, erode_px=15)
-    edge = zones.blend_weight[100]
+    edge = enlarged(zones.blend_weight, *zones.near.shape)[100]
     assert (edge[:120] == 0).all()
     assert (edge[180:] > 0.999).all()
     assert np.abs(np.diff(edge)).max() < 0.1
@@ -54,9 +54,9 @@ def test_each_region_decides_for_itself_and_none_has_a_seam() -> None:
 def test_frayed_edges_count_as_soft_however_sharp_each_strand_is() -> None:
     strands = np.zeros((200, 200), np.uint8)
     strands[:100] = 255
-    plain = zones_of(strands, USUAL, erode_px=15).blend_weight[100, 100]
+    plain = zones_of(strands, USUAL, erode_px=15).blend_weight[25, 25]
     strands[100:130, ::4] = 120
-    assert zones_of(strands, USUAL, erode_px=15).blend_weight[115, 100] > plain
+    assert zones_of(strands, USUAL, erode_px=15).blend_weight[28, 25] > plain
 
 
 def wide_blur() -> tuple[RgbImage, FloatMask]:
