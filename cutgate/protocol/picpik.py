@@ -18,6 +18,8 @@ State = Literal["Queuing", "Running", "Finished", "Error"]
 
 RADIUS_PX: Final = 10
 """Half the width of a stroke."""
+MOST_POINTS: Final = 3_000
+"""Of all strokes of a result."""
 MOST_ERODE_PX: Final = 40
 """The largest `erode_size`."""
 
@@ -237,10 +239,15 @@ def correction(
 
     Raises:
         TypeError: there is no such option.
-        ValueError: a stroke is none, or a colour.
+        ValueError: a stroke is none, or a colour, or there are too many points.
     """
     require_known(options, _REFINE_FIELDS.keys())
     strokes = {"Keep": whole_strokes("keep", keep), "Remove": whole_strokes("remove", remove)}
+    count = sum(len(line) for lines in strokes.values() for line in lines)
+    if count > MOST_POINTS:
+        raise ValueError(
+            f"keep and remove have {count} points, at most {MOST_POINTS}: leave out some that lie close"
+        )
     drawn = {name: lines for name, lines in strokes.items() if lines}
     given = {name: value for name, value in options.items() if value is not None}
     return {

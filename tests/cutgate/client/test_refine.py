@@ -112,6 +112,8 @@ def test_every_option_goes_over_the_wire_as_the_protocol_has_it() -> None:
 def test_what_is_no_stroke_is_refused_before_anything_is_sent(strokes: Any) -> None:
     with pytest.raises(ValueError, match=r"keep: it is a list of strokes of points, such as"):
         correction("t", strokes, [], 7, {})
+    with pytest.raises(ValueError, match="have 3001 points, at most 3000"):
+        correction("t", [[(1, 2)] * 1_500], [[(1, 2)] * 1_501], 7, {})
     with pytest.raises(TypeError, match="no such option: background_image"):
         correction("t", [], [], 7, {"background_image": "a.png"})
 
