@@ -4,7 +4,7 @@ import base64
 import io
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,8 +86,7 @@ def refused(gateway: Harness, uid: str, **fields: Any) -> str:
 
 
 def kept_bytes(gateway: Harness) -> int:
-    client = cast("Any", gateway.store.database.client)
-    return int(client.hget(gateway.store.database.key(f"account:{ACCOUNT}"), "kept_bytes") or 0)
+    return gateway.store.accounts.kept_bytes([ACCOUNT])[0]
 
 
 def sweep(gateway: Harness) -> None:

@@ -1,7 +1,6 @@
 """What finished items leave for corrections: kept with their tasks, counted, named, and gone with them."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -24,8 +23,9 @@ def finished(ledger: Ledger, claim: Claim, kept_bytes: int = 100) -> BlobKey:
 
 
 def kept_bytes(ledger: Ledger, account: str = "alice") -> int:
-    client: Any = ledger.client
-    return int(client.hget(ledger.database.key(f"account:{account}"), "kept_bytes") or 0)
+    [found, nobodys] = ledger.accounts.kept_bytes([account, "nobody"])
+    assert nobodys == 0
+    return found
 
 
 def correction(kept: Kept) -> NewTask:
