@@ -110,7 +110,8 @@ class Box(BaseModel):
         return self
 
 
-MOST_STROKES: Final = 256
+MOST_STROKES: Final = 100
+MOST_RADIUS_PX: Final = 500
 MOST_POINTS: Final = 3_000
 """Of all strokes of a cut-out together: a request has three values for each, and 10,000 at most."""
 
@@ -133,7 +134,7 @@ class Stroke(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: StrokeKind
-    radius_px: Annotated[int, Field(ge=1, le=4_096)]
+    radius_px: Annotated[int, Field(ge=1, le=MOST_RADIUS_PX)]
     points: Annotated[tuple[tuple[Coordinate, Coordinate], ...], Field(min_length=1, max_length=MOST_POINTS)]
     """x and y of each; they may lie outside the picture, as where a line leaves it."""
 

@@ -19,7 +19,7 @@ from cutgate.in_process.batch import at_work
 from cutgate.in_process.remover import Remover
 from cutgate.local.data_folder import default_state_dir
 from cutgate.protocol.calls import WAIT_SECONDS
-from cutgate.protocol.picpik import RADIUS_PX, RefineOptions
+from cutgate.protocol.picpik import MOST_RADIUS_PX, RADIUS_PX, RefineOptions
 
 PLAIN: Final = {
     "background": "transparent",
@@ -42,7 +42,7 @@ PLAIN: Final = {
 @click.option(
     "--radius",
     "radius_px",
-    type=click.IntRange(1, 4_096),
+    type=click.IntRange(1, MOST_RADIUS_PX),
     metavar="N",
     default=RADIUS_PX,
     show_default=True,

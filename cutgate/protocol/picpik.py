@@ -18,6 +18,7 @@ State = Literal["Queuing", "Running", "Finished", "Error"]
 
 RADIUS_PX: Final = 10
 """Half the width of a stroke."""
+MOST_RADIUS_PX: Final = 500
 MOST_POINTS: Final = 3_000
 """Of all strokes of a result."""
 MOST_ERODE_PX: Final = 40

@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from cutgate.gateway.picpik.errors import SHOWN_CHARACTERS
 from cutgate.jobs.ids import TaskUid, parse_task_uid
 from cutgate.jobs.pictures.headers import EMPTY
-from cutgate.jobs.spec import FARTHEST_PX, MOST_POINTS, MOST_STROKES
+from cutgate.jobs.spec import FARTHEST_PX, MOST_POINTS, MOST_RADIUS_PX, MOST_STROKES
 from cutgate.signing import FormText, JsonValue, NumberText, canonical_number
 
 MAX_TASK_IDS: Final = 1_000
@@ -166,7 +166,7 @@ Text = Annotated[str, Field(max_length=SHOWN_CHARACTERS), BeforeValidator(_text)
 """How something is shown, in words."""
 Number = Annotated[float, BeforeValidator(_number)]
 Index = Annotated[int, Field(ge=0), BeforeValidator(_integer)]
-RadiusPx = Annotated[int, Field(ge=1, le=4_096), BeforeValidator(_integer)]
+RadiusPx = Annotated[int, Field(ge=1, le=MOST_RADIUS_PX), BeforeValidator(_integer)]
 Quality = Annotated[int, Field(ge=1, le=100), BeforeValidator(_integer)]
 Polylines = Annotated[
     list[Annotated[tuple[tuple[int, int], ...], BeforeValidator(_polyline)]],

@@ -161,7 +161,7 @@ def test_unfinished_unknown_and_foreign_tasks_look_alike(gateway: Harness) -> No
     [
         ({"Keep": [[]]}, "Params [Keep.0] not available: must be strokes of points"),
         ({"Keep": [[[1, 2, 3]]]}, "Params [Keep.0] not available: must be strokes of points"),
-        ({"Remove": [[[1, 2]]] * 257}, "Params [Remove] not available: at most 256 strokes"),
+        ({"Remove": [[[1, 2]]] * 101}, "Params [Remove] not available: at most 100 strokes"),
         ({"Keep": [[[1, 70_000]]]}, "Params [Keep.0] not available: a point lies within 65536 px"),
         ({"RadiusPx": 0}, "Params [RadiusPx] not available"),
         ({"Background": "no colour"}, "Params [Background] not available: must be hexadecimal"),

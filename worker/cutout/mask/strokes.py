@@ -13,7 +13,7 @@ import numpy as np
 
 from cutgate.jobs.spec import Stroke, StrokeKind
 from cutgate.worker.cutout.mask.parts import part_touched
-from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN
+from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, keep_known
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.raster.filters import enlarged, shrink
 from cutgate.worker.cutout.raster.geometry import Region
@@ -35,18 +35,18 @@ def corrected(
     Returns:
         (height, width) uint8 both; the trimap is UNKNOWN where no brush was.
     """
-    height_px, width_px = mask.shape
     mask, known = mask.copy(), np.full(mask.shape, UNKNOWN, np.uint8)
-    small = shrink(mask, *picture.shape[:2])
+    small, scale = shrink(mask, *picture.shape[:2]), picture.shape[1] / mask.shape[1]
+    small_known = np.full(small.shape, UNKNOWN, np.uint8)
     for stroke in strokes:
-        level, scale = _LEVELS[stroke.kind], picture.shape[1] / width_px
-        part = part_touched(small, picture, brushed(stroke, region, small.shape, scale) > 0, level)
+        level, brush = _LEVELS[stroke.kind], brushed(stroke, region, small.shape, scale) > 0
+        small_known[brush] = level
+        part = part_touched(small, picture, brush, small_known == 255 - level, level)
         small[part] = level
-        soft = enlarged(255 * part.view(np.uint8), height_px, width_px)
+        soft = enlarged(255 * part.view(np.uint8), *mask.shape)
         mask = np.maximum(mask, soft) if level else np.minimum(mask, 255 - soft)
-        brush = brushed(stroke, region, mask.shape, 1) > 0
-        mask[brush], known[brush] = level, level
-    return mask, known
+        known[brushed(stroke, region, mask.shape, 1) > 0] = level
+    return keep_known(mask, known), known
 
 
 def brushed(stroke: Stroke, region: Region, shape: tuple[int, ...], scale: float) -> ByteMask:

@@ -1,0 +1,176 @@
+"""How many clicks a bad cut-out takes to be right.
+
+    python -m benchmarks.quality.clicks [--folds DIR] [--pairs DIR ...] [--out DIR] [--write PAGE]
+
+A simulated person clicks into the middle of the largest wrong part, to keep or to remove it, with a brush that
+fits there, up to a share of the picture; each time the cut-out is refined from the network's mask and all clicks.
+The constants of `worker/cutout/mask/parts.py` were chosen on composites, not on photos.
+"""
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import Absent
+from benchmarks.machine import conditions, this_command
+from benchmarks.pages import require_parts, table, write_part
+from benchmarks.photos import LIMITS
+from benchmarks.quality.folds.composites import composites_in
+from benchmarks.quality.maps import keep_maps
+from benchmarks.quality.methods import MAPS
+from benchmarks.quality.pairs import SHARED_SETS, SOFT, Pair, PairSet, read_pairs
+from cutgate.jobs.spec import CutoutSpec, Output, Stroke, StrokeKind
+from cutgate.worker.cut_out import cut_out
+from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask
+from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.pictures.images import read_image
+from cutgate.worker.settings import NetworkSettings
+
+PART: Final = "clicks"
+"""Of the page that `--write` names."""
+
+BAD: Final = 0.95
+"""Cut-outs with a lower IoU are corrected."""
+RIGHT: Final = 0.98
+MOST_CLICKS: Final = 5
+LARGEST_BRUSH: Final = 0.03
+"""Radius as a share of the picture's long side."""
+MOST_SOFT: Final = 0.6
+"""Of a subject with more half-transparent pixels, beside its others, no click says what is right: glass, spray."""
+EVERY: Final = 5
+"""So many composites are skipped for one that is looked at."""
+
+Zone = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What became of one picture."""
+
+    name: str
+    is_soft: bool
+    iou: tuple[float, ...]
+    """Before the first click and after each."""
+    seconds: float
+    """Of a processor that the slowest refinement took, decoding and encoding aside."""
+
+    @property
+    def clicks(self) -> float:
+        """Until it was right; infinite where it was not."""
+        return len(self.iou) - 1 if self.iou[-1] >= RIGHT else float("inf")
+
+
+def corrected(pair: Pair, segmenter: Segmenter) -> Correction | None:
+    """Correct one picture; None where its cut-out is not bad."""
+    source = read_image(pair.photo.read_bytes(), LIMITS)
+    level = np.asarray(cv2.imread(str(pair.alpha), cv2.IMREAD_GRAYSCALE), np.uint8)
+    truth, kept = level >= LIKELY, list[ByteMask]()
+    spec = CutoutSpec(model=segmenter.model, output=Output.MASK)
+    cut = partial(cut_out, source, check=lambda: None, soft=segmenter.soft)
+    alpha = np.asarray(cut(spec=spec, find=segmenter.predict, found=kept.append).pixels, np.uint8)
+    if (first := _iou(alpha, truth)) >= BAD:
+        return None
+    iou, slowest = [first], 0.0
+    while iou[-1] < RIGHT and len(iou) <= MOST_CLICKS:
+        spec = spec.model_copy(update={"strokes": (*spec.strokes, click((alpha >= LIKELY) != truth, truth))})
+        started = time.process_time()
+        alpha = np.asarray(cut(spec=spec, find=kept[0]).pixels, np.uint8)
+        slowest = max(slowest, time.process_time() - started)
+        iou.append(_iou(alpha, truth))
+    soft = np.count_nonzero((level >= SOFT[0]) & (level <= SOFT[1])) / np.count_nonzero(truth)
+    return Correction(pair.name, bool(soft > MOST_SOFT), tuple(iou), slowest)
+
+
+def click(wrong: Zone, truth: Zone) -> Stroke:
+    """Where a person would click next."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(wrong.view(np.uint8))
+    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    framed = cv2.copyMakeBorder((labels == largest).view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    depth_px = cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    y, x = (int(place) for place in np.unravel_index(depth_px.argmax(), depth_px.shape))
+    radius_px = max(1, int(min(depth_px[y, x], LARGEST_BRUSH * max(wrong.shape))))
+    kind = StrokeKind.KEEP if truth[y, x] else StrokeKind.REMOVE
+    return Stroke(kind=kind, radius_px=radius_px, points=((x, y),))
+
+
+def _iou(alpha: ByteMask, truth: Zone) -> float:
+    found = alpha >= LIKELY
+    return float(np.count_nonzero(found & truth) / np.count_nonzero(found | truth))
+
+
+def report(sets: dict[str, list[Correction]]) -> str:
+    """A row for each set, and for each of its pictures."""
+    rows, pictures = [], []
+    for name, all_of_it in sets.items():
+        for of, some in (("opaque", False), ("half-transparent", True)):
+            found = [one for one in all_of_it if one.is_soft is some]
+            if found:
+                rows.append([name, of, *_row(found)])
+        pictures += [[name, one.name, *map("{:.3f}".format, one.iou)] for one in all_of_it]
+    clicks = [str(count) for count in range(MOST_CLICKS + 1)]
+    heads = ["set", "subject", "cut-outs", *(f"IoU, {count}" for count in clicks[:4])]
+    heads += ["right after 1", "3", f"{MOST_CLICKS}", "median clicks", "worse after 1", "s"]
+    shown = [[*row, *[""] * (len(clicks) + 2 - len(row))] for row in pictures]
+    return f"{table(heads, rows)}\n\n{table(['set', 'picture', *clicks], shown)}"
+
+
+def _row(found: list[Correction]) -> list[str]:
+    iou = np.array([one.iou + one.iou[-1:] * (MOST_CLICKS + 1 - len(one.iou)) for one in found])
+    clicks = np.array([one.clicks for one in found])
+    median = float(np.median(clicks))
+    return [
+        str(len(found)),
+        *(f"{mean:.3f}" for mean in iou.mean(axis=0)[:4]),
+        *(f"{(clicks <= most).mean():.0%}" for most in (1, 3, MOST_CLICKS)),
+        f"{median:g}" if np.isfinite(median) else f"> {MOST_CLICKS}",
+        f"{(iou[:, 1] < iou[:, 0]).mean():.0%}",
+        f"{max(one.seconds for one in found):.2f}",
+    ]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folds", type=Path, help="folder of composites; default: made in --out")
+    parser.add_argument("--pairs", nargs="+", type=Path, default=list(SHARED_SETS))
+    parser.add_argument("--out", type=Path, default=Path("out/quality"), help="keep composites and maps here")
+    parser.add_argument("--write", metavar="PAGE", type=Path, help="write the tables into this page, too")
+    options = parser.parse_args(arguments)
+    try:
+        if options.write:
+            require_parts(options.write, [PART])
+        sets = [read_pairs(folder) for folder in options.pairs]
+        composites = read_pairs(options.folds) if options.folds else composites_in(options.out / "folds", sets)
+        segmenter = keep_maps(load_segmenter(NetworkSettings()), options.out / MAPS)
+    except (Absent, ModelUnavailable) as missing:
+        print(missing, file=sys.stderr)
+        return 2
+    found = {
+        one.name: _all_corrected(one, segmenter, EVERY if one is composites else 1) for one in (composites, *sets)
+    }
+    text = report(found)
+    print(text)
+    if options.write:
+        write_part(options.write, PART, f"{conditions(this_command('benchmarks.quality.clicks'))}\n\n{text}")
+    return 0
+
+
+def _all_corrected(pairs: PairSet, segmenter: Segmenter, every: int) -> list[Correction]:
+    found = []
+    for number, pair in enumerate(pairs.pairs[::every], 1):
+        print(f"{pairs.name}: {number}", file=sys.stderr, flush=True)
+        if (correction := corrected(pair, segmenter)) is not None:
+            found.append(correction)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
