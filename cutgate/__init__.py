@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from cutgate.in_process.options import CutoutOptions
     from cutgate.in_process.remover import Remover, remove_background
     from cutgate.protocol.connection import Retries
-    from cutgate.protocol.picpik import Balance, JobStatus, Settings
+    from cutgate.protocol.picpik import Balance, JobStatus, RefineOptions, RenderOptions, Settings
 
 __all__ = [
     "AsyncClient",
@@ -64,7 +64,9 @@ __all__ = [
     "Outcome",
     "PictureEmpty",
     "Progress",
+    "RefineOptions",
     "Remover",
+    "RenderOptions",
     "Report",
     "ResultChanged",
     "Retries",
@@ -84,7 +86,7 @@ _MODULES: Final = {
     "CutoutOptions": "in_process.options",
     **dict.fromkeys(("Remover", "remove_background"), "in_process.remover"),
     "Retries": "protocol.connection",
-    **dict.fromkeys(("Balance", "JobStatus", "Settings"), "protocol.picpik"),
+    **dict.fromkeys(("Balance", "JobStatus", "RefineOptions", "RenderOptions", "Settings"), "protocol.picpik"),
 }
 """Modules of the public names; that of any other is `errors`."""
 

@@ -112,10 +112,13 @@ class Box(BaseModel):
 
 MOST_STROKES: Final = 100
 MOST_RADIUS_PX: Final = 500
-MOST_POINTS: Final = 4_096
-"""Of all strokes of a cut-out together."""
+MOST_POINTS: Final = 3_000
+"""Of all strokes of a cut-out together: a request has three values for each, and 10,000 at most."""
 
-Coordinate = Annotated[int, Field(ge=-65_536, le=65_536)]
+FARTHEST_PX: Final = 65_536
+"""From the picture's corner, of points."""
+
+Coordinate = Annotated[int, Field(ge=-FARTHEST_PX, le=FARTHEST_PX)]
 
 
 class StrokeKind(StrEnum):

@@ -1,6 +1,5 @@
 """Many pictures: each is done once, over as many calls as that takes."""
 
-import hashlib
 import json
 import uuid
 from abc import ABC, abstractmethod
@@ -12,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from cutgate.batches.journal import Entry, Journal
+from cutgate.batches.journal import Entry, Journal, digest_of
 from cutgate.batches.planning import PlannedPicture
 from cutgate.errors import (
     UNKNOWN_TASK,
@@ -165,7 +164,7 @@ class Recipe:
         text = json.dumps(
             [facts.st_size, facts.st_mtime_ns, self.settings, self.suffix, self.variant], sort_keys=True
         )
-        return _digest(text.encode())
+        return digest_of(text.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +258,7 @@ class Batch(ABC):
         before = self._journal.find(picture.target)
         if before and before.digest and not self._again:
             there = self._file(picture, before)
-            if there.exists() and before.digest != _digest(there.read_bytes()):
+            if there.exists() and before.digest != digest_of(there.read_bytes()):
                 raise ResultChanged(there)
         return self._begin(picture, self._recipe.fingerprint(picture.source.path))
 
@@ -290,16 +289,12 @@ class Batch(ABC):
                 raise ConversionFailed(uid, f"{type(error).__name__}: {error}") from error
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, content)
-        return _digest(content)
+        return digest_of(content)
 
 
 def _told(outcome: Callable[..., Outcome], entry: Entry, **how: Any) -> Outcome:
     """The end of a picture that has its result."""
     return outcome(uid=entry.uid, subject_found=entry.subject_found, confidence=entry.confidence, **how)
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:32]
 
 
 class ServiceBatch(Batch):

@@ -5,6 +5,7 @@ before it is sent, the task that the service made of it, the end. A picture's la
 sent and whose answer never came is sent again under the same id, by which the service knows it.
 """
 
+import hashlib
 import json
 import os
 import sys
@@ -121,6 +122,10 @@ class Journal:
         """How far the picture of a result is; None when nothing is known of it."""
         return self._entries.get(self.called(target))
 
+    def known(self, target: str) -> Entry | None:
+        """The same without a `with` block, of what other calls have written so far."""
+        return self._read().get(target)
+
     def note(self, entry: Entry) -> Entry:
         """Write a move down; it is on the disk when this returns."""
         with self._turn:
@@ -144,11 +149,11 @@ class SharedJournal(Journal):
     def __init__(self, path: Path | None) -> None:
         super().__init__(Path())
         self._shared = path
+        self._path = path or self._path
 
     def _open(self, undo: ExitStack) -> None:
         if self._shared is None:
             return
-        self._path = self._shared
         with suppress(OSError):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = undo.enter_context(_opened(self._path.parent))
@@ -168,6 +173,23 @@ class SharedJournal(Journal):
 
     def _cannot_read(self) -> None:
         """Pass a line over that a full disk has cut off."""
+
+
+def entry_of(result: Path, shared: Path) -> Entry | None:
+    """What journals know of a result's file: that of a folder it is in, or the shared one; None for nothing."""
+    whole = Path(os.path.abspath(result))  # noqa: PTH100 — as `called`
+    folders = [folder for folder in whole.parents if (folder / JOURNAL_NAME).exists()]
+    found = [Journal(folder).known(str(whole.relative_to(folder))) for folder in folders]
+    found.append(SharedJournal(shared).known(str(whole)))
+    entries = [entry for entry in found if entry is not None]
+    digest = digest_of(result.read_bytes())
+    # A correction may have been written over a batch's result, and the batch be run anew after that.
+    return next((entry for entry in entries if entry.digest == digest), entries[-1] if entries else None)
+
+
+def digest_of(content: bytes) -> str:
+    """By which a result's file is known."""
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 def _line(entry: Entry) -> bytes:

@@ -19,7 +19,15 @@ from cutgate.pictures import Picture
 from cutgate.protocol.calls import WAIT_SECONDS, JobHandle, OnStatus, PicpikCalls
 from cutgate.protocol.connection import DEFAULT_RETRIES, Retries, uses_environment
 from cutgate.protocol.flows import AsyncDriver
-from cutgate.protocol.picpik import Balance, JobStatus, Settings
+from cutgate.protocol.picpik import (
+    RADIUS_PX,
+    Balance,
+    JobStatus,
+    RefineOptions,
+    RenderOptions,
+    Settings,
+    Strokes,
+)
 
 
 class AsyncClient:
@@ -131,7 +139,7 @@ class AsyncJob:
     """One picture at the service, as `Job`, awaited."""
 
     def __init__(self, client: AsyncClient, uid: str) -> None:
-        self._handle = JobHandle(uid)
+        self._client, self._handle = client, JobHandle(uid)
         self._api, self._run = client.calls, client.driver.run
 
     def __repr__(self) -> str:
@@ -175,12 +183,29 @@ class AsyncJob:
             await self._run(following.close())
 
     async def result(self, *, timeout_seconds: float = WAIT_SECONDS) -> bytes:
-        """The PNG, waited for, as `Job.result`."""
+        """The file's content, waited for, as `Job.result`."""
         return await self._run(self._api.result(self._handle, timeout_seconds))
 
     async def save(self, path: str | os.PathLike[str], *, timeout_seconds: float = WAIT_SECONDS) -> Path:
         """Write the result to a file, as `Job.save`."""
         return await self._run(self._api.save(self._handle, Path(path), timeout_seconds))
+
+    async def refine(
+        self,
+        *,
+        keep: Strokes = (),
+        remove: Strokes = (),
+        radius_px: int = RADIUS_PX,
+        timeout_seconds: float = WAIT_SECONDS,
+        **options: Unpack[RefineOptions],
+    ) -> AsyncJob:
+        """Correct the result, as `Job.refine`."""
+        refine = self._api.refine(self._handle, keep, remove, radius_px, options, timeout_seconds)
+        return self._client.job(await self._run(refine))
+
+    async def render(self, *, timeout_seconds: float = WAIT_SECONDS, **options: Unpack[RenderOptions]) -> AsyncJob:
+        """Show the result another way, as `Job.render`."""
+        return await self.refine(timeout_seconds=timeout_seconds, **options)
 
     async def terminate(self) -> None:
         """End the job, uncharged, unless it has ended."""

@@ -19,7 +19,15 @@ from cutgate.pictures import Picture
 from cutgate.protocol.calls import WAIT_SECONDS, JobHandle, OnStatus, PicpikCalls
 from cutgate.protocol.connection import DEFAULT_RETRIES, Retries, uses_environment
 from cutgate.protocol.flows import Driver
-from cutgate.protocol.picpik import Balance, JobStatus, Settings
+from cutgate.protocol.picpik import (
+    RADIUS_PX,
+    Balance,
+    JobStatus,
+    RefineOptions,
+    RenderOptions,
+    Settings,
+    Strokes,
+)
 
 
 class Client:
@@ -174,7 +182,7 @@ class Job:
     """One picture at the service. Made by `Client.remove_background`, `Client.job` and `Client.jobs`."""
 
     def __init__(self, client: Client, uid: str) -> None:
-        self._handle = JobHandle(uid)
+        self._client, self._handle = client, JobHandle(uid)
         self._api, self._run = client.calls, client.driver.run
 
     def __repr__(self) -> str:
@@ -246,7 +254,7 @@ class Job:
             self._run(following.close())
 
     def result(self, *, timeout_seconds: float = WAIT_SECONDS) -> bytes:
-        """The PNG, waited for; raises what `wait` raises."""
+        """The PNG, or the format that `render` asked for, waited for; raises what `wait` raises."""
         return self._run(self._api.result(self._handle, timeout_seconds))
 
     def save(self, path: str | os.PathLike[str], *, timeout_seconds: float = WAIT_SECONDS) -> Path:
@@ -258,6 +266,46 @@ class Job:
             OSError: the file cannot be written.
         """
         return self._run(self._api.save(self._handle, Path(path), timeout_seconds))
+
+    def refine(
+        self,
+        *,
+        keep: Strokes = (),
+        remove: Strokes = (),
+        radius_px: int = RADIUS_PX,
+        timeout_seconds: float = WAIT_SECONDS,
+        **options: Unpack[RefineOptions],
+    ) -> Job:
+        """Correct the result: a new job, made from this one's mask. No network runs, and nothing is charged.
+
+        Strokes and options come on top of those that this job has. It is waited for where it has not finished. The
+        service keeps its mask as long as its result.
+
+        Args:
+            keep: strokes over what belongs to the subject, in pixels of the upright picture. What they touch
+                belongs to it as well. Fractions are rounded.
+            remove: strokes over what does not belong to it.
+            radius_px: half the width of these strokes.
+            timeout_seconds: how long to wait for this job.
+            options: what else is to change, see `RefineOptions`.
+
+        Raises:
+            JobFailed, JobTimeout, TransportError: as `wait`.
+            ServiceError: the service refused, as where it keeps the mask no longer.
+            TypeError: there is no such option.
+            ValueError: a stroke or a colour is none.
+        """
+        refine = self._api.refine(self._handle, keep, remove, radius_px, options, timeout_seconds)
+        return self._client.job(self._run(refine))
+
+    def render(self, *, timeout_seconds: float = WAIT_SECONDS, **options: Unpack[RenderOptions]) -> Job:
+        """Show the result another way: a new job, as of `refine`, which takes these options and others.
+
+        Args:
+            timeout_seconds: how long to wait for this job.
+            options: what is to change, see `RenderOptions`.
+        """
+        return self.refine(timeout_seconds=timeout_seconds, **options)
 
     def terminate(self) -> None:
         """End the job, uncharged, unless it has ended."""

@@ -14,6 +14,7 @@ from cutgate.commands.cut import cut
 from cutgate.commands.doctor import examine
 from cutgate.commands.options.local import data_option, host_option, port_option
 from cutgate.commands.part_group import PartGroup
+from cutgate.commands.refine import refine
 from cutgate.commands.up import env, up
 from cutgate.commands.watch import watch
 from cutgate.errors import NotRunning
@@ -30,7 +31,7 @@ def main() -> None:
     """
 
 
-for command in (cut, watch, list_, status, terminate, balance, up, env, completion):
+for command in (cut, refine, watch, list_, status, terminate, balance, up, env, completion):
     main.add_command(command)
 
 

@@ -15,7 +15,7 @@ from cutgate.batches.journal import Journal, SharedJournal
 from cutgate.batches.planning import PICTURE_SUFFIXES, PlannedPicture, Source, find_pictures, plan
 from cutgate.commands.console import WITHOUT_SUBJECT, Interrupted, json_option
 from cutgate.commands.display import STANDARD, Display
-from cutgate.commands.options.results import ResultOptions, result_options
+from cutgate.commands.options.results import ResultOptions, at_once_option, result_options
 from cutgate.commands.options.target import Target, target_options
 from cutgate.errors import NameTaken
 from cutgate.formats import SUFFIXES
@@ -51,6 +51,7 @@ PIPED: Final = Path(STANDARD)
     help="Write results of a lower confidence, 0 to 1, into the folder of --review-dir instead, such as 0.6.",
 )
 @click.option("--review-dir", type=click.Path(file_okay=False, path_type=Path), help="Folder for these results.")
+@at_once_option
 @result_options
 @target_options
 @json_option
@@ -61,6 +62,7 @@ def cut(
     fail_on_empty: bool,
     review_below: float | None,
     review_dir: Path | None,
+    at_once: int,
     results: ResultOptions,
     target: Target,
     as_json: bool,
@@ -73,7 +75,7 @@ def cut(
     """
     resolved = resolve(pictures, output, results).reviewed(review_below, review_dir)
     with spooled(resolved, as_json=as_json) as command:
-        report = command.carry_out(target, again=again, as_json=as_json)
+        report = command.carry_out(target, at_once, again=again, as_json=as_json)
     if not report.ok:
         raise click.exceptions.Exit(1)
     if fail_on_empty and report.without_subject:
@@ -142,14 +144,14 @@ class CutCommand:
             plan(found, self.review.folder, self.results.suffix, journal.owners)
         return planned
 
-    def carry_out(self, target: Target, *, again: bool, as_json: bool) -> Report:
+    def carry_out(self, target: Target, at_once: int, *, again: bool, as_json: bool) -> Report:
         """Do it, and show what becomes of it."""
         with self.journal() as journal:
             planned = self.planned(journal)
             display = Display(len(planned), as_json=as_json, piped=self.piped)
             try:
                 with target.batcher(
-                    self.results, journal, display.retries, again=again, review=self.review
+                    self.results, journal, display.retries, at_once=at_once, again=again, review=self.review
                 ) as batcher:
                     if not all(map(batcher.batch.is_done, planned)):
                         batcher.prepare()

@@ -16,7 +16,7 @@ from cutgate.batches.planning import Source, find_pictures, is_picture, plan
 from cutgate.batches.watching import Arrivals
 from cutgate.commands.console import INTERRUPTED, json_option, print_json, stop_signals, tell
 from cutgate.commands.display import Display
-from cutgate.commands.options.results import ResultOptions, result_options
+from cutgate.commands.options.results import ResultOptions, at_once_option, result_options
 from cutgate.commands.options.target import Batcher, Target, target_options
 from cutgate.errors import NameTaken, facts
 
@@ -29,10 +29,13 @@ LOOK_MILLISECONDS: Final = 300
     "-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for results."
 )
 @click.option("--once", is_flag=True, help="End when all pictures that are there have been seen to.")
+@at_once_option
 @result_options
 @target_options
 @json_option
-def watch(folder: Path, output: Path, once: bool, results: ResultOptions, target: Target, as_json: bool) -> None:
+def watch(
+    folder: Path, output: Path, once: bool, at_once: int, results: ResultOptions, target: Target, as_json: bool
+) -> None:
     """Cut out every picture that is in a folder or comes into it.
 
     That goes on until Ctrl-C. A file is taken once it has not changed for a second; hidden files are left alone.
@@ -46,7 +49,7 @@ def watch(folder: Path, output: Path, once: bool, results: ResultOptions, target
     with (
         stop_signals(impatient=True) as stop,
         Journal(output) as journal,
-        target.batcher(results, journal, display.retries) as batcher,
+        target.batcher(results, journal, display.retries, at_once=at_once) as batcher,
     ):
         batcher.prepare()
         rounds = Rounds(batcher, journal, results.suffix, display, stop, as_json)

@@ -10,24 +10,30 @@ from typing import TYPE_CHECKING, Any, Unpack
 from cutgate.errors import CutoutFailed
 from cutgate.files import write_whole
 from cutgate.formats import format_for
+from cutgate.protocol.picpik import RADIUS_PX, MaskSettings, Strokes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+    from cutgate.in_process.job import Origin
     from cutgate.in_process.options import Showing
     from cutgate.worker.pictures.encoders import Picture
     from cutgate.worker.pictures.finish import Finish
-    from cutgate.worker.settings import WorkerSettings
 
 
 class Cutout:
-    """A subject without its background, or its mask where `only_mask` was set. Made by `remove_background`."""
+    """A subject without its background, or its mask where `only_mask` was set. Made by `remove_background`.
 
-    def __init__(self, result: Picture, how: Finish, settings: WorkerSettings) -> None:
+    Beside its result, of 4 bytes a pixel, it holds what `refine` needs: the network's mask, of 1 byte a pixel, and
+    the picture as it was given, so the content of a file, or the caller's own array or Pillow picture.
+    """
+
+    def __init__(self, result: Picture, how: Finish, origin: Origin) -> None:
         from cutgate.worker.pictures.finish import lay_out
 
-        self._result, self._how, self._settings = result, how, settings
+        self._result, self._how, self._origin = result, how, origin
+        self._settings = origin.settings
         self._composed, _ = lay_out(result, how)
 
     def __repr__(self) -> str:
@@ -105,7 +111,34 @@ class Cutout:
                 how = replace(how, background=behind.decode().over_backdrop())
         except CutoutError as error:
             raise CutoutFailed(error.kind, error.message) from error
-        return Cutout(self._result, how, self._settings)
+        return Cutout(self._result, how, self._origin)
+
+    def refine(
+        self,
+        *,
+        keep: Strokes = (),
+        remove: Strokes = (),
+        radius_px: int = RADIUS_PX,
+        **settings: Unpack[MaskSettings],
+    ) -> Cutout:
+        """Correct the cut-out; the network does not run again, and it is shown as this one is.
+
+        Strokes and settings come on top of those that this cut-out has. The picture is read again, so an array or
+        a Pillow picture must not have changed.
+
+        Args:
+            keep: strokes over what belongs to the subject, in pixels of the upright picture, before any crop. What
+                they touch belongs to it as well. Fractions are rounded.
+            remove: strokes over what does not belong to it.
+            radius_px: half the width of these strokes.
+            settings: what else is to change, see `MaskSettings`.
+
+        Raises:
+            TypeError: there is no such setting.
+            ValueError: a stroke is none, or a setting is wrong.
+        """
+        result, origin = self._origin.refined(keep, remove, radius_px, settings)
+        return Cutout(result, self._how, origin)
 
     def to_bytes(self, file_format: str = "png", *, quality: int | None = None) -> bytes:
         """The content of a file.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
@@ -17,16 +17,27 @@ from cutgate.in_process.cutout import Cutout
 from cutgate.in_process.options import CutoutOptions
 from cutgate.in_process.room import PixelRoom
 from cutgate.in_process.showing import behind_of, finish_for
-from cutgate.in_process.sources import source_of
+from cutgate.in_process.sources import Source, source_of
 from cutgate.jobs.composition import Composition
 from cutgate.jobs.errors import CutoutError, TimedOut
-from cutgate.jobs.spec import Box, CutoutSpec, Output, thresholds_of
-from cutgate.pictures import Picture
-from cutgate.protocol.picpik import MOST_ERODE_PX, clipped_box, require_known
+from cutgate.jobs.spec import Box, CutoutSpec, Output, Stroke, StrokeKind, thresholds_of
+from cutgate.pictures import Picture as Given
+from cutgate.protocol.picpik import (
+    MOST_ERODE_PX,
+    MaskSettings,
+    Strokes,
+    clipped_box,
+    require_known,
+    whole_strokes,
+)
 from cutgate.validation import in_words
 from cutgate.worker.cut_out import cut_out
+from cutgate.worker.cutout.mask.segment import Soft
+from cutgate.worker.cutout.raster.arrays import ByteMask
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.pictures.encoders import Picture
+from cutgate.worker.pictures.images import SourceImage
 from cutgate.worker.settings import WorkerSettings
 
 _FIELDS: Final = {
@@ -61,7 +72,7 @@ class Network:
         except ModelUnavailable as error:
             raise NetworkUnavailable(str(error)) from error
 
-    def cut_out(self, picture: Picture, options: CutoutOptions) -> Cutout:
+    def cut_out(self, picture: Given, options: CutoutOptions) -> Cutout:
         """As `Remover.remove_background`."""
         require_known(options, CutoutOptions.__optional_keys__)
         is_mask, most = bool(options.get("only_mask")), self.settings.pixel_count()
@@ -72,35 +83,85 @@ class Network:
             source = source_of(picture, self.settings, keep_16_bit=not is_mask)
             check = deadline(options.get("timeout_seconds"))
             with _ROOM.hold(source.pixel_count + (behind.pixel_count if behind else 0), most):
-                image = source.decode()
-                if not self.settings.keep_rights:
-                    image = replace(image, rights=None)
-                result = cut_out(image, spec, self.segmenter, check, soft=self.segmenter.soft)
+                result, origin = self._made(source, spec, check)
                 if behind is not None:
                     how = replace(how, background=behind.decode().over_backdrop())
         except CutoutError as error:
             raise CutoutFailed(error.kind, error.message) from error
         except ModelUnavailable as error:
             raise NetworkUnavailable(str(error)) from error
-        return Cutout(result, how, self.settings)
+        return Cutout(result, how, origin)
+
+    def _made(self, source: Source, spec: CutoutSpec, check: Callable[[], None]) -> tuple[Picture, Origin]:
+        masks: list[ByteMask] = []
+        soft = self.segmenter.soft
+        result = cut_out(
+            _decoded(source, self.settings), spec, self.segmenter, check, soft=soft, found=masks.append
+        )
+        return result, Origin(source, spec, masks[0], soft, self.settings)
 
     def _spec(self, options: CutoutOptions, composition: Composition) -> CutoutSpec:
         """The options as a worker takes them."""
-        given: dict[str, Any] = {
-            _FIELDS[name]: _READ[name](value) if name in _READ else value
-            for name, value in options.items()
-            if name in _FIELDS and value is not None
-        }
         choice = self.settings.choice
         try:
             return CutoutSpec(
                 model=choice.model,
                 precision=choice.precision,
                 composition=composition,
-                **_with_room(given),
+                **_with_room(_fields_of(options)),
             )
         except ValidationError as error:
             raise ValueError("; ".join(map(_said, error.errors()))) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a cut-out was made from, which is all that it takes to make it another way without the network."""
+
+    source: Source
+    spec: CutoutSpec
+    mask: ByteMask
+    soft: Soft
+    settings: WorkerSettings
+
+    def refined(
+        self, keep: Strokes, remove: Strokes, radius_px: int, changes: MaskSettings
+    ) -> tuple[Picture, Origin]:
+        """The result with strokes and settings on top of the spec's, as `Cutout.refine` takes them."""
+        require_known(changes, MaskSettings.__optional_keys__)
+        kinds = (StrokeKind.KEEP, keep), (StrokeKind.REMOVE, remove)
+        try:
+            strokes = [
+                Stroke(kind=kind, radius_px=radius_px, points=tuple(points))
+                for kind, lines in kinds
+                for points in whole_strokes(kind.value, lines)
+            ]
+            spec = CutoutSpec(
+                **dict(self.spec) | _fields_of(changes) | {"strokes": (*self.spec.strokes, *strokes)}
+            )
+        except ValidationError as error:
+            raise ValueError("; ".join(map(_said, error.errors()))) from None
+        try:
+            with _ROOM.hold(self.source.pixel_count, self.settings.pixel_count()):
+                image = _decoded(self.source, self.settings)
+                result = cut_out(image, spec, self.mask, lambda: None, soft=self.soft)
+        except CutoutError as error:
+            raise CutoutFailed(error.kind, error.message) from error
+        return result, replace(self, spec=spec)
+
+
+def _decoded(source: Source, settings: WorkerSettings) -> SourceImage:
+    image = source.decode()
+    return image if settings.keep_rights else replace(image, rights=None)
+
+
+def _fields_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a spec that options fill."""
+    return {
+        _FIELDS[name]: _READ[name](value) if name in _READ else value
+        for name, value in options.items()
+        if name in _FIELDS and value is not None
+    }
 
 
 def deadline(timeout_seconds: float | None) -> Callable[[], None]:

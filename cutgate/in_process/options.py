@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
-from cutgate.protocol.picpik import Settings
+from cutgate.protocol.picpik import Appearance, Settings
 
 if TYPE_CHECKING:
     from cutgate.pictures import Picture
 
 
-class Showing(TypedDict, total=False):
+class Showing(Appearance, total=False):
     """How a cut-out is shown, whatever was done to make it."""
 
-    background: str | tuple[int, int, int] | tuple[int, int, int, int]
-    """Colour behind the subject: `white`, `#rrggbb`, `#rrggbbaa`, or its levels in sRGB. Transparent otherwise."""
     background_image: Picture
     """Picture behind the subject, scaled to cover; it may be all that a picture may be."""
-    megapixels: float
-    """The result is made smaller to have no more; it is never enlarged."""
-    crop_margin: int | str
-    """Cut down to the subject and so much around: pixels, or one, two or four lengths clockwise from the top, px
-    or % of the subject, such as `10px 5%`. Up to 500 px or 50 % count. The whole picture otherwise."""
-    scale: float | str
-    """The subject fits this share of both sides of the canvas, which is the picture or what is left of it by
-    `crop_margin`: 0.8 or `80%`. As large as it is otherwise."""
-    position: str | tuple[float, float]
-    """Where the subject lies: `original`, `center`, or shares of the room that is left before it, such as
-    `50% 100%` or (0.5, 1). `original` otherwise, and `center` with a `scale`."""
-    shadow: bool | float | str
-    """A soft shadow below the subject; its opacity, 0.5 otherwise, may be said: 0.3 or `30%`."""
 
 
 class CutoutOptions(Settings, Showing, total=False):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from cutgate.colours import colour_of
+from cutgate.colours import colour_of, rgba_of
 from cutgate.in_process.options import require_consistent
 from cutgate.in_process.sources import Source, source_of
 from cutgate.jobs.composition import Composition, composition_of
@@ -40,11 +40,5 @@ def behind_of(options: Mapping[str, Any], settings: WorkerSettings) -> Source | 
     return None if picture is None else source_of(picture, settings, keep_16_bit=False)
 
 
-def _colour_of(value: Any) -> Colour:
-    if isinstance(value, str):
-        return colour_of(value)
-    levels = (*value, 255) if len(value) == 3 else tuple(value)
-    if len(levels) != 4 or not all(isinstance(level, int) and 0 <= level <= 255 for level in levels):
-        raise ValueError("background: a colour has three or four levels, whole numbers from 0 to 255")
-    red, green, blue, alpha = levels
-    return red, green, blue, alpha
+def _colour_of(value: str | Sequence[int]) -> Colour:
+    return colour_of(value) if isinstance(value, str) else rgba_of(value)

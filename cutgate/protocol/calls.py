@@ -17,7 +17,16 @@ from cutgate.pictures import Picture, file_of
 from cutgate.protocol.connection import Connection, Retries, service_url
 from cutgate.protocol.flows import Flow, in_thread
 from cutgate.protocol.following import Following, Polls
-from cutgate.protocol.picpik import Balance, JobStatus, Settings, signed_body, submission
+from cutgate.protocol.picpik import (
+    Balance,
+    JobStatus,
+    RefineOptions,
+    Settings,
+    Strokes,
+    correction,
+    signed_body,
+    submission,
+)
 
 LONGEST_WAIT_SECONDS: Final = 5
 """How long one call lets the service wait for a job's end."""
@@ -188,6 +197,21 @@ class PicpikCalls:
         require_match(path, content)
         yield from in_thread(partial(write_whole, path, content))
         return path
+
+    def refine(
+        self,
+        handle: JobHandle,
+        keep: Strokes,
+        remove: Strokes,
+        radius_px: int,
+        options: RefineOptions,
+        timeout_seconds: float,
+    ) -> Flow[str]:
+        """Have a job's result made anew from its mask, once it is there; returns the new job's id."""
+        fields = correction(handle.uid, keep, remove, radius_px, options)
+        yield from self.wait(handle, timeout_seconds)
+        answer = yield from self.call("RefineTask", fields)
+        return str(self._read(lambda: answer["TaskUID"], "the answer names no task"))
 
     def terminate(self, uid: str) -> Flow[None]:
         """End a job that has not ended, uncharged."""

@@ -4,27 +4,34 @@ import base64
 import json
 import operator
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any, Final, Literal, Self, TypedDict
 
+from cutgate.colours import rgba_of
 from cutgate.signing import sign_params
 
 State = Literal["Queuing", "Running", "Finished", "Error"]
 """Where a job stands. The last two are final."""
 
+RADIUS_PX: Final = 10
+"""Half the width of a stroke."""
+MOST_RADIUS_PX: Final = 500
+MOST_POINTS: Final = 3_000
+"""Of all strokes of a result."""
 MOST_ERODE_PX: Final = 40
 """The largest `erode_size`."""
 
 
-class Settings(TypedDict, total=False):
-    """How a picture is cut out. What is left out is as the service has it."""
+Strokes = Sequence[Sequence[tuple[float, float]]]
+"""Lines drawn over a picture, each a list of points (x, y) in pixels; a click is a stroke of one point."""
 
-    box: tuple[int, int, int, int]
-    """Limits of the main object in pixels of the upright picture: left, top, right, bottom; the last two are
-    outside it. The whole picture otherwise."""
+
+class MaskSettings(TypedDict, total=False):
+    """How a mask becomes a cut-out. What is left out is as the service has it."""
+
     erode_size: int
     """Width of the softened edge zone in pixels, 0 to 40; 15 otherwise."""
     foreground_threshold: int
@@ -42,6 +49,51 @@ class Settings(TypedDict, total=False):
     background, such as a white label on white; `keep` otherwise."""
 
 
+class Settings(MaskSettings, total=False):
+    """How a picture is cut out. What is left out is as the service has it."""
+
+    box: tuple[int, int, int, int]
+    """Limits of the main object in pixels of the upright picture: left, top, right, bottom; the last two are
+    outside it. The whole picture otherwise."""
+
+
+class Appearance(TypedDict, total=False):
+    """How a cut-out is shown, whatever was done to make it."""
+
+    background: str | tuple[int, int, int] | tuple[int, int, int, int]
+    """Colour behind the subject: `white`, `#rrggbb`, `#rrggbbaa`, or its levels in sRGB. Transparent otherwise."""
+    megapixels: float
+    """The result is made smaller to have no more; it is never enlarged."""
+    crop_margin: int | str
+    """Cut down to the subject and so much around: pixels, or one, two or four lengths clockwise from the top, px
+    or % of the subject, such as `10px 5%`. Up to 500 px or 50 % count. The whole picture otherwise."""
+    scale: float | str
+    """The subject fits this share of both sides of the canvas, which is the picture or what is left of it by
+    `crop_margin`: 0.8 or `80%`. As large as it is otherwise."""
+    position: str | tuple[float, float]
+    """Where the subject lies: `original`, `center`, or shares of the room that is left before it, such as
+    `50% 100%` or (0.5, 1). `original` otherwise, and `center` with a `scale`."""
+    shadow: bool | float | str
+    """A soft shadow below the subject; its opacity, 0.5 otherwise, may be said: 0.3 or `30%`."""
+
+
+class RenderOptions(Appearance, total=False):
+    """How a service shows a finished cut-out another way. What is left out stays as the job had it.
+
+    `transparent`, `original` and, of a crop or a shadow, `none` take away what the job shows. There is no
+    `background_image`: save the result, and lay it over the picture with `Cutout.composed` or an editor.
+    """
+
+    file_format: Literal["png", "webp", "jpeg", "zip"]
+    """Of the result; a zip has colours and alpha apart. A JPEG without a background lies over white."""
+    quality: int
+    """1 to 100, of jpeg, zip, and webp, which is lossless without it."""
+
+
+class RefineOptions(MaskSettings, RenderOptions, total=False):
+    """How a service makes a finished cut-out anew from its mask. What is left out stays as the job had it."""
+
+
 FIELDS: Final[Mapping[str, str]] = {
     "box": "Box",
     "erode_size": "ErodeSize",
@@ -52,6 +104,18 @@ FIELDS: Final[Mapping[str, str]] = {
     "holes": "Holes",
 }
 """Names of the settings on the wire."""
+
+_REFINE_FIELDS: Final[Mapping[str, str]] = {
+    **{name: FIELDS[name] for name in MaskSettings.__optional_keys__},
+    "background": "Background",
+    "megapixels": "Megapixels",
+    "crop_margin": "CropMargin",
+    "scale": "Scale",
+    "position": "Position",
+    "shadow": "Shadow",
+    "file_format": "Format",
+    "quality": "Quality",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,3 +237,70 @@ def submission(picture: bytes, settings: Settings) -> dict[str, Any]:
     if "Box" in fields:
         fields["Box"] = list(settings["box"])
     return {"RawImage": base64.b64encode(picture).decode("ascii"), **fields}
+
+
+def correction(
+    uid: str, keep: Strokes, remove: Strokes, radius_px: int, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The fields of `RefineTask`.
+
+    Raises:
+        TypeError: there is no such option.
+        ValueError: a stroke is none, or a colour, or there are too many points.
+    """
+    require_known(options, _REFINE_FIELDS.keys())
+    strokes = {"Keep": whole_strokes("keep", keep), "Remove": whole_strokes("remove", remove)}
+    count = sum(len(line) for lines in strokes.values() for line in lines)
+    if count > MOST_POINTS:
+        raise ValueError(
+            f"keep and remove have {count} points, at most {MOST_POINTS}: leave out some that lie close"
+        )
+    drawn = {name: lines for name, lines in strokes.items() if lines}
+    given = {name: value for name, value in options.items() if value is not None}
+    return {
+        "TaskUID": uid,
+        **drawn,
+        **({"RadiusPx": radius_px} if drawn else {}),
+        **{_REFINE_FIELDS[name]: _TEXTS.get(name, _as_it_is)(value) for name, value in given.items()},
+    }
+
+
+def whole_strokes(name: str, strokes: Strokes) -> list[list[tuple[int, int]]]:
+    """Strokes whose points are whole pixels.
+
+    Raises:
+        ValueError: they are no strokes; the text says what would be, under the option's name.
+    """
+    try:
+        whole = [[(round(x), round(y)) for x, y in stroke] for stroke in strokes]
+    except (TypeError, ValueError, OverflowError):
+        whole = [[]]
+    if not all(whole):
+        raise ValueError(
+            f"{name}: it is a list of strokes of points, such as [[(120, 80), (140, 95)], [(300, 200)]]"
+        )
+    return whole
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _percentage(share: str | float) -> str:
+    return share if isinstance(share, str) else f"{100 * share:.9f}%"
+
+
+def _shadow(shadow: bool | float | str) -> str:
+    return ("50%" if shadow else "none") if isinstance(shadow, bool) else _percentage(shadow)
+
+
+_TEXTS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "background": lambda colour: colour if isinstance(colour, str) else f"#{bytes(rgba_of(colour)).hex()}",
+    "megapixels": str,  # a fraction is a text, since signers differ in how they write one
+    "crop_margin": str,
+    "scale": _percentage,
+    "position": lambda place: place if isinstance(place, str) else " ".join(map(_percentage, place)),
+    "shadow": _shadow,
+    "file_format": lambda name: "jpg" if name == "jpeg" else name,
+}
+"""What makes the text on the wire of an option's value."""

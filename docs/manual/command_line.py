@@ -16,7 +16,7 @@ def lists() -> dict[str, str]:
     service, cut, watch = (_options(name) for name in ("balance", *_SHARED_BY))
     making = [name for name in cut if name in watch and name not in service and name != "output"]
     parts = {"service": list(service.values()), "making": [cut[name] for name in making]}
-    for name in _SHARED_BY:
+    for name in (*_SHARED_BY, "refine"):
         parts[name] = [option for key, option in _options(name).items() if key not in {*making, *service}]
     shown = {*service}
     for name in ("up", "env", "doctor"):

@@ -128,7 +128,8 @@ def _values(field: Mapping[str, Any]) -> str:
     if field.get("type") == "array":
         return _array(field)
     if "minimum" in field:
-        return f"integer, {field['minimum']} to {field['maximum']}"
+        most = f" to {field['maximum']}" if "maximum" in field else " or more"
+        return f"integer, {field['minimum']}{most}"
     return str(field.get("type", "object"))
 
 

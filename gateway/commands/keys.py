@@ -117,7 +117,7 @@ def add(
 @keys.command("list")
 @as_json_option
 def list_(as_json: bool) -> None:
-    """List keys, and the terms and credits of their accounts.
+    """List keys, and the terms and credits of their accounts, and what their tasks keep for corrections.
 
     A table of the terms that were set; --json has whole public keys, and all terms. Of API keys the first
     characters are shown, of private keys the number.
@@ -126,7 +126,8 @@ def list_(as_json: bool) -> None:
         listed = parts.credentials.list()
         accounts = parts.accounts.all()
         found = dict(zip(accounts, parts.ledger.accounts.credits(list(accounts)), strict=True))
-    rows = list(rows_of(listed, accounts, found))
+        kept_bytes = dict(zip(accounts, parts.ledger.accounts.kept_bytes(list(accounts)), strict=True))
+    rows = list(rows_of(listed, accounts, found, kept_bytes))
     if as_json:
         click.echo(json.dumps(rows))
     else:

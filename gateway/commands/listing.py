@@ -19,6 +19,7 @@ def rows_of(
     keys: Iterable[ListedKey],
     accounts: Mapping[str, AccountRecord],
     credits_of: Mapping[str, tuple[Balance | None, int]],
+    kept_bytes_of: Mapping[str, int],
 ) -> Iterator[Row]:
     """What is known of each key and its account."""
     for key in keys:
@@ -34,12 +35,13 @@ def rows_of(
             "state": _state(key, accounts[key.account]),
             "credits_left": None if balance is None else balance.available,
             "credits_used": booked if balance is None else balance.used,
+            "kept_bytes": kept_bytes_of[key.account],
         }
 
 
 def show_list(rows: Iterable[Row]) -> None:
     """Print what people look for; `--json` has all there is."""
-    columns = ("account", "state", "key", "left", "used", "terms")
+    columns = ("account", "state", "key", "left", "used", "kept", "terms")
     show_table("Keys; `keys list --json` shows them whole", columns, map(_brief, rows))
 
 
@@ -52,7 +54,8 @@ def _state(key: ListedKey, account: AccountRecord) -> str:
 def _brief(row: Row) -> tuple[Cell, ...]:
     left = "unmetered" if row["credits_left"] is None else row["credits_left"]
     terms = [f"{name.replace('_', ' ')} {row[name]}" for name in Terms.model_fields if row[name] is not None]
-    return (row["account"], row["state"], _key(row), left, row["credits_used"], ", ".join(terms))
+    kept = f"{int(row['kept_bytes'] or 0) / 2**20:.0f} MiB"
+    return (row["account"], row["state"], _key(row), left, row["credits_used"], kept, ", ".join(terms))
 
 
 def _key(row: Row) -> str:

@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from cutgate.gateway.picpik.errors import SHOWN_CHARACTERS
 from cutgate.jobs.ids import TaskUid, parse_task_uid
 from cutgate.jobs.pictures.headers import EMPTY
-from cutgate.jobs.spec import MOST_POINTS, MOST_RADIUS_PX, MOST_STROKES
+from cutgate.jobs.spec import FARTHEST_PX, MOST_POINTS, MOST_RADIUS_PX, MOST_STROKES
 from cutgate.signing import FormText, JsonValue, NumberText, canonical_number
 
 MAX_TASK_IDS: Final = 1_000
@@ -113,7 +113,10 @@ def _polyline(value: object) -> tuple[tuple[int, int], ...]:
     points = [_array(point) for point in _array(value)]
     if not points or any(len(point) != 2 for point in points):
         raise wrong_value("must be strokes of points, such as [[[120, 80], [140, 95]], [[300, 200]]]")
-    return tuple((_integer(x), _integer(y)) for x, y in points)
+    polyline = tuple((_integer(x), _integer(y)) for x, y in points)
+    if any(abs(coordinate) > FARTHEST_PX for point in polyline for coordinate in point):
+        raise wrong_value(f"a point lies within {FARTHEST_PX} px of the picture's corner")
+    return polyline
 
 
 def _few_strokes(strokes: list[Any]) -> list[Any]:

@@ -101,7 +101,7 @@ def _call(name: str, action: Action[Any, Any]) -> Call:
     own = {
         name: _EXAMPLES.get(name, field.default)
         for name, field in fields.items()
-        if name in _EXAMPLES or field.get_default(call_default_factory=True) not in ("", [])
+        if name in _EXAMPLES or field.get_default(call_default_factory=True) not in ("", [], None)
     }
     params = {"Action": name, "PublicKey": _PUBLIC_KEY, **own}
     return Call(

@@ -1,6 +1,7 @@
 """Handler of the action that corrects a finished picture, or shows it another way."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -55,6 +56,8 @@ def refine_task(request: RefineTask, caller: Caller, services: PicpikParts) -> T
     kept = services.store.tasks.kept(request.uid, request.index, caller.account.name)
     if kept is None:
         raise Refused("not_available", _NOT_KEPT, name="TaskUID")
+    if "background" in request.model_fields_set:  # in place of a picture, too
+        kept = replace(kept, background=None)
     draft = Draft(source=kept, spec=_refined(kept.spec, request))
     try:
         uid = services.submissions.submit(

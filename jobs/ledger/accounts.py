@@ -44,6 +44,13 @@ class Accounts:
                 pipeline.hmget(self._db.key(f"account:{account}"), ["granted", "used", "reserved", "booked"])
             return [_credits_of(fields) for fields in pipeline.execute()]
 
+    def kept_bytes(self, accounts: Sequence[str]) -> list[int]:
+        """Of each account the bytes of pictures and masks that its tasks keep for corrections."""
+        with ledger_errors(), self._db.client.pipeline(transaction=False) as pipeline:
+            for account in accounts:
+                pipeline.hget(self._db.key(f"account:{account}"), "kept_bytes")
+            return [int(found or 0) for found in pipeline.execute()]
+
     def usage(self, first: date, last: date, account: str | None = None) -> dict[str, dict[date, Usage]]:
         """Who used how much from one day to another, which is included, by account and day in UTC, each in order.
 

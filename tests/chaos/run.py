@@ -4,15 +4,17 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from typing import Final
 
-from cutgate import Client
+from cutgate import Client, Job
 from cutgate.errors import CutgateError
 from cutgate.gateway.accounts.credentials import KeyPair
 from cutgate.jobs.ids import TaskUid, parse_task_uid
 from cutgate.protocol.connection import Retries
 from tests.chaos.callers import hold
+from tests.chaos.corrections import STROKE_PX, STROKE_RADIUS_PX, Corrected, with_right_result
 from tests.chaos.pictures import Picture, picture
 from tests.chaos.scenarios import Scenario
 from tests.chaos.service import PRICE_CREDITS, Service
@@ -42,6 +44,7 @@ def run_scenario(service: Service, scenario: Scenario, job_count: int, account: 
         service.wait_for_fewer(1, account, TROUBLE_SECONDS)
     service.wait_until_well()
     service.wait_for_fewer(1, account, SETTLE_SECONDS)
+    accepted = {uid: with_right_result(service, account, uid, one) for uid, one in accepted.items()}
     evidence = Evidence(
         client=service.client, redis_dirs=service.redis_dirs(), blob_dir=service.blob_dir, limits=service.limits
     )
@@ -81,7 +84,13 @@ def _submit(
         ThreadPoolExecutor(SUBMITTERS) as threads,
     ):
 
-        def submit(one: Picture) -> None:
+        def is_corrected(number: int) -> bool:
+            every = scenario.corrected_every
+            return bool(every) and number % every == 0 and number + 1 < job_count
+
+        def submit(number: int, one: Picture) -> None:
+            if number and is_corrected(number - 1):
+                return  # the correction is the job
             service.wait_for_fewer(OPEN_AT_ONCE, credentials.account, SETTLE_SECONDS)
             try:
                 job = client.remove_background(
@@ -90,7 +99,14 @@ def _submit(
             except CutgateError:
                 return
             accepted[parse_task_uid(job.uid)] = one
+            if is_corrected(number):
+                correct(job, one)
 
-        for done in [threads.submit(submit, one) for one in pictures]:
+        def correct(job: Job, one: Picture) -> None:
+            with suppress(CutgateError):
+                again = job.refine(keep=[[STROKE_PX]], radius_px=STROKE_RADIUS_PX)
+                accepted[parse_task_uid(again.uid)] = Corrected(**asdict(one))
+
+        for done in [threads.submit(submit, number, one) for number, one in enumerate(pictures)]:
             done.result()
     return accepted, job_count - len(accepted)

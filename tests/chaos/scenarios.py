@@ -42,6 +42,8 @@ class Scenario:
     """What the jobs' pictures do, in turn."""
     settings: tuple[tuple[str, str], ...] = ()
     """Environment variables of the service, where they differ."""
+    corrected_every: int = 0
+    """Of so many jobs one is a correction of the one before, once that has its result; 0: none."""
     held: bool = False
     """Whether callers are held until their results, over backgrounds by URL, are there: remove.bg's protocol."""
     with_copy: bool = False
@@ -258,7 +260,14 @@ SCENARIOS: Final = (
     Scenario(
         name="callers held, worker, courier or gateway killed", fault=kill_a_part, every_seconds=2, held=True
     ),
-    Scenario(name="all of these", fault=anything, chances={**_STEPS, BEFORE_ANSWER: 0.05}),
+    Scenario(
+        name="results corrected, worker, courier or gateway killed",
+        fault=kill_a_part,
+        every_seconds=1,
+        chances={**_STEPS, BEFORE_ANSWER: 0.05},
+        corrected_every=2,
+    ),
+    Scenario(name="all of these", fault=anything, chances={**_STEPS, BEFORE_ANSWER: 0.05}, corrected_every=5),
     Scenario(name="Redis's master killed, failover", fault=fail_over, every_seconds=2, with_copy=True),
     Scenario(
         name="storage hangs longer than a task may take",

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from cutgate.jobs.ids import TaskUid, new_task_uid, source_key
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.record import Result
 from cutgate.jobs.redis_client import connect
+from tests.chaos.corrections import Corrected
 from tests.chaos.pictures import Effect, Picture, picture
 from tests.chaos.verdict import Evidence, Verdict, judge
 from tests.jobs.build import LIMITS, Ledger, result_of
@@ -117,6 +118,13 @@ def forget_usage(played: Played) -> None:
     played.evidence.client.delete(*played.evidence.client.scan_iter(match=f"{KEY_PREFIX}usage:*"))
 
 
+def is_corrected_otherwise(played: Played) -> None:
+    """The picture is right, and the file another one than the same correction gives."""
+    corrected = Corrected(**asdict(RIGHT_RESULT), right=b"another file")
+    played.accept(corrected)
+    played.finish()
+
+
 OPEN = {"lost", "still_open", "charged_wrong_credits", "orphans"}
 BREACHES: dict[str, tuple[Callable[[Played], object], set[str]]] = {
     "never ends": (lambda played: played.accept(), OPEN),
@@ -129,6 +137,7 @@ BREACHES: dict[str, tuple[Callable[[Played], object], set[str]]] = {
     "stays reserved": (partial(book, "reserved"), {"charged_wrong_credits"}),
     "is missing from the usage": (forget_usage, {"charged_wrong_credits"}),
     "gets another result": (lambda played: (played.accept(), played.finish(picture(2))), {"wrong_results"}),
+    "is corrected otherwise than undisturbed": (is_corrected_otherwise, {"wrong_results"}),
     "loses its result": (loses_its_result, {"wrong_results"}),
     "is taken twice": (is_taken_twice, {"unasked"}),
     "leaves a file": (lambda played: (played.evidence.blob_dir / "left").touch(), {"orphans"}),

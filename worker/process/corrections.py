@@ -41,7 +41,8 @@ def read_mask(data: bytes) -> ByteMask:
     Raises:
         BlobMissing: it is no PNG.
     """
-    mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    # OpenCV raises where there is nothing.
+    mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
     if mask is None:
         raise BlobMissing("the mask that was kept cannot be read")
     return np.asarray(mask, np.uint8)

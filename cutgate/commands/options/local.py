@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from cutgate.local.data_folder import default_data_dir
-from cutgate.protocol.picpik import clipped_box
+from cutgate.protocol.picpik import clipped_box, whole_strokes
 
 DEFAULT_PORT: Final = 8080
 
@@ -30,6 +30,23 @@ class Box(click.ParamType[tuple[int, int, int, int]]):
             return clipped_box((left, top, right, bottom))
         except ValueError as error:
             self.fail(str(error).removeprefix("box: "), param, ctx)
+
+
+class Stroke(click.ParamType[list[tuple[float, float]]]):
+    """Points with blanks between them; one is a click."""
+
+    name = "'x,y x,y ...'"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[tuple[float, float]]:
+        """Read the text of the option."""
+        try:
+            points = [(float(x), float(y)) for x, y in (point.split(",") for point in str(value).split())]
+            whole_strokes("", [points])
+        except ValueError:
+            self.fail(f"{value!r} is no stroke: give points in pixels, such as '120,80 140,95'", param, ctx)
+        return points
 
 
 class Checked(click.ParamType[str]):

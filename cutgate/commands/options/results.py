@@ -16,7 +16,7 @@ from cutgate.formats import SUFFIXES, format_for
 from cutgate.in_process.options import CutoutOptions, Showing, require_consistent
 from cutgate.local.parts import require_parts
 from cutgate.protocol.calls import WAIT_SECONDS
-from cutgate.protocol.picpik import FIELDS, MOST_ERODE_PX, Settings
+from cutgate.protocol.picpik import FIELDS, MOST_ERODE_PX, RefineOptions, Settings
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -111,14 +111,6 @@ OPTIONS = (
         help="Make half-transparent areas inside the subject opaque, such as windows.",
     ),
     click.option(
-        "--at-once",
-        type=click.IntRange(1, 64),
-        metavar="N",
-        default=AT_ONCE,
-        show_default=True,
-        help="Pictures at a time; without a service usually two at most.",
-    ),
-    click.option(
         "--timeout",
         "timeout_seconds",
         type=click.FloatRange(min=0),
@@ -133,6 +125,15 @@ OPTIONS = (
     ),
 )
 
+at_once_option = click.option(
+    "--at-once",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    default=AT_ONCE,
+    show_default=True,
+    help="Pictures at a time; without a service usually two at most.",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultOptions:
@@ -144,7 +145,6 @@ class ResultOptions:
     """As asked for; after `for_file` what is written."""
     quality: int | None
     model: str | None
-    at_once: int
 
     def for_file(self, target: Path | None) -> Self:
         """With the format that a file's name says, where none was asked for; None for any names.
@@ -206,6 +206,23 @@ class ResultOptions:
             raise click.UsageError(f"--background-image {showing.get('background_image')}: {error}") from None
         return replace(self.recipe, convert=convert)
 
+    def shown_plainly(self, plain: Mapping[str, str]) -> Self:
+        """With what takes away the composition of an earlier result, where nothing else is asked for."""
+        return replace(self, given={**plain, **self.given})
+
+    def refine_options(self) -> RefineOptions:
+        """Options for a finished result of a service."""
+        fit = RefineOptions.__optional_keys__ | {"timeout_seconds"}
+        unfit = sorted(self.given.keys() - fit) + ([] if self.model is None else ["model"])
+        if unfit:
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in unfit)
+            raise click.UsageError(
+                f"{names}: a service cannot change that of a finished result;"
+                " leave it out, or cut the picture out anew"
+            )
+        given = {name: self.given[name] for name in fit - {"timeout_seconds"} if name in self.given}
+        return cast("RefineOptions", {**given, "file_format": self.file_format, "quality": self.quality})
+
     def options(self) -> CutoutOptions:
         """Options for this process; a JPEG without a background lies over white, as a service has it."""
         is_bare = {"background", "background_image", "only_mask"}.isdisjoint(self.given)
@@ -217,14 +234,10 @@ def result_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options; the command takes them as `results`."""
 
     @functools.wraps(command)
-    def collect(
-        *, file_format: str | None, quality: int | None, model: str | None, at_once: int, **others: Any
-    ) -> None:
+    def collect(*, file_format: str | None, quality: int | None, model: str | None, **others: Any) -> None:
         named = {name: others.pop(name) for name in CutoutOptions.__optional_keys__}
         given = {name: value for name, value in sorted(named.items()) if value is not None and value is not False}
-        results = ResultOptions(
-            given=given, file_format=file_format, quality=quality, model=model, at_once=at_once
-        )
+        results = ResultOptions(given=given, file_format=file_format, quality=quality, model=model)
         command(results=results, **others)
 
     return functools.reduce(lambda decorated, option: option(decorated), reversed(OPTIONS), collect)

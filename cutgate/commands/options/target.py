@@ -57,6 +57,10 @@ class Target:
     private_key_file: Path | None
     data: Path
 
+    def is_there(self) -> bool:
+        """Whether there is a service; this process is used otherwise."""
+        return self.url is not None or DataDir(self.data).running() is not None
+
     @contextmanager
     def client(self, retries: Retries = DEFAULT_RETRIES) -> Iterator[Client]:
         """A client for the length of a block."""
@@ -78,6 +82,7 @@ class Target:
         journal: Journal,
         retries: Retries,
         *,
+        at_once: int,
         again: bool = False,
         review: Review | None = None,
     ) -> Iterator[Batcher]:
@@ -87,9 +92,9 @@ class Target:
             LocalError: the libraries or the network for it cannot be had here.
             UsageError: it has no such model, a setting is wrong, or a service would have to be asked for a model.
         """
-        if self.url is None and DataDir(self.data).running() is None:
+        if not self.is_there():
             with Remover(model=results.model) as remover:
-                yield _in_process(remover, results, journal, again=again, review=review)
+                yield _in_process(remover, results, journal, at_once, again=again, review=review)
             return
         if results.model is not None:
             raise click.UsageError(
@@ -100,7 +105,7 @@ class Target:
         recipe = results.recipe_with_conversion()
         with self.client(retries) as client:
             batch = ServiceBatch(client.calls, journal, recipe, again=again, review=review)
-            yield Batcher(client.driver, batch, results.at_once)
+            yield Batcher(client.driver, batch, at_once)
 
     def _named(self, url: str, retries: Retries) -> Client:
         """A client for the service and account that the caller names; the private key is in no argument."""
@@ -119,7 +124,7 @@ class Target:
 
 
 def _in_process(
-    remover: Remover, results: ResultOptions, journal: Journal, *, again: bool, review: Review | None
+    remover: Remover, results: ResultOptions, journal: Journal, at_once: int, *, again: bool, review: Review | None
 ) -> Batcher:
     from cutgate.jobs.spec import PRESETS
 
@@ -137,7 +142,7 @@ def _in_process(
     batch = InProcessBatch(
         remover, journal, recipe, results.options(), quality=results.quality, again=again, review=review
     )
-    return Batcher(Driver(None, time.sleep), batch, min(results.at_once, settings.item_count()), prepare)
+    return Batcher(Driver(None, time.sleep), batch, min(at_once, settings.item_count()), prepare)
 
 
 def target_options(command: Callable[..., None]) -> Callable[..., None]:

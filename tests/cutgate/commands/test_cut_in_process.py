@@ -180,7 +180,7 @@ def test_what_comes_by_a_pipe_and_is_no_picture_leaves_nothing(folder: Path) -> 
 @pytest.mark.parametrize(("stream", "pictures", "output"), [("stdout", "a.png", "-"), ("stdin", "-", "c.png")])
 def test_a_terminal_is_refused(monkeypatch: pytest.MonkeyPatch, stream: str, pictures: str, output: str) -> None:
     monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True)
-    plain = ResultOptions(given={}, file_format=None, quality=None, model=None, at_once=1)
+    plain = ResultOptions(given={}, file_format=None, quality=None, model=None)
     command = resolve((Path(pictures),), output, plain)
     with pytest.raises(click.UsageError, match="is a terminal"), spooled(command, as_json=False):
         pytest.fail("it went on")

@@ -22,6 +22,7 @@ FAILURES = {
     "keys": (["list", "--data", "none"], 1, "NotRunning"),
     "list": (["--data", "none"], 1, "NotRunning"),
     "models": (["no-such-command"], 2, "NoSuchCommand"),
+    "refine": ([NO_TASK, "--data", "none", "-o", "out.png"], 2, "UsageError"),
     "status": (["--data", "none"], 2, "MissingParameter"),
     "terminate": ([NO_TASK, "--url", "nowhere", "--public-key", "a"], 2, "UsageError"),
     "up": (["--data", "none", "--host", "no.such.host"], 1, "PortInUse"),
@@ -70,7 +71,7 @@ def test_pictures_are_one_line_each(worked_service: Service, photos: list[Path],
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("", "balance completion cut doctor env keys list models status terminate up watch"),
+        ("", "balance completion cut doctor env keys list models refine status terminate up watch"),
         ("cut --hair ", "auto on off"),
         ("cut --holes ", "keep fill"),
         ("completion ", "bash zsh fish"),

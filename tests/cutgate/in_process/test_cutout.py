@@ -190,3 +190,35 @@ def test_what_is_no_whole_png_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no picture")
     with pytest.raises(SourceUnreadable):
         converter({"background_image": tmp_path / "text"}, file_format="png", quality=None)
+
+
+def test_it_is_corrected_without_the_network(photo: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    cutout = remove_background(photo, hair_optimization="off", erode_size=0, background="#00ff00")
+    eroded = remove_background(photo, hair_optimization="off", erode_size=4, background="#00ff00")
+    monkeypatch.setattr("cutgate.in_process.remover.Remover.load", None)
+    assert cutout.refine().to_bytes() == cutout.to_bytes()
+    assert cutout.refine(erode_size=4).to_bytes() == eroded.to_bytes()
+    kept = cutout.refine(keep=[[(4.4, 4)]], radius_px=2)
+    both = kept.refine(remove=[[(32, 24)]], radius_px=3)
+    for found, at_background, at_subject in ((cutout, 0, 255), (kept, 255, 255), (both, 255, 0)):
+        mask = found.mask
+        assert (mask.getpixel((4, 4)), mask.getpixel((32, 24))) == (at_background, at_subject)
+    assert both.image.getpixel((32, 24)) == (0, 255, 0, 255)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "said"),
+    [
+        ({"keep": [(1, 2)]}, ValueError, "keep: it is a list of strokes"),
+        ({"remove": [[(1, 2)]], "radius_px": 0}, ValueError, "radius_px must be at least 1"),
+        ({"keep": [[(70_000, 2)]]}, ValueError, "points must be at most 65536"),
+        ({"keep": [[(1, 2)]] * 101}, ValueError, "strokes must have at most 100 elements"),
+        ({"foreground_threshold": 3}, ValueError, "must not exceed"),
+        ({"box": (1, 2, 3, 4)}, TypeError, "no such option: box"),
+    ],
+)
+def test_what_is_no_correction_is_refused(
+    photo: bytes, changes: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        remove_background(photo).refine(**changes)

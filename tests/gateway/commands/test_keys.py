@@ -52,7 +52,7 @@ def test_an_account_with_terms_of_its_own(installation: Installation, accounts: 
     (row,) = (row for row in installation.keys("list") if row["account"] == "anna")
     assert row.pop("created_at").endswith("+00:00")
     shown = {"account": "anna", "public_key": made["public_key"], "api_key": None, "active": True}
-    means = {"state": "active", "credits_left": 9, "credits_used": 0}
+    means = {"state": "active", "credits_left": 9, "credits_used": 0, "kept_bytes": 0}
     assert row == {**shown, "private_key_count": 1, **TERMS, **means}
 
 
@@ -250,9 +250,11 @@ def test_off_a_terminal_the_table_is_the_same(installation: Installation) -> Non
     installation.keys("revoke", revoked)
     printed = installation.call("keys", "list").stdout
     _, heads, _, *lines = (line for line in printed.splitlines() if line.strip())
-    assert heads.split() == ["account", "state", "key", "left", "used", "terms"]
+    assert heads.split() == ["account", "state", "key", "left", "used", "kept", "terms"]
     rows = [line.split() for line in lines]
-    assert ["nora", "suspended", f"{key[:12]}…", "unmetered", "0"] in rows
-    assert f"otto revoked {revoked[:12]}… unmetered 0 model isnet-general-use, precision fast".split() in rows
+    assert ["nora", "suspended", f"{key[:12]}…", "unmetered", "0", "0", "MiB"] in rows
+    assert (
+        f"otto revoked {revoked[:12]}… unmetered 0 0 MiB model isnet-general-use, precision fast".split() in rows
+    )
     found = {row["public_key"]: (row["state"], row["active"]) for row in installation.keys("list")}
     assert (found[key], found[revoked]) == (("suspended", False), ("revoked", False))

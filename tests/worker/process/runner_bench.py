@@ -13,6 +13,7 @@ from PIL import Image
 
 from cutgate.jobs.ids import TaskUid, background_key, new_task_uid, new_token, source_key
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
+from cutgate.jobs.ports import BlobStore, Ledger
 from cutgate.jobs.record import ErrorFacts, Item, NewItem, NewTask, Result
 from cutgate.jobs.spec import CutoutSpec, Refinement, lane_of
 from cutgate.worker.process.health import Health
@@ -92,10 +93,9 @@ class Bench:
         return sorted(key.role for key in self.blobs.keys())  # noqa: SIM118 — not a mapping
 
 
-@pytest.fixture
-def bench() -> Bench:
-    store, blobs = FreshLedger(), MemoryBlobStore()
-    runner = Runner(
+def runner_of(store: Ledger, blobs: BlobStore) -> Runner:
+    """A runner whose network sees what is bright."""
+    return Runner(
         store=store,
         blobs=blobs,
         health=Health(store, blobs),
@@ -105,4 +105,9 @@ def bench() -> Bench:
         beat_seconds=5,
         retry_seconds=0.01,
     )
-    return Bench(runner, store, blobs)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    store, blobs = FreshLedger(), MemoryBlobStore()
+    return Bench(runner_of(store, blobs), store, blobs)
