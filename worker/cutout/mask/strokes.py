@@ -10,6 +10,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from cutgate.jobs.spec import Stroke, StrokeKind
 from cutgate.worker.cutout.mask.parts import part_touched
@@ -17,6 +18,9 @@ from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.raster.filters import enlarged, shrink
 from cutgate.worker.cutout.raster.geometry import Region
+
+EDGE_PX: Final = 3.0
+"""Standard deviation of the blur, in the picture that parts are sought in."""
 
 _LEVELS: Final = {StrokeKind.KEEP: FOREGROUND, StrokeKind.REMOVE: BACKGROUND}
 
@@ -43,10 +47,16 @@ def corrected(
         small_known[brush] = level
         part = part_touched(small, picture, brush, small_known == 255 - level, level)
         small[part] = level
-        soft = enlarged(255 * part.view(np.uint8), *mask.shape)
+        soft = enlarged(_soft(part), *mask.shape)
         mask = np.maximum(mask, soft) if level else np.minimum(mask, 255 - soft)
         known[brushed(stroke, region, mask.shape, 1) > 0] = level
     return keep_known(mask, known), known
+
+
+def _soft(part: NDArray[np.bool_]) -> ByteMask:
+    """A part with an edge so soft that alpha is estimated there: it is no finer than a superpixel."""
+    blurred = cv2.GaussianBlur(255 * part.view(np.uint8), (0, 0), EDGE_PX, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(blurred, np.uint8)
 
 
 def brushed(stroke: Stroke, region: Region, shape: tuple[int, ...], scale: float) -> ByteMask:
