@@ -2,8 +2,9 @@
 
 import gzip
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
@@ -24,6 +25,11 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
 
 PAGE: Final = "index.html"
 """The page itself among its files; it is sent at its own address alone."""
+
+REVALIDATED: Final = "no-cache"
+FOREVER: Final = "public, max-age=31536000, immutable"
+"""For an address that holds the digest of what it gives."""
+DIGEST_CHARACTERS: Final = 16
 
 _POLICY: Final[Mapping[str, str]] = {
     "default-src": "'none'",
@@ -54,7 +60,7 @@ def page_headers(trusted_types: str) -> dict[str, str]:
         "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
         "Referrer-Policy": "no-referrer",
         # A browser asks each time and is told that nothing changed: a new version is there at once.
-        "Cache-Control": "no-cache",
+        "Cache-Control": REVALIDATED,
     }
 
 
@@ -75,11 +81,16 @@ class StaticFile:
     etag: str
 
     @classmethod
-    def read(cls, path: Path) -> "StaticFile":
-        """Read and compress it."""
-        data, media_type = path.read_bytes(), MEDIA_TYPES[path.suffix]
+    def of(cls, name: str, data: bytes) -> "StaticFile":
+        """Compress it, and name it by its content."""
+        media_type = MEDIA_TYPES[Path(name).suffix]
         gzipped = None if media_type == "image/jpeg" else gzip.compress(data, mtime=0)
         return cls(data, gzipped, media_type, hashlib.sha256(data).hexdigest()[:32])
+
+    @property
+    def version(self) -> str:
+        """Changes with the content."""
+        return self.etag[:DIGEST_CHARACTERS]
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,8 @@ class StaticFiles:
     paths: Mapping[str, Path]
     """By name: a request's path is looked up here and never on the disk."""
     headers: Mapping[str, str]
+    made: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+    """Texts that are made of other files, once."""
 
     def add_to(self, routes: Blueprint, path: str) -> None:
         """Serve the page at a path, and what it loads below it."""
@@ -102,19 +115,20 @@ class StaticFiles:
             routes.add_url_rule(rule, view_func=view, provide_automatic_options=False, strict_slashes=True)
 
     def page(self) -> Response:
-        """Send the page."""
-        return self._send(PAGE)
+        """Send the page, which names what it loads by content: a browser keeps that and asks for nothing again."""
+        return self._send(self._page)
 
     def file(self, name: str) -> Response:
         """Send what the page loads."""
-        if name == PAGE:
-            raise NotFound
-        return self._send(name)
-
-    def _send(self, name: str) -> Response:
         file = self._files.get(name)
-        if file is None:
+        if file is None or name == PAGE:
             raise NotFound
+        answer = self._send(file)
+        if request.args.get("v") == file.version:
+            answer.headers["Cache-Control"] = FOREVER
+        return answer
+
+    def _send(self, file: StaticFile) -> Response:
         answer = Response(file.data, mimetype=file.media_type, headers=self.headers)
         answer.set_etag(file.etag)
         if file.gzipped is not None:
@@ -128,4 +142,14 @@ class StaticFiles:
 
     @cached_property
     def _files(self) -> Mapping[str, StaticFile]:
-        return {name: StaticFile.read(path) for name, path in self.paths.items()}
+        read = {name: StaticFile.of(name, path.read_bytes()) for name, path in self.paths.items()}
+        return read | {name: StaticFile.of(name, make().encode()) for name, make in self.made.items()}
+
+    @cached_property
+    def _page(self) -> StaticFile:
+        def versioned(found: re.Match[str]) -> str:
+            file = self._files.get(found["name"])
+            return f"{found[0]}?v={file.version}" if file else found[0]
+
+        text = self._files[PAGE].data.decode()
+        return StaticFile.of(PAGE, re.sub(r'(?<=(?:src|ref)=")[a-z]+/(?P<name>[^"#?]+)', versioned, text).encode())

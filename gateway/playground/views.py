@@ -12,18 +12,36 @@ from typing import Final
 
 from flask import Blueprint, Response, request
 
+from cutgate.gateway.bundles import joined
 from cutgate.gateway.static_files import StaticFiles, files_below, page_headers
 
 STATIC_DIR: Final = Path(__file__).parent / "static"
+SCRIPT: Final = "app.bundle.js"
+STYLES: Final = "look/bundle.css"
 
 HEADERS: Final[Mapping[str, str]] = page_headers("'none'")
+
+
+def script() -> str:
+    """All modules of the page in one; the page of the API loads some of them one by one."""
+    paths = STATIC_DIR.rglob("*.js")
+    return joined("app.js", {path.relative_to(STATIC_DIR).as_posix(): path.read_text("utf-8") for path in paths})
+
+
+def styles() -> str:
+    """All style sheets of the page in one, in the order of their names: later rules come before earlier ones."""
+    return "".join(path.read_text("utf-8") for path in sorted((STATIC_DIR / "look").glob("*.css")))
+
+
+def _files() -> StaticFiles:
+    return StaticFiles(files_below(STATIC_DIR), HEADERS, {SCRIPT: script, STYLES: styles})
 
 
 @dataclass(frozen=True)
 class PlaygroundPages:
     """The page and what it loads."""
 
-    files: StaticFiles = field(default_factory=lambda: StaticFiles(files_below(STATIC_DIR), HEADERS))
+    files: StaticFiles = field(default_factory=_files)
 
     def blueprint(self) -> Blueprint:
         """The routes."""

@@ -28,7 +28,6 @@ def assert_told(visitor: Visitor, *texts: str, may_try_again: bool = True) -> No
 def start(visitor: Visitor, photo: Path, private_key: str | None = None) -> None:
     visitor.type_keys(private_key)
     visitor.choose(photo)
-    visitor.by_id("run").click()
 
 
 def test_the_page_advises_wherever_the_command_does(visitor: Visitor) -> None:
@@ -58,9 +57,9 @@ def test_keys_are_asked_for(visitor: Visitor) -> None:
 def test_a_file_that_is_no_picture(visitor: Visitor, tmp_path: Path) -> None:
     path = tmp_path / "notes.jpg"
     path.write_text("no picture at all")
-    visitor.type_keys()
     visitor.choose(path)
     expect(visitor.by_id("unshown")).to_contain_text("The service may read it all the same.")
+    visitor.type_keys()
     visitor.by_id("run").click()
     assert_told(
         visitor,
@@ -111,7 +110,7 @@ def test_a_picture_that_the_browser_cannot_show_is_cut_out_all_the_same(visitor:
     visitor.choose(path)
     expect(visitor.by_id("unshown")).to_be_visible()
     expect(visitor.by_id("box-toggle")).to_be_hidden()
-    visitor.cut_out()
+    visitor.wait_until_done()
     expect(visitor.by_id("result")).to_be_visible()
     expect(visitor.by_id("split")).to_be_hidden()
 
@@ -148,10 +147,44 @@ def test_the_service_asks_for_patience(visitor: Visitor) -> None:
     visitor.page.route(visitor.stack.url + "/", busy_once)
     visitor.type_keys()
     visitor.choose(PHOTO)
-    visitor.cut_out()
+    visitor.wait_until_done()
     first, second = [body for body in sent() if '"RemoveBackground"' in body]
     assert refused
     assert first == second
+
+
+@pytest.mark.parametrize("fault", ["no room for a listener", "the connection breaks"])
+def test_a_service_that_tells_nothing_is_asked(visitor: Visitor, fault: str) -> None:
+    visitor.expected_complaint = "ERR_FAILED"
+    asked: list[bool] = []
+
+    def deaf(route: Route) -> None:
+        headers = route.request.headers
+        listens = headers.get("accept") == "text/event-stream"
+        asked.append(listens)
+        if listens and fault == "the connection breaks":
+            route.abort()
+        else:
+            route.continue_(headers={**headers, "accept": "*/*"})
+
+    visitor.page.route(visitor.stack.url + "/", deaf)
+    start(visitor, PHOTO)
+    visitor.wait_until_done()
+    assert asked.count(True) == 1
+    assert asked[asked.index(True) + 1] is False
+
+
+def test_a_service_that_tells_how_a_task_goes_on_is_asked_once(visitor: Visitor) -> None:
+    asked: list[str] = []
+
+    def watch(route: Route) -> None:
+        asked.append(route.request.headers.get("accept", ""))
+        route.continue_()
+
+    visitor.page.route(visitor.stack.url + "/", watch)
+    start(visitor, PHOTO)
+    visitor.wait_until_done()
+    assert asked[1:] == ["text/event-stream", "*/*"]  # behind the photo; and the credits at the end
 
 
 @pytest.mark.parametrize("leave", [False, True], ids=["cancelled", "page left"])
@@ -162,7 +195,7 @@ def test_a_task_that_nobody_waits_for_is_ended(visitor: Visitor, *, leave: bool)
         # Work for the worker, so that the visitor's picture waits.
         jobs = [client.remove_background(PHOTO) for _ in range(3)]
         start(visitor, PHOTO)
-        expect(visitor.by_id("status")).to_contain_text("Waiting")
+        expect(visitor.by_id("status")).to_have_text(re.compile(r"^Waiting: \d before it\.$"))
         if leave:
             visitor.page.goto("about:blank")
         else:

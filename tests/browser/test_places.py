@@ -53,7 +53,7 @@ def guest(browser: Browser, renamed_stack: LiveStack) -> Iterator[Visitor]:
 def test_the_way_of_a_photo_stays_on_the_page_s_own_host_and_prefix(guest: Visitor) -> None:
     guest.type_keys()
     guest.choose(PHOTO)
-    guest.cut_out()
+    guest.wait_until_done()
     expect(guest.by_id("result")).to_be_visible()
     paths = [url.removeprefix(guest.stack.url) for url in guest.requests if url.startswith("http")]
     assert all(path.startswith(f"{PREFIX}/") for path in paths)

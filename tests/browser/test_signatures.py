@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from cutgate.signing import sign_params
 from tests.browser.visitor import visiting
 from tests.servers.stack import LiveStack
 from tests.signing.vector_cases import VECTORS
@@ -87,6 +88,20 @@ def test_signature_from_values(page: Page) -> None:
     found = by_name(page.evaluate(SIGN, [[case.file_params, case.private_key] for case in CASES]))
     expected = {case.name: [case.signature] * 2 for case in CASES}
     assert {name for name in expected if found[name] != expected[name]} == NO_DOUBLE
+
+
+def test_lines_of_points_are_signed_as_the_service_signs_them(page: Page) -> None:
+    lines = [[[0, 0], [10, 200]], [[-3, 65_536]], [[1, 2], [3, 4], [5, 6]]]
+    params: dict[str, Any] = {
+        "Action": "RefineTask",
+        "Keep": lines,
+        "Remove": [],
+        "Index": 0,
+        "RadiusPx": 12,
+        "TaskUID": "d5",
+    }
+    found = page.evaluate(SIGN, [[params, "key"]])
+    assert found == [[sign_params(params, "key")] * 2]
 
 
 def test_a_large_picture_is_signed_and_the_page_stays_awake(page: Page) -> None:

@@ -77,12 +77,24 @@ class Visitor:
         expect(self.page.locator(f'#thumbs li[title="{photo.name}"]').last).to_be_attached()
 
     def cut_out(self) -> None:
-        """Press the button and wait for the result."""
+        """Press the button, with keys, and wait for the result."""
+        if not any(self.by_id(name).input_value() for name in ("public-key", "api-key")):
+            self.type_keys()
         self.by_id("run").click()
         self.wait_until_done()
 
     def wait_until_done(self) -> None:
-        expect(self.by_id("status")).to_contain_text("Done", timeout=CUT_MS)
+        """Photos are cut out at once where the keys are known."""
+        self._wait_until_idle()
+        expect(self.by_id("status")).to_contain_text("Done")
+
+    def wait_until_corrected(self) -> None:
+        self._wait_until_idle()
+        expect(self.by_id("status")).to_contain_text("Corrected")
+
+    def _wait_until_idle(self) -> None:
+        states = ", ".join(f'[data-state="{state}"]' for state in ("new", "waiting", "working"))
+        expect(self.page.locator(f"#thumbs li:is({states})")).to_have_count(0, timeout=CUT_MS)
 
     def unfold(self) -> None:
         """Show the controls that are folded until somebody asks for them."""

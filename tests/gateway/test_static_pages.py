@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from cutgate.gateway.openapi import views as docs
 from cutgate.gateway.playground import views as playground
-from cutgate.gateway.static_files import PAGE
+from cutgate.gateway.static_files import FOREVER, PAGE
 from tests.gateway.harness import Harness, make_settings
 from tests.servers.stack import ROOT
 
@@ -59,6 +59,7 @@ SERVED = [
     *((PLAYGROUND, name, path) for name, path in sorted(PLAYGROUND.own.items()) if name != PAGE),
     *((DOCS, name, path) for name, path in sorted((DOCS.own | VIEWER).items()) if name != PAGE),
 ]
+VERSION = re.compile(r"\?v=[0-9a-f]{16}(?=\")")
 each_page = pytest.mark.parametrize("page", [PLAYGROUND, DOCS], ids=str)
 
 
@@ -71,7 +72,7 @@ def client(gateway: Harness) -> FlaskClient:
 def test_the_page_is_served_under_its_policy(client: FlaskClient, page: Page) -> None:
     response = client.get(page.path)
     assert (response.status_code, response.content_type) == (200, "text/html; charset=utf-8")
-    assert response.data == page.own[PAGE].read_bytes()
+    assert VERSION.sub("", response.text) == page.text
     assert {name: response.headers[name] for name in page.headers} == page.headers
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     head = client.head(page.path)
@@ -94,6 +95,36 @@ def test_a_browser_asks_again_and_gets_nothing_new(client: FlaskClient) -> None:
     assert (again.status_code, again.data) == (304, b"")
     assert again.headers["ETag"] == first.headers["ETag"]
     assert client.get("/playground", headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
+
+
+@each_page
+def test_what_the_page_names_is_kept_for_good_and_has_another_name_once_it_changes(
+    client: FlaskClient, page: Page
+) -> None:
+    links = re.findall(r'(?:src|href)="([^"?]+)\?v=([0-9a-f]+)"', client.get(page.path).text)
+    assert len(links) >= 2
+    for path, version in links:
+        first = client.get(f"/{path}?v={version}")
+        assert (first.status_code, first.headers["Cache-Control"]) == (200, FOREVER), path
+        for other in (f"/{path}", f"/{path}?v=0000000000000000"):
+            assert client.get(other).headers["Cache-Control"] == "no-cache"
+
+
+def test_the_playground_is_one_script_and_one_style_sheet(client: FlaskClient) -> None:
+    text = client.get("/playground").text
+    assert re.findall(r'(?:<script|<link rel="stylesheet")[^>]+="playground/([^"?]+)', text) == [
+        *("look/bundle.css", "app.bundle.js")
+    ]
+    script = client.get("/playground/app.bundle.js")
+    assert (script.status_code, script.mimetype) == (200, "text/javascript")
+    assert not re.search(r"^(?:import|export)\b", script.text, re.MULTILINE)
+    for name in PLAYGROUND.own:
+        assert not name.endswith(".js") or f"// {name}\n" in script.text, f"{name} is not in use"
+    styles = client.get("/playground/look/bundle.css").text
+    assert all(text in styles for text in PLAYGROUND.texts(".css"))
+    # Addresses in it are relative to its own.
+    assert client.get("/playground/look/handle.svg").status_code == 200
+    assert "handle.svg" in styles
 
 
 def test_a_browser_gets_texts_compressed(client: FlaskClient) -> None:

@@ -2,7 +2,7 @@
 
 import { Access } from "./page/access.js";
 import { element } from "./page/dom.js";
-import { problemOf, showBalance, showBusy, showProblem, tell } from "./page/report.js";
+import { problemOf, showBalance, showBusy, showConfidence, showProblem, tell } from "./page/report.js";
 import { SentRequest } from "./page/request.js";
 import { DEFAULTS, SettingsForm } from "./page/settings.js";
 import { followTheme } from "./page/theme.js";
@@ -14,6 +14,11 @@ import { Strip } from "./photos/strip.js";
 import { Saving } from "./saving/saving.js";
 import { Stage } from "./stage/stage.js";
 
+/** So many photos are cut out without a question where each has a price. */
+const MOST_AT_ONCE = 10;
+/** A control that moves on begins no correction. */
+const SETTLED_MS = 400;
+
 /** Of the page and not of one photo. @type {any} */
 let problem = null;
 /** Settles once all that was chosen so far is read. @type {Promise<unknown>} */
@@ -23,11 +28,17 @@ let checking = Promise.resolve();
 /** The photo that the visitor picked: its failure stays on the stage. @type {import("./photos/photo.js").Photo | null} */
 let picked = null;
 
+/** Begins what was changed last. */
+let correcting = 0;
+
 const album = new Album(show);
-const stage = new Stage((box, isContinued) => {
-  if (album.selected) album.changeBox(box, isContinued);
-});
-const form = new SettingsForm((settings, isContinued) => album.change(settings, isContinued));
+const stage = new Stage(
+  (box, isContinued) => {
+    if (album.selected) album.changeBox(box, isContinued);
+  },
+  (stroke) => edited(() => album.draw(stroke)),
+);
+const form = new SettingsForm((settings, isContinued) => edited(() => album.change(settings, isContinued), SETTLED_MS));
 const queue = new Queue(progress, complain);
 const run = new Run();
 const saving = new Saving(stage, album, { tell, problem: complain });
@@ -37,29 +48,40 @@ const access = new Access({ kind: showProtocol, signedIn: () => (checking = chec
 
 /** Shows everything as it is now. */
 function show() {
-  const { selected, settings, pending } = album;
-  const result = selected?.result;
+  const { selected, edits, pending } = album;
+  const { settings } = edits.current;
+  selected?.recall();
+  const result = selected && !album.isRefinable(selected) ? selected.result : null;
   stage.show(selected);
   saving.show();
   strip.show();
   request.show(selected?.request ?? null);
-  form.show({ ...settings, box: selected?.box ?? null }, result ? { ...result.settings, box: result.box } : null);
-  element("undo").disabled = !album.canUndo;
+  form.show(fieldsOf(edits.current), result && fieldsOf(result.edit));
+  element("correct").hidden = !selected && !edits.canUndo && !edits.canRedo;
+  element("undo").disabled = !edits.canUndo;
+  element("redo").disabled = !edits.canRedo;
   element("reset").disabled = JSON.stringify(settings) === JSON.stringify(DEFAULTS);
   element("spread").hidden = album.photos.length < 2;
   element("remove").hidden = album.photos.length !== 1; // of several, each has a button in the strip
   element("choose").textContent = selected ? "Add photos" : "Choose photos";
   element("run").textContent = buttonText(pending);
   element("run").disabled = pending.length === 0;
-  showBusy(queue.isBusy ? run.measure : null);
+  showBusy(queue.isBusy && run.isCut ? run.measure : null);
+  showConfidence(selected);
   document.body.toggleAttribute("data-idle", pending.length === 0 && !queue.isBusy);
   showProblem(problem ?? problemOf(selected));
+}
+
+/** @param {import("./photos/edit.js").Edit} edit */
+function fieldsOf({ settings, box }) {
+  return { ...settings, box };
 }
 
 /** @param {readonly import("./photos/photo.js").Photo[]} pending */
 function buttonText(pending) {
   const [first] = pending;
   const count = pending.length > 1 ? ` ${pending.length} photos` : "";
+  if (first?.state === "failed" && first.isChanged && album.canRefine && !first.base) return `Cut out${count} again`;
   if (first?.state === "failed" && !first.isChanged) return count ? `Try${count} again` : "Try again";
   if (first && pending.every((photo) => photo.isChanged)) return count ? `Apply to${count}` : "Apply";
   return `Cut out${count}`;
@@ -78,8 +100,10 @@ function progress() {
 }
 
 async function finish() {
+  const { isCut } = run;
   tell(run.summary);
   run.end();
+  if (!isCut) return;
   try {
     accept(await access.client.balance());
   } catch {
@@ -115,7 +139,25 @@ async function remove(photo) {
 }
 
 /**
- * Photos are cut out at once where that costs nothing; a sample in any case.
+ * Makes a change, and has the service correct what it can.
+ *
+ * @param {() => void} change
+ * @param {number} [pauseMs] during which another change may follow
+ */
+function edited(change, pauseMs = 0) {
+  problem = null;
+  change();
+  clearTimeout(correcting);
+  if (pauseMs > 0) correcting = setTimeout(correct, pauseMs);
+  else correct();
+}
+
+function correct() {
+  if (access.isComplete) start(album.correctable);
+}
+
+/**
+ * Photos are cut out at once, unless nobody knows the keys, or there are many and each has its price.
  *
  * @param {readonly File[]} files
  * @param {boolean} [isSample]
@@ -129,7 +171,15 @@ async function add(files, isSample = false) {
   if (isSample) return cutOut();
   await Promise.all([reading, checking]);
   const { pending } = album;
-  if (access.isUnmetered) start((await added).filter((photo) => pending.includes(photo)));
+  const chosen = (await added).filter((photo) => pending.includes(photo));
+  if (!access.isComplete) access.unfold();
+  if (chosen.length > 0 && element("panel").reportValidity()) begin(chosen);
+}
+
+/** @param {readonly import("./photos/photo.js").Photo[]} photos that nobody has asked to cut out */
+function begin(photos) {
+  if (access.isUnmetered || photos.length <= MOST_AT_ONCE) start(photos);
+  else tell(`${photos.length} photos are ready. Each costs credits: press Cut out.`);
 }
 
 /**
@@ -162,7 +212,8 @@ async function cutOut() {
 
 /** @param {readonly import("./photos/photo.js").Photo[]} photos */
 function start(photos) {
-  run.add(photos);
+  if (photos.length === 0) return;
+  run.add(photos, album.pending.some((photo) => photos.includes(photo)));
   queue.add(photos, access.client);
 }
 
@@ -181,6 +232,7 @@ async function check() {
   try {
     accept(await access.client.balance());
     if (!queue.isBusy) tell(`The keys are right${album.selected ? "" : ": choose photos, or try a sample"}.`);
+    begin(album.pending.filter(({ state }) => state === "new"));
   } catch (error) {
     problem = error;
     access.unfold();
@@ -191,8 +243,8 @@ async function check() {
 /** @param {boolean} isPair Runware's protocol has neither box nor hair optimization */
 function showProtocol(isPair) {
   for (const part of document.querySelectorAll("[data-pair-only]")) part.hidden = !isPair;
-  album.canBox = isPair;
-  stage.allowBox(isPair);
+  album.canRefine = isPair;
+  stage.allowMarks(isPair);
 }
 
 followTheme();
@@ -207,8 +259,19 @@ element("remove").addEventListener("click", () => {
   remove(album.selected);
   element("choose").focus();
 });
-element("undo").addEventListener("click", () => album.undo());
-element("reset").addEventListener("click", () => album.change(DEFAULTS));
-element("spread").addEventListener("click", () => album.spread());
+element("undo").addEventListener("click", () => edited(() => album.undo()));
+element("redo").addEventListener("click", () => edited(() => album.redo()));
+element("reset").addEventListener("click", () => edited(() => album.change(DEFAULTS)));
+element("spread").addEventListener("click", () => edited(() => album.spread()));
+document.addEventListener("keydown", (event) => {
+  const target = /** @type {HTMLElement} */ (event.target);
+  // A field has an undo of its own.
+  if (!(event.ctrlKey || event.metaKey) || event.altKey || target.matches("input:not([type=radio], [type=range])")) return;
+  const key = event.key.toLowerCase();
+  const id = key === "y" || (key === "z" && event.shiftKey) ? "redo" : key === "z" ? "undo" : "";
+  if (!id) return;
+  event.preventDefault();
+  element(id).click();
+});
 addEventListener("pagehide", () => queue.abandon());
 show();

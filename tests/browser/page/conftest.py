@@ -41,8 +41,9 @@ def metered_stack(quick_stack: LiveStack) -> LiveStack:
 
 @pytest.fixture
 def visitor(browser: Browser, metered_stack: LiveStack) -> Iterator[Visitor]:
-    """Somebody who came by a link that signs in, and whose photos wait for the button: each has its price."""
-    with signed_in(browser, metered_stack) as visitor:
+    """Somebody whose keys nobody knows yet, so that photos wait for the button."""
+    with visiting(browser, metered_stack) as visitor:
+        visitor.open()
         yield visitor
 
 

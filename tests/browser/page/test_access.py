@@ -103,7 +103,7 @@ def test_typed_keys_fold_later(browser: Browser, quick_stack: LiveStack, tmp_pat
         if kind == "API key":
             visitor.by_id("api-key").fill(quick_stack.api_key)
         visitor.choose(picture(tmp_path / "disc.png"))
-        visitor.cut_out()
+        visitor.wait_until_done()
         expect(visitor.by_id("check")).to_be_hidden()
         expect(visitor.by_id("key-name")).not_to_be_empty()
 
@@ -128,7 +128,7 @@ def test_the_credits_of_a_metered_account(browser: Browser, quick_stack: LiveSta
         visitor.open(link(metered))
         expect(visitor.by_id("balance")).to_have_text("5 credits left")
         visitor.choose(picture(tmp_path / "disc.png"))
-        visitor.cut_out()
+        visitor.wait_until_done()
         expect(visitor.by_id("balance")).to_have_text("4 credits left")
 
 

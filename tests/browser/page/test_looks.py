@@ -89,7 +89,7 @@ def test_a_telephone_shows_the_button_wherever_one_has_scrolled(
     browser: Browser, metered_stack: LiveStack, tmp_path: Path, size: tuple[int, int], count: int
 ) -> None:
     with visiting(browser, metered_stack, size=size, is_mobile=True, has_touch=True) as visitor:
-        visitor.open(link(metered_stack))
+        visitor.open()
         visitor.unfold()
         visitor.by_id("file").set_input_files([picture(tmp_path / f"{number}.png") for number in range(count)])
         run, status = visitor.by_id("run"), visitor.by_id("status")

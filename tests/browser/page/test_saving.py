@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,7 +81,7 @@ def test_a_jpeg_needs_something_behind_it(done: Visitor) -> None:
 
 def test_a_zip_that_cannot_be_written_leaves_no_progress_behind(done: Visitor, tmp_path: Path) -> None:
     done.choose(picture(tmp_path / "other.png"))
-    done.cut_out()
+    done.wait_until_done()
     done.page.evaluate("() => void (HTMLCanvasElement.prototype.toBlob = (take) => take(null))")
     done.by_id("format").select_option("webp")
     done.by_id("save-all").click()
@@ -153,6 +154,42 @@ def test_the_shadow_is_the_services_own(visitor: Visitor, tmp_path: Path) -> Non
     assert (shaded[..., 3] > cutout[..., 3]).mean() > 0.02
     assert np.abs(shaded[..., 3] - expected[..., 3]).max() <= 6
     assert shaded[(shaded[..., 3] > SEEN_FROM) & (cutout[..., 3] == 0)][:, :3].max() == 0
+
+
+@pytest.mark.parametrize(
+    ("preset", "size", "share", "middle"),
+    [
+        ("Amazon, 2000 × 2000", (2000, 2000), 0.85, True),
+        ("eBay, 1600 × 1600", (1600, 1600), 0.9, True),
+        ("Square post, 1080 × 1080", (1080, 1080), 0.8, True),
+        ("Passport, 35 × 45 mm", (413, 531), 0.9, False),
+    ],
+)
+def test_presets_have_the_size_the_ground_and_the_place_that_they_name(
+    done: Visitor, preset: str, size: tuple[int, int], share: float, *, middle: bool
+) -> None:
+    done.by_id("preset").select_option(label=preset)
+    expect(done.by_id("save-hint")).to_have_text(re.compile("^Enlarged .* a larger photo would be sharper"))
+    saved = done.saved()
+    assert saved.suggested_filename == "disc-cutout.jpg"
+    with Image.open(saved.path()) as image:
+        assert (image.format, image.size) == ("JPEG", size)
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    corners = pixels[[0, 0, -1], [0, -1, 0]]
+    assert (corners == 255).all()
+    left, top, right, bottom = bounds(pixels.max(axis=2) < 128)
+    assert max((right - left) / size[0], (bottom - top) / size[1]) == pytest.approx(share, abs=0.02)
+    assert left == pytest.approx(size[0] - right, abs=3)
+    assert (top if middle else 0) == pytest.approx(size[1] - bottom, abs=5)
+    done.by_id("preset").select_option(label="As the photo")
+    assert opened(done.saved_bytes()).size == SIZE
+
+
+def test_a_preset_without_a_subject_holds_the_whole_photo(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.choose(picture(tmp_path / "wall.png", disc=None))
+    visitor.cut_out()
+    visitor.by_id("preset").select_option(label="Square post, 1080 × 1080")
+    assert opened(visitor.saved_bytes()).size == (1080, 1080)
 
 
 def test_what_is_seen_is_what_is_saved(done: Visitor) -> None:

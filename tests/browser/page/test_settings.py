@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.browser.page.conftest import picture
 from tests.browser.visitor import Visitor, bodies_of
+from tests.servers.stack import LiveStack
 from tests.waiting import eventually
 
 Requests = Callable[[], list[dict[str, Any]]]
@@ -30,14 +31,20 @@ def erode(visitor: Visitor) -> str:
     return visitor.by_id("erode-number").input_value()
 
 
-def test_a_change_waits_to_be_applied(visitor: Visitor, tmp_path: Path, sent: Requests) -> None:
-    run = visitor.by_id("run")
+def test_a_change_waits_to_be_applied_where_nothing_can_be_corrected(
+    visitor: Visitor, quick_stack: LiveStack, tmp_path: Path
+) -> None:
+    """With an API key: Runware's protocol has no corrections."""
+    run, bodies = visitor.by_id("run"), bodies_of(visitor)
     visitor.choose(picture(tmp_path / "disc.png"))
     expect(visitor.by_id("erode")).to_be_hidden()  # until somebody asks for it
     visitor.slide("erode", 8)
     expect(unapplied(visitor)).to_have_count(0)
+    visitor.page.get_by_text("API key", exact=True).first.click()
+    visitor.by_id("api-key").fill(quick_stack.api_key)
     visitor.cut_out()
     expect(run).to_be_disabled()
+    expect(visitor.by_id("tools")).to_be_hidden()
     visitor.slide("erode", 9)
     visitor.by_id("only-mask").check()
     visitor.by_id("fill-holes").check()
@@ -45,8 +52,11 @@ def test_a_change_waits_to_be_applied(visitor: Visitor, tmp_path: Path, sent: Re
     expect(run).to_have_text("Apply")
     run.click()
     expect(unapplied(visitor)).to_have_count(0)
-    applied = [(body["ErodeSize"], body["OnlyMask"], body["Holes"]) for body in sent()]
-    assert applied == [(8, False, "keep"), (9, True, "fill")]
+    applied = [task["settings"] for body in bodies() if '"removeBackground"' in body for task in json.loads(body)]
+    names = ("alphaMattingErodeSize", "returnOnlyMask", "holes")
+    assert [tuple(settings[name] for name in names) for settings in applied] == [
+        *((8, False, "keep"), (9, True, "fill"))
+    ]
 
 
 @pytest.mark.parametrize(("typed", "taken"), [("99", "40"), ("-3", "0"), ("", "15")])
@@ -84,22 +94,26 @@ def test_changes_are_undone_one_by_one_and_reset_at_once(visitor: Visitor, tmp_p
     assert erode(visitor) == "17"
 
 
-def test_each_photo_keeps_its_settings(visitor: Visitor, tmp_path: Path, sent: Requests) -> None:
+def test_each_photo_keeps_its_settings(visitor: Visitor, tmp_path: Path) -> None:
+    bodies = bodies_of(visitor)
     visitor.choose(picture(tmp_path / "one.png"))
     visitor.slide("erode", 4)
     visitor.cut_out()
     visitor.choose(picture(tmp_path / "two.png"))
+    visitor.wait_until_done()
     assert erode(visitor) == "4"
     visitor.slide("erode", 30)
-    visitor.cut_out()
+    visitor.wait_until_corrected()
     visitor.page.locator('#thumbs .show[aria-label^="one.png"]').click()
     assert erode(visitor) == "4"
-    expect(unapplied(visitor)).to_have_count(0)
+    visitor.slide("erode", 6)
+    visitor.wait_until_corrected()
     visitor.by_id("spread").click()
-    expect(visitor.by_id("run")).to_have_text("Apply")
-    visitor.cut_out()
-    expect(visitor.page.get_by_text("Done", exact=True)).to_have_count(2)
-    assert [body["ErodeSize"] for body in sent()] == [4, 30, 4]
+    visitor.wait_until_corrected()
+    visitor.page.locator('#thumbs .show[aria-label^="two.png"]').click()
+    assert erode(visitor) == "6"
+    for action, expected in (("RemoveBackground", [4, 4]), ("RefineTask", [30, 6, 6])):
+        assert [json.loads(body)["ErodeSize"] for body in bodies() if f'"{action}"' in body] == expected
 
 
 def test_photos_that_are_not_cut_out_yet_share_theirs(visitor: Visitor, tmp_path: Path, sent: Requests) -> None:

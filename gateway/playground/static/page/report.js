@@ -7,6 +7,8 @@ const NO_SUBJECT = {
   advice: "select the subject with a box, or try another picture",
 };
 
+const NOTHING_LEFT = { message: "Nothing is left", advice: "undo the last stroke, or paint what to keep" };
+
 /** @param {string} text */
 export function tell(text) {
   if (element("status").textContent !== text) element("status").textContent = text;
@@ -31,7 +33,7 @@ export function showBusy(measure) {
 export function showProblem(error) {
   const { message = "", detail = "", advice = "", technical = "" } = error ?? {};
   const problem = element("problem");
-  problem.classList.toggle("notice", error === NO_SUBJECT);
+  problem.classList.toggle("notice", error === NO_SUBJECT || error === NOTHING_LEFT);
   // What stays is not written again: a screen reader would say it once more.
   for (const [id, text] of Object.entries({
     "problem-title": message,
@@ -47,7 +49,20 @@ export function showProblem(error) {
 /** What is wrong with a photo, or strange about its result. */
 export function problemOf(photo) {
   if (photo?.state === "failed") return photo.error;
-  return photo?.state === "empty" ? NO_SUBJECT : null;
+  if (photo?.state !== "empty") return null;
+  return photo.result.edit.strokes.length > 0 ? NOTHING_LEFT : NO_SUBJECT;
+}
+
+/** Says how sure the service is of the result that is looked at. */
+export function showConfidence(photo) {
+  const { confidence = null, edit } = photo?.result ?? {};
+  const chip = element("confidence");
+  chip.hidden = confidence === null;
+  if (confidence === null) return;
+  const hint = edit.strokes.length > 0 ? ", and corrected" : photo.isDoubtful ? ": look at it closely" : "";
+  const text = `How sure: ${Math.round(confidence * 100)} %${hint}`;
+  if (chip.textContent !== text) chip.textContent = text;
+  chip.classList.toggle("doubtful", photo.isDoubtful);
 }
 
 /** @param {import("../service/client.js").Balance} balance */

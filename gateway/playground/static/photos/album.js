@@ -1,7 +1,7 @@
-/** The photos of this visit, the one that is looked at, and their settings. */
+/** The photos of this visit, the one that is looked at, and what is wanted of them. */
 
 import { DEFAULTS } from "../page/settings.js";
-import { History } from "./history.js";
+import { Edit, History } from "./edit.js";
 import { Photo } from "./photo.js";
 
 /** @typedef {import("../service/client.js").Settings} Settings */
@@ -11,10 +11,10 @@ export class Album {
   photos = [];
   /** @type {Photo | null} */
   selected = null;
-  /** Whether the service can be told of a box. */
-  canBox = true;
+  /** Whether the service corrects results. */
+  canRefine = true;
   /** What the next photos begin with: the settings that were chosen last. */
-  #latest = new History(DEFAULTS);
+  #latest = new History(new Edit(DEFAULTS));
   #onChange;
 
   /** @param {() => void} onChange */
@@ -27,7 +27,7 @@ export class Album {
    * @returns {Promise<Photo>}
    */
   async add(file) {
-    const photo = await Photo.open(file, new History(this.#latest.current));
+    const photo = await Photo.open(file, new Edit(this.#latest.current.settings));
     this.photos.push(photo);
     this.#onChange();
     return photo;
@@ -36,7 +36,7 @@ export class Album {
   /** @param {Photo | null} photo */
   select(photo) {
     this.selected = photo;
-    if (photo) this.#latest = new History(photo.settings.current);
+    if (photo) this.#latest = new History(new Edit(photo.edit.settings));
     this.#onChange();
   }
 
@@ -50,13 +50,9 @@ export class Album {
     else this.#onChange();
   }
 
-  /** @returns {Settings} of the photo that is looked at */
-  get settings() {
-    return this.#shown.current;
-  }
-
-  get canUndo() {
-    return this.#shown.canUndo || Boolean(this.#boxes?.canUndo);
+  /** Of the photo that is looked at, or of the next ones. */
+  get edits() {
+    return this.selected?.edits ?? this.#latest;
   }
 
   /**
@@ -66,8 +62,8 @@ export class Album {
    * @param {boolean} [isContinued]
    */
   change(settings, isContinued) {
-    for (const history of this.#affected) history.change(settings, isContinued);
-    this.#onChange();
+    this.#edit({ settings }, isContinued);
+    this.#share(isContinued);
   }
 
   /**
@@ -75,42 +71,61 @@ export class Album {
    * @param {boolean} [isContinued]
    */
   changeBox(box, isContinued) {
-    this.selected?.boxes.change(box, isContinued);
+    this.#edit({ box }, isContinued);
     this.#onChange();
   }
 
-  /** Sets back what was changed last: the box of the photo that is looked at, or the settings. */
-  undo() {
-    if (this.#boxes && this.#boxes.changedAt > this.#shown.changedAt) this.#boxes.undo();
-    else for (const history of this.#affected) history.undo();
+  /** @param {import("./edit.js").Stroke} stroke on the photo that is looked at */
+  draw(stroke) {
+    this.#edit({ strokes: [...this.edits.current.strokes, stroke] });
     this.#onChange();
+  }
+
+  undo() {
+    this.edits.undo();
+    this.#share();
+  }
+
+  redo() {
+    this.edits.redo();
+    this.#share();
   }
 
   /** Gives every photo the settings of the one that is looked at. */
   spread() {
-    const { settings } = this;
-    for (const photo of this.photos) photo.settings.change(settings);
+    const { settings } = this.edits.current;
+    for (const { edits } of this.photos) edits.change(edits.current.with({ settings }));
     this.#onChange();
   }
 
   /** What is to be cut out next: what is new or changed; else, once nothing is at work, failures worth another try. */
   get pending() {
     const idle = this.photos.filter((photo) => !photo.isBusy);
-    const ready = idle.filter((photo) => photo.state === "new" || photo.isChanged);
+    const ready = idle.filter((photo) => photo.state === "new" || (photo.isChanged && !this.isRefinable(photo)));
     if (ready.length > 0 || idle.length < this.photos.length) return ready;
     return idle.filter((photo) => photo.state === "failed" && !photo.error.isFinal);
   }
 
-  get #shown() {
-    return this.selected?.settings ?? this.#latest;
+  /** What a correction makes right, which costs nothing. */
+  get correctable() {
+    return this.photos.filter((photo) => !photo.isBusy && photo.isChanged && this.isRefinable(photo));
   }
 
-  get #boxes() {
-    return this.canBox ? this.selected?.boxes : undefined;
+  /** @param {Photo} photo */
+  isRefinable(photo) {
+    return this.canRefine && photo.base !== null;
   }
 
-  get #affected() {
-    if (this.selected?.result) return [this.#latest, this.selected.settings];
-    return [this.#latest, ...this.photos.filter((photo) => !photo.result).map((photo) => photo.settings)];
+  #edit(changes, isContinued) {
+    this.edits.change(this.edits.current.with(changes), isContinued);
+  }
+
+  #share(isContinued) {
+    const { settings } = this.edits.current;
+    const others = this.selected?.result ? [] : this.photos.filter((photo) => !photo.result);
+    for (const edits of [this.#latest, ...others.map((photo) => photo.edits)]) {
+      edits.change(edits.current.with({ settings }), isContinued);
+    }
+    this.#onChange();
   }
 }

@@ -62,7 +62,7 @@ async function sample(image) {
   const response = await fetch(image.src).catch(() => null);
   if (!response?.ok) throw new LocalError("The sample cannot be fetched", "check the connection, and try again");
   const blob = await response.blob();
-  return new File([blob], image.src.slice(image.src.lastIndexOf("/") + 1), { type: blob.type });
+  return new File([blob], new URL(image.src).pathname.split("/").at(-1), { type: blob.type });
 }
 
 /** This page asks no other host for anything, so it cannot fetch what lies there. */

@@ -28,9 +28,15 @@ export class Job {
 
   /** @returns {Promise<import("./photo.js").Result>} */
   async run() {
+    const base = this.#client.canRefine ? this.#photo.base : null;
+    return base ? this.#refine(base, this.#photo.edit) : this.#cut(this.#photo.edit);
+  }
+
+  /** Strokes come afterwards. */
+  async #cut({ settings, box }) {
     const { signal } = this.#abort;
     const [photo, client] = [this.#photo, this.#client];
-    const [settings, box] = [photo.settings.current, photo.box];
+    const edit = photo.edit.with({ strokes: [] });
     this.#tell("Reading and signing…");
     photo.request = await client.prepare(await photo.dataUri(), settings, box);
     signal.throwIfAborted();
@@ -39,13 +45,40 @@ export class Job {
     sent(0);
     this.#task = await client.submit(photo.request, sent, signal);
     this.#tell("Waiting for a worker…");
-    const address = await client.waitFor(this.#task, () => this.#tell("Cutting out…"), signal);
+    return this.#fetched(edit, (progress) => this.#tell(progress));
+  }
+
+  /** Goes on from a result by as many strokes as one request holds: those of one kind and one size. */
+  async #refine(base, edit) {
+    this.#tell("Correcting…");
+    const done = base.edit.strokes.length;
+    const { kind, radiusPx } = edit.strokes[done] ?? {};
+    const end = edit.strokes.findIndex((other, at) => at > done && (other.kind !== kind || other.radiusPx !== radiusPx));
+    const strokes = edit.strokes.slice(0, end < 0 ? undefined : end);
+    const lines = { keep: [], remove: [] };
+    for (const stroke of strokes.slice(done)) lines[stroke.kind].push(stroke.points);
+    try {
+      const correction = { settings: edit.settings, ...lines, radiusPx };
+      this.#task = await this.#client.refine(base.task, correction, this.#abort.signal);
+      const result = await this.#fetched(edit.with({ strokes }), () => {});
+      return { ...result, confidence: result.confidence ?? base.confidence };
+    } catch (error) {
+      if (error.isGone) this.#photo.forgetTasks();
+      throw error;
+    }
+  }
+
+  /** @param {import("./edit.js").Edit} edit that the task is of */
+  async #fetched(edit, tell) {
+    const { signal } = this.#abort;
+    const task = this.#task;
+    const address = await this.#client.waitFor(task, tell, signal);
     this.#task = "";
-    this.#tell("Fetching the result…");
-    const { blob, subjectFound } = await download(address, signal);
-    const size = await draw(photo.thumbnail, blob);
+    tell("Fetching the result…");
+    const answer = await download(address, signal);
+    const size = await draw(this.#photo.thumbnail, answer.blob);
     if (!size) throw new LocalError("The result cannot be shown", "try again");
-    return { blob, url: URL.createObjectURL(blob), size, subjectFound, settings, box };
+    return { ...answer, url: URL.createObjectURL(answer.blob), size, edit, task };
   }
 
   /** Stops waiting, and has the service stop too. */

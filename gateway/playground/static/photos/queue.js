@@ -76,7 +76,8 @@ export class Queue {
     const job = new Job(this.#client, photo, this.#onChange);
     this.#jobs.set(photo, job);
     try {
-      photo.finish(await job.run());
+      do photo.finish(await job.run());
+      while (this.#client.canRefine && photo.isChanged && photo.base);
     } catch (error) {
       if (job.isCancelled) photo.rest();
       else if (error.concernsAll) this.#stop(photo, error);

@@ -7,14 +7,20 @@ export class Run {
   #photos = new Map();
   #startedAtMs = 0;
   #isCancelled = false;
+  /** Whether photos are cut out, rather than results corrected. */
+  isCut = false;
 
   get isOver() {
     return this.#photos.size === 0;
   }
 
-  /** @param {readonly Photo[]} photos join those that are at work */
-  add(photos) {
-    if (this.isOver) [this.#startedAtMs, this.#isCancelled] = [performance.now(), false];
+  /**
+   * @param {readonly Photo[]} photos join those that are at work
+   * @param {boolean} isCut
+   */
+  add(photos, isCut) {
+    if (this.isOver) [this.#startedAtMs, this.#isCancelled, this.isCut] = [performance.now(), false, false];
+    this.isCut ||= isCut;
     for (const photo of photos) this.#photos.set(photo, photo.result);
   }
 
@@ -61,8 +67,9 @@ export class Run {
     );
     const count = (state) => states.filter((other) => other === state).length;
     const [done, empty, failed] = ["done", "empty", "failed"].map(count);
-    if (done + empty === 0) return "Nothing was cut out.";
+    if (done + empty === 0) return this.isCut ? "Nothing was cut out." : "Not corrected.";
     const seconds = ((performance.now() - this.#startedAtMs) / 1000).toFixed(1);
+    if (!this.isCut) return `Corrected in ${seconds} s.`;
     if (states.length === 1) return empty ? "Done, but no subject was found in this picture." : `Done in ${seconds} s.`;
     const notes = [empty && `${empty} without a subject`, failed && `${failed} failed`].filter(Boolean);
     return [`Done: ${done + empty} of ${states.length} in ${seconds} s`, ...notes].join(", ") + ".";

@@ -1,6 +1,6 @@
-/** The thumbnails: where each photo stands, which one is looked at, which ones failed, and away with it. */
+/** The thumbnails: where each photo stands, which one is looked at, which ones need a look, and away with it. */
 
-import { element } from "../page/dom.js";
+import { chosen, element } from "../page/dom.js";
 
 const WORDS = {
   new: "Not cut out yet",
@@ -10,6 +10,12 @@ const WORDS = {
   empty: "No subject",
   failed: "Failed",
 };
+/** Which photos are shown, by the value of their radio button. */
+const FILTERS = {
+  all: () => true,
+  doubtful: ({ isDoubtful }) => isDoubtful,
+  failed: ({ state }) => state === "failed" || state === "empty",
+};
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
 
 /** @typedef {import("./photo.js").Photo} Photo */
@@ -18,7 +24,6 @@ export class Strip {
   #list = element("thumbs");
   /** @type {Map<Photo, HTMLElement>} */
   #items = new Map();
-  #showsOnlyFailed = false;
   #album;
   #onSelect;
   #onRemove;
@@ -32,22 +37,21 @@ export class Strip {
     this.#onSelect = select;
     this.#onRemove = remove;
     this.#list.addEventListener("keydown", (event) => this.#key(event));
-    element("only-failed").addEventListener("click", () => {
-      this.#showsOnlyFailed = !this.#showsOnlyFailed;
-      this.show();
-    });
+    element("filter").addEventListener("change", () => this.show());
+    element("as-grid").addEventListener("click", () => this.#showGrid(!this.#isGrid));
   }
 
   /** Shows the album as it is now. */
   show() {
     const { photos } = this.#album;
     element("strip").hidden = photos.length < 2;
+    if (photos.length < 2) this.#showGrid(false);
     for (const [photo, item] of this.#items) {
       if (photos.includes(photo)) continue;
       item.remove();
       this.#items.delete(photo);
     }
-    this.#showFilter(photos.filter(({ state }) => state === "failed").length);
+    this.#showFilter(photos);
     const shown = this.#shown;
     const stop = shown.includes(this.#album.selected) ? this.#album.selected : shown[0];
     for (const photo of photos) {
@@ -57,17 +61,29 @@ export class Strip {
     }
   }
 
-  #showFilter(failed) {
-    const button = element("only-failed");
-    if (failed === 0) this.#showsOnlyFailed = false;
-    button.hidden = failed === 0;
-    button.textContent = `Only failed (${failed})`;
-    button.setAttribute("aria-pressed", String(this.#showsOnlyFailed));
+  /** A filter that finds nothing any more gives way to all. */
+  #showFilter(photos) {
+    const counts = Object.entries(FILTERS).map(([name, filter]) => [name, photos.filter(filter).length]);
+    for (const [name, count] of counts) {
+      element(`count-${name}`).textContent = String(count);
+      element(`filter-${name}`).disabled = count === 0;
+    }
+    element("filter").hidden = counts.every(([name, count]) => name === "all" || count === 0);
+    if (element(`filter-${chosen("filter")}`).disabled) element("filter-all").checked = true;
   }
 
   get #shown() {
-    const { photos } = this.#album;
-    return this.#showsOnlyFailed ? photos.filter(({ state }) => state === "failed") : photos;
+    return this.#album.photos.filter(FILTERS[chosen("filter")]);
+  }
+
+  get #isGrid() {
+    return element("as-grid").getAttribute("aria-pressed") === "true";
+  }
+
+  /** All photos at once, in the place of the one that is looked at. */
+  #showGrid(isGrid) {
+    element("as-grid").setAttribute("aria-pressed", String(isGrid));
+    element("work").toggleAttribute("data-grid", isGrid);
   }
 
   #addItem(photo) {
@@ -76,7 +92,10 @@ export class Strip {
     show.type = remove.type = "button";
     show.className = "show";
     show.append(photo.thumbnail, word);
-    show.addEventListener("click", () => this.#onSelect(photo));
+    show.addEventListener("click", () => {
+      this.#showGrid(false);
+      this.#onSelect(photo);
+    });
     remove.className = "remove";
     remove.textContent = "×";
     remove.setAttribute("aria-label", `Remove ${photo.name}`);
@@ -92,14 +111,22 @@ export class Strip {
   #refresh(photo, item, isStop) {
     const [show, remove] = item.children;
     const isSelected = photo === this.#album.selected;
-    const word = photo.isChanged && !photo.isBusy ? "Changed" : WORDS[photo.state];
+    const word = this.#word(photo);
     item.dataset.state = photo.state;
+    item.toggleAttribute("data-doubtful", photo.isDoubtful);
     show.lastElementChild.textContent = word;
     show.setAttribute("aria-label", `${photo.name}: ${word}`);
     show.setAttribute("aria-current", String(isSelected));
     show.tabIndex = remove.tabIndex = isStop ? 0 : -1;
     if (isSelected && show.getAttribute("data-seen") !== "true") item.scrollIntoView({ block: "nearest" });
     show.setAttribute("data-seen", String(isSelected));
+  }
+
+  #word(photo) {
+    if (photo.isChanged && !photo.isBusy && !this.#album.isRefinable(photo)) return "Changed";
+    if (photo.state !== "done" || photo.result.confidence === null) return WORDS[photo.state];
+    if (photo.edit.strokes.length > 0) return "Corrected";
+    return `${photo.isDoubtful ? "Review" : "Done"}, ${Math.round(photo.result.confidence * 100)} %`;
   }
 
   #key(event) {

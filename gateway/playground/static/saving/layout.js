@@ -2,6 +2,8 @@
 
 /**
  * @typedef {object} Look what is made of a cut-out
+ * @property {{widthPx: number, heightPx: number} | null} canvas its size; null that of the photo, or of what it is
+ *   cropped to
  * @property {number | null} margin around a subject that is cropped to, part of its longer side; null does not crop
  * @property {number | null} size of the subject, part of what the canvas has room for; null as in the photo
  * @property {{x: number, y: number} | null} position shares of the free room before the subject; null as in the photo
@@ -31,15 +33,23 @@ export function unchanged({ widthPx, heightPx }) {
  * @param {Look} look
  * @returns {Layout}
  */
-export function layoutOf(size, subject, { margin, size: part, position }) {
+export function layoutOf(size, subject, { canvas, margin, size: part, position }) {
   const { picture } = unchanged(size);
-  if (!subject) return unchanged(size);
-  const { x: left, y: top, width, height } = margin === null ? picture : withMargin(subject, margin, picture);
-  const scale = part === null ? 1 : part * Math.min(width / subject.width, height / subject.height);
-  const x = place(subject.x - left, subject.width, width, scale, position?.x) - scale * subject.x;
-  const y = place(subject.y - top, subject.height, height, scale, position?.y) - scale * subject.y;
-  const placed = { x, y, width: scale * picture.width, height: scale * picture.height };
-  return { widthPx: width, heightPx: height, picture: placed };
+  const shown = subject && margin !== null ? withMargin(subject, margin, picture) : picture;
+  const { widthPx, heightPx } = canvas ?? { widthPx: shown.width, heightPx: shown.height };
+  const one = subject ?? shown;
+  const { width, height } = one;
+  const fit = Math.min(widthPx / shown.width, heightPx / shown.height);
+  const scale = subject && part !== null ? part * Math.min(widthPx / width, heightPx / height) : fit;
+  const x = place(middle(one.x - shown.x, width, shown.width, widthPx, fit), scale * width, widthPx, position?.x);
+  const y = place(middle(one.y - shown.y, height, shown.height, heightPx, fit), scale * height, heightPx, position?.y);
+  const placed = { x: x - scale * one.x, y: y - scale * one.y };
+  return { widthPx, heightPx, picture: { ...placed, width: scale * picture.width, height: scale * picture.height } };
+}
+
+/** Along one side, where the middle of the subject lies if what is shown fills the canvas. */
+function middle(start, length, shown, canvas, fit) {
+  return (canvas - fit * shown) / 2 + fit * (start + length / 2);
 }
 
 /** Never beyond the picture: a subject that its edge cuts off would end in the air. */
@@ -51,9 +61,9 @@ function withMargin({ x, y, width, height }, margin, picture) {
 }
 
 /** Along one side, where the subject begins: behind a share of the free room, or with its middle where it was. */
-function place(start, length, canvas, scale, share) {
-  const room = canvas - scale * length;
-  const kept = Math.min(room, Math.max(0, start + (length - scale * length) / 2));
+function place(middle, length, canvas, share) {
+  const room = canvas - length;
+  const kept = Math.min(room, Math.max(0, middle - length / 2));
   // At a whole pixel, so that what is only moved stays sharp.
   return Math.round(share === undefined ? kept : share * room);
 }

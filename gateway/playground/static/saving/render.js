@@ -30,8 +30,8 @@ export const FORMATS = {
 /** @typedef {import("../photos/photo.js").Result} Result */
 
 /** @param {import("./layout.js").Look} look */
-function changesNothing({ margin, size, position, shadow }) {
-  return margin === null && size === null && position === null && shadow === 0;
+function changesNothing({ canvas, margin, size, position, shadow }) {
+  return !canvas && margin === null && size === null && position === null && shadow === 0;
 }
 
 /**
@@ -44,7 +44,7 @@ function changesNothing({ margin, size, position, shadow }) {
 export async function compositionOf(result, look) {
   const subject = changesNothing(look) ? null : await subjectOf(result);
   const layout = layoutOf(result.size, subject, look);
-  if (!subject || look.shadow === 0 || result.settings.onlyMask) return { layout, shadow: null };
+  if (!subject || look.shadow === 0 || result.edit.settings.onlyMask) return { layout, shadow: null };
   const scale = layout.picture.width / result.size.widthPx;
   const sizePx = scale * Math.sqrt(subject.width * subject.height);
   return { layout, shadow: { opacity: look.shadow, dropPx: DROP * sizePx, blurPx: BLUR * sizePx } };
@@ -57,7 +57,7 @@ export async function compositionOf(result, look) {
  * @param {Result} result
  */
 export function whyNot({ format, backdrop }, result) {
-  return format.hasAlpha || backdrop || result.settings.onlyMask ? "" : "JPEG cannot be transparent";
+  return format.hasAlpha || backdrop || result.edit.settings.onlyMask ? "" : "JPEG cannot be transparent";
 }
 
 /**

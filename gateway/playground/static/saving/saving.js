@@ -2,10 +2,14 @@
 
 import { chosen, element } from "../page/dom.js";
 import { LocalError } from "../service/errors.js";
+import { chosenPreset, followPresets } from "./presets.js";
 import { compositionOf, FORMATS, rendered, whyNot } from "./render.js";
 import { zip } from "./zip.js";
 
 /** @typedef {import("../photos/photo.js").Photo} Photo */
+
+/** Enlarged by more, one sees it. */
+const BLURRED_FROM = 1.3;
 
 export class Saving {
   #stage;
@@ -27,6 +31,7 @@ export class Saving {
     this.#report = report;
     element("look").addEventListener("input", () => this.show());
     element("format").addEventListener("change", () => this.show());
+    followPresets(() => this.show());
     element("scene-choose").addEventListener("click", () => element("scene").click());
     element("scene").addEventListener("change", () => this.#chooseScene(element("scene").files[0]));
     element("save").addEventListener("click", () => this.#busy("save", () => this.#save()));
@@ -38,7 +43,7 @@ export class Saving {
     const kind = chosen("backdrop");
     element("colour").hidden = kind !== "colour";
     element("scene-choose").hidden = kind !== "picture";
-    element("margin-field").hidden = !element("crop").checked;
+    element("margin-field").hidden = element("margin").disabled = !element("crop").checked;
     const { backdrop, look } = this.#choices;
     const colour = typeof backdrop === "string" ? backdrop : "";
     this.#stage.showBackdrop(colour, backdrop && !colour ? this.#sceneUrl : "");
@@ -70,7 +75,13 @@ export class Saving {
   async #compose(result, look) {
     const turn = (this.#turn = Symbol("turn"));
     const composition = await compositionOf(result, look);
-    if (turn === this.#turn) this.#stage.compose(result, composition);
+    if (turn !== this.#turn) return;
+    this.#stage.compose(result, composition);
+    const enlarged = composition.layout.picture.width / result.size.widthPx;
+    const hint = element("save-hint");
+    if (!hint.textContent && enlarged > BLURRED_FROM) {
+      hint.textContent = `Enlarged ${enlarged.toFixed(1)} times: a larger photo would be sharper.`;
+    }
   }
 
   /** @param {File | undefined} file */
@@ -133,6 +144,7 @@ function chosenLook() {
   const [size, position] = [element("size").value, element("position").value];
   const [x, y] = position.split(" ").map(Number);
   return {
+    canvas: chosenPreset().canvas,
     margin: element("crop").checked ? margin : null,
     size: size ? Number(size) : null,
     position: position ? { x, y } : null,
@@ -146,7 +158,7 @@ function chosenLook() {
  */
 function nameOf(photo, { extension }) {
   const stem = photo.name.replace(/\.[^.]*$/, "") || "photo";
-  return `${stem}-${photo.result.settings.onlyMask ? "mask" : "cutout"}.${extension}`;
+  return `${stem}-${photo.result.edit.settings.onlyMask ? "mask" : "cutout"}.${extension}`;
 }
 
 /**

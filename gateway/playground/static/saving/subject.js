@@ -21,7 +21,7 @@ export function subjectOf(result) {
   return subject;
 }
 
-async function search({ blob, settings }) {
+async function search({ blob, edit: { settings } }) {
   const bitmap = await createImageBitmap(blob);
   const { width, height } = bitmap;
   const canvas = document.createElement("canvas");

@@ -27,11 +27,22 @@ import { RunwareClient } from "./runware.js";
  *   Promise<PreparedRequest>} prepare the picture is a data URI
  * @property {(request: PreparedRequest, onSent: (part: number) => void, signal: AbortSignal) => Promise<string>} submit
  *   gives the task's name; `onSent` is told how much of the request is sent, 0 to 1
- * @property {(task: string, isRunning: () => void, signal: AbortSignal) => Promise<string>} waitFor gives the address
- *   of the result
+ * @property {(task: string, tell: (progress: string) => void, signal: AbortSignal) => Promise<string>} waitFor gives
+ *   the address of the result; `tell` is told how far it is, in words
+ * @property {boolean} canRefine whether a result can be corrected without another cut
+ * @property {(task: string, correction: Correction, signal: AbortSignal) => Promise<string>} [refine] gives the name of
+ *   the task that corrects the result of another one
  * @property {(task: string) => Promise<void>} terminate
  * @property {(task: string) => void} abandon the same while the page is being left: nobody hears the answer
  * @property {() => Promise<Balance>} balance
+ */
+
+/**
+ * @typedef {object} Correction of a result, in pixels of the upright photo
+ * @property {Settings} settings
+ * @property {number[][][]} keep lines of points that the subject holds; they add to those of the result
+ * @property {number[][][]} remove lines that it does not
+ * @property {number} radiusPx of all lines
  */
 
 /** @typedef {{used: number, left: number | null}} Balance credits; null where the account is not metered */

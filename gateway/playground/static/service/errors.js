@@ -15,6 +15,8 @@ const WRONG_PICTURE = ["This picture cannot be used", "try another picture"];
 /** @type {Words} */
 const DAMAGED = ["This file is damaged", "choose another copy of it"];
 /** @type {Words} */
+const GONE = ["The result is gone", "press Cut out again: your corrections are kept"];
+/** @type {Words} */
 const TOO_LARGE = ["This file is too large", "send a smaller picture"];
 /** @type {Words} */
 const OUT_OF_DATE = ["This page does not fit the service", "reload the page"];
@@ -74,6 +76,7 @@ export class ServiceError extends Error {
     this.code = code;
     this.advice = advice;
     this.isFinal = title === NO_PICTURE[0] || title === DAMAGED[0];
+    this.isGone = title === GONE[0];
     this.detail = this.isFinal ? "" : detail || (isSentence(code) ? text : "");
     this.technical = this.detail === text ? `Code ${code}` : `${text} (code ${code})`;
     this.concernsAll = OF_THE_ACCOUNT.has(code);
@@ -117,6 +120,7 @@ function wordsFor(code, text, detail) {
   if (/^the bytes are not/.test(detail || text)) return NO_PICTURE;
   if (text.includes("truncated or damaged")) return DAMAGED;
   if (code === 230 && text.includes("RawImage")) return WRONG_PICTURE;
+  if (code === 230 && /Task/.test(text)) return GONE;
   if (code === 230 && text === "Request body too large") return TOO_LARGE;
   return PICPIK_WORDS[code] ?? RUNWARE_WORDS[code] ?? ["The service refused", "change what the message names"];
 }

@@ -9,6 +9,7 @@ const LONGEST_DELAY_SECONDS = 30;
 const FIRST_POLL_SECONDS = 0.2;
 const LONGEST_POLL_SECONDS = 2;
 const POLL_GROWTH = 1.5;
+const EVENTS = "text/event-stream";
 const RESULT_PATH = /\/r\/[^/]+\/\d+\/[^/]+\/\d+\/[^/]+$/;
 
 /** The gateway: where the page lies, with a prefix that a proxy may have put in front. */
@@ -51,16 +52,66 @@ export async function polled(ask, heldSeconds, signal) {
 }
 
 /**
+ * Listens to what the service says while it happens.
+ *
+ * @template T
+ * @param {URL} url
+ * @param {BodyInit} body
+ * @param {(data: any) => T | undefined} onEvent gives what ends the listening
+ * @param {AbortSignal} signal
+ * @returns {Promise<{found?: T, hasEvents: boolean}>} nothing is found where the events end before, or the service has
+ *   none, or the connection breaks
+ */
+export async function listened(url, body, onEvent, signal) {
+  let hasEvents = false;
+  try {
+    const headers = { "Content-Type": "application/json", Accept: EVENTS };
+    const response = await fetch(url, { method: "POST", headers, body, signal, cache: "no-store" });
+    hasEvents = Boolean(response.headers.get("Content-Type")?.startsWith(EVENTS));
+    if (!hasEvents) await response.body?.cancel();
+    else for await (const data of events(response.body)) {
+      const found = onEvent(data);
+      if (found !== undefined) return { found, hasEvents };
+    }
+  } catch {
+    signal.throwIfAborted();
+    return { hasEvents: false };
+  }
+  return { hasEvents };
+}
+
+/** The data of each event. Leaving the loop ends the connection. */
+async function* events(stream) {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  try {
+    for (let rest = ""; ; ) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const blocks = (rest + value).split(/\r?\n\r?\n/);
+      rest = /** @type {string} */ (blocks.pop());
+      for (const block of blocks) {
+        const data = Array.from(block.matchAll(/^data: ?(.*)$/gm), ([, line]) => line).join("\n");
+        if (data) yield JSON.parse(data);
+      }
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+/**
  * Fetches a result.
  *
  * @param {string} address as the service gave it
  * @param {AbortSignal} [signal]
- * @returns {Promise<{blob: Blob, subjectFound: boolean}>}
+ * @returns {Promise<{blob: Blob, subjectFound: boolean, confidence: number | null}>} null where the service does not say
  */
 export async function download(address, signal) {
   const response = await persistently(resultUrl(address), { signal });
   if (!response.ok) throw new TransportError(`HTTP ${response.status} for the result`, response.status);
-  return { blob: await response.blob(), subjectFound: response.headers.get("Cutgate-Subject") !== "none" };
+  const { headers } = response;
+  const confidence = headers.has("Cutgate-Confidence") ? Number(headers.get("Cutgate-Confidence")) : null;
+  return { blob: await response.blob(), subjectFound: headers.get("Cutgate-Subject") !== "none", confidence };
 }
 
 /**

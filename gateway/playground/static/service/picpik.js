@@ -2,14 +2,17 @@
 
 import { prepared } from "./curl.js";
 import { ServiceError, TransportError } from "./errors.js";
-import { API, polled, post, randomUuid } from "./http.js";
+import { API, listened, polled, post, randomUuid } from "./http.js";
 import { sign, signInSlices } from "./signature.js";
 
 const WAIT_SECONDS = 2;
 const BOX_SIDES = ["left", "top", "right", "bottom"];
+/** What a worker does, by the protocol's word for it. */
+const PHASES = { reading: "Reading the photo…", computing: "Cutting out…", writing: "Writing the result…" };
 
 /** @implements {import("./client.js").Client} */
 export class PicpikClient {
+  canRefine = true;
   #publicKey;
   #privateKey;
 
@@ -32,15 +35,37 @@ export class PicpikClient {
     return (await send(bytes, signal, onSent)).TaskUID;
   }
 
-  waitFor(task, isRunning, signal) {
-    const ask = async () => {
-      const fields = { TaskUIDList: [task], WaitSeconds: WAIT_SECONDS };
-      const { TaskDetailList } = await this.#call("ListTasksDetails", fields, signal);
-      const [{ Status, ImgList, ErrorCode, ErrorMessage }] = TaskDetailList;
-      if (Status === "Error") throw new ServiceError(ErrorCode, ErrorMessage);
-      if (Status === "Running") isRunning();
-      return Status === "Finished" ? ImgList[0] : undefined;
+  async refine(task, { settings, keep, remove, radiusPx }, signal) {
+    const lines = { ...(keep.length && { Keep: keep }), ...(remove.length && { Remove: remove }) };
+    const fields = { TaskUID: task, Index: 0, ...fieldsOf(settings, null), ...lines };
+    if (keep.length + remove.length > 0) fields.RadiusPx = radiusPx;
+    return (await this.#call("RefineTask", fields, signal)).TaskUID;
+  }
+
+  async waitFor(task, tell, signal) {
+    const end = await this.#ended(task, tell, signal);
+    if (end.Status === "Error") throw new ServiceError(end.ErrorCode, end.ErrorMessage);
+    return end.ImgList[0];
+  }
+
+  /**
+   * Listens as long as the service tells of the task; one that has no room for a listener is asked.
+   *
+   * @returns {Promise<Record<string, any>>} what the service says of a task that has ended
+   */
+  async #ended(task, tell, signal) {
+    const heard = (details) => {
+      if (details.Status === "Finished" || details.Status === "Error") return details;
+      tell(progressOf(details));
     };
+    const fields = { TaskUIDList: [task] };
+    for (let hasEvents = true; hasEvents; ) {
+      const heardOut = await listened(API, this.#smallBody("ListTasksDetails", fields), heard, signal);
+      if (heardOut.found) return heardOut.found;
+      ({ hasEvents } = heardOut);
+    }
+    const held = { ...fields, WaitSeconds: WAIT_SECONDS };
+    const ask = async () => heard((await this.#call("ListTasksDetails", held, signal)).TaskDetailList[0]);
     return polled(ask, WAIT_SECONDS, signal);
   }
 
@@ -71,6 +96,13 @@ export class PicpikClient {
   #call(action, fields, signal) {
     return send(this.#smallBody(action, fields), signal);
   }
+}
+
+/** @returns {string} how far a task is, in words */
+function progressOf({ Status, Place, Phase }) {
+  if (Status === "Running") return PHASES[Phase] ?? PHASES.computing;
+  if (!Place) return "Waiting for a worker…";
+  return Place === 1 ? "Waiting: it is next." : `Waiting: ${Place - 1} before it.`;
 }
 
 /**

@@ -12,6 +12,7 @@ const LEAST = 1;
 
 /** @implements {import("./client.js").Client} */
 export class RunwareClient {
+  canRefine = false;
   #headers;
 
   /** @param {string} apiKey */
@@ -38,10 +39,10 @@ export class RunwareClient {
     return (await this.#send(bytes, signal, onSent)).taskUUID;
   }
 
-  waitFor(task, isRunning, signal) {
+  waitFor(task, tell, signal) {
     const ask = async () => {
       const { status, imageURL } = await this.#call({ taskType: "getResponse", taskUUID: task }, signal);
-      isRunning();
+      tell("Cutting out…");
       return status === "processing" ? undefined : imageURL;
     };
     return polled(ask, HELD_SECONDS, signal);

@@ -3,6 +3,7 @@
 /**
  * @typedef {object} Drag what one pointer does until it is let go
  * @property {(event: PointerEvent) => void} move
+ * @property {(isCancelled: boolean) => void} [end]
  */
 
 /**
@@ -20,6 +21,7 @@ export function followPointers(surface, view, begin) {
     if (view.isEmpty || event.button === 2) return;
     surface.setPointerCapture(event.pointerId);
     down.set(event.pointerId, event);
+    if (down.size > 1) drag?.end?.(true);
     drag = down.size > 1 ? null : event.button === 1 ? panning(surface, view, event) : begin(event);
   });
   surface.addEventListener("pointermove", (event) => {
@@ -32,6 +34,7 @@ export function followPointers(surface, view, begin) {
   for (const end of ["pointerup", "pointercancel"]) {
     surface.addEventListener(end, (event) => {
       down.delete(event.pointerId);
+      drag?.end?.(end === "pointercancel");
       drag = null;
       surface.classList.remove("moving");
     });

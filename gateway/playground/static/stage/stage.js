@@ -4,11 +4,16 @@ import { element } from "../page/dom.js";
 import { followBoxNumbers, showBox } from "../page/settings.js";
 import { unchanged } from "../saving/layout.js";
 import { BoxTool } from "./box.js";
+import { Brush } from "./brush.js";
 import { Compare } from "./compare.js";
 import { followPointers, panning } from "./gestures.js";
 import { View } from "./view.js";
 
 const NOTHING = { widthPx: 0, heightPx: 0 };
+const LABELS = {
+  move: "Picture. Arrow keys move it, plus and minus zoom, zero fits it in.",
+  draw: "Picture with a brush. Arrow keys move it, with Shift they draw; Space marks the place, Escape puts it away.",
+};
 
 /** @typedef {"empty" | "ready" | "done"} State nothing chosen; a photo to draw on; a result to look at */
 
@@ -19,9 +24,11 @@ export class Stage {
   #box = new BoxTool(element("box"), element("shade"), this.#view, (box, isContinued) =>
     this.#boxChanged(box, isContinued),
   );
+  #brush;
   #compare;
   #onBox;
-  #canBox = true;
+  /** Whether the service can be told of a box and of strokes. */
+  #canMark = true;
   /** @type {import("../photos/photo.js").Photo | null} */
   #photo = null;
   /** @type {import("../photos/photo.js").Result | null} */
@@ -32,16 +39,18 @@ export class Stage {
   /**
    * @param {(box: import("./box.js").Box | null, isContinued: boolean) => void} onBox told of the box on the photo
    *   that is shown, and whether a pointer or a key goes on with a change
+   * @param {(stroke: import("../photos/edit.js").Stroke) => void} onStroke told of a line on the result that is shown
    */
-  constructor(onBox) {
+  constructor(onBox, onStroke) {
     this.#onBox = onBox;
+    this.#brush = new Brush(this.#surface, this.#view, { stroke: onStroke, tool: () => this.#enter(this.#state) });
     const ids = ["after", "backdrop", "divider", "split", "surface"];
     this.#compare = new Compare(Object.fromEntries(ids.map((id) => [id, element(id)])), this.#view);
-    followPointers(this.#surface, this.#view, (event) =>
-      this.#state === "done" || !this.#canBox
-        ? panning(this.#surface, this.#view, event)
-        : this.#box.begin(event),
-    );
+    followPointers(this.#surface, this.#view, (event) => {
+      if (this.#brush.kind) return this.#brush.begin(event);
+      if (this.#state === "ready" && this.#canMark) return this.#box.begin(event);
+      return panning(this.#surface, this.#view, event);
+    });
     followBoxNumbers((box) => (this.#box.box = box));
     this.#view.listen(() => this.#drawShadow());
     this.#followButtons();
@@ -52,6 +61,7 @@ export class Stage {
     const result = photo?.result ?? null;
     const hope = photo?.state === "failed" ? "" : " The service may read it all the same.";
     element("unshown").textContent = `This browser cannot show ${photo?.name}.${hope}`;
+    this.#brush.show(photo?.edit.strokes.filter((stroke) => !result?.edit.strokes.includes(stroke)) ?? []);
     if (photo === this.#photo && result === this.#result) return this.#followBox();
     const isOther = photo !== this.#photo;
     [this.#photo, this.#result] = [photo, result];
@@ -59,13 +69,14 @@ export class Stage {
     if (result) element("result").src = result.url;
     else element("result").removeAttribute("src");
     if (isOther) this.#composition = null;
+    else this.#followBox();
     this.#enter(!photo ? "empty" : result ? "done" : "ready");
   }
 
-  /** @param {boolean} canBox whether the service can be told of a box */
-  allowBox(canBox) {
-    this.#canBox = canBox;
-    if (!canBox) this.#box.box = null;
+  /** @param {boolean} canMark whether the service can be told of a box and of strokes */
+  allowMarks(canMark) {
+    this.#canMark = canMark;
+    if (!canMark) this.#box.box = null;
     this.#enter(this.#state);
   }
 
@@ -99,7 +110,7 @@ export class Stage {
 
   /** Shows a box that was set back. */
   #followBox() {
-    const box = this.#photo?.box ?? null;
+    const box = this.#photo?.edit.box ?? null;
     if (JSON.stringify(box) !== JSON.stringify(this.#box.box)) this.#box.box = box;
   }
 
@@ -111,7 +122,9 @@ export class Stage {
     this.#view.show(unchanged(photo?.size ?? NOTHING));
     this.#view.fit();
     this.#box.size = photo?.size ?? NOTHING;
-    this.#box.box = photo?.box ?? null;
+    this.#box.box = photo?.edit.box ?? null;
+    this.#brush.size = photo?.size ?? NOTHING;
+    this.#brush.rest();
     this.#surface.tabIndex = photo ? 0 : -1;
   }
 
@@ -124,9 +137,15 @@ export class Stage {
     element("zoom").hidden = !isDone && !isPhotoShown;
     element("after").hidden = element("saving").hidden = !isDone;
     element("show-result").hidden = isDone || !this.#result;
-    element("box-keys").hidden = isDone || !isPhotoShown || !this.#canBox;
+    element("box-keys").hidden = isDone || !isPhotoShown || !this.#canMark;
+    element("tools").hidden = !isDone || !isPhotoShown || !this.#canMark;
+    const { kind } = this.#brush;
+    element("brush-field").hidden = element("brush-keys").hidden = !kind;
+    element("tool-hint").hidden = kind !== null || element("tools").hidden;
+    this.#stage.toggleAttribute("data-drawing", kind !== null);
+    this.#surface.setAttribute("aria-label", kind ? LABELS.draw : LABELS.move);
     element("unshown").hidden = isEmpty || isDone || isPhotoShown;
-    this.#compare.show(isDone && isPhotoShown);
+    this.#compare.show(isDone && isPhotoShown && !kind);
     this.#arrange();
     this.#boxChanged(this.#box.box);
   }
@@ -138,7 +157,7 @@ export class Stage {
   #boxChanged(box, isContinued = false) {
     const button = element("box-toggle");
     const isDone = this.#state === "done";
-    button.hidden = !this.#photo?.size || !this.#canBox;
+    button.hidden = !this.#photo?.size || !this.#canMark;
     button.textContent = isDone || !box ? "Select the subject" : "Remove selection";
     button.setAttribute("aria-pressed", String(box !== null && !isDone));
     showBox(box);
@@ -173,6 +192,7 @@ export class Stage {
   }
 
   #toggleBox() {
+    this.#brush.rest();
     if (this.#state === "done") this.#enter("ready");
     else if (this.#box.box) this.#box.box = null;
     else this.#box.add();

@@ -53,6 +53,11 @@ export class View {
     return this.#layout;
   }
 
+  /** Where the picture lies on the canvas, in pixels of that. */
+  get picture() {
+    return this.#layout.picture;
+  }
+
   get scale() {
     return this.#place.scale;
   }
