@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from timeit import repeat
 from typing import Final
 
 import cv2
@@ -32,6 +33,7 @@ from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.pictures.finish import Finish, Finished, finish
 from cutgate.worker.pictures.images import read_image
 from cutgate.worker.settings import NetworkSettings
 
@@ -48,6 +50,9 @@ MOST_SOFT: Final = 0.6
 """Of a subject with more half-transparent pixels, beside its others, no click says what is right: glass, spray."""
 EVERY: Final = 5
 """So many composites are skipped for one that is looked at."""
+
+PHOTO: Final = Path("examples/chelsea.jpg")
+MEGAPIXELS: Final = (1, 4, 12)
 
 Zone = NDArray[np.bool_]
 
@@ -156,11 +161,39 @@ def main(arguments: list[str] | None = None) -> int:
     found = {
         one.name: _all_corrected(one, segmenter, EVERY if one is composites else 1) for one in (composites, *sets)
     }
-    text = report(found)
+    text = f"{report(found)}\n\n{times(segmenter)}"
     print(text)
     if options.write:
         write_part(options.write, PART, f"{conditions(this_command('benchmarks.quality.clicks'))}\n\n{text}")
     return 0
+
+
+def times(segmenter: Segmenter) -> str:
+    """Processor time of a result, decoding and encoding included, at several sizes of one photo."""
+    photo = np.asarray(cv2.imread(str(PHOTO)), np.uint8)
+    rows = []
+    for megapixels in MEGAPIXELS:
+        scale = (megapixels * 1e6 / (photo.shape[0] * photo.shape[1])) ** 0.5
+        large = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        data, spec, kept = (
+            cv2.imencode(".jpg", large)[1].tobytes(),
+            CutoutSpec(model=segmenter.model),
+            list[ByteMask](),
+        )
+        cut_out(read_image(data, LIMITS), spec, segmenter.predict, lambda: None, found=kept.append)
+        radius_px = max(1, int(LARGEST_BRUSH * max(large.shape)))
+        where = (large.shape[1] // 2, large.shape[0] // 8)
+        stroke = Stroke(kind=StrokeKind.KEEP, radius_px=radius_px, points=(where,))
+        shown = [f"{megapixels} MP"]
+        for strokes in ((), (stroke,)):
+            made = partial(_result, data, spec.model_copy(update={"strokes": strokes}), kept[0])
+            shown.append(f"{min(repeat(made, timer=time.process_time, number=1, repeat=3)):.2f} s")
+        rows.append(shown)
+    return table(["photo", "shown another way", "with a stroke"], rows)
+
+
+def _result(data: bytes, spec: CutoutSpec, mask: ByteMask) -> Finished:
+    return finish(cut_out(read_image(data, LIMITS), spec, mask, lambda: None), Finish.of(spec))
 
 
 def _all_corrected(pairs: PairSet, segmenter: Segmenter, every: int) -> list[Correction]:
