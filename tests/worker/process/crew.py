@@ -30,7 +30,7 @@ from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 ACCOUNT = "ada"
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 FINE_PX = 40
 """Width of a picture that does no harm."""
 
