@@ -80,7 +80,7 @@ CONSTANTS: Final[Mapping[str, tuple[Constant, float]]] = {
     "prior-slope": (Constant(matte, "PRIOR", (1.25, 1.5, 1.75, 2.0, 2.5), _prior), 1.75),
     "colour-spread": (Constant(colour_line, "SPREAD", (24.0, 60.0, 100.0, 200.0)), colour_line.SPREAD),
     "colour-contrast": (
-        Constant(colour_line, "CONTRASTS", (0.0, 1.0, 3.0, 4.0), lambda low: (low, 3 * low + 1e-6)),
+        Constant(colour_line, "CONTRASTS", (0.0, 1.0, 2.0, 8.0), lambda low: (low, 4 * low + 1e-6)),
         colour_line.CONTRASTS[0],
     ),
     "colour-weight": (Constant(matte, "DATA_WEIGHT_WHERE_TOLD", (0.2, 0.4, 2.0)), matte.DATA_WEIGHT_WHERE_TOLD),

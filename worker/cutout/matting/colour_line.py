@@ -33,7 +33,7 @@ NOISE: Final = np.float32(1e-3)
 """Squared length of a line, in colours of 0 to 1, that grain alone may have."""
 
 
-CONTRASTS: Final = 2.0, 6.0
+CONTRASTS: Final = 4.0, 16.0
 """Squared distance of the two colours over their variance: up to the first an edge between them cannot be found,
 from the second on it can."""
 
@@ -50,13 +50,12 @@ class KnownColours:
 
     @property
     def contrast(self) -> FloatMask:
-        """How surely the two can be told apart, 0 to 1; 1 where they are not known."""
+        """How surely the two can be told apart, 0 to 1."""
         line = self.foreground[..., :3] - self.background[..., :3]
         variance = self.foreground[..., 3] + self.background[..., 3] + NOISE
         ratio = np.einsum("yxc,yxc->yx", line, line) / variance
         low, high = CONTRASTS
-        alike = np.clip((high - ratio) / (high - low), 0, 1)
-        return np.asarray(1 - self.known * alike, np.float32)
+        return np.asarray(np.clip((ratio - low) / (high - low), 0, 1), np.float32)
 
 
 def known_colours(image: RgbImage, alpha: FloatMask) -> KnownColours:

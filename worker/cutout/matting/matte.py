@@ -174,7 +174,7 @@ def refine(
         coarser = layer
     residual = _without_wash_out(finest, residual)
     assert told is not None
-    weight = zones.blend_weight * np.maximum(zones.surely, enlarged(told.contrast, *zones.broad.shape))
+    weight = zones.blend_weight * np.maximum(zones.soft, enlarged(told.contrast, *zones.broad.shape))
     return _guided(image, mask, trimap, layer, residual, enlarged(weight, *residual.shape))
 
 

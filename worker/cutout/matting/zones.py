@@ -27,9 +27,12 @@ the mask's own, from the second on it is estimated; between them it is a blend."
 HAIRY_WIDTH_PX: Final = 6.0
 """From this width on the soft zone is hair, fur or a blur, whose ends reach beyond what the mask shows."""
 
+SOFT_EDGE_WIDTHS_PX: Final = 2.0, 4.0
+"""Up to the first width an edge is hard: where colours cannot be told apart, the mask knows better where it is."""
+
 BROAD_WIDTHS_PX: Final = 5.0, 10.0
 """Between these widths colours begin to count: they tell strands from the gaps between them, where the mask has a
-veil over both. Of a narrower edge the mask knows better where it is, unless colours can be told apart."""
+veil over both."""
 
 USUAL_ERODE_PX: Final = 15
 REACH_PX: Final = 2.0
@@ -47,8 +50,8 @@ class Zones:
     """1 where alpha is worth estimating; as large as the mask. The weights are smaller."""
     blend_weight: FloatMask
     """How much the estimate counts, 0 to 1; the rest is the mask."""
-    surely: FloatMask
-    """How much of that counts even where colours cannot be told apart, 0 to 1."""
+    soft: FloatMask
+    """How soft the edge is, 0 to 1: a hard one is estimated only where colours can be told apart."""
     broad: FloatMask
     """How broad the soft zone is, 0 to 1: where it is, colours known nearby count."""
 
@@ -56,7 +59,7 @@ class Zones:
     def everywhere(self) -> Zones:
         """The same, with alpha estimated all over."""
         ones = np.ones_like(self.blend_weight)
-        return replace(self, near=np.ones_like(self.near), blend_weight=ones, surely=ones)
+        return replace(self, near=np.ones_like(self.near), blend_weight=ones, soft=ones)
 
 
 def zones_of(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> Zones:
@@ -78,8 +81,12 @@ def zones_of(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> Zones:
     soft_part, contour_part = (shrink(part, *size) for part in (soft_part, contour_part))
     # A contour longer than the region's side is one of many strands: it says nothing against softness.
     width = np.asarray(soft_part / np.clip(contour_part, 1, REGION_PX), np.float32)
-    broad = _ramp(width, *BROAD_WIDTHS_PX)
-    return Zones(near, _ramp(width, HARD_WIDTH_PX, SOFT_WIDTH_PX), broad, broad)
+    return Zones(
+        near,
+        _ramp(width, HARD_WIDTH_PX, SOFT_WIDTH_PX),
+        _ramp(width, *SOFT_EDGE_WIDTHS_PX),
+        _ramp(width, *BROAD_WIDTHS_PX),
+    )
 
 
 def _ramp(width: FloatMask, from_px: float, to_px: float) -> FloatMask:
