@@ -9,7 +9,7 @@ from cutgate.jobs.spec import CutoutSpec, Output
 from cutgate.worker.composition.layout import box_of
 from cutgate.worker.cutout.mask.segment import Predict, Soft
 from cutgate.worker.cutout.matting.compose import to_16_bit
-from cutgate.worker.cutout.pipeline import Frame, required, run_steps, steps_for
+from cutgate.worker.cutout.pipeline import Frame, finding_steps, making_steps, required, run_steps
 from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask, Levels
 from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.images import SourceImage
@@ -53,8 +53,11 @@ def cut_out(
         own_colours=None if source.alpha is None else source.rgb,
     )
     shown = (lambda view: find(source.to_srgb(view))) if callable(find) else find
-    steps = steps_for(spec.model_copy(update={"box": box}), shown, soft, found)
-    frame = run_steps(steps, frame, check, ended)
+    spec = spec.model_copy(update={"box": box})
+    frame = run_steps(finding_steps(spec, shown, soft), frame, check, ended)
+    if found is not None:
+        found(required(frame.mask))
+    frame = run_steps(making_steps(spec, soft), frame, check, ended)
     check()
     result: Levels = required(frame.result)
     if least_share is not None:

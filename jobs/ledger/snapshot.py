@@ -36,11 +36,12 @@ REPLY_SECONDS: Final = 30.0
 _CHANGES: Final = "__redis__:invalidate"
 _FIELDS: Final = {
     "account": ("open", "reserved"),
-    "item": ("state", "account", "reserved", "source", "sent", "background", "result"),
-    "task": ("hidden", "items", "kept"),
+    "item": ("state", "account", "reserved", "source", "sent", "background", "mask", "result"),
+    "task": ("hidden", "items"),
     "upload": ("hidden", "picture"),
 }
 """What a check of a copy reads of its records."""
+_PICTURES: Final = ("source", "background", "mask")
 _OPEN: Final = frozenset({ItemState.FETCHING, ItemState.QUEUED, ItemState.RUNNING})
 
 Say = Callable[[str], None]
@@ -82,13 +83,13 @@ class Entry:
     def blobs(self) -> tuple[BlobKey, ...]:
         """The pictures that it needs."""
         of, uid = self.fields, self.key.removeprefix(KEY_PREFIX).split(":")[-1]
-        if self.is_open:
-            source = of["source"] if of["state"] != "fetching" or of.get("sent") == "1" else ""
-            return tuple(BlobKey.parse(name) for name in (source, of.get("background", "")) if name)
-        if self.kind == "item":
-            uid, _, _ = self.key.removeprefix(f"{KEY_PREFIX}item:").partition(":")
-            of = {"items": f"[[0,0,0,{of['result']}]]"} if "result" in of else {}
-        return () if "hidden" in of else blobs_of(uid, of.get("items"), of.get("kept"), of.get("picture"))
+        if self.kind != "item":
+            return () if "hidden" in of else blobs_of(uid, of.get("items"), None, of.get("picture"))
+        uid, _, _ = self.key.removeprefix(f"{KEY_PREFIX}item:").partition(":")
+        # What an ended item has of these stays with its task.
+        roles = ("background", "mask") if of["state"] == "fetching" and "sent" not in of else _PICTURES
+        items = f"[[0,0,0,{of['result']}]]" if "result" in of else None
+        return blobs_of(uid, items, " ".join(of[role] for role in roles if role in of), None)
 
 
 class Snapshots:

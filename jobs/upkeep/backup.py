@@ -172,8 +172,11 @@ class _Facts:
                 said.update({(name, field): int(value) for field, value in entry.fields.items()})
         if +sums != +said:
             raise BackupFailed("the copy's counts of open items or reserved credits are not those of its items")
+        hidden = {
+            entry.key.removeprefix(f"{KEY_PREFIX}task:") for entry in last.values() if "hidden" in entry.fields
+        }
         return cls(
-            blobs={blob for entry in last.values() for blob in entry.blobs()},
+            blobs={blob for entry in last.values() for blob in entry.blobs() if blob.task not in hidden},
             open_items=sum(entry.is_open for entry in last.values()),
         )
 

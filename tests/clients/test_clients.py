@@ -162,7 +162,7 @@ def test_actions_are_signed_and_tasks_remembered(tiny: LiveStack, tmp_path: Path
     assert {status for status, _ in answers.values()} == {200}
     assert {name: answer["RetCode"] for name, (_, answer) in answers.items()} == dict.fromkeys(ACTIONS, 0)
     [task] = answers["ListTasksDetails"][1]["TaskDetailList"]
-    assert task["TaskUID"] == answers["RemoveBackgroundsInBatch"][1]["TaskUID"]  # the last one that was made
+    assert task["TaskUID"] == answers["RefineTask"][1]["TaskUID"]  # the last one that was made
     assert (task["Status"], len(task["ImgList"])) == ("Finished", 1)
 
 

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from cutgate import Client
+from cutgate.jobs.spec import CORRECTIONS
 from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.ports import free_port
 
@@ -36,7 +37,8 @@ class LiveStack:
     def workers(self) -> list[dict[str, Any]]:
         """What its workers say of themselves."""
         url = f"http://127.0.0.1:{self.settings['CUTGATE_METRICS_PORT']}/readyz"
-        return list(httpx.get(url, trust_env=False).json()["workers"])
+        offers = httpx.get(url, trust_env=False).json()["workers"]
+        return [offer for offer in offers if offer["lane"] != CORRECTIONS]
 
     def client(self) -> Client:
         return Client(self.url, self.public_key, self.private_key)

@@ -97,33 +97,30 @@ class StepOutOfOrder(RuntimeError):
     """A step needs what no step before it has filled."""
 
 
-def steps_for(
-    spec: CutoutSpec,
-    find: Predict | ByteMask,
-    soft: Soft = Soft.DOUBT,
-    found: Callable[[ByteMask], None] | None = None,
-) -> tuple[Step, ...]:
-    """Every step that a spec asks for, in order, for `run_steps`.
+def steps_for(spec: CutoutSpec, find: Predict | ByteMask, soft: Soft = Soft.DOUBT) -> tuple[Step, ...]:
+    """Every step that a spec asks for, in order, for `run_steps`; they raise what `finding_steps` says."""
+    return (*finding_steps(spec, find, soft), *making_steps(spec, soft))
+
+
+def finding_steps(spec: CutoutSpec, find: Predict | ByteMask, soft: Soft) -> tuple[Step, ...]:
+    """The steps to the mask that a cut-out is made from, before strokes change it.
 
     They raise `BoxOutsidePicture` where nothing of the spec's box lies in the picture, what `find` raises, and
     `ValueError` where it is a mask of another size than the picture or its box.
 
     Args:
         spec: what to do.
-        find: the network, or the mask that it gave for this picture and box, as `found` was told of it.
+        find: the network, or the mask that it gave for this picture and box.
         soft: what the network's grey means.
-        found: told of the mask that the cut-out is made from, before strokes change it; it may keep, not write it.
     """
-    steps = (
-        select_region(spec.box),
-        *(
-            (find_subject(find), zoom_in_pass(find, soft), choose_by_box(find))
-            if callable(find)
-            else (take_found(find),)
-        ),
-        *((tell_of_mask(found),) if found is not None else ()),
-    )
-    return (*steps, *_matting_steps(spec, soft), *_rendering_steps(spec))
+    if not callable(find):
+        return select_region(spec.box), take_found(find)
+    return select_region(spec.box), find_subject(find), zoom_in_pass(find, soft), choose_by_box(find)
+
+
+def making_steps(spec: CutoutSpec, soft: Soft) -> tuple[Step, ...]:
+    """The steps from there to the result."""
+    return (*_matting_steps(spec, soft), *_rendering_steps(spec))
 
 
 def _matting_steps(spec: CutoutSpec, soft: Soft) -> tuple[Step, ...]:
@@ -236,16 +233,6 @@ def take_found(mask: ByteMask) -> Step:
         if region is None:
             raise ValueError(f"the mask is {mask.shape}, the picture is {frame.picture.shape[:2]}")
         return _with_mask(replace(frame, region=region), mask)
-
-    return step
-
-
-def tell_of_mask(found: Callable[[ByteMask], None]) -> Step:
-    """A step that changes nothing."""
-
-    def step(frame: Frame) -> Frame:
-        found(required(frame.mask))
-        return frame
 
     return step
 

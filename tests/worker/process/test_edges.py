@@ -180,8 +180,7 @@ def test_counters_outlive_children_and_what_computes_is_named_while_it_lives(tea
     assert before.value(names.PIXELS) == 2 * FINE_PX * 30
     assert before.total(names.RESULTS) == before.value(names.ITEM_SECONDS, "_count") == 2
     assert before.total(names.RESULT_CONFIDENCE, "_count") == 2
-    steps_taken = steps_for(team.spec, lambda image: image[..., 0], found=lambda _: None)
-    expected = set(map(step_name, steps_taken))
+    expected = {step_name(step) for step in steps_for(team.spec, lambda image: image[..., 0])}
     steps = {dict(labels)["step"] for name, labels in before.samples() if name == "cutgate_step_seconds_count"}
     assert steps == expected | {"read", "encode", "write"}
     whole = before.value(names.ITEM_SECONDS, "_sum")

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from cutgate.jobs.spec import CutoutSpec, Output, Refinement, Stroke, StrokeKind
+from cutgate.worker.cutout.mask.segment import Soft
 from cutgate.worker.cutout.mask.strokes import brushed, corrected
 from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN
-from cutgate.worker.cutout.pipeline import Frame, required, run_steps, steps_for
+from cutgate.worker.cutout.pipeline import Frame, finding_steps, required, run_steps, steps_for
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.raster.geometry import Region
 from tests.worker.cutout.runs import given, go_on
@@ -117,10 +118,11 @@ def test_pixels_under_a_brush_are_known_whatever_estimates_alpha(refinement: Ref
 
 def test_without_strokes_a_known_mask_makes_the_same_cut_out_as_the_network() -> None:
     soft = np.asarray(cv2.GaussianBlur(disc(LEFT), (0, 0), 3), np.float32) / np.float32(255)
-    spec, told = CutoutSpec(model="m"), list[ByteMask]()
+    spec = CutoutSpec(model="m")
     frame = Frame(picture=picture())
-    first = run_steps(steps_for(spec, given(soft), found=told.append), frame, go_on)
-    again = run_steps(steps_for(spec, told[0]), frame, go_on)
+    found = run_steps(finding_steps(spec, given(soft), Soft.DOUBT), frame, go_on)
+    first = run_steps(steps_for(spec, given(soft)), frame, go_on)
+    again = run_steps(steps_for(spec, required(found.mask)), frame, go_on)
     assert np.array_equal(required(first.result), required(again.result))
     assert first.confidence == again.confidence
 
