@@ -11,11 +11,11 @@ from redis import Redis
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ids import new_token
+from cutgate.jobs.ids import mask_key, new_token
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.ledger.snapshot import Snapshots
 from cutgate.jobs.ports import BlobStore
-from cutgate.jobs.record import ItemState
+from cutgate.jobs.record import ItemState, KeptMask
 from cutgate.jobs.redis_client import connect
 from cutgate.jobs.upkeep.backup import BackupFailed, Backups
 from cutgate.jobs.upkeep.installation import Installation
@@ -96,6 +96,20 @@ def test_what_is_restored_is_what_was_there(place: Place, empty: Place, tmp_path
     balance = empty.ledger.accounts.balance("alice")
     assert balance is not None
     assert (balance.used, balance.reserved) == (6, 0)
+
+
+def test_what_tasks_keep_for_corrections_is_restored(place: Place, empty: Place, tmp_path: Path) -> None:
+    place.submit()
+    claim = place.ledger.next_claim()
+    mask = mask_key(claim.task, claim.index, claim.token, is_matte=False)
+    for key, data in ((mask, b"mask"), (result_of(claim).blob, b"result")):
+        place.blobs.put(key, data)
+    assert place.ledger.claims.finish(claim, result_of(claim), mask=KeptMask(blob=mask, kept_bytes=10))
+    place.backups.make(tmp_path / "copy")
+    empty.backups.restore(tmp_path / "copy", replaces=False)
+    kept = empty.ledger.tasks.kept(claim.task, claim.index, claim.account)
+    assert kept is not None
+    assert [empty.blobs.get(key) for key in (kept.source, kept.mask)] == [b"source", b"mask"]
 
 
 def test_a_running_item_starts_again_at_once_and_no_attempt_counts(
