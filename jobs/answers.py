@@ -7,7 +7,7 @@ from typing import Final
 from cutgate.jobs.errors import SubmissionRefused
 from cutgate.jobs.ids import BlobKey, TaskUid
 from cutgate.jobs.record import Phase, Task
-from cutgate.jobs.spec import Lane
+from cutgate.jobs.spec import CutoutSpec, Lane
 
 MEMORY_FOR_NEW: Final = 0.9
 """The share of the server's memory up to which something new is accepted."""
@@ -63,6 +63,16 @@ class Progress:
     """Estimated place of its first item in the lane, 1 for the next; None unless that waits there, unbegun."""
     phase: Phase | None = None
     """What a worker does with one of its items; None while none does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What a finished item left for corrections."""
+
+    spec: CutoutSpec
+    source: BlobKey
+    mask: BlobKey
+    background: BlobKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,16 +99,6 @@ class KeptMask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """What a finished item left for corrections."""
-
-    spec: CutoutSpec
-    source: BlobKey
-    mask: BlobKey
-    background: BlobKey | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RateUse:
     """A request that takes places of a rate."""
 

@@ -24,10 +24,11 @@ from benchmarks import Absent
 from benchmarks.machine import conditions, this_command
 from benchmarks.pages import require_parts, table, write_part
 from benchmarks.photos import LIMITS
-from benchmarks.quality.folds.composites import composites_in
+from benchmarks.quality.folds.composites import add_set_options, sets_of
 from benchmarks.quality.maps import keep_maps
 from benchmarks.quality.methods import MAPS
-from benchmarks.quality.pairs import SHARED_SETS, SOFT, Pair, PairSet, read_pairs
+from benchmarks.quality.pairs import SOFT, Pair, PairSet
+from benchmarks.quality.scores import intersection_over_union
 from cutgate.jobs.spec import CutoutSpec, Output, Stroke, StrokeKind
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask
@@ -49,7 +50,7 @@ LARGEST_BRUSH: Final = 0.03
 MOST_SOFT: Final = 0.6
 """Of a subject with more half-transparent pixels, beside its others, no click says what is right: glass, spray."""
 EVERY: Final = 5
-"""So many composites are skipped for one that is looked at."""
+"""One of so many composites is looked at."""
 
 PHOTO: Final = Path("examples/chelsea.jpg")
 MEGAPIXELS: Final = (1, 4, 12)
@@ -82,7 +83,7 @@ def corrected(pair: Pair, segmenter: Segmenter) -> Correction | None:
     spec = CutoutSpec(model=segmenter.model, output=Output.MASK)
     cut = partial(cut_out, source, check=lambda: None, soft=segmenter.soft)
     alpha = np.asarray(cut(spec=spec, find=segmenter.predict, found=kept.append).pixels, np.uint8)
-    if (first := _iou(alpha, truth)) >= BAD:
+    if (first := intersection_over_union(alpha >= LIKELY, truth)) >= BAD:
         return None
     iou, slowest = [first], 0.0
     while iou[-1] < RIGHT and len(iou) <= MOST_CLICKS:
@@ -90,7 +91,7 @@ def corrected(pair: Pair, segmenter: Segmenter) -> Correction | None:
         started = time.process_time()
         alpha = np.asarray(cut(spec=spec, find=kept[0]).pixels, np.uint8)
         slowest = max(slowest, time.process_time() - started)
-        iou.append(_iou(alpha, truth))
+        iou.append(intersection_over_union(alpha >= LIKELY, truth))
     soft = np.count_nonzero((level >= SOFT[0]) & (level <= SOFT[1])) / np.count_nonzero(truth)
     return Correction(pair.name, bool(soft > MOST_SOFT), tuple(iou), slowest)
 
@@ -105,11 +106,6 @@ def click(wrong: Zone, truth: Zone) -> Stroke:
     radius_px = max(1, int(min(depth_px[y, x], LARGEST_BRUSH * max(wrong.shape))))
     kind = StrokeKind.KEEP if truth[y, x] else StrokeKind.REMOVE
     return Stroke(kind=kind, radius_px=radius_px, points=((x, y),))
-
-
-def _iou(alpha: ByteMask, truth: Zone) -> float:
-    found = alpha >= LIKELY
-    return float(np.count_nonzero(found & truth) / np.count_nonzero(found | truth))
 
 
 def report(sets: dict[str, list[Correction]]) -> str:
@@ -144,23 +140,19 @@ def _row(found: list[Correction]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folds", type=Path, help="folder of composites; default: made in --out")
-    parser.add_argument("--pairs", nargs="+", type=Path, default=list(SHARED_SETS))
-    parser.add_argument("--out", type=Path, default=Path("out/quality"), help="keep composites and maps here")
+    add_set_options(parser)
     parser.add_argument("--write", metavar="PAGE", type=Path, help="write the tables into this page, too")
     options = parser.parse_args(arguments)
     try:
         if options.write:
             require_parts(options.write, [PART])
-        sets = [read_pairs(folder) for folder in options.pairs]
-        composites = read_pairs(options.folds) if options.folds else composites_in(options.out / "folds", sets)
+        composites, *photos = sets_of(options)
         segmenter = keep_maps(load_segmenter(NetworkSettings()), options.out / MAPS)
     except (Absent, ModelUnavailable) as missing:
         print(missing, file=sys.stderr)
         return 2
-    found = {
-        one.name: _all_corrected(one, segmenter, EVERY if one is composites else 1) for one in (composites, *sets)
-    }
+    found = {composites.name: _all_corrected(composites, segmenter, EVERY)}
+    found |= {one.name: _all_corrected(one, segmenter, 1) for one in photos}
     text = f"{report(found)}\n\n{times(segmenter)}"
     print(text)
     if options.write:

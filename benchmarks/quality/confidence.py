@@ -27,10 +27,11 @@ from benchmarks.bounds import Bound, at_least, at_most, verdict
 from benchmarks.machine import conditions, this_command
 from benchmarks.pages import require_parts, table, write_part
 from benchmarks.photos import LIMITS
-from benchmarks.quality.folds.composites import composites_in
+from benchmarks.quality.folds.composites import add_set_options, sets_of
 from benchmarks.quality.maps import keep_maps
 from benchmarks.quality.methods import MAPS
-from benchmarks.quality.pairs import SHARED_SETS, PairSet, read_pairs
+from benchmarks.quality.pairs import PairSet
+from benchmarks.quality.scores import intersection_over_union
 from cutgate.files import write_whole
 from cutgate.jobs.spec import CutoutSpec, Output
 from cutgate.worker.cutout import confidence
@@ -84,7 +85,7 @@ def seen(pairs: PairSet, segmenter: Segmenter) -> Seen:
         mask, alpha = required(rated.small), required(frame.result) > 127
         truth = np.asarray(cv2.imread(str(pair.alpha), cv2.IMREAD_GRAYSCALE)) > 127
         features.append(confidence.features(mask, frame.picture))
-        iou.append(np.count_nonzero(alpha & truth) / max(1, int(np.count_nonzero(alpha | truth))))
+        iou.append(intersection_over_union(alpha, truth))
         seconds.append(min(repeat(partial(confidence.confidence_of, mask, frame.picture), number=1, repeat=5)))
     return Seen(pairs, np.array(features), np.array(iou), float(np.median(seconds)))
 
@@ -224,21 +225,18 @@ def write_weights(weights: Numbers) -> None:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fit", action="store_true", help="write the weights into the product")
-    parser.add_argument("--folds", type=Path, help="folder of composites; default: made in --out")
-    parser.add_argument("--pairs", nargs="+", type=Path, default=list(SHARED_SETS))
-    parser.add_argument("--out", type=Path, default=Path("out/quality"), help="keep composites and maps here")
+    add_set_options(parser)
     parser.add_argument("--write", metavar="PAGE", type=Path, help="write the tables into this page, too")
     options = parser.parse_args(arguments)
     try:
         if options.write:
             require_parts(options.write, [PART])
-        sets = [read_pairs(folder) for folder in options.pairs]
-        composites = read_pairs(options.folds) if options.folds else composites_in(options.out / "folds", sets)
+        composites, *photos = sets_of(options)
         segmenter = keep_maps(load_segmenter(NetworkSettings()), options.out / MAPS)
     except (Absent, ModelUnavailable) as missing:
         print(missing, file=sys.stderr)
         return 2
-    folds, *others = (seen(pairs, segmenter) for pairs in (composites, *sets))
+    folds, *others = (seen(pairs, segmenter) for pairs in (composites, *photos))
     text, all_met = report(folds, others)
     print(text)
     if options.fit:

@@ -197,3 +197,8 @@ def carrier_of(comparison: Comparison, ours: Scored, theirs: Scored) -> int:
     with np.errstate(divide="ignore", invalid="ignore"):
         figures = comparison.statistic(ours.values[comparison.measure], theirs.values[comparison.measure], picked)
     return int(np.nan_to_num(np.abs(figures[1:] - figures[0])).argmax())
+
+
+def intersection_over_union(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    """Of two zones of one size; 0 where both are empty."""
+    return float(np.count_nonzero(found & truth) / max(1, int(np.count_nonzero(found | truth))))

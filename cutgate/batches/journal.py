@@ -123,7 +123,7 @@ class Journal:
         return self._entries.get(self.called(target))
 
     def known(self, target: str) -> Entry | None:
-        """The same without a `with` block, of what other calls have written so far."""
+        """Read the file and look up a target's last entry; needs no `with` block."""
         return self._read().get(target)
 
     def note(self, entry: Entry) -> Entry:

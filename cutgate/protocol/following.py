@@ -53,7 +53,7 @@ class Polls:
         return self.last
 
     def left_seconds(self) -> float:
-        """What is left of the time; raises `JobTimeout` when it is over."""
+        """Seconds until the time limit; raises `JobTimeout` once that is past."""
         left_seconds = self._ends_at - self._clock()
         if left_seconds <= 0:
             raise JobTimeout(self._uid, self._timeout_seconds, self.last.state if self.last else "Queuing")

@@ -46,13 +46,13 @@ class Alert:
 
 
 def alerts(facts: Mapping[str, Any]) -> list[Alert]:
-    """What is wrong by the facts of an overview, the critical first."""
+    """Alerts that the facts of an overview call for, the critical first."""
     found = [*_of_the_parts(facts), *_of_the_queue(facts)]
     return sorted(found, key=lambda alert: alert.severity)  # by luck in the order of the alphabet
 
 
 def ledger_down() -> Alert:
-    """What is said where the ledger does not answer, and nothing else can be told."""
+    """The only alert while the ledger does not answer."""
     return _critical("CutgateLedgerDown", "Redis does not answer, and so no request is served")
 
 

@@ -45,7 +45,7 @@ _COMPOSING: Final = {
     "shadow": "shadow",
     "megapixels": "max_pixels",
 }
-"""The same of a composition."""
+"""The fields of a composition that a field of a request stands for."""
 
 _NONE: Final = "none"
 """Takes away what a task shows."""

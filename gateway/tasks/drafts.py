@@ -8,10 +8,11 @@ from typing import Final, Self, TypeAlias
 
 from cutgate.gateway.pictures.base64 import decode_source
 from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
+from cutgate.jobs.answers import Kept
 from cutgate.jobs.errors import BoxOutsidePicture, SourceRejected, SourceUnreachable
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.pictures.headers import PictureHeader, inspect, require_size
-from cutgate.jobs.record import Delivery, Kept, RateUse, Result
+from cutgate.jobs.record import Delivery, RateUse, Result
 from cutgate.jobs.spec import Box, CutoutSpec
 
 _INSTALLATION: Final = {"version", "model", "precision"}

@@ -11,7 +11,7 @@ from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.tasks.drafts import CheckedPicture, Draft, Source, SourceUrl, content_digest
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
-from cutgate.jobs.answers import Outlook
+from cutgate.jobs.answers import Kept, Outlook
 from cutgate.jobs.errors import (
     BlobMissing,
     BlobStoreUnavailable,
@@ -31,7 +31,6 @@ from cutgate.jobs.record import (
     DeliveryKind,
     Idempotency,
     Joining,
-    Kept,
     NewItem,
     NewTask,
     Repeats,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from cutgate.jobs.answers import Created, Outlook, Progress
+from cutgate.jobs.answers import Created, Kept, Outlook, Progress
 from cutgate.jobs.errors import SubmissionRefused, Terminated
 from cutgate.jobs.ids import BlobKey, TaskUid, made_at_seconds
 from cutgate.jobs.ledger.database import Database, Json
@@ -27,7 +27,7 @@ from cutgate.jobs.ledger.encoding import (
 )
 from cutgate.jobs.ledger.keys import idempotency_name, item_name
 from cutgate.jobs.ledger.uploads import repeats_of, upload_caps
-from cutgate.jobs.record import AccountCaps, Kept, KnownKey, NewItem, NewTask, RateUse, Repeats, Request, Task
+from cutgate.jobs.record import AccountCaps, KnownKey, NewItem, NewTask, RateUse, Repeats, Request, Task
 from cutgate.jobs.redis_client import ledger_errors
 
 PACE_SECONDS: Final = 120.0

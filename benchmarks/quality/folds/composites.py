@@ -5,6 +5,7 @@ others; backgrounds are shared by all.
 """
 
 import zlib
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from benchmarks.quality.folds.cases import BLUR, CASES, SEVERAL, several
 from benchmarks.quality.folds.drawings import drawn_subjects
 from benchmarks.quality.folds.pictures import Composite, Entries, composite_of, made_in, rounded, written
 from benchmarks.quality.folds.subjects import FOLDS, SEED, Subject, backgrounds_of, folds_of, subjects_of
-from benchmarks.quality.pairs import NO_CASE, Pair, PairSet
+from benchmarks.quality.pairs import NO_CASE, SHARED_SETS, Pair, PairSet, read_pairs
 from cutgate.worker.cutout.raster.arrays import RgbImage
 
 
@@ -68,3 +69,20 @@ def write_composites(pairs: Sequence[Pair], folder: Path) -> Entries:
         for number, composite in enumerate(several(members, backgrounds, rng)):
             name = f"{SEVERAL}_{fold}_{number}"
             yield written(composite, folder, name) | {"subject": name} | marks
+
+
+def add_set_options(parser: ArgumentParser) -> None:
+    """The options of a program that looks at composites and at photos."""
+    parser.add_argument("--folds", type=Path, help="folder of composites; default: made in --out")
+    parser.add_argument("--pairs", nargs="+", type=Path, default=list(SHARED_SETS))
+    parser.add_argument("--out", type=Path, default=Path("out/quality"), help="keep composites and maps here")
+
+
+def sets_of(options: Namespace) -> list[PairSet]:
+    """The composites, and behind them the sets of photos, that these options name.
+
+    Raises:
+        Absent: one is not there.
+    """
+    photos = [read_pairs(folder) for folder in options.pairs]
+    return [read_pairs(options.folds) if options.folds else composites_in(options.out / "folds", photos), *photos]

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from cutgate.jobs.answers import Kept
 from cutgate.jobs.ids import BlobKey, background_key, mask_key, new_task_uid, new_token
-from cutgate.jobs.record import Claim, Kept, KeptMask, NewTask
+from cutgate.jobs.record import Claim, KeptMask, NewTask
 from cutgate.jobs.spec import CORRECTIONS
 from tests.jobs.build import LANE, Ledger, new_task, result_of
 from tests.ledgers import kept_sources, spent_sources

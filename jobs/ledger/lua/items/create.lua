@@ -6,7 +6,8 @@
 --   made_at_ms             when the uid was made, and with it the source blobs
 --   items                  list of {lane, spec, source, price}, with a url where the source is still to be fetched,
 --                          and keep where it then becomes an upload; background where one lies, background_url
---                          where it is still to be fetched; mask where one lies that the item is made from; urgent where it stands before the account's others;
+--                          where it is still to be fetched; mask where one lies that the item is made from;
+--                          urgent where it stands before the account's others;
 --                          rate (as `take` has it) that a url's megapixels beyond the first count in
 --   request                nil, or JSON: the request that made the task
 --   deliveries             nil, or JSON: a list of {kind, url}

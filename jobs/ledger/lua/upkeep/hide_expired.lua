@@ -16,8 +16,8 @@ local function kept_by(uid)
   local names = {}
   if redis.call('HEXISTS', key('task', uid), 'kept') == 0 then return '' end
   for index = 0, number_of(key('task', uid), 'item_count') - 1 do
-    for _, name in ipairs({'source', 'background', 'mask'}) do
-      names[#names + 1] = redis.call('HGET', key('item', uid .. ':' .. index), name) or nil
+    for _, name in ipairs(redis.call('HMGET', key('item', uid .. ':' .. index), 'source', 'background', 'mask')) do
+      if name then names[#names + 1] = name end
     end
   end
   return table.concat(names, ' ')
