@@ -108,7 +108,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 lock: ## Pin every dependency anew, with hashes (needs uv)
-	@$(LOCK) --extra gateway --extra worker --extra cpu --extra openvino --extra zoo --extra local --extra s3 --extra tracing --extra docs --extra build --extra dev -o requirements/dev.txt
+	@$(LOCK) --extra gateway --extra worker --extra cpu --extra openvino --extra zoo --extra local --extra s3 --extra tracing --extra docs --extra mcp --extra build --extra dev -o requirements/dev.txt
 	@$(LOCK) --extra gateway --extra worker --extra cpu --extra local --extra build -c requirements/dev.txt -o requirements/app.txt
 	@$(LOCK) --extra gateway --extra s3 --extra tracing --extra build -c requirements/dev.txt -o requirements/gateway.txt
 	@$(LOCK) --extra worker --extra cpu --extra openvino --extra s3 --extra tracing --extra build -c requirements/dev.txt -o requirements/worker-cpu.txt
