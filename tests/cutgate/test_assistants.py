@@ -17,7 +17,8 @@ from PIL import Image
 
 from cutgate.assistants.server import PREVIEW_PX
 from tests.cutgate.client.test_refine import running_service
-from tests.cutgate.conftest import PRIVATE_KEY, PUBLIC_KEY, Service
+from tests.cutgate.conftest import Service
+from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
 from tests.pictures.tiny_network import tiny_environment
 from tests.worker.process.runner_bench import picture
 
