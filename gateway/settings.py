@@ -111,6 +111,11 @@ class GatewaySettings(ServiceSettings):
     there is no page."""
     least_free_bytes: NonNegativeInt = 64 * 2**20
     """If less is free for pictures, `/readyz` reports it; pictures that fit are still accepted."""
+    offer_memory_seconds: PositiveFloat = 604_800
+    """How long a model can be asked for after its last worker has gone."""
+    scale_to_zero: bool = False
+    """Workers may be missing while nothing waits: `/readyz` answers 200 without one, and
+    [no alert](kubernetes.md#scale-to-zero) is given."""
     processes: PositiveInt = 1
     """Gateway processes."""
     request_threads: Annotated[int, Field(ge=2)] = 16

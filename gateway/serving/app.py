@@ -77,7 +77,7 @@ def create_app(
         blobs=blobs,
         limits=settings.source_limits(),
         price=settings.image_price_credits,
-        offers=Offers(presence=presence, own=settings.choice),
+        offers=Offers(presence=presence, own=settings.choice, memory_seconds=settings.offer_memory_seconds),
     )
     sockets = Sockets(settings)
     ends = TaskEnds(lambda account, uids: sockets.in_thread(tasks.find_ended, account, uids), events)
@@ -155,6 +155,7 @@ def create_app(
         presence,
         partial(check_reading, blobs),
         partial(check_room, blobs, settings.least_free_bytes),
+        scales_to_zero=settings.scale_to_zero,
     )
     app.register_blueprint(HealthPages(readiness).blueprint())
     app.register_blueprint(

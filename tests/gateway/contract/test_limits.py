@@ -10,7 +10,6 @@ import pytest
 
 from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.gateway.tasks.offers import MEMORY_SECONDS
 from cutgate.jobs.spec import PRESETS, ModelChoice, Precision
 from tests.fakes import ManualClock
 from tests.gateway.contract.codes import REFUSALS
@@ -204,7 +203,7 @@ class TestModels:
         facade.gateway.accounts.change(ACCOUNT, terms=Terms(**BEST.model_dump()))
         facade.gateway.offer(BEST)
         facade.gateway.presence.leave("w-1")
-        clock.advance(seconds=MEMORY_SECONDS - 1)
+        clock.advance(seconds=facade.gateway.settings.offer_memory_seconds - 1)
         job = facade.accept()
         clock.advance(seconds=2)
         facade.refused(facade.submit(), "no model")
