@@ -64,6 +64,8 @@ changelog: $(VENV)/.dev ## Print the next version's section of CHANGELOG.md, joi
 
 release: $(VENV)/.dev ## Build wheel, sdist, SBOMs, notes and checksums into out/release; FINAL=1 refuses what cannot be published
 	@$(BIN)/python -m deploy.release $(if $(FINAL),--final)
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m deploy.supply_chain --no-audit --folder out/release/sbom
+	@cd out/release && find dist sbom notes.md -type f | LC_ALL=C sort | xargs sha256sum | tee SHA256SUMS
 
 lint: $(VENV)/.dev ## Check style and types, and the workflows of .github/
 	@$(BIN)/ruff check --quiet .

@@ -1,4 +1,4 @@
-"""Version and changelog of a release, and what still keeps it from being published."""
+"""Version and changelog of a release, and the steps that are left until a commit can be published."""
 
 import os
 import re
@@ -19,38 +19,27 @@ def output(*command: str) -> str:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
-def section() -> str:
-    """This version's section of CHANGELOG.md; empty until it is joined."""
+def notes() -> str:
+    """This version's section of CHANGELOG.md, or what `towncrier build` would make it now."""
+    draft = (sys.executable, "-m", "towncrier", "build", "--draft", "--version", VERSION)
+    return _section() or output(*draft)
+
+
+def steps_left() -> list[str]:
+    """Commands that a person has to run before this commit can be published, with the reasons."""
+    source: str = PROJECT["urls"]["Source"]
+    is_own = source.endswith(os.environ.get("GITHUB_REPOSITORY", "")) and "YOUR_ORGANISATION" not in source
+    is_joined = _section() and not [*(ROOT / "changelog.d").rglob("*.md")]
+    steps = {
+        "sed -i s/YOUR_ORGANISATION/.../ pyproject.toml  # [project.urls] is not this repository's": not is_own,
+        f"towncrier build --yes --version {VERSION}  # changelog.d/ is not joined into CHANGELOG.md": not is_joined,
+        "git commit --all  # files differ from the commit": bool(output("git", "status", "--porcelain")),
+        f"git tag --annotate {TAG}  # the commit lacks it": TAG not in output("git", "tag", "--points-at").split(),
+    }
+    return [step for step, is_left in steps.items() if is_left]
+
+
+def _section() -> str:
     changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
     found = re.search(rf"^## {re.escape(VERSION)} \(.*?(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
     return found[0] if found else ""
-
-
-def draft() -> str:
-    """The section as `towncrier build` would join it now.
-
-    Raises:
-        subprocess.CalledProcessError: a fragment has no kind that `pyproject.toml` knows.
-    """
-    return output(sys.executable, "-m", "towncrier", "build", "--draft", "--version", VERSION)
-
-
-def missing() -> dict[str, str]:
-    """What keeps this commit from being released, each with what mends it."""
-    source: str = PROJECT["urls"]["Source"]
-    repository = os.environ.get("GITHUB_REPOSITORY", "")
-    fragments = [path for path in (ROOT / "changelog.d").rglob("*.md") if path.is_file()]
-    tags = output("git", "tag", "--points-at", "HEAD").split()
-    faults = {
-        "files differ from the commit": ("git commit", bool(output("git", "status", "--porcelain"))),
-        "[project.urls] names no repository, or not this one": (
-            "sed -i s/YOUR_ORGANISATION/<organisation>/ pyproject.toml",
-            "YOUR_ORGANISATION" in source or not source.endswith(repository),
-        ),
-        f"CHANGELOG.md has no section {VERSION}, or fragments are left": (
-            f"towncrier build --yes --version {VERSION}",
-            not section() or bool(fragments),
-        ),
-        f"the commit has no tag {TAG}": (f"git tag --annotate --message {TAG} {TAG}", TAG not in tags),
-    }
-    return {fault: remedy for fault, (remedy, is_so) in faults.items() if is_so}
