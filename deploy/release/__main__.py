@@ -23,9 +23,9 @@ except subprocess.CalledProcessError as error:
     sys.exit(f"{' '.join(error.cmd[:5])} failed:\n{error.stdout}{error.stderr}")
 (arguments.folder / "notes.md").write_text(text, "utf-8")
 steps += [
-    f"git push origin main {TAG}  # starts .github/workflows/release.yml, which builds once more and publishes",
+    f"git push origin main {TAG}  # starts .github/workflows/release.yml",
     "approve the environment `release` in that run  # wheel and sdist go to the package index",
     f"docker build --target all-in-one --tag cutgate:{VERSION} .  # for machines without a registry",
-    f"docker save cutgate:{VERSION} | gzip > {arguments.folder}/cutgate-{VERSION}-image.tar.gz  # docker load reads it",
+    f"docker save cutgate:{VERSION} | gzip > {arguments.folder}/cutgate-{VERSION}-image.tar.gz  # for docker load",
 ]
 sys.stdout.write("\n  ".join([f"{TAG} is built; nothing was published. What is left:", *steps]) + "\n")

@@ -32,7 +32,7 @@ def steps_left() -> list[str]:
     is_joined = _section() and not [*(ROOT / "changelog.d").rglob("*.md")]
     steps = {
         "sed -i s/YOUR_ORGANISATION/.../ pyproject.toml  # [project.urls] is not this repository's": not is_own,
-        f"towncrier build --yes --version {VERSION}  # changelog.d/ is not joined into CHANGELOG.md": not is_joined,
+        f"towncrier build --yes --version {VERSION}  # changelog.d/ is not in CHANGELOG.md": not is_joined,
         "git commit --all  # files differ from the commit": bool(output("git", "status", "--porcelain")),
         f"git tag --annotate {TAG}  # the commit lacks it": TAG not in output("git", "tag", "--points-at").split(),
     }
