@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_package import ROOT, build, copy_sources
+from tests.test_layers import ROOT
+from tests.test_package import build, copy_sources
 
 SCRIPT = Path(__file__).with_name("use_wheel.py")
 MODELS = Path.home() / ".cache" / "cutgate" / "models"
@@ -29,7 +30,7 @@ def test_a_photo_is_cut_out_by_what_pip_downloads(python: str, tmp_path: Path) -
     copy_sources(tmp_path / "source")
     wheel = build(tmp_path / "source", tmp_path / "built")
     wheels = tmp_path / "wheels"
-    download = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:", "--dest", wheels]
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:", f"--dest={wheels}"]
     target = ["--python-version", python.removeprefix("python"), *(f"--platform={name}" for name in MACHINES)]
     subprocess.run([*download, *target, f"{wheel}[worker,cpu]"], check=True, capture_output=True)
     photo, models, script = tmp_path / "coffee.jpg", tmp_path / "models", tmp_path / SCRIPT.name
