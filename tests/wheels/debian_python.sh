@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Unpacks Debian's newest Python into a folder and prints the path of a program that runs it there: put its folder on
-# the path for tests/wheels. It needs root and debootstrap, and sees /tmp and this repository's weights.
+# the path for tests/wheels. It needs root and debootstrap, and sees /tmp of this machine; `umount --recursive` ends that.
 #
 #     tests/wheels/debian_python.sh FOLDER [SUITE]
 set -euo pipefail
@@ -11,10 +11,9 @@ if [ ! -d "$folder/root/usr/lib" ]; then
 fi
 python=$(basename "$(readlink "$folder/root/usr/bin/python3")")
 mkdir -p "$folder/bin"
-# Its own mounts end with the process.
-cat > "$folder/bin/$python" <<END
-#!/bin/sh
-exec unshare --mount sh -c 'mount --bind /tmp "$folder/root/tmp" && mount -t proc proc "$folder/root/proc" && exec chroot "$folder/root" $python "\$@"' $python "\$@"
-END
+for name in tmp proc; do
+    mountpoint --quiet "$folder/root/$name" || mount --rbind "/$name" "$folder/root/$name"
+done
+printf '#!/bin/sh\nexec chroot %s %s "$@"\n' "$folder/root" "$python" > "$folder/bin/$python"
 chmod +x "$folder/bin/$python"
 echo "$folder/bin/$python"
