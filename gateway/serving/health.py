@@ -73,7 +73,9 @@ class Readiness:
         if (wrong := self._store.server.wrong) is not None:
             missing.append("installation")
         workers = self._workers() if "ledger" not in missing else ()
-        return Findings((*missing, *(() if workers else ("worker",))), workers, wrong)
+        if all(worker.away for worker in workers):
+            missing.append("worker")
+        return Findings(tuple(missing), workers, wrong)
 
     def _check_clock(self) -> None:
         """Raise `ServiceUnavailable` if this machine's clock is so far off that submissions would be refused."""
