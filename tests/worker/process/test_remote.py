@@ -42,6 +42,7 @@ def remote_team(own_url: str, tmp_path: Path, server: InferenceServer) -> Iterat
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_a_busy_and_a_killed_server_cost_no_picture_an_attempt(remote_team: Crew, server: InferenceServer) -> None:
     team = remote_team
     worker = team.start_ready()
@@ -64,9 +65,8 @@ def test_a_busy_and_a_killed_server_cost_no_picture_an_attempt(remote_team: Crew
 
 
 @pytest.mark.long
-def test_a_worker_waits_for_its_server_and_refuses_another_model(
-    remote_team: Crew, server: InferenceServer
-) -> None:
+@pytest.mark.timeout(300)
+def test_a_worker_waits_for_its_server_and_names_what_it_lacks(remote_team: Crew, server: InferenceServer) -> None:
     server.stop()
     worker = remote_team.start()
     eventually(lambda: worker.log("waiting_for_service"))
