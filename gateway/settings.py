@@ -111,6 +111,11 @@ class GatewaySettings(ServiceSettings):
     there is no page."""
     least_free_bytes: NonNegativeInt = 64 * 2**20
     """If less is free for pictures, `/readyz` reports it; pictures that fit are still accepted."""
+    offer_memory_seconds: PositiveFloat = 604_800
+    """How long a model can be asked for after its last worker has gone."""
+    scale_to_zero: bool = False
+    """Workers may be missing while nothing waits: `/readyz` answers 200 without one, and
+    [no alert](kubernetes.md#scale-to-zero) is given."""
     processes: PositiveInt = 1
     """Gateway processes."""
     request_threads: Annotated[int, Field(ge=2)] = 16
@@ -164,13 +169,18 @@ class GatewaySettings(ServiceSettings):
     """Models that run [Runware's ids](models.md#choose-a-model), such as
     `runware:109@1=fast,runware:112@5=birefnet-general`."""
     runware_sync_seconds: PositiveFloat = 60
-    """Maximum wait for a result in Runware's protocol, else 504."""
+    """Maximum wait for a result in Runware's protocol and in rembg's, else 504."""
     removebg_sync_seconds: Annotated[float, Field(gt=0, le=300)] = 18
     """Maximum wait for a result of remove.bg's protocol, up to 300, else 429; a repeat joins it."""
     removebg_units_per_minute: PositiveInt = 500
     """Megapixels, rounded up, that an account may send in a minute; with its own rate, sixty times that."""
     removebg_improvement: bool = False
     """Store pictures of `POST /v1.0/improve` as uploads of their account; else 403."""
+    rembg_api: bool = False
+    """Serve [rembg's API](rembg.md) at `/api/remove`, to callers with a key."""
+    rembg_account: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")] | None = None
+    """Account that requests of rembg's API without a key belong to: [whoever reaches the service may use
+    it](rembg.md#without-a-key)."""
     sockets: Annotated[int, Field(ge=1, le=10_000)] = 500
     """Maximum WebSockets, half of them of one account or without a key; further ones are closed with code 1013."""
     held_callers: Annotated[int, Field(ge=1, le=10_000)] = 500
@@ -180,6 +190,12 @@ class GatewaySettings(ServiceSettings):
     def _metrics_have_a_port_of_their_own(self) -> Self:
         if self.metrics_port == self.port:
             raise ValueError("metrics_port must not be the port of requests")
+        return self
+
+    @model_validator(mode="after")
+    def _rembgs_account_has_its_api(self) -> Self:
+        if self.rembg_account is not None and not self.rembg_api:
+            raise ValueError("rembg_account needs rembg_api")
         return self
 
     @model_validator(mode="after")

@@ -131,6 +131,8 @@ class LaneFigures:
 
     An item that was taken back from a lost worker, or whose source had to be fetched first, has waited all along.
     """
+    running: int
+    """Items that a worker has claimed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,14 +141,17 @@ class LedgerFigures:
 
     lanes: tuple[LaneFigures, ...]
     """Of every lane that an item ever waited in, in order."""
-    running: int
-    """Items that a worker has claimed."""
     booked: int
     """The price of everything that was ever done, for all accounts, metered or not."""
     done: int
     """Items that were ever done."""
     overdue: int
     """Sources, tasks and uploads that are past their time and not deleted yet."""
+
+    @property
+    def running(self) -> int:
+        """Items that a worker has claimed, in all lanes."""
+        return sum(lane.running for lane in self.lanes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

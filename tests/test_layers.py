@@ -165,12 +165,12 @@ def test_the_mathematics_touches_nothing() -> None:
     assert {name for name in used if name.startswith("cutgate") and not name.startswith(pure)} == set()
 
 
-FACADES = ("picpik", "removebg", "runware")
+FACADES = ("picpik", "rembg", "removebg", "runware")
 
 
 @pytest.mark.parametrize("facade", FACADES)
 def test_the_facades_do_not_know_each_other(facade: str) -> None:
-    others = (f"cutgate.gateway.{other}" for other in FACADES if other != facade)
+    others = (f"cutgate.gateway.{other}." for other in FACADES if other != facade)
     inner = imports_of(f"gateway/{facade}")
     assert inner
     refused = (*others, "cutgate.gateway.serving.app")

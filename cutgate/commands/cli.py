@@ -12,6 +12,7 @@ from cutgate.commands.completion import completion
 from cutgate.commands.console import Commands, json_option, print_json
 from cutgate.commands.cut import cut
 from cutgate.commands.doctor import examine
+from cutgate.commands.mcp import mcp
 from cutgate.commands.options.local import data_option, host_option, port_option
 from cutgate.commands.part_group import PartGroup
 from cutgate.commands.refine import refine
@@ -31,7 +32,7 @@ def main() -> None:
     """
 
 
-for command in (cut, refine, watch, list_, status, terminate, balance, up, env, completion):
+for command in (cut, refine, watch, list_, status, terminate, balance, up, env, mcp, completion):
     main.add_command(command)
 
 

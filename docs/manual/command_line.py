@@ -19,7 +19,7 @@ def lists() -> dict[str, str]:
     for name in (*_SHARED_BY, "refine"):
         parts[name] = [option for key, option in _options(name).items() if key not in {*making, *service}]
     shown = {*service}
-    for name in ("up", "env", "doctor"):
+    for name in ("up", "env", "doctor", "mcp"):
         parts[name] = [option for key, option in _options(name).items() if key not in shown]
         shown |= _options(name).keys()
     return {f"options, {name}": items(map(_row, options)) for name, options in parts.items()}

@@ -24,7 +24,7 @@ from cutgate.gateway.accounts.records import (
     SealedKey,
     Terms,
 )
-from cutgate.gateway.accounts.tables import CREDENTIALS, Resealed, known_key
+from cutgate.gateway.accounts.tables import ACCOUNTS, CREDENTIALS, Resealed, known_key
 from cutgate.jobs.record import KnownKey
 
 API_KEY_START: Final = "cutgate_"
@@ -185,6 +185,16 @@ class Credentials:
         Whatever the key, the work is one hash and one look-up by it: its time tells nothing of keys that exist.
         """
         return self._find(name, known=known)
+
+    def of_account(self, name: str) -> Credential | None:
+        """An account without a key of it; None where it is not there or not active."""
+        record = self._table.get(ACCOUNTS, name)
+        if record is None:
+            self._require_known()
+        if record is None or not record.active:
+            return None
+        account = Account(name=name, terms=record.terms, callback_url=record.callback_url)
+        return Credential(name="", account=account)
 
     def _find(self, name: str, *, known: bool) -> Credential | None:
         now_seconds, last = self._accounts.clock(), self._recent.get(name)

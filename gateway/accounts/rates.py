@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from cutgate.gateway.accounts.credentials import Credential
-from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.addresses import subscriber
+from cutgate.gateway.settings import GatewaySettings, half
 from cutgate.jobs.answers import Allowance, Outlook
 from cutgate.jobs.errors import LedgerUnavailable, QueueFull
 from cutgate.jobs.ports import Ledger
@@ -146,6 +147,19 @@ class RequestLimits:
         """
         if entry.allowance is None:
             entry.answered(self._store.tasks.look(entry.account, caps=_NO_CAPS, use=entry.use, key=entry.key))
+
+    def count_address(self, entry: Entry, address: str | None) -> None:
+        """Count a request without a key for its address, too, which has half of the account's rate.
+
+        Raises:
+            RateExceeded: it is one too many.
+            LedgerUnavailable: the ledger is away.
+        """
+        name = f"{entry.use.name}:{subscriber(address)}"
+        use = replace(entry.use, name=name, limit=half(entry.use.limit))
+        allowance = self._store.accounts.take_rate(use)
+        if not allowance.granted:
+            raise RateExceeded(use, allowance)
 
 
 def rate_headers(allowance: Allowance) -> Mapping[str, str]:

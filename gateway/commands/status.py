@@ -20,7 +20,9 @@ _TABLES: Final = ("alerts", "lanes", "worker_list", "faults", "usage")
 def status(*, as_json: bool) -> None:
     """Show what waits and runs, who works on it, how storage and ledger are, what failed, who used how much."""
     with opened() as parts:
-        found = overview(parts.ledger, partial(open_blob_store, parts.settings))
+        settings = parts.settings
+        opened_blobs = partial(open_blob_store, settings)
+        found = overview(parts.ledger, opened_blobs, scales_to_zero=settings.scale_to_zero)
     if as_json:
         click.echo(json.dumps(found))
         return

@@ -50,6 +50,9 @@ class LedgerCollector(Collector):
 
     store: Ledger
     presence: Presence
+    lanes: Callable[[], frozenset[Lane]]
+    """Those in which something may come to wait."""
+    scales_to_zero: bool = False
 
     @override
     def collect(self) -> Iterable[Metric]:
@@ -65,14 +68,15 @@ class LedgerCollector(Collector):
         yield _gauge(names.LEDGER_MEMORY_LIMIT_BYTES, memory.limit_bytes)
         yield _gauge(names.INSTALLATION_WHOLE, self.store.server.wrong is None)
         alive = Counter(worker.lane for worker in self.presence.alive())
-        # A lane that a worker serves is there before its first item: what scales workers would miss it.
-        none: dict[Lane, float] = dict.fromkeys(alive, 0)
+        # What scales workers has to find a lane before its first item, and while no worker is there.
+        none: dict[Lane, float] = dict.fromkeys(self.lanes() | alive.keys(), 0)
         waiting = none | {lane.lane: lane.waiting for lane in figures.lanes}
         oldest = none | {lane.lane: lane.oldest_seconds for lane in figures.lanes}
         yield _by_lane(names.ITEMS_WAITING, waiting)
         yield _by_lane(names.OLDEST_WAITING_SECONDS, oldest)
         yield _by_lane(names.WORKERS_ALIVE, {name: alive[name] for name in waiting})
-        yield _gauge(names.ITEMS_RUNNING, figures.running)
+        yield _by_lane(names.ITEMS_RUNNING, none | {lane.lane: lane.running for lane in figures.lanes})
+        yield _gauge(names.SCALES_TO_ZERO, self.scales_to_zero)
         yield _gauge(names.DELETION_BACKLOG, figures.overdue)
         yield _gauge(names.ERRANDS_DUE, self.store.errands.due())
         yield CounterMetricFamily(names.CREDITS_BOOKED.name, names.CREDITS_BOOKED.help, value=figures.booked)

@@ -18,7 +18,8 @@ _PATH: Final[Mapping[str, str]] = {
 def service_section() -> ApiSection:
     """What anybody may ask without a key."""
     alive = _look("alive", "Whether the gateway lives", {"200": "It does."})
-    ready = _look("ready", "Whether a job could be done", {"200": "It could.", "503": "Not now."})
+    # A service without a worker, which will be started, says `cold`.
+    ready = _look("ready", "Whether a job could be done", {"200": "It could.", "503": "Not now."}, "cold")
     return ApiSection(
         name="Service",
         summary="Results and health, without a key",
@@ -58,8 +59,9 @@ def _parameter(name: str, place: str, text: str) -> Schema:
     return {"name": name, "in": place, "description": text, "schema": _STRING}
 
 
-def _look(name: str, summary: str, said: Mapping[str, str]) -> Schema:
+def _look(name: str, summary: str, said: Mapping[str, str], *optional: str) -> Schema:
     """What anybody may ask, with what each HTTP status says."""
-    answer: Schema = {"type": "object", "properties": {name: {"type": "boolean"}}, "required": [name]}
+    members = {member: {"type": "boolean"} for member in (name, *optional)}
+    answer: Schema = {"type": "object", "properties": members, "required": [name]}
     responses = {status: response(text, answer) for status, text in said.items()}
     return {"get": {"operationId": name, "summary": summary, "security": [], "responses": responses}}

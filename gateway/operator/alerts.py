@@ -74,7 +74,7 @@ def _of_the_parts(facts: Mapping[str, Any]) -> Iterator[Alert]:
 
 
 def _of_the_queue(facts: Mapping[str, Any]) -> Iterator[Alert]:
-    if not facts["workers"]:
+    if not facts["workers"] and not facts["scales_to_zero"]:
         yield _critical("CutgateNoWorkers", "No worker is alive; tasks wait")
     for lane in facts["lanes"]:
         name, waiting, seconds = lane["lane"], lane["waiting"], lane["oldest_seconds"]

@@ -32,8 +32,10 @@ def iso_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def overview(ledger: Ledger, open_blobs: Callable[[], BlobStore]) -> dict[str, Any]:
+def overview(ledger: Ledger, open_blobs: Callable[[], BlobStore], *, scales_to_zero: bool) -> dict[str, Any]:
     """What waits and runs, who works on it, what failed within the hour, who used how much, and what to do.
+
+    With `scales_to_zero` workers may be missing while nothing waits.
 
     Raises:
         LedgerUnavailable: the ledger does not answer.
@@ -57,7 +59,8 @@ def overview(ledger: Ledger, open_blobs: Callable[[], BlobStore]) -> dict[str, A
         "faults": faults,
         "usage": _usage(ledger),
     }
-    return {**facts, "alerts": [asdict(alert) for alert in alerts(facts)]}
+    found = alerts({**facts, "scales_to_zero": scales_to_zero})
+    return {**facts, "alerts": [asdict(alert) for alert in found]}
 
 
 def usage_document(first: date, last: date, found: Mapping[str, Mapping[date, Usage]]) -> dict[str, Any]:

@@ -36,9 +36,9 @@ _LOG: Final = structlog.get_logger(__name__)
 class OperatorPages:
     """The page, what it loads, and what it asks for."""
 
-    def __init__(self, ledger: Ledger, blobs: BlobStore, key: SecretStr) -> None:
+    def __init__(self, ledger: Ledger, blobs: BlobStore, key: SecretStr, *, scales_to_zero: bool = False) -> None:
         """Put it together; whoever sends `key` as a bearer token sees all accounts."""
-        self._ledger, self._blobs, self._key = ledger, blobs, key
+        self._ledger, self._blobs, self._key, self._scales_to_zero = ledger, blobs, key, scales_to_zero
         self._lock = threading.Lock()
         self._seen: dict[str, Any] = {}
         self._seen_at_seconds = -KEEP_SECONDS
@@ -76,7 +76,8 @@ class OperatorPages:
     def _overview(self) -> dict[str, Any]:
         with self._lock:
             if time.monotonic() - self._seen_at_seconds >= KEEP_SECONDS:
-                self._seen, self._seen_at_seconds = overview(self._ledger, lambda: self._blobs), time.monotonic()
+                self._seen = overview(self._ledger, lambda: self._blobs, scales_to_zero=self._scales_to_zero)
+                self._seen_at_seconds = time.monotonic()
             return self._seen
 
     def _require_key(self) -> None:

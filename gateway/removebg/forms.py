@@ -1,19 +1,17 @@
 """Bodies of requests, in the three forms that the protocol has, as fields by name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import IO, Final
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
-from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder
 
+from cutgate.gateway.form_parts import MOST_FIELDS, multipart
 from cutgate.gateway.openapi.forms import MULTIPART, URLENCODED
 from cutgate.gateway.removebg.errors import ROWS, Refused
 from cutgate.signing import BodyRejected, form_fields, parse_value
 
 _JSON: Final = "application/json"
-_MOST_FIELDS: Final = 100
-_CHUNK_BYTES: Final = 2**16
 
 SOURCES: Final = ("image_file", "image_file_b64", "image_url")
 """Fields of which one names the picture."""
@@ -60,7 +58,7 @@ def _json(file: IO[bytes]) -> Mapping[str, object]:
 def _urlencoded(file: IO[bytes]) -> Mapping[str, object]:
     found: Fields = {}
     body = bytearray(file.read())
-    if body.count(b"&") >= _MOST_FIELDS:
+    if body.count(b"&") >= MOST_FIELDS:
         raise ValueError("too many fields")
     for name, value in form_fields(body):
         _take(found, str(name, "utf-8"), bytes(value))
@@ -76,25 +74,6 @@ def _multipart(file: IO[bytes], boundary: str) -> Mapping[str, object]:
     if not boundary:
         raise Refused("invalid_request", "Content-Type names no boundary.")
     found: Fields = {}
-    for name, data in _parts(file, boundary.encode("latin-1")):
+    for name, data in multipart(file, boundary):
         _take(found, name, data)
     return found
-
-
-def _parts(file: IO[bytes], boundary: bytes) -> Iterator[tuple[str, bytes]]:
-    # What it holds at a time: contents pass through, but a part's head is taken apart as a whole.
-    decoder = MultipartDecoder(boundary, 2 * _CHUNK_BYTES, max_parts=_MOST_FIELDS)
-    name, content = "", bytearray()
-    while True:
-        match decoder.next_event():
-            case Field() | File() as part:
-                name, content = part.name or "", bytearray()
-            case Data(data, more_data):
-                content += data
-                if not more_data:
-                    yield name, bytes(content)
-                    content = bytearray()
-            case Epilogue():
-                return
-            case _:
-                decoder.receive_data(file.read(_CHUNK_BYTES) or None)

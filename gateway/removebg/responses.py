@@ -1,7 +1,6 @@
 """Answers with a picture: its bytes, or JSON that holds them, and what is said beside it."""
 
 import base64
-import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Response
 from werkzeug.datastructures import MIMEAccept
-from werkzeug.wsgi import wrap_file
 
 from cutgate.gateway.accounts.rates import rate_headers
+from cutgate.gateway.pictures.files import picture_file
 from cutgate.gateway.removebg.errors import ALL_ORIGINS, Refused, answer, failure, in_json, refused
 from cutgate.gateway.removebg.fields import SIZES
 from cutgate.gateway.removebg.tariff import Tariff, shown
@@ -77,7 +76,9 @@ class Rendering:
         if item.result is None:
             raise ValueError("an item that has ended has a result or an error")
         try:
-            response = self._in_json(item.result) if self.is_json else self._in_bytes(item.result)
+            response = (
+                self._in_json(item.result) if self.is_json else picture_file(self.blobs, item.result, self.environ)
+            )
         except BlobMissing:
             raise Refused("unavailable", "The result is gone: send the request again.") from None
         response.headers.update(self._headers(task, item.result))
@@ -90,14 +91,6 @@ class Rendering:
         data |= {f"foreground_{name.lower()}": px for name, px in _foreground(result).items()}
         data |= {} if result.confidence is None else {"confidence": result.confidence}
         return in_json({"data": data})
-
-    def _in_bytes(self, result: Result) -> Response:
-        file = self.blobs.open(result.blob)
-        size_bytes = file.seek(0, io.SEEK_END)
-        file.seek(0)
-        response = Response(wrap_file(self.environ, file), content_type=result.media_type, direct_passthrough=True)
-        response.content_length = size_bytes
-        return response
 
     def _headers(self, task: Task, result: Result) -> Mapping[str, str]:
         max_width_px, max_height_px = _full_size(result)

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, cast
+from typing import Final
 
 import structlog
 from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.accounts.admission import let_in
 from cutgate.gateway.accounts.authentication import Authenticator
 from cutgate.gateway.accounts.credentials import Credential
 from cutgate.gateway.accounts.rates import Entry, Rate, RateExceeded
@@ -23,15 +24,12 @@ from cutgate.gateway.removebg.sources import MAX_BODY_BYTES
 from cutgate.gateway.removebg.submitting import Accepted, Removals
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.waiting.callers import NoPlaceToWait, WaitingCallers
-from cutgate.jobs.answers import Allowance
 from cutgate.jobs.observe import logs
 
 PREFIX: Final = "/v1.0"
 KEY_HEADER: Final = "X-Api-Key"
 
 _NAME_HEADER: Final = "Idempotency-Key"
-_LET_IN: Final = "cutgate.removebg.let-in"
-"""Name in a request's environment of its account and rate, once it was counted."""
 _NAME_CHARACTERS: Final = 255
 _LOG: Final = structlog.get_logger(__name__)
 
@@ -115,23 +113,12 @@ class RemoveBgApi:
 
     def _admitted(self, entry_of: Callable[[Credential], Entry]) -> Account:
         """The caller's account, once the request is counted and before anything of the body is read."""
-        if (known := request.environ.get(_LET_IN)) is not None:  # before its body had come
-            account, g.allowance = cast("tuple[Account, Allowance | None]", known)
-            logs.bind(account=account.name)
-            return account
-        limits, api_key = self.removals.limits, request.headers.get(KEY_HEADER)
+        api_key = request.headers.get(KEY_HEADER)
 
         def find(known: bool) -> Credential:
             return self.authenticator.credential_of(api_key, request.remote_addr, known=known)
 
-        def counted(credential: Credential) -> Account:
-            entry = entry_of(credential)
-            limits.count(entry)
-            g.allowance = entry.allowance
-            return credential.account
-
-        account = limits.admitted(find, counted)
-        request.environ[_LET_IN] = account, g.allowance
+        account, g.allowance = let_in(request.environ, self.removals.limits, find, entry_of)
         return account
 
     def _removal(self, credential: Credential) -> Entry:

@@ -1,7 +1,7 @@
 """The Flask application, made of parts that are passed in."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -22,6 +22,9 @@ from cutgate.gateway.picpik.openapi import picpik_section
 from cutgate.gateway.picpik.services import PicpikParts
 from cutgate.gateway.picpik.views import PicpikApi
 from cutgate.gateway.playground.views import PlaygroundPages
+from cutgate.gateway.rembg import views as rembg_views
+from cutgate.gateway.rembg.openapi import rembg_section
+from cutgate.gateway.rembg.views import RembgApi
 from cutgate.gateway.removebg.openapi import removebg_section
 from cutgate.gateway.removebg.sources import Sources, picture_limits
 from cutgate.gateway.removebg.submitting import Removals
@@ -63,8 +66,9 @@ def create_app(
 ) -> Flask:
     """Put the gateway together.
 
-    PICPIK's protocol is at `/`, Runware's at `/v1` (WebSockets also at `/`), remove.bg's below `/v1.0`, and
-    results are under `/r/`. Browsers are sent from `/` to `/playground`.
+    PICPIK's protocol is at `/`, Runware's at `/v1` (WebSockets also at `/`), remove.bg's below `/v1.0`,
+    rembg's at `/api/remove` where that is wanted, and results are under `/r/`. Browsers are sent from `/` to
+    `/playground`.
     """
     paths = ResultPaths(settings.master_keys())
     tasks = Tasks(store=store, paths=paths, retention_seconds=settings.retention_seconds)
@@ -73,7 +77,7 @@ def create_app(
         blobs=blobs,
         limits=settings.source_limits(),
         price=settings.image_price_credits,
-        offers=Offers(presence=presence, own=settings.choice),
+        offers=Offers(presence=presence, own=settings.choice, memory_seconds=settings.offer_memory_seconds),
     )
     sockets = Sockets(settings)
     ends = TaskEnds(lambda account, uids: sockets.in_thread(tasks.find_ended, account, uids), events)
@@ -131,6 +135,18 @@ def create_app(
     app.register_blueprint(picpik.blueprint())
     app.register_blueprint(runware.blueprint())
     app.register_blueprint(removebg.blueprint())
+    facades: list[tuple[Callable[[str], bool], Callable[[Exception], Response]]] = [(is_below, removebg.refuse)]
+    if settings.rembg_api:
+        rembg = RembgApi(
+            settings=settings,
+            authenticator=authenticator,
+            limits=limits,
+            bodies=bodies,
+            waiting=waiting,
+            submissions=submissions,
+        )
+        app.register_blueprint(rembg.blueprint())
+        facades.append((rembg_views.is_below, rembg.refuse))
     app.extensions[WAITING] = waiting
     app.extensions[SOCKETS] = sockets  # whoever serves the application stops them, too
     app.register_blueprint(ResultPages(paths=paths, blobs=blobs).blueprint())
@@ -139,6 +155,7 @@ def create_app(
         presence,
         partial(check_reading, blobs),
         partial(check_room, blobs, settings.least_free_bytes),
+        scales_to_zero=settings.scale_to_zero,
     )
     app.register_blueprint(HealthPages(readiness).blueprint())
     app.register_blueprint(
@@ -155,7 +172,7 @@ def create_app(
         app.register_blueprint(playground.blueprint())
         app.before_request(playground.front)
     app.after_request(_harden)
-    _answer_errors(app, picpik, removebg)
+    _answer_errors(app, picpik, facades)
     # Flask's documented way to wrap an application.
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     return app
@@ -167,6 +184,7 @@ def _sections(settings: GatewaySettings) -> list[ApiSection]:
         picpik_section(max_batch_images=settings.max_batch_images),
         runware_section(max_tasks=settings.max_runware_tasks),
         removebg_section(),
+        *([rembg_section()] if settings.rembg_api else []),
         service_section(),
     ]
 
@@ -197,10 +215,15 @@ def _harden(response: Response) -> Response:
     return response
 
 
-def _answer_errors(app: Flask, picpik: PicpikApi, removebg: RemoveBgApi) -> None:
+def _answer_errors(
+    app: Flask,
+    picpik: PicpikApi,
+    facades: Sequence[tuple[Callable[[str], bool], Callable[[Exception], Response]]],
+) -> None:
     """Answer whatever no façade answers itself in a protocol's form; never in HTML, never with a trace."""
 
     def refuse(error: Exception) -> Response:
-        return (removebg if is_below(request.path) else picpik).refuse(error)
+        own = (answer for is_own, answer in facades if is_own(request.path))
+        return next(own, picpik.refuse)(error)
 
     app.register_error_handler(Exception, refuse)

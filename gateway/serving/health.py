@@ -28,6 +28,8 @@ class Findings:
     """What was found of the parts that work needs."""
 
     missing: tuple[str, ...]
+    is_cold: bool
+    """Whether no worker is there, and one will be started for the first picture."""
     workers: tuple[WorkerPresence, ...]
     installation: str | None
     """What is wrong with it, and what to do."""
@@ -47,8 +49,11 @@ class Readiness:
         presence: Presence,
         check_blobs: Callable[[], None],
         check_room: Callable[[], None],
+        *,
+        scales_to_zero: bool = False,
     ) -> None:
         """Keep the parts; each check raises `ServiceUnavailable` where what it looks at is not there."""
+        self._scales_to_zero = scales_to_zero
         self._store, self._presence = store, presence
         self._check_blobs, self._check_room = check_blobs, check_room
         self._lock = threading.Lock()
@@ -73,9 +78,9 @@ class Readiness:
         if (wrong := self._store.server.wrong) is not None:
             missing.append("installation")
         workers = self._workers() if "ledger" not in missing else ()
-        if all(worker.away for worker in workers):
+        if all(worker.away for worker in workers) and (workers or not self._scales_to_zero):
             missing.append("worker")
-        return Findings(tuple(missing), workers, wrong)
+        return Findings(tuple(missing), not missing and not workers, workers, wrong)
 
     def _check_clock(self) -> None:
         """Raise `ServiceUnavailable` if this machine's clock is so far off that submissions would be refused."""
@@ -109,14 +114,14 @@ class HealthPages:
     def ready(self) -> Response:
         """Say whether work could be done now; 503 where not. What is missing is told at the port of metrics."""
         findings = self.readiness.findings()
-        return _json({"ready": not findings.missing}, findings.status)
+        return _json(_ready(findings), findings.status)
 
 
 def operators_page(readiness: Readiness) -> Response:
     """What is missing, and which workers are there; 503 where something is missing."""
     findings = readiness.findings()
     workers = [asdict(worker) for worker in findings.workers]
-    said = {"ready": not findings.missing, "missing": findings.missing, "workers": workers}
+    said = {**_ready(findings), "missing": findings.missing, "workers": workers}
     if findings.installation is not None:
         said["installation"] = findings.installation
     return _json(said, findings.status)
@@ -135,6 +140,10 @@ def check_room(blobs: BlobStore, least_free_bytes: int) -> None:
     free_bytes = blobs.free_bytes()
     if free_bytes is not None and free_bytes < least_free_bytes:
         raise BlobStoreFull("the disk of the pictures is full")
+
+
+def _ready(findings: Findings) -> dict[str, object]:
+    return {"ready": not findings.missing, **({"cold": True} if findings.is_cold else {})}
 
 
 def _json(members: dict[str, object], status: int = HTTPStatus.OK) -> Response:

@@ -17,6 +17,7 @@ from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.serving.health import Readiness, check_room, operators_page
 from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.tasks.offers import Offers
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.ledger.events import TaskEvents
 from cutgate.jobs.ledger.ledger import Ledger
@@ -54,12 +55,24 @@ def app(settings: GatewaySettings) -> Iterator[Flask]:
             sessions=Sessions(client),
         )
         if settings.metrics_port is not None:
-            figures = LedgerCollector(store=store, presence=store.presence)
+            offers = Offers(
+                presence=store.presence, own=settings.choice, memory_seconds=settings.offer_memory_seconds
+            )
+            figures = LedgerCollector(
+                store=store,
+                presence=store.presence,
+                lanes=offers.lanes,
+                scales_to_zero=settings.scale_to_zero,
+            )
             has_room = partial(check_room, blobs, settings.least_free_bytes)
-            readiness = Readiness(store, store.presence, blobs.check, has_room)
+            readiness = Readiness(
+                store, store.presence, blobs.check, has_room, scales_to_zero=settings.scale_to_zero
+            )
             pages: dict[str, Callable[[], WSGIApplication]] = {"/readyz": partial(operators_page, readiness)}
             if settings.operator_key is not None:
-                operator = OperatorPages(store, blobs, settings.operator_key).app()
+                operator = OperatorPages(
+                    store, blobs, settings.operator_key, scales_to_zero=settings.scale_to_zero
+                ).app()
                 pages[PATH] = lambda: operator
             made.wsgi_app = MetricsPort(  # type: ignore[method-assign]
                 made.wsgi_app, settings.metrics_port, figures, pages

@@ -2,14 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from cutgate.jobs.errors import ModelNotOffered
 from cutgate.jobs.ports import Presence
-from cutgate.jobs.spec import CutoutSpec, Lane, ModelChoice, lane_of
-
-MEMORY_SECONDS: Final = 7 * 86_400.0
-"""How long a model can be asked for after its last worker has gone: longer than a weekend without a repair."""
+from cutgate.jobs.spec import CORRECTIONS, CutoutSpec, Lane, ModelChoice, lane_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +19,16 @@ class Offers:
     presence: Presence
     own: ModelChoice
     """What new pictures ask for unless somebody chooses; whoever sets it up will start a worker for it."""
+    memory_seconds: float
+    """How long a model can be asked for after its last worker has gone."""
 
     def include(self, lane: Lane) -> bool:
         """Whether a lane is worth waiting in."""
-        return lane == self.own.lane or lane in self.presence.offered(MEMORY_SECONDS)
+        return lane == self.own.lane or lane in self.presence.offered(self.memory_seconds)
+
+    def lanes(self) -> frozenset[Lane]:
+        """The lanes in which something may come to wait, whether a worker is there or not."""
+        return self.presence.offered(self.memory_seconds) | {self.own.lane, CORRECTIONS}
 
     def require(self, specs: Iterable[CutoutSpec]) -> None:
         """Make sure that all of these would be computed; `ModelNotOffered` where one would not."""

@@ -53,14 +53,13 @@ class Ledger:
         self.server = Server(self.database)
 
     def figures(self) -> LedgerFigures:
-        """Count what waits, runs and is booked, looking at one item of each account that waits."""
-        running, booked, done, overdue, lanes = self.database.run("figures", **self.database.retentions())
+        """Count what waits, runs and is booked, looking at all that run and one of each account that waits."""
+        booked, done, overdue, lanes = self.database.run("figures", **self.database.retentions())
         return LedgerFigures(
             lanes=tuple(
-                LaneFigures(lane=Lane(lane), waiting=waiting, oldest_seconds=age_ms / 1_000)
-                for lane, waiting, age_ms in lanes
+                LaneFigures(lane=Lane(lane), waiting=waiting, oldest_seconds=age_ms / 1_000, running=running)
+                for lane, waiting, age_ms, running in lanes
             ),
-            running=running,
             booked=booked,
             done=done,
             overdue=overdue,

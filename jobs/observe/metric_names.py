@@ -153,6 +153,7 @@ ITEMS_RUNNING: Final = Metric(
     parts=(Part.LEDGER,),
     help="Items claimed by a worker.",
     unit="items",
+    labels={"lane": OPEN},
 )
 WORKERS_ALIVE: Final = Metric(
     name="cutgate_workers_alive",
@@ -160,6 +161,12 @@ WORKERS_ALIVE: Final = Metric(
     help="Workers that have announced themselves recently.",
     unit="workers",
     labels={"lane": OPEN},
+)
+SCALES_TO_ZERO: Final = Metric(
+    name="cutgate_scales_to_zero",
+    parts=(Part.LEDGER,),
+    help="1 if `CUTGATE_SCALE_TO_ZERO` says that workers may be missing while nothing waits.",
+    unit="yes or no",
 )
 ERRANDS_DUE: Final = Metric(
     name="cutgate_errands_due",

@@ -23,13 +23,14 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cutgate-tests"
 
 
-def python_client(name: str, version: str) -> Path:
-    """The interpreter that has a client from PyPI."""
+def python_client(name: str, version: str, *, only_pins: bool = False) -> Path:
+    """The interpreter that has a client from PyPI; with `only_pins` without what else it would bring."""
 
     def install(folder: Path) -> None:
         run(sys.executable, "-m", "venv", str(folder))
         pip = (str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet")
-        run(*pip, "install", "--require-hashes", "-r", str(PINS / f"{name}.txt"))
+        options = ["--no-deps"] if only_pins else []
+        run(*pip, "install", "--require-hashes", *options, "-r", str(PINS / f"{name}.txt"))
 
     return installed(f"{name}-{version}", [PINS / f"{name}.txt"], install) / "bin" / "python"
 

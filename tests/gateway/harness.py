@@ -20,6 +20,7 @@ from cutgate.gateway.accounts.credentials import Credentials, KeyPair
 from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.serving.health import Readiness, check_room, operators_page
 from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.answers import WorkerPresence
 from cutgate.jobs.ids import BlobKey, new_token, result_key
@@ -231,10 +232,17 @@ class Harness:
         )
         self.presence.announce(worker, ttl_seconds=10)
 
+    @property
+    def offers(self) -> Offers:
+        """The models that can be asked for."""
+        memory_seconds = self.settings.offer_memory_seconds
+        return Offers(presence=self.presence, own=self.settings.choice, memory_seconds=memory_seconds)
+
     def readiness(self) -> Answer:
         """What the operator reads at `/readyz`."""
         has_room = partial(check_room, self.blobs, self.settings.least_free_bytes)
-        looks = Readiness(self.store, self.presence, self.blobs.check, has_room)
+        to_zero = self.settings.scale_to_zero
+        looks = Readiness(self.store, self.presence, self.blobs.check, has_room, scales_to_zero=to_zero)
         answer = operators_page(looks)
         return {"status": answer.status_code, **answer.get_json()}
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from cutgate.gateway.picpik import errors as picpik
+from cutgate.gateway.rembg import errors as rembg
 from cutgate.gateway.removebg import errors as removebg
 from cutgate.gateway.runware.messages import errors as runware
 from cutgate.jobs.errors import CutoutError
@@ -27,6 +28,11 @@ def removebg_says(error: Exception) -> tuple[int, str]:
     return known.status, f"{known.title} {known.detail}"
 
 
+def rembg_says(error: Exception) -> tuple[int, str]:
+    known = rembg.refused(error)
+    return known.status, str(known.detail)
+
+
 FAULTS = {"error", "processing_failed", "source_undecodable", "decoding_stopped", "timed_out", "worker_lost"}
 FAULTS |= {"pipeline_failed", "waited_too_long"}
 """What only a task's record holds, or handlers turn into a fault of a field."""
@@ -39,6 +45,7 @@ FACADES: list[tuple[Facade, set[str]]] = [
         removebg_says,
         {"error", "processing_failed", "pipeline_failed", "worker_lost", "blob_missing", "task_too_large"},
     ),
+    (rembg_says, {"error", "processing_failed", "pipeline_failed", "worker_lost", "task_too_large"}),
 ]
 
 
@@ -69,7 +76,7 @@ def test_what_no_table_knows_is_a_fault_of_the_server_and_tells_nothing(says: Fa
 
 
 @pytest.mark.parametrize(
-    "rows", [picpik.RAISED, picpik.TASK_ROWS, runware.RAISED, runware.TASK_ROWS, removebg.RAISED]
+    "rows", [picpik.RAISED, picpik.TASK_ROWS, runware.RAISED, runware.TASK_ROWS, removebg.RAISED, rembg.RAISED]
 )
 def test_no_row_repeats_its_parents(rows: Mapping[type[Exception], object]) -> None:
     for kind, row in rows.items():

@@ -104,7 +104,9 @@ class World:
             blobs=self.blobs,
             limits=LIMITS,
             price=2,
-            offers=Offers(presence=self.ledger.presence, own=ModelChoice(model=SPEC.model)),
+            offers=Offers(
+                presence=self.ledger.presence, own=ModelChoice(model=SPEC.model), memory_seconds=604_800
+            ),
         )
         nothing: Any = None
         self.pictures = Pictures(

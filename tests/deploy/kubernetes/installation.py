@@ -32,7 +32,10 @@ ELSEWHERE = {
     "kind": "Kustomization",
     "namespace": "cutgate",
     "resources": ["../../base"],
-    "components": ["../../components/managed-redis", "../../components/s3"],
+    "components": [
+        f"../../components/{name}"
+        for name in ("managed-redis", "s3", "autoscaling", "autoscaling-to-zero", "gateway-api")
+    ],
     "configMapGenerator": [
         {"name": "cutgate-settings", "behavior": "merge", "literals": ["CUTGATE_S3_BUCKET=cutgate-pictures"]}
     ],

@@ -129,8 +129,10 @@ def test_nobody_calls_a_private_address(installation: Installation) -> None:
 
 
 def test_requests_come_by_the_ingress_alone_and_metrics_go_to_who_watches(installation: Installation) -> None:
-    has_ingress, is_scaled = installation.of_kind("Ingress"), installation.of_kind("ScaledObject")
-    assert namespaces_that_reach(installation, "gateway", 8080) == ({"nginx-ingress"} if has_ingress else set())
+    is_scaled = installation.of_kind("ScaledObject")
+    doors = {"Ingress": "nginx-ingress", "HTTPRoute": "gateway-system"}
+    found = {doors[thing["kind"]] for thing in installation.of_kind(*doors)}
+    assert namespaces_that_reach(installation, "gateway", 8080) == found
     for part in PARTS:
         scalers = {"keda"} if is_scaled and part == "gateway" else set()
         assert (

@@ -1,15 +1,18 @@
 """Tests of autoscaling: its metrics exist, read as KEDA reads them."""
 
+import math
 from urllib.parse import urlsplit
 
 import promql_parser
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from cutgate.gateway.observe.metrics import LedgerCollector
 from cutgate.jobs.observe.metric_names import METRICS, Kind, Part
-from cutgate.jobs.spec import CutoutSpec, Precision, lane_of
+from cutgate.jobs.spec import CutoutSpec, ModelChoice, Precision, lane_of
 from tests.deploy.kubernetes.installation import Installation, Object
-from tests.servers.scrapes import scrape
+from tests.gateway.harness import make_harness
+from tests.servers.scrapes import here, scrape
 from tests.servers.stack import LiveStack
 
 pytestmark = [pytest.mark.long, pytest.mark.needs("kubectl")]
@@ -70,7 +73,49 @@ def test_the_lane_is_the_one_that_workers_serve(scaled: Installation) -> None:
     environment = scaled.environment("worker")
     spec = CutoutSpec(model=environment["CUTGATE_MODEL"], precision=Precision(environment["CUTGATE_PRECISION"]))
     lanes = [selector(trigger["metadata"]["valueLocation"])[1] for trigger in scaler(scaled)["triggers"]]
-    assert lanes == [{"lane": lane_of(spec)}, {}]
+    assert lanes == [{"lane": lane_of(spec)}] * 2
+
+
+def workers_wanted(installation: Installation, page: str, lane: str) -> int:
+    """How many workers KEDA asks for where an installation's workers serve a lane."""
+    spec, own = scaler(installation), installation.environment("worker")
+    default = lane_of(CutoutSpec(model=own["CUTGATE_MODEL"], precision=Precision(own["CUTGATE_PRECISION"])))
+    found = {
+        trigger["name"]: value_found(page, trigger["metadata"]["valueLocation"].replace(default, lane))
+        for trigger in spec["triggers"]
+    }
+    modifiers = spec["advanced"]["scalingModifiers"]
+    names = modifiers["formula"].split(" + ")
+    assert sorted(names) == sorted(found)
+    total = sum(found.values())
+    if spec["minReplicaCount"] == 0 and total <= float(modifiers["activationTarget"]):
+        return 0
+    most, least = spec["maxReplicaCount"], max(spec["minReplicaCount"], 1)
+    return int(min(most, max(least, math.ceil(total / float(modifiers["target"])))))
+
+
+@pytest.mark.parametrize(("name", "idle"), [("production", 1), ("elsewhere", 0)])
+def test_a_busy_lane_starts_no_workers_of_another(
+    name: str, idle: int, installations: dict[str, Installation]
+) -> None:
+    installation, gateway = installations[name], make_harness().with_pair()
+    busy, other = gateway.lane, ModelChoice.parse("birefnet-general")
+    gateway.offer()
+    gateway.offer(other, owner="w-2")
+    collector = LedgerCollector(store=gateway.store, presence=gateway.presence, lanes=gateway.offers.lanes)
+
+    def wanted() -> tuple[int, int]:
+        page = here(collector).text
+        return workers_wanted(installation, page, busy), workers_wanted(installation, page, other.lane)
+
+    series = [wanted()]
+    for number in range(1, 81):
+        gateway.submit()
+        assert wanted()[0] == max(1, math.ceil(number / 4))
+        gateway.claim()
+        series.append(wanted())
+    assert series == [(max(idle, math.ceil(number / 4)), idle) for number in range(81)]
+    assert wanted() == (20, idle)
 
 
 def test_the_address_is_that_of_the_gateways_metrics(scaled: Installation) -> None:

@@ -1,6 +1,7 @@
-"""The three façades behind one interface: each submits a picture, asks for its result and names its refusals."""
+"""The four façades behind one interface: each submits a picture, asks for its result and names its refusals."""
 
 import base64
+import io
 import json
 import uuid
 from abc import ABC, abstractmethod
@@ -10,7 +11,8 @@ from typing import Any, ClassVar, Self
 
 import pytest
 from typing_extensions import override
-from werkzeug.test import TestResponse
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import TestResponse, encode_multipart
 
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.record import ErrorFacts
@@ -22,7 +24,7 @@ from tests.ledgers import FreshLedger
 
 PNG = pictures.png()
 ADDRESS = "https://pictures.example/cat.png?key=hidden"
-QUICK: dict[str, Any] = {"runware_sync_seconds": 0.02, "removebg_sync_seconds": 0.02}
+QUICK: dict[str, Any] = {"runware_sync_seconds": 0.02, "removebg_sync_seconds": 0.02, "rembg_api": True}
 """Nobody works while a test's call is answered."""
 
 
@@ -323,7 +325,69 @@ class RemoveBg(WithApiKeys):
         return reply.outcome == self._NOT_READY
 
 
-FACADES: tuple[type[Facade], ...] = (Picpik, Runware, RemoveBg)
+@dataclass(frozen=True, kw_only=True)
+class Rembg(WithApiKeys):
+    """Its answer is the result itself, or 504 until it is there. It has no Base64, and addresses come by GET."""
+
+    name = "rembg"
+    path = "/api/remove"
+    mask: ClassVar = {"om": "true"}
+    bad_field: ClassVar = {"af": "256"}
+    counted_codes = ("504", "400", "401")
+    submit_rate = "submits_per_second"
+
+    _BOUNDARY: ClassVar = "between-the-parts"
+
+    @override
+    def fresh_name(self) -> Any:
+        return str(uuid.uuid4()), b""
+
+    @override
+    def body(self, source: bytes | str = PNG, name: str = "", **fields: Any) -> bytes:
+        data = source.encode() if isinstance(source, str) else source
+        values = {"file": FileStorage(io.BytesIO(data), "picture.png"), **fields}
+        return encode_multipart(values, boundary=self._BOUNDARY)[1]
+
+    @override
+    def submit(self, source: bytes | str = PNG, *, job: Any = None, **fields: Any) -> Reply:
+        name, _ = job or self.fresh_name()
+        request = source if isinstance(source, str) and "://" in source else self.body(source, **fields)
+        reply = self._request(name, request)
+        is_accepted = reply.status in {200, 504}
+        return replace(reply, job=(name, request) if is_accepted else None)
+
+    @override
+    def poll(self, job: Any) -> Reply:
+        reply = self._request(*job)
+        return replace(reply, code="") if "still being worked on" in reply.text else reply
+
+    @override
+    def ask(self) -> Reply:
+        """It has nothing to ask for: a request without a picture."""
+        reply = self.send(self.body(b""))
+        return replace(reply, code="") if reply.code == "missing" else reply
+
+    @override
+    def send(self, body: bytes, **options: Any) -> Reply:
+        headers = {} if self.key is None else {"Authorization": f"Bearer {self.key}"}
+        headers |= options.pop("headers", {})
+        media_type = f"multipart/form-data; boundary={self._BOUNDARY}"
+        options = {"path": self.path, "method": "POST", "content_type": media_type} | options
+        response = self.gateway.open(data=body, headers=headers, **options)
+        if response.status_code == 200:
+            return Reply(response, "", "", image=response.data)
+        detail = there(response.get_json())["detail"]
+        code = str(response.status_code) if isinstance(detail, str) else detail[0]["type"]
+        return Reply(response, code, str(detail))
+
+    def _request(self, name: str, request: bytes | str) -> Reply:
+        headers = {"Idempotency-Key": name}
+        if isinstance(request, bytes):
+            return self.send(request, headers=headers)
+        return self.send(b"", method="GET", query_string={"url": request}, content_type=None, headers=headers)
+
+
+FACADES: tuple[type[Facade], ...] = (Picpik, Runware, RemoveBg, Rembg)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from cutgate.gateway import bodies
 from cutgate.gateway.accounts.records import Terms
 from cutgate.jobs.errors import LedgerUnavailable
 from tests.fakes import failing
-from tests.gateway.contract.facades import Facade, Maker, Picpik, RemoveBg, Runware, only
+from tests.gateway.contract.facades import Facade, Maker, Picpik, Rembg, RemoveBg, Runware, only
 from tests.gateway.harness import ACCOUNT
 
 ELSEWHERE = "192.0.2.7"
@@ -131,7 +131,7 @@ class TestAddresses:
         for told in ({}, {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}):
             facade.refused(facade.stranger.send(b"", **unread_body(**told)), "too often")
 
-    @only(Runware, RemoveBg)
+    @only(Runware, RemoveBg, Rembg)
     @pytest.mark.constants(bodies, MEMORY_BYTES=1_000)
     def test_a_key_in_the_header_counts_before_the_body_does(self, make: Maker) -> None:
         facade = make(failed_signatures_per_minute=1)

@@ -6,7 +6,7 @@ from cutgate.jobs.answers import Balance
 from cutgate.jobs.record import ErrandKind
 from tests.gateway import picture_files as pictures
 from tests.gateway.contract.codes import FAILURES
-from tests.gateway.contract.facades import PNG, Facade, Maker, Picpik, RemoveBg, Runware, only
+from tests.gateway.contract.facades import PNG, Facade, Maker, Picpik, Rembg, RemoveBg, Runware, only
 from tests.gateway.harness import ACCOUNT, there
 from tests.jobs.build import run_at_once, take_errand
 
@@ -55,7 +55,7 @@ class TestRepeats:
         assert there(facade.gateway.store.accounts.balance(ACCOUNT)).reserved == facade.waiting() == 1
         assert (len(facade.gateway.stored()), len(facade.gateway.hints)) == (1, 1)
 
-    @only(Runware, RemoveBg)
+    @only(Runware, RemoveBg, Rembg)
     @pytest.mark.parametrize("change", ["picture", "fields"])
     def test_another_request_under_the_same_name_conflicts(self, facade: Facade, change: str) -> None:
         job = facade.accept()
@@ -97,7 +97,7 @@ class TestWhoSeesIt:
         facade.clock.advance(60)
         facade.refused(facade.poll(job), "unknown job")
 
-    @only(RemoveBg)
+    @only(RemoveBg, Rembg)
     def test_the_request_for_a_result_that_has_expired_is_new_work(self, make: Maker) -> None:
         facade = make(retention_seconds=60)
         job = facade.accept()

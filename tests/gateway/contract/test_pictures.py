@@ -7,7 +7,7 @@ import pytest
 from cutgate.jobs.record import ErrandKind
 from cutgate.jobs.spec import Output
 from tests.gateway import picture_files as pictures
-from tests.gateway.contract.facades import ADDRESS, PNG, Facade, RemoveBg, Runware, only
+from tests.gateway.contract.facades import ADDRESS, PNG, Facade, Picpik, Rembg, RemoveBg, Runware, only
 from tests.jobs.build import take_errand
 
 KINDS = {
@@ -48,6 +48,7 @@ def test_a_picture_is_known_by_its_content_and_stored_as_it_is(facade: Facade, d
     assert facade.gateway.hints == [facade.gateway.lane]
 
 
+@only(Picpik, Runware, RemoveBg)
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_base64_is_read_however_it_is_written(facade: Facade, text: str) -> None:
     facade.accept(text)
@@ -81,7 +82,7 @@ def test_an_address_is_left_to_the_courier_where_the_protocol_has_any(facade: Fa
     assert (errand.kind, errand.url) == (ErrandKind.FETCH, ADDRESS)
 
 
-@only(Runware, RemoveBg)
+@only(Runware, RemoveBg, Rembg)
 def test_pictures_with_an_address_count_and_cost_like_any_other(facade: Facade) -> None:
     facade.gateway.store.accounts.grant("tester", 1)
     job = facade.accept(ADDRESS)

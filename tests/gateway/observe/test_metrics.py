@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -12,13 +12,16 @@ import pytest
 from cutgate.gateway.observe.metrics import LedgerCollector
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.observe import metric_names as names
-from tests.fakes import failing
+from cutgate.jobs.spec import CORRECTIONS, Lane, ModelChoice
+from tests.fakes import ManualClock, failing
 from tests.gateway.harness import Harness, make_settings, signed
 from tests.gateway.installation import Installation, LiveGateway
 from tests.ledgers import FreshLedger, fresh_presence
 from tests.servers.ports import free_port
 from tests.servers.scrapes import Scrape, counting_folder, here, scrape
 from tests.waiting import eventually
+
+BEST = ModelChoice.parse("birefnet-general")
 
 
 def requests_of(action: str, code: str, facade: str = "picpik") -> float:
@@ -60,24 +63,45 @@ class TestLedger:
         gateway.claim()
         for owner in ("w-1", "w-2"):
             gateway.offer(owner=owner)
-        shown = here(LedgerCollector(store=gateway.store, presence=gateway.presence))
+        shown = here(LedgerCollector(store=gateway.store, presence=gateway.presence, lanes=gateway.offers.lanes))
         assert shown.value(names.LEDGER_UP) == 1
         assert shown.value(names.ITEMS_WAITING, lane=gateway.lane) == 1
         assert 0 <= (shown.value(names.OLDEST_WAITING_SECONDS, lane=gateway.lane) or 0) < 60
-        assert shown.value(names.ITEMS_RUNNING) == 1
+        assert shown.value(names.ITEMS_RUNNING, lane=gateway.lane) == 1
         assert shown.value(names.WORKERS_ALIVE, lane=gateway.lane) == 2
         assert shown.value(names.ERRANDS_DUE) == 0
         assert shown.value(names.CREDITS_BOOKED) == 1
 
     def test_a_lane_with_a_worker_is_there_before_its_first_item(self, gateway: Harness) -> None:
         gateway.offer()
-        shown = here(LedgerCollector(store=gateway.store, presence=gateway.presence))
+        shown = here(LedgerCollector(store=gateway.store, presence=gateway.presence, lanes=gateway.offers.lanes))
         assert shown.value(names.ITEMS_WAITING, lane=gateway.lane) == 0
         assert shown.value(names.OLDEST_WAITING_SECONDS, lane=gateway.lane) == 0
 
+    def test_a_lane_without_a_worker_is_there_as_long_as_it_can_be_asked_for(self, gateway: Harness) -> None:
+        clock = ManualClock()
+        gateway = replace(gateway, presence=fresh_presence(clock))
+
+        def shown(lane: Lane) -> list[float | None]:
+            rows = (names.ITEMS_WAITING, names.ITEMS_RUNNING, names.WORKERS_ALIVE)
+            page = here(
+                LedgerCollector(store=gateway.store, presence=gateway.presence, lanes=gateway.offers.lanes)
+            )
+            return [page.value(row, lane=lane) for row in rows]
+
+        assert shown(gateway.lane) == shown(CORRECTIONS) == [0, 0, 0]
+        assert shown(BEST.lane) == [None, None, None]
+        gateway.offer(BEST)
+        gateway.presence.leave("w-1")
+        clock.advance(gateway.settings.offer_memory_seconds - 1)
+        assert shown(BEST.lane) == [0, 0, 0]
+        clock.advance(2)
+        assert shown(BEST.lane) == [None, None, None]
+        assert shown(gateway.lane) == [0, 0, 0]
+
     def test_one_that_is_away_takes_nothing_else_with_it(self) -> None:
         away = failing(FreshLedger(make_settings().ledger_limits()), figures=LedgerUnavailable("restarting"))
-        shown = here(LedgerCollector(store=away, presence=fresh_presence()))
+        shown = here(LedgerCollector(store=away, presence=fresh_presence(), lanes=frozenset))
         assert shown.value(names.LEDGER_UP) == 0
         assert shown.value(names.ITEMS_RUNNING) is None
 

@@ -15,6 +15,7 @@ LANE = {"lane": "best:exact", "waiting": 0, "oldest_seconds": 0, "workers": 1}
 FINE: dict[str, Any] = {
     "lanes": [LANE],
     "workers": 1,
+    "scales_to_zero": False,
     "storage": "works",
     "ledger_memory_percent": 70,
     "to_be_deleted": 2_000,
@@ -32,6 +33,7 @@ def prometheus() -> dict[str, dict[str, Any]]:
 def test_nothing_is_said_while_all_is_well() -> None:
     assert alerts(FINE) == []
     assert alerts(FINE | {"ledger_memory_percent": None, "last_hour": {"ended": 0, "failed": 5}}) == []
+    assert alerts(FINE | {"workers": 0, "scales_to_zero": True}) == []
 
 
 @pytest.mark.parametrize(

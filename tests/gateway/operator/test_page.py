@@ -129,7 +129,7 @@ class TestData:
     def test_many_pages_cost_one_look(self, monkeypatch: pytest.MonkeyPatch) -> None:
         looks: list[object] = []
 
-        def look(*parts: object) -> dict[str, int]:
+        def look(*parts: object, **_: object) -> dict[str, int]:
             looks.append(parts)
             return {"number": len(looks)}
 

@@ -16,7 +16,7 @@ from cutgate.jobs.answers import Memory, WorkerPresence
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.redis_client import connect_ledger
 from tests.gateway import picture_files as pictures
-from tests.gateway.harness import Harness, make_settings
+from tests.gateway.harness import Harness, make_harness, make_settings
 from tests.jobs.build import run_at_once
 from tests.ledgers import ReadableLedger
 
@@ -72,6 +72,19 @@ def test_ready_with_a_worker_and_not_without(gateway: Harness) -> None:
     assert ready(gateway) == 503
     gateway.presence.leave("w1")
     assert ready(gateway) == 503
+
+
+def test_ready_and_cold_where_workers_come_by_need() -> None:
+    gateway = make_harness(make_settings(scale_to_zero=True)).with_pair()
+    answer = gateway.app.test_client().get("/readyz")
+    assert (answer.status_code, answer.get_json()) == (200, {"ready": True, "cold": True})
+    assert gateway.readiness() == {"status": 200, "ready": True, "cold": True, "missing": [], "workers": []}
+    gateway.submit()
+    gateway.presence.announce(WorkerPresence(**WORKER), 10)
+    assert gateway.readiness() == {"status": 200, "ready": True, "missing": [], "workers": [WORKER]}
+    gateway.presence.leave("w1")
+    gateway.store.server.wrong = "the storage is another installation's"
+    assert gateway.readiness()["missing"] == ["installation"]
 
 
 def test_nobody_learns_names_or_has_anything_written_without_a_key(gateway: Harness, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ class UseCases:
             blobs=self.blobs,
             limits=LIMITS,
             price=1,
-            offers=Offers(presence=fresh_presence(), own=ModelChoice(model=SPEC.model)),
+            offers=Offers(presence=fresh_presence(), own=ModelChoice(model=SPEC.model), memory_seconds=604_800),
         )
         self.pictures = Pictures(
             store=self.store, blobs=self.blobs, paths=ResultPaths([bytes(32)]), limits=LIMITS, retention_seconds=60

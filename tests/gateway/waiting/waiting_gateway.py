@@ -38,7 +38,7 @@ def waiting_app(settings: GatewaySettings, **parts: Any) -> Flask:
         blobs=parts["blobs"],
         limits=settings.source_limits(),
         price=1,
-        offers=Offers(presence=parts["presence"], own=settings.choice),
+        offers=Offers(presence=parts["presence"], own=settings.choice, memory_seconds=60),
     )
     waiting = Blueprint("waiting", __name__)
     view = partial(wait, app.extensions[WAITING], submissions, parts["blobs"], settings)

@@ -8,7 +8,7 @@ from cutgate.jobs.answers import LaneFigures, LedgerFigures
 from cutgate.jobs.errors import LONGEST_RETRY_SECONDS, QueueFull
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import AccountCaps
-from tests.jobs.build import ERROR, LANE, OTHER_LANE, OTHER_SPEC, URL, Ledger, new_task
+from tests.jobs.build import ERROR, LANE, OTHER_LANE, OTHER_SPEC, URL, Ledger, new_task, result_of
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def oldest_seconds(ledger: Ledger) -> float:
 
 
 def test_an_empty_ledger(ledger: Ledger) -> None:
-    assert ledger.figures() == LedgerFigures(lanes=(), running=0, booked=0, done=0, overdue=0)
+    assert ledger.figures() == LedgerFigures(lanes=(), booked=0, done=0, overdue=0)
 
 
 def test_each_lane_has_its_own(ledger: Ledger) -> None:
@@ -120,9 +120,9 @@ def test_each_lane_has_its_own(ledger: Ledger) -> None:
     ledger.clock.advance(7)
     ledger.claimed(item_count=3)
     figures = ledger.figures()
+    counts = {lane.lane: (lane.waiting, lane.running) for lane in figures.lanes}
+    assert counts == {LANE: (2, 1), OTHER_LANE: (1, 0)}
     assert figures.running == 1
-    waiting = {lane.lane: lane.waiting for lane in figures.lanes}
-    assert waiting == {LANE: 2, OTHER_LANE: 1}
     ages = {lane.lane: lane.oldest_seconds for lane in figures.lanes}
     assert ages[LANE] == pytest.approx(0, abs=1)
     assert ages[OTHER_LANE] == pytest.approx(7, abs=1)
@@ -137,7 +137,7 @@ def test_the_oldest_is_found_whoever_is_served_next(ledger: Ledger) -> None:
     assert oldest_seconds(ledger) == pytest.approx(15, abs=1)
     assert ledger.next_claim().attempt == 1  # bob's
     ledger.next_claim()
-    assert ledger.figures().lanes == (LaneFigures(lane=LANE, waiting=0, oldest_seconds=0),)
+    assert ledger.figures().lanes == (LaneFigures(lane=LANE, waiting=0, oldest_seconds=0, running=3),)
 
 
 def test_the_oldest_is_found_behind_what_is_urgent(ledger: Ledger) -> None:
@@ -160,6 +160,30 @@ def test_what_was_taken_back_has_waited_all_along(ledger: Ledger) -> None:
     ledger.clock.advance(5)
     assert oldest_seconds(ledger) == pytest.approx(10, abs=1)
     assert ledger.figures().running == 0
+
+
+def running(ledger: Ledger) -> dict[str, int]:
+    return {lane.lane: lane.running for lane in ledger.figures().lanes}
+
+
+def test_what_runs_counts_in_its_lane_until_it_ends_however_it_does(ledger: Ledger) -> None:
+    done, given_back, failed, lapsed, died = (ledger.claimed() for _ in range(5))
+    ledger.submit(spec=OTHER_SPEC)
+    other = ledger.next_claim(OTHER_LANE)
+    assert running(ledger) == {LANE: 5, OTHER_LANE: 1}
+    for _ in range(2):  # a repeat changes nothing
+        assert ledger.done(done)
+        assert ledger.claims.fail(failed, ERROR)
+        assert ledger.claims.give_back(given_back)
+    assert running(ledger) == {LANE: 2, OTHER_LANE: 1}
+    assert ledger.tasks.terminate(died.task, died.account)
+    assert running(ledger) == {LANE: 1, OTHER_LANE: 1}
+    ledger.clock.advance(10_000)
+    ledger.upkeep.reap()
+    assert running(ledger) == {LANE: 0, OTHER_LANE: 0}
+    assert not ledger.claims.finish(lapsed, result_of(lapsed))
+    assert not ledger.claims.finish(other, result_of(other))
+    assert running(ledger) == {LANE: 0, OTHER_LANE: 0}
 
 
 def test_what_is_still_to_be_fetched_waits_for_no_worker(ledger: Ledger) -> None:

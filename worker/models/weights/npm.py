@@ -23,7 +23,7 @@ _POLL_SECONDS: Final = 0.25
 _BLOCK_BYTES: Final = 2**20
 _CHUNK_NAME: Final = re.compile("[0-9a-f]{64}")
 
-Npm = Callable[..., "subprocess.CompletedProcess[str]"]
+Npm = Callable[..., "subprocess.CompletedProcess[Any]"]
 """Runs npm with a list of arguments and the keywords of `subprocess.run`."""
 
 

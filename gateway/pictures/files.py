@@ -1,0 +1,28 @@
+"""Responses whose body is a result's file."""
+
+import io
+from typing import TYPE_CHECKING
+
+from flask import Response
+from werkzeug.wsgi import wrap_file
+
+from cutgate.jobs.ports import BlobStore
+from cutgate.jobs.record import Result
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+
+def picture_file(blobs: BlobStore, result: Result, environ: "WSGIEnvironment") -> Response:
+    """A response that reads the file from the store as it is sent.
+
+    Raises:
+        BlobMissing: the store no longer has it.
+        BlobStoreUnavailable: the store is away.
+    """
+    file = blobs.open(result.blob)
+    size_bytes = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    response = Response(wrap_file(environ, file), content_type=result.media_type, direct_passthrough=True)
+    response.content_length = size_bytes
+    return response

@@ -1,0 +1,87 @@
+"""The one table from errors to what callers read: a status and FastAPI's `detail`."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus as Status
+from typing import Any, Final
+
+from flask import Response
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from cutgate.gateway.accounts.authentication import KeyMissing, KeyRefused
+from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS, TooOften, known_retry_seconds
+from cutgate.gateway.error_rows import class_of, is_passing, row_of
+from cutgate.gateway.rembg.options import Invalid
+from cutgate.gateway.tasks.submit import DraftRejected
+from cutgate.gateway.waiting.callers import NoPlaceToWait
+from cutgate.jobs import errors as jobs
+from cutgate.jobs.record import ErrorFacts
+
+ALL_ORIGINS: Final = {"Access-Control-Allow-Origin": "*"}
+FAULT: Final = (Status.INTERNAL_SERVER_ERROR, "Internal Server Error")
+_AGAIN: Final = (Status.SERVICE_UNAVAILABLE, "The service is not available: send the request again.")
+
+RAISED: Final[Mapping[type[Exception], tuple[int, str]]] = {
+    KeyMissing: (Status.UNAUTHORIZED, "Send a key of this service as Authorization: Bearer KEY."),
+    KeyRefused: (Status.UNAUTHORIZED, "The key is unknown or revoked: send one of this service, or none."),
+    TooOften: (Status.TOO_MANY_REQUESTS, "Too many requests: send it again after Retry-After."),
+    NoPlaceToWait: (Status.SERVICE_UNAVAILABLE, "Too many callers wait: send the request again."),
+    RequestEntityTooLarge: (Status.REQUEST_ENTITY_TOO_LARGE, "The file is too large: send a smaller one."),
+    # The core's errors, whether raised or in a task's record
+    jobs.SourceRejected: (Status.BAD_REQUEST, ""),
+    jobs.SourceTooLarge: (Status.REQUEST_ENTITY_TOO_LARGE, ""),
+    jobs.SourceUndecodable: (Status.BAD_REQUEST, ""),
+    jobs.DecodingStopped: (Status.BAD_REQUEST, ""),
+    jobs.TimedOut: (Status.GATEWAY_TIMEOUT, "The picture took too long."),
+    jobs.Terminated: _AGAIN,
+    jobs.SubmissionRefused: _AGAIN,
+    jobs.InsufficientCredits: (Status.PAYMENT_REQUIRED, "No credits are left: ask the operator for some."),
+    jobs.QueueFull: (Status.TOO_MANY_REQUESTS, "The queue is full: send the request again after Retry-After."),
+    jobs.ModelNotOffered: (Status.BAD_REQUEST, ""),
+    jobs.TaskTooLarge: FAULT,  # a task has one picture
+    jobs.IdempotencyConflict: (Status.CONFLICT, "Idempotency-Key was used for another request: take a new one."),
+    jobs.BlobMissing: (Status.SERVICE_UNAVAILABLE, "The result is gone: send the request again."),
+    jobs.ServiceUnavailable: _AGAIN,
+}
+"""Status and text; the error's own words where there is no text. All else is a fault of this server."""
+
+
+class Refused(Exception):
+    """The request is answered with an error."""
+
+    def __init__(self, status: int, detail: object, retry_after_seconds: int | None = None) -> None:
+        super().__init__(f"{int(status)}: {detail if isinstance(detail, str) else 'fields'}")
+        self.status, self.detail, self.retry_after_seconds = int(status), detail, retry_after_seconds
+
+
+def refused(error: Exception) -> Refused:
+    """What a caller is told of an error; of one that the table does not know, only that it is there."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, Invalid):
+        return Refused(Status.UNPROCESSABLE_ENTITY, error.details)
+    if isinstance(error, DraftRejected):
+        error = error.reason
+    retry_after_seconds = known_retry_seconds(error)
+    if isinstance(error, jobs.CutoutError):
+        return failure(error.facts(), retry_after_seconds)
+    if isinstance(error, HTTPException) and not isinstance(error, RequestEntityTooLarge):
+        return Refused(error.code or FAULT[0], error.name)
+    return Refused(*row_of(type(error), RAISED, FAULT), retry_after_seconds)
+
+
+def failure(facts: ErrorFacts, retry_after_seconds: int | None = None) -> Refused:
+    """What a caller is told of an error of the core."""
+    status, text = row_of(class_of(facts.kind), RAISED, FAULT)
+    return Refused(status, text or f"{facts.message[:1].upper()}{facts.message[1:]}.", retry_after_seconds)
+
+
+def answer(error: Refused) -> Response:
+    """The answer to a request that is refused, or has failed."""
+    body: dict[str, Any] = {"detail": error.detail}
+    response = Response(json.dumps(body), error.status, ALL_ORIGINS, content_type="application/json")
+    if is_passing(error.status):
+        response.headers["Retry-After"] = str(error.retry_after_seconds or RETRY_AFTER_SECONDS)
+    if error.status == Status.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response

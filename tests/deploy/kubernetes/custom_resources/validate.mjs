@@ -1,0 +1,7 @@
+// Validates objects, a JSON list on standard input, against the schemas of their custom resource definitions.
+import { readFileSync } from "node:fs";
+import { HTTPRoute } from "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1/HTTPRoute";
+import { ScaledObject } from "@kubernetes-models/keda/keda.sh/v1alpha1/ScaledObject";
+
+const kinds = { HTTPRoute, ScaledObject };
+for (const object of JSON.parse(readFileSync(0, "utf8"))) new kinds[object.kind](object).validate();

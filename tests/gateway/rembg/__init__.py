@@ -1,0 +1,1 @@
+"""Tests of rembg's API."""

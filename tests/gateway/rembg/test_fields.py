@@ -1,0 +1,82 @@
+"""Tests of the fields: defaults, what they stand for, and what is said of wrong ones."""
+
+from typing import Any
+
+import pytest
+
+from cutgate.gateway.rembg.options import MODELS, Invalid, Options
+from cutgate.jobs.spec import CutoutSpec, ModelChoice, Output, Refinement
+from cutgate.worker.models.weights.rembg_rows import REMBG_MODELS
+
+CHOICE = ModelChoice(model="isnet-general-use")
+
+
+def spec(**form: str) -> CutoutSpec:
+    return Options.read({}, form).spec(CHOICE)
+
+
+def test_the_defaults_are_the_raw_mask_and_the_pictures_colours() -> None:
+    assert spec() == CutoutSpec(model=CHOICE.model, refinement=Refinement.RAW)
+    assert Options.read({}, {}).model_dump(exclude={"model", "bgc"}) == {
+        **dict.fromkeys(("a", "om", "ppm", "dc", "vm"), False),
+        "af": 240,
+        "ab": 10,
+        "ae": 10,
+    }
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ({"a": "true"}, {"refinement": "on", "background_threshold": 10, "erode_px": 10}),
+        ({"vm": "1", "ae": "0"}, {"refinement": "on", "background_threshold": 10, "erode_px": 0}),
+        (
+            {"a": "True", "af": "200", "ab": "5", "ae": "300"},
+            {"refinement": "on", "foreground_threshold": 200, "background_threshold": 5, "erode_px": 255},
+        ),
+        (
+            {"a": "yes", "af": "20", "ab": "90"},
+            {"refinement": "on", "foreground_threshold": 90, "background_threshold": 90, "erode_px": 10},
+        ),
+        ({"dc": "on"}, {"refinement": "auto"}),
+        ({"om": "1", "a": "1", "dc": "1", "bgc": "1,2,3"}, {"output": Output.MASK}),
+        ({"ppm": "t"}, {"tidy_mask": True}),
+        ({"bgc": "1,2,3"}, {"background": (1, 2, 3, 255)}),
+        ({"bgc": " 1, 2,3 ,4"}, {"background": (1, 2, 3, 4)}),
+        ({"bgc": "", "a": "", "extras": "{"}, {}),
+    ],
+    ids=str,
+)
+def test_fields_of_a_form(form: dict[str, str], expected: dict[str, Any]) -> None:
+    base = {"model": CHOICE.model, "refinement": "raw"}
+    assert spec(**form) == CutoutSpec.model_validate(base | expected)
+
+
+def test_a_form_counts_before_the_query() -> None:
+    read = Options.read({"om": "true", "ae": "3"}, {"ae": "4", "om": ""})
+    assert (read.om, read.ae) == (True, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("a", "maybe", "bool_parsing"),
+        ("af", "256", "less_than_equal"),
+        ("ab", "x", "int_parsing"),
+        ("ae", "-1", "greater_than_equal"),
+        ("model", "u2netz", "string_pattern_mismatch"),
+        ("model", "sam", "string_pattern_mismatch"),
+        ("bgc", "red", "colour"),
+        ("bgc", "1,2,256", "colour"),
+    ],
+)
+@pytest.mark.parametrize("place", ["query", "body"])
+def test_a_wrong_field_is_named_with_its_place(name: str, value: str, kind: str, place: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        Options.read({name: value} if place == "query" else {}, {name: value} if place == "body" else {})
+    [detail] = raised.value.details
+    assert (detail["type"], detail["loc"], detail["input"]) == (kind, [place, name], value)
+
+
+def test_every_model_is_one_of_ours() -> None:
+    assert set(MODELS.values()) == {model.name for model in REMBG_MODELS} | {"isnet-general-use"}
