@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from cutgate.jobs.errors import InferenceUnavailable
 from cutgate.jobs.spec import Precision
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.machine.cpu import Processor
@@ -130,7 +131,7 @@ def compare(settings: NetworkSettings, rounds: int, say: Callable[[str], object]
             say(f"round {number + 1} of {rounds}: {setup.engine} {setup.precision}")
             try:
                 timing = _apart(settings.model_copy(update={"engine": setup.engine, "precision": setup.precision}))
-            except ModelUnavailable as error:
+            except (InferenceUnavailable, ModelUnavailable) as error:
                 failed[setup] = str(error).partition("\n")[0]
                 continue
             if number > 0:

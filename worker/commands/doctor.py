@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cutgate.jobs.blobs.choose import open_blob_store
-from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
+from cutgate.jobs.errors import BlobStoreUnavailable, InferenceUnavailable, LedgerUnavailable
 from cutgate.jobs.ledger.server import ServerFacts, ServerUnfit
 from cutgate.jobs.redis_client import connect
 from cutgate.jobs.settings import WrongSettings, load_settings
@@ -175,7 +175,7 @@ def _loaded(settings: NetworkSettings) -> Check:
         segmenter = load_segmenter(settings)
         if segmenter.check is not None:
             segmenter.check()
-    except ModelUnavailable as error:
+    except (InferenceUnavailable, ModelUnavailable) as error:
         return Check(name="network", ok=False, detail=str(error), remedy="see the reason")
     seconds = time.perf_counter() - begin
     runs_on = f"{segmenter.engine}, {segmenter.provider}, {segmenter.dtype}, {segmenter.threads} threads"

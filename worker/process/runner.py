@@ -19,6 +19,7 @@ from cutgate.jobs.errors import (
     BlobMissing,
     BlobStoreUnavailable,
     CutoutError,
+    InferenceUnavailable,
     PipelineFailed,
     ProcessingFailed,
     ServiceUnavailable,
@@ -37,7 +38,6 @@ from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.mask.segment import Predict, Soft
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.models.engine import until
-from cutgate.worker.models.errors import InferenceUnavailable
 from cutgate.worker.pictures.decoder import DECODE_SECONDS
 from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.finish import Finish, Finished, finish

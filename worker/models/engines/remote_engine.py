@@ -16,10 +16,11 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
+from cutgate.jobs.errors import InferenceUnavailable
 from cutgate.jobs.spec import Precision
 from cutgate.worker.cutout.raster.arrays import Floats
 from cutgate.worker.models.engine import as_maps, seconds_left
-from cutgate.worker.models.errors import InferenceUnavailable, ModelUnavailable
+from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.weights.model import WeightsFile
 from cutgate.worker.settings import NetworkSettings
 

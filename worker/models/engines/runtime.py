@@ -10,11 +10,12 @@ from typing import Any, Final
 import numpy as np
 import structlog
 
+from cutgate.jobs.errors import InferenceUnavailable
 from cutgate.worker.cutout.mask.segment import Predict, Soft
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.models.engines.network_run import ONE_RUN, NetworkRun
 from cutgate.worker.models.engines.plans import Plan, open_engine, plan_for
-from cutgate.worker.models.errors import InferenceUnavailable, ModelUnavailable
+from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.graphs.cache import prepared_graph
 from cutgate.worker.models.weights.files import Say, Weights, ensure_weights, say_to_log
 from cutgate.worker.models.weights.model import Model
@@ -210,7 +211,7 @@ def _checked_run(name: str, run: Predict, image: RgbImage) -> ByteMask:
     """One run of a network."""
     try:
         mask = run(image)
-    except ModelUnavailable:  # it says what is wrong
+    except (InferenceUnavailable, ModelUnavailable):  # they say what is wrong
         raise
     except Exception as error:  # a network that wants other inputs fails in each engine's own ways
         raise ModelUnavailable(f"{name} cannot be run on a picture: {error}") from error

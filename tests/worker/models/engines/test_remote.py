@@ -10,10 +10,11 @@ import pytest
 from click.testing import CliRunner
 from pydantic import SecretStr, ValidationError
 
+from cutgate.jobs.errors import InferenceUnavailable
 from cutgate.worker.__main__ import main
 from cutgate.worker.models.engine import until
 from cutgate.worker.models.engines.runtime import load_segmenter
-from cutgate.worker.models.errors import InferenceUnavailable, ModelUnavailable
+from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.settings import EngineName, NetworkSettings
 from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.inference import InferenceServer, inference_server
