@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from cutgate.jobs.errors import InferenceUnavailable
 from cutgate.jobs.spec import Precision
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.machine.cpu import Processor
@@ -46,6 +47,7 @@ class Setup:
 
 
 SETUPS: Final = tuple(Setup(engine=engine, precision=precision) for precision in Precision for engine in ENGINES)
+_REMOTE: Final = Setup(engine=EngineName.REMOTE, precision=Precision.EXACT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +123,15 @@ def compare(settings: NetworkSettings, rounds: int, say: Callable[[str], object]
     Turns spread what else the machine does over all setups alike; the first round warms the disk's cache and
     prepares graphs, and does not count.
     """
+    setups = SETUPS if settings.inference_url is None else (*SETUPS, _REMOTE)
     failed: dict[Setup, str] = {}
     timings: dict[Setup, list[Timing]] = {}
     for number in range(rounds):
-        for setup in (setup for setup in SETUPS if setup not in failed):
+        for setup in (setup for setup in setups if setup not in failed):
             say(f"round {number + 1} of {rounds}: {setup.engine} {setup.precision}")
             try:
                 timing = _apart(settings.model_copy(update={"engine": setup.engine, "precision": setup.precision}))
-            except ModelUnavailable as error:
+            except (InferenceUnavailable, ModelUnavailable) as error:
                 failed[setup] = str(error).partition("\n")[0]
                 continue
             if number > 0:
@@ -139,7 +142,7 @@ def compare(settings: NetworkSettings, rounds: int, say: Callable[[str], object]
         Finding(setup=setup, refused=failed[setup])
         if setup in failed
         else Finding(setup=setup, timing=best[setup], refused=_why_refused(setup, best[setup], reference))
-        for setup in SETUPS
+        for setup in setups
     ]
 
 

@@ -16,6 +16,7 @@ from cutgate.worker.settings import Device
 NAME: Final = f"onnxruntime {onnxruntime.__version__}"
 _CUDA: Final = "CUDAExecutionProvider"
 _CPU: Final = "CPUExecutionProvider"
+_INPUT_TYPES: Final = {"tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
 Providers = list[str | tuple[str, dict[str, str]]]
 
@@ -24,6 +25,7 @@ class OnnxRuntimeEngine:
     """One session. It computes in the numbers of its graph."""
 
     name = NAME
+    is_shared = False
 
     def __init__(self, graph: Path, *, threads: int, device: Device) -> None:
         self.session = _open_session(graph, session_options(threads), execution_providers(device))
@@ -31,7 +33,7 @@ class OnnxRuntimeEngine:
         self.dtype = self.session.get_modelmeta().custom_metadata_map[DTYPE_KEY]
         first = self.session.get_inputs()[0]
         self._input = first.name
-        self.input_type: np.dtype[Any] = np.dtype(np.float16 if first.type == "tensor(float16)" else np.float32)
+        self.input_type: np.dtype[Any] = np.dtype(_INPUT_TYPES.get(first.type, np.float32))
 
     def run(self, batch: NDArray[Any]) -> Floats:
         """As `Engine.run`."""
