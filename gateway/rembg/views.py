@@ -189,16 +189,16 @@ class RembgApi:
 
     def _answer(self, environ: dict[str, Any], choice: ModelChoice, task: Task | None) -> Response:
         """The answer as the task stands. It may be called in another thread than the request's."""
+        if task is None:
+            return answer(refused(BlobMissing("the result is gone")))
+        [item] = task.items
+        if item.error is not None:
+            return answer(failure(item.error))
+        if item.result is None:
+            return answer(Refused(HTTPStatus.GATEWAY_TIMEOUT, _AT_WORK))
         try:
-            if task is None:
-                raise BlobMissing("the result is gone")
-            [item] = task.items
-            if item.error is not None:
-                raise failure(item.error)
-            if item.result is None:
-                raise Refused(HTTPStatus.GATEWAY_TIMEOUT, _AT_WORK)
             response = picture_file(self.submissions.blobs, item.result, environ)
-        except (Refused, CutoutError) as error:
+        except CutoutError as error:
             return answer(refused(error))
         response.headers.update({**ALL_ORIGINS, MODEL_HEADER: choice.model})
         if item.result.confidence is not None:
