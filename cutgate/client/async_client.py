@@ -95,11 +95,13 @@ class AsyncClient:
 
         `convert` is called in threads, `on_progress` in the event loop. What was cancelled can be gone on with.
         """
-        recipe = Recipe(settings=settings, suffix=suffix, convert=convert, timeout_seconds=timeout_seconds)
+        recipe = Recipe(
+            settings=settings, suffix=suffix, convert=convert, timeout_seconds=timeout_seconds, again=again
+        )
         with Journal(Path(output)) as journal:
             found = await asyncio.to_thread(find_pictures, pictures, journal.folder)
             planned = plan(found, journal.folder, suffix, journal.owners)
-            batch = ServiceBatch(self.calls, journal, recipe, again=again)
+            batch = ServiceBatch(self.calls, journal, recipe)
             report = Report(len(planned))
             waiting = takewhile(lambda _: not report.hopeless, planned)
 

@@ -151,10 +151,12 @@ class Client:
             OutputFull: there is no room in the folder.
             OSError: a folder cannot be read or written.
         """
-        recipe = Recipe(settings=settings, suffix=suffix, convert=convert, timeout_seconds=timeout_seconds)
+        recipe = Recipe(
+            settings=settings, suffix=suffix, convert=convert, timeout_seconds=timeout_seconds, again=again
+        )
         with Journal(Path(output)) as journal:
             planned = plan(find_pictures(pictures, journal.folder), journal.folder, suffix, journal.owners)
-            batch = ServiceBatch(self.calls, journal, recipe, again=again)
+            batch = ServiceBatch(self.calls, journal, recipe)
             return cut_all(self.driver, batch, planned, at_once=at_once, on_progress=on_progress)
 
     def job(self, uid: str) -> Job:
