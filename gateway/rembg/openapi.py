@@ -2,9 +2,8 @@
 
 from typing import Final
 
-from cutgate.gateway.openapi.forms import FILE, MULTIPART
 from cutgate.gateway.openapi.models import model_schema, ref
-from cutgate.gateway.openapi.parts import ApiSection, Schema, operation, response
+from cutgate.gateway.openapi.parts import FILE, MULTIPART, ApiSection, Schema, operation, response
 from cutgate.gateway.pictures.files import CONFIDENCE_HEADER
 from cutgate.gateway.rembg.errors import RAISED
 from cutgate.gateway.rembg.options import Options

@@ -17,7 +17,7 @@ from cutgate.gateway.accounts.credentials import Credential
 from cutgate.gateway.accounts.rates import Entry, Rate, RequestLimits
 from cutgate.gateway.bodies import Bodies, is_small
 from cutgate.gateway.form_parts import multipart
-from cutgate.gateway.openapi.forms import MULTIPART
+from cutgate.gateway.openapi.parts import MULTIPART
 from cutgate.gateway.pictures.files import CONFIDENCE_HEADER, picture_file
 from cutgate.gateway.rembg.errors import ALL_ORIGINS, FAULT, Refused, answer, failure, refused
 from cutgate.gateway.rembg.options import MODELS, Options, missing
