@@ -152,10 +152,6 @@ class Review:
     """Confidence under which they do."""
     folder: Path
 
-    def wants(self, confidence: float | None) -> bool:
-        """Whether a result of this confidence goes there; one whose confidence nobody knows does not."""
-        return confidence is not None and confidence < self.below
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
@@ -214,7 +210,7 @@ class Batch(ABC):
             return _told(outcome, entry, target=there, state="kept", review=str(there) == entry.review)
         result = yield from self._content(picture, entry, handle)
         review = self._recipe.review
-        if review is not None and not review.wants(result.confidence):
+        if review is not None and (result.confidence is None or result.confidence >= review.below):
             review = None
         target = (review or self._journal).folder / picture.target
         replaced = target.exists() and not self._recipe.again

@@ -60,9 +60,9 @@ class Client:
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        service = find_service(url, public_key, private_key)
-        keys = service.public_key, service.private_key
-        self.calls = PicpikCalls(service.url, *keys, timeout_seconds=timeout_seconds, retries=retries)
+        found_url, account = find_service(url, public_key, private_key)
+        keys = account.public_key, account.private_key
+        self.calls = PicpikCalls(found_url, *keys, timeout_seconds=timeout_seconds, retries=retries)
         trust_env = uses_environment(self.calls.url)
         self._http = httpx.Client(timeout=timeout_seconds, transport=transport, trust_env=trust_env)
         self.driver = Driver(self._http, sleep)
