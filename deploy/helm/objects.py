@@ -1,7 +1,5 @@
 """The Kubernetes objects that the chart is made of, as kustomize and the components have them."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import tempfile
@@ -21,14 +19,10 @@ OPTIONAL: Final = ("gateway-api", "managed-redis", "prometheus-operator")
 def alerts() -> str:
     """`deploy/monitoring/alerts.yml` as a PrometheusRule, in YAML."""
     groups = yaml.safe_load((DEPLOY / "monitoring" / "alerts.yml").read_text(encoding="utf-8"))["groups"]
-    rule = {
-        "apiVersion": "monitoring.coreos.com/v1",
-        "kind": "PrometheusRule",
-        "metadata": {"name": "cutgate", "labels": {"app.kubernetes.io/name": "cutgate"}},
-        "spec": {"groups": groups},
-    }
-    head = "# Made of deploy/monitoring/alerts.yml by `python -m deploy.helm`.\n"
-    return head + yaml.safe_dump(rule, sort_keys=False, width=115)
+    metadata = {"name": "cutgate", "labels": {"app.kubernetes.io/name": "cutgate"}}
+    kind = {"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule"}
+    rule = yaml.safe_dump({**kind, "metadata": metadata, "spec": {"groups": groups}}, sort_keys=False, width=115)
+    return f"# Made of deploy/monitoring/alerts.yml by `python -m deploy.helm`.\n{rule}"
 
 
 def objects() -> dict[str, Object]:
@@ -37,17 +31,12 @@ def objects() -> dict[str, Object]:
     Raises:
         subprocess.CalledProcessError: kubectl refused to build the overlay; its output says why.
     """
-    found = {_name(it): it for it in _production() if it["kind"] != "Namespace"}
+    found = [("", thing) for thing in _production() if thing["kind"] != "Namespace"]
     for component in OPTIONAL:
         for path in sorted((DEPLOY / "kubernetes" / "components" / component).glob("*.yaml")):
-            for thing in yaml.safe_load_all(path.read_text(encoding="utf-8")):
-                if "metadata" in thing:  # kustomization.yaml has none
-                    found[f"{component}:{_name(thing)}"] = thing
-    return found
-
-
-def _name(thing: Object) -> str:
-    return f"{thing['kind']} {thing['metadata']['name']}"
+            things = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+            found += [(f"{component}:", thing) for thing in things if "metadata" in thing]
+    return {f"{component}{thing['kind']} {thing['metadata']['name']}": thing for component, thing in found}
 
 
 def _production() -> list[Object]:
