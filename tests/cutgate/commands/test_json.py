@@ -21,6 +21,7 @@ FAILURES = {
     "env": (["--data", "none"], 1, "NotRunning"),
     "keys": (["list", "--data", "none"], 1, "NotRunning"),
     "list": (["--data", "none"], 1, "NotRunning"),
+    "mcp": (["--folder", "none"], 2, "BadParameter"),
     "models": (["no-such-command"], 2, "NoSuchCommand"),
     "refine": ([NO_TASK, "--data", "none", "-o", "out.png"], 2, "UsageError"),
     "status": (["--data", "none"], 2, "MissingParameter"),
