@@ -39,6 +39,8 @@ class EngineName(StrEnum):
     """What the processor's features suggest."""
     ONNXRUNTIME = "onnxruntime"
     OPENVINO = "openvino"
+    CUDA_GRAPH = "cuda-graph"
+    TENSORRT = "tensorrt"
 
 
 def user_cache_dir() -> Path:
@@ -70,7 +72,7 @@ class NetworkSettings(BaseSettings):
     worker_models: Choices = ()
     """What this worker offers instead of `CUTGATE_MODEL`, such as `fast,best,u2netp`."""
     engine: EngineName = EngineName.AUTO
-    """`onnxruntime`, `openvino`, or `auto`: the faster one for this processor."""
+    """`onnxruntime`, `openvino`, or on a GPU `cuda-graph`, `tensorrt`; `auto`: the faster for this processor."""
     models_dir: Path = Field(default_factory=lambda: user_cache_dir() / "models")
     """Folder of weights; missing ones are downloaded."""
     cache_dir: Path = Field(default_factory=lambda: user_cache_dir() / "graphs")
