@@ -42,8 +42,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
 
 def measured(options: argparse.Namespace, counts: Sequence[int]) -> tuple[dict[str, Paces], list[str]]:
     """The device's engines with their paces, and why others cannot be run; raises Absent where none can."""
-    found: dict[str, Paces] = {}
-    lacking, device = [], Device(options.device)
+    found, lacking, device = dict[str, Paces](), list[str](), Device(options.device)
     for engine in (engine for engine, row in ENGINES.items() if device in row.devices):
         name = NAMES.get(engine, "CUDA") if device is Device.GPU else str(engine)
         print(name, file=sys.stderr, flush=True)

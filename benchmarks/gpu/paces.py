@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 
 from benchmarks.job import do_job, network_alone
@@ -37,14 +38,11 @@ def measure(settings: NetworkSettings, processors: int, megapixels: float, pictu
     """Load a network, work through a queue once it is warm, and run the network alone as often."""
     segmenter, data = load_segmenter(settings), photo(megapixels)
     spec = CutoutSpec(model=settings.model, refinement=Refinement.AUTO)
-    with ThreadPoolExecutor(processors + 1) as pool:
-
-        def work(jobs: int) -> None:
-            list(pool.map(lambda _: do_job(data, spec, segmenter), range(jobs)))
-
-        work(processors + 1)
-        pace = _pace(lambda: work(pictures), pictures)
     alone = network_alone(segmenter, data)
+    with ThreadPoolExecutor(processors + 1) as pool:
+        jobs = partial(pool.map, lambda _: do_job(data, spec, segmenter))
+        list(jobs(range(processors + 1)))
+        pace = _pace(lambda: list(jobs(range(pictures))), pictures)
     return Pace(pace, _pace(lambda: [alone() for _ in range(pictures)], pictures))
 
 
