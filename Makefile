@@ -20,7 +20,7 @@ PIN := pinned() { digest=$$(docker buildx imagetools inspect "$$1" | sed -n 's/^
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-long test-all chaos hostile compose-check image digests audit lint docs bench-quality bench-speed lock clean weights
+.PHONY: help demo run test test-long test-all chaos hostile compose-check image digests audit lint docs changelog release bench-quality bench-speed lock clean weights
 
 help: ## Show what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -59,9 +59,19 @@ digests: ## Print the lines for .env that pin others' images by digest (needs Do
 audit: $(VENV)/.dev ## Write SBOMs of images and weights into out/sbom, look up every pinned package's known vulnerabilities
 	@$(BIN)/python -m deploy.supply_chain
 
-lint: $(VENV)/.dev ## Check style and types
+changelog: $(VENV)/.dev ## Print the next version's section of CHANGELOG.md, joined from changelog.d/
+	@$(BIN)/towncrier build --draft --version "$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)"
+
+release: $(VENV)/.dev ## Build wheel, sdist, SBOMs, notes and checksums into out/release; FINAL=1 refuses what cannot be published
+	@$(BIN)/python -m deploy.release $(if $(FINAL),--final)
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m deploy.supply_chain --no-audit --folder out/release/sbom
+	@cd out/release && find dist sbom notes.md -type f | LC_ALL=C sort | xargs sha256sum | tee SHA256SUMS
+
+lint: $(VENV)/.dev ## Check style and types, and the workflows of .github/
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/actionlint
+	@$(BIN)/zizmor --quiet --offline --pedantic .github
 	@$(BIN)/mypy
 
 docs: $(VENV)/.dev ## Write the parts of docs/ that the program knows, and build the site into out/site

@@ -32,7 +32,7 @@ _OWN_WORDS: Final = "Value error, "
 
 
 def in_words(problem: ErrorDetails, model: type[BaseModel]) -> str:
-    """What is wrong with a field, as a phrase to put behind the field's name.
+    """Say what is wrong with a field, in a phrase that follows the field's name.
 
     Args:
         problem: one of `ValidationError.errors()`, with its context.

@@ -200,8 +200,10 @@ class WorkerPresence:
     """The execution provider that is *active*, not the one that was asked for."""
     dtype: str
     """The type of number that the network computes in: `fp32`, `bf16`, `fp16` or `int8`; `as stored` where rembg's
-    own session runs it."""
+    own session runs it, `as served` by an inference server."""
     threads: int
+    away: str = ""
+    """Kind of the error that keeps it from taking pictures, such as `inference_unavailable`; empty without one."""
 
 
 def owner_name(host: str, process: str) -> str:

@@ -230,6 +230,10 @@ class BlobStoreUnavailable(ServiceUnavailable):
     """The blob store cannot be read or written."""
 
 
+class InferenceUnavailable(ServiceUnavailable):
+    """The inference server is away or busy."""
+
+
 class BlobStoreFull(BlobStoreUnavailable):
     """The storage of pictures is full."""
 

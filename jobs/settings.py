@@ -56,6 +56,18 @@ MetricsPort = Annotated[int, Field(ge=1, le=65_535)] | None
 _Text = TypeVar("_Text", str, SecretStr)
 
 
+def require_server(url: str) -> str:
+    """The URL of an HTTP server.
+
+    Raises:
+        ValueError: it is none, or holds what should be secret.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("must be http:// or https:// and a host, without keys in it")
+    return url
+
+
 class BlobSettings(BaseSettings):
     """What gateway and worker must agree on to find each other's blobs."""
 
@@ -97,12 +109,7 @@ class BlobSettings(BaseSettings):
     @field_validator("s3_endpoint_url")
     @classmethod
     def _is_a_server(cls, value: str | None) -> str | None:
-        if not value:
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-            raise ValueError("must be http:// or https:// and a host, without keys in it")
-        return value
+        return require_server(value) if value else None
 
     @field_validator("s3_prefix")
     @classmethod

@@ -72,9 +72,19 @@ THINGS: Final = {
         is_here=lambda: (os.cpu_count() or 1) > 1,
     ),
     "glibc": Thing(reason="a setting of glibc", is_here=lambda: platform.libc_ver()[0] == "glibc"),
+    "python3.11": Thing(
+        reason="no python3.11 runs here", is_here=lambda: _answers("python3.11", "-m", "venv", "-h")
+    ),
+    "python3.14": Thing(
+        reason="no python3.14 runs here", is_here=lambda: _answers("python3.14", "-m", "venv", "-h")
+    ),
     "promtool": Thing(reason="promtool is not on the path", is_here=_is_on_the_path("promtool")),
     "npm": Thing(reason="npm is not on the path", is_here=_is_on_the_path("npm")),
     "kubectl": Thing(reason="no kubectl with kustomize's components is here", is_here=_has_kustomize),
+    "helm": Thing(
+        reason="neither helm nor npm is on the path",
+        is_here=lambda: any(map(shutil.which, ("helm", "npm"))),
+    ),
     "dpkg": Thing(reason="packages here are not Debian's", is_here=_is_on_the_path("dpkg-query")),
     "curl": Thing(reason="curl is not installed", is_here=_is_on_the_path("curl")),
 }

@@ -1,14 +1,15 @@
 """Settings of a worker, on top of those that it shares with the gateway."""
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from cutgate.jobs.settings import JobSettings, MetricsPort
+from cutgate.jobs.settings import JobSettings, MetricsPort, require_server
 from cutgate.jobs.spec import ModelChoice, ModelName, Precision, parse_choices
 from cutgate.worker.machine.container import cpu_quota, memory_limit_bytes
 from cutgate.worker.pictures.sandbox import Sandbox
@@ -41,6 +42,8 @@ class EngineName(StrEnum):
     OPENVINO = "openvino"
     CUDA_GRAPH = "cuda-graph"
     TENSORRT = "tensorrt"
+    REMOTE = "remote"
+    """A server that speaks KServe's v2 protocol."""
 
 
 def user_cache_dir() -> Path:
@@ -62,7 +65,11 @@ class NetworkSettings(BaseSettings):
     """What the network needs: enough for `models fetch` on a machine that has no keys yet."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CUTGATE_", frozen=True, extra="ignore", use_attribute_docstrings=True
+        env_prefix="CUTGATE_",
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
     model: ModelName = JobSettings.model_fields["model"].default
@@ -72,7 +79,12 @@ class NetworkSettings(BaseSettings):
     worker_models: Choices = ()
     """What this worker offers instead of `CUTGATE_MODEL`, such as `fast,best,u2netp`."""
     engine: EngineName = EngineName.AUTO
-    """`onnxruntime`, `openvino`, or on a GPU `cuda-graph`, `tensorrt`; `auto`: the faster for this processor."""
+    """`onnxruntime`, `openvino`, on a GPU `cuda-graph` or `tensorrt`; `auto`: the faster one for this processor;
+    or `remote`: an [inference server](remote-engine.md)."""
+    inference_url: str | None = None
+    """Inference server of `CUTGATE_ENGINE=remote`, such as `http://triton:8000`."""
+    inference_token: SecretStr | None = None
+    """Bearer token for the inference server. Secret."""
     models_dir: Path = Field(default_factory=lambda: user_cache_dir() / "models")
     """Folder of weights; missing ones are downloaded."""
     cache_dir: Path = Field(default_factory=lambda: user_cache_dir() / "graphs")
@@ -81,6 +93,18 @@ class NetworkSettings(BaseSettings):
     """`cpu`, or `gpu`, which refuses to start without CUDA."""
     threads: PositiveInt | None = None
     """Threads of the network on the CPU; by default the container's processors."""
+
+    @field_validator("inference_url")
+    @classmethod
+    def _is_a_server(cls, value: str | None) -> str | None:
+        return require_server(value).rstrip("/") if value else None
+
+    @field_validator("inference_token")
+    @classmethod
+    def _fits_into_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch("[!-~]+", value.get_secret_value()):
+            raise ValueError("must be printable ASCII without spaces")
+        return value
 
     @property
     def choices(self) -> tuple[ModelChoice, ...]:
@@ -109,7 +133,8 @@ class WorkerSettings(NetworkSettings, JobSettings):
     """Memory above which the computing process is replaced between pictures; by default three quarters of the
     container's, at least 2 GiB."""
     items_at_once: PositiveInt | None = None
-    """Pictures at once; by default 2 on a CPU with two threads; on a GPU one for each processor and one more."""
+    """Pictures at once; by default 2 on a CPU with two threads; on a GPU and with `remote` one for each processor,
+    and one more."""
     pixels_at_once: PositiveInt | None = None
     """Total pixels of these: another begins only if one of `CUTGATE_MAX_SOURCE_PIXELS` would fit. By default that
     and 16 million; on a GPU no limit."""
@@ -135,7 +160,8 @@ class WorkerSettings(NetworkSettings, JobSettings):
 
     def item_count(self) -> int:
         """Pictures at the same time: as set, else so many that neither the GPU nor a processor waits."""
-        usual = cpu_quota() + 1 if self.device is Device.GPU else min(2, self.thread_count())
+        elsewhere = self.device is Device.GPU or self.engine is EngineName.REMOTE
+        usual = cpu_quota() + 1 if elsewhere else min(2, self.thread_count())
         return self.items_at_once or usual
 
     def pixel_count(self) -> int | None:

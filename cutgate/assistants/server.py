@@ -13,10 +13,11 @@ from PIL import Image, ImageStat
 from pydantic import BaseModel, Field
 
 from cutgate import distribution
-from cutgate.assistants.cutting import Cutter, Finished
+from cutgate.assistants.cutting import Cutter
 from cutgate.assistants.folders import Folders
 from cutgate.errors import CutgateError
 from cutgate.files import write_whole
+from cutgate.protocol.connection import Download
 
 REVIEW_BELOW: Final = 0.6
 """Results of a lower confidence are worth a look by a person."""
@@ -98,30 +99,25 @@ def server_for(cutter: Cutter, folders: Folders) -> MCPServer:
     return server
 
 
-def answer(finished: Finished, output: Path) -> CallToolResult:
-    """What an assistant gets: the facts, as text and structured, and a small preview over grey."""
+def answer(finished: Download, output: Path) -> CallToolResult:
+    """The facts of a result, as text and structured, and a small preview over grey."""
+    doubtful = finished.confidence is not None and finished.confidence < REVIEW_BELOW
     with Image.open(io.BytesIO(finished.content)) as image:
-        facts = described(finished, output, image)
+        alpha = image.getchannel("A") if "A" in image.getbands() else None
+        facts = Described(
+            output=str(output),
+            width_px=image.width,
+            height_px=image.height,
+            subject_found=finished.subject_found,
+            confidence=finished.confidence,
+            review=finished.subject_found is False or doubtful,
+            subject_box=None if alpha is None else alpha.getbbox(),
+            subject_share=None if alpha is None else round(ImageStat.Stat(alpha).mean[0] / 255, 3),
+        )
         preview = preview_of(image)
     return CallToolResult(
         content=[TextContent(type="text", text=facts.model_dump_json()), preview.to_image_content()],
         structured_content=facts.model_dump(mode="json"),
-    )
-
-
-def described(finished: Finished, output: Path, image: Image.Image) -> Described:
-    """The facts of a result."""
-    alpha = image.getchannel("A") if "A" in image.getbands() else None
-    doubtful = finished.confidence is not None and finished.confidence < REVIEW_BELOW
-    return Described(
-        output=str(output),
-        width_px=image.width,
-        height_px=image.height,
-        subject_found=finished.subject_found,
-        confidence=finished.confidence,
-        review=finished.subject_found is False or doubtful,
-        subject_box=None if alpha is None else alpha.getbbox(),
-        subject_share=None if alpha is None else round(ImageStat.Stat(alpha).mean[0] / 255, 3),
     )
 
 

@@ -144,6 +144,15 @@ class Report:
         return self._unanswered >= HOPELESS_FAULTS or any(outcome.hopeless for outcome in self.outcomes[-1:])
 
 
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Where results go that are likely to be wrong."""
+
+    below: float
+    """Confidence under which they do."""
+    folder: Path
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How results are made."""
@@ -157,6 +166,9 @@ class Recipe:
     """Names what `convert` does: results of another variant are made anew."""
     timeout_seconds: float = 300
     """How long to wait for one picture."""
+    again: bool = False
+    """Whether to make results anew that are there."""
+    review: Review | None = None
 
     def fingerprint(self, source: Path) -> str:
         """Changes with the picture's file, and with how its result is made."""
@@ -167,26 +179,11 @@ class Recipe:
         return digest_of(text.encode())
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
-    """Where results go that are likely to be wrong."""
-
-    below: float
-    """Confidence under which they do."""
-    folder: Path
-
-    def wants(self, confidence: float | None) -> bool:
-        """Whether a result of this confidence goes there; one whose confidence nobody knows does not."""
-        return confidence is not None and confidence < self.below
-
-
 class Batch(ABC):
     """Pictures into one folder, which remembers how far they are."""
 
-    def __init__(
-        self, journal: Journal, recipe: Recipe, *, again: bool = False, review: Review | None = None
-    ) -> None:
-        self._journal, self._recipe, self._again, self._review = journal, recipe, again, review
+    def __init__(self, journal: Journal, recipe: Recipe) -> None:
+        self._journal, self._recipe = journal, recipe
 
     @abstractmethod
     def _content(self, picture: PlannedPicture, entry: Entry, handle: JobHandle) -> Flow[Download]:
@@ -212,9 +209,11 @@ class Batch(ABC):
         if entry.state == "saved" and (there := self._file(picture, entry)).exists():
             return _told(outcome, entry, target=there, state="kept", review=str(there) == entry.review)
         result = yield from self._content(picture, entry, handle)
-        review = self._review if self._review and self._review.wants(result.confidence) else None
+        review = self._recipe.review
+        if review is not None and (result.confidence is None or result.confidence >= review.below):
+            review = None
         target = (review or self._journal).folder / picture.target
-        replaced = target.exists() and not self._again
+        replaced = target.exists() and not self._recipe.again
         digest = yield from in_thread(partial(self._save, target, result.content, handle.uid))
         entry = self._journal.find(picture.target) or entry
         before = self._file(picture, entry)
@@ -246,7 +245,7 @@ class Batch(ABC):
     def _known(self, picture: PlannedPicture) -> Entry | None:
         """The entry of the same picture with the same settings, where its result may be kept or gone on with."""
         entry = self._journal.find(picture.target)
-        if entry is None or self._again or entry.state == "failed":
+        if entry is None or self._recipe.again or entry.state == "failed":
             return None
         same = entry.name == self._journal.called(picture.source.name)
         return entry if same and entry.fingerprint == self._recipe.fingerprint(picture.source.path) else None
@@ -256,7 +255,7 @@ class Batch(ABC):
         if (known := self._known(picture)) is not None:
             return known
         before = self._journal.find(picture.target)
-        if before and before.digest and not self._again:
+        if before and before.digest and not self._recipe.again:
             there = self._file(picture, before)
             if there.exists() and before.digest != digest_of(there.read_bytes()):
                 raise ResultChanged(there)
@@ -300,16 +299,8 @@ def _told(outcome: Callable[..., Outcome], entry: Entry, **how: Any) -> Outcome:
 class ServiceBatch(Batch):
     """Pictures that a service cuts out."""
 
-    def __init__(
-        self,
-        calls: PicpikCalls,
-        journal: Journal,
-        recipe: Recipe,
-        *,
-        again: bool = False,
-        review: Review | None = None,
-    ) -> None:
-        super().__init__(journal, recipe, again=again, review=review)
+    def __init__(self, calls: PicpikCalls, journal: Journal, recipe: Recipe) -> None:
+        super().__init__(journal, recipe)
         self._calls = calls
 
     def _content(self, picture: PlannedPicture, entry: Entry, handle: JobHandle) -> Flow[Download]:

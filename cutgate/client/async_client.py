@@ -48,9 +48,9 @@ class AsyncClient:
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        service = find_service(url, public_key, private_key)
-        keys = service.public_key, service.private_key
-        self.calls = PicpikCalls(service.url, *keys, timeout_seconds=timeout_seconds, retries=retries)
+        found_url, account = find_service(url, public_key, private_key)
+        keys = account.public_key, account.private_key
+        self.calls = PicpikCalls(found_url, *keys, timeout_seconds=timeout_seconds, retries=retries)
         trust_env = uses_environment(self.calls.url)
         self._http = httpx.AsyncClient(timeout=timeout_seconds, transport=transport, trust_env=trust_env)
         self.driver = AsyncDriver(self._http, sleep)
@@ -95,11 +95,13 @@ class AsyncClient:
 
         `convert` is called in threads, `on_progress` in the event loop. What was cancelled can be gone on with.
         """
-        recipe = Recipe(settings=settings, suffix=suffix, convert=convert, timeout_seconds=timeout_seconds)
+        recipe = Recipe(
+            settings=settings, suffix=suffix, convert=convert, timeout_seconds=timeout_seconds, again=again
+        )
         with Journal(Path(output)) as journal:
             found = await asyncio.to_thread(find_pictures, pictures, journal.folder)
             planned = plan(found, journal.folder, suffix, journal.owners)
-            batch = ServiceBatch(self.calls, journal, recipe, again=again)
+            batch = ServiceBatch(self.calls, journal, recipe)
             report = Report(len(planned))
             waiting = takewhile(lambda _: not report.hopeless, planned)
 
@@ -135,47 +137,27 @@ class AsyncClient:
         return await self.driver.run(self.calls.balance())
 
 
-class AsyncJob:
+class AsyncJob(JobHandle):
     """One picture at the service, as `Job`, awaited."""
 
     def __init__(self, client: AsyncClient, uid: str) -> None:
-        self._client, self._handle = client, JobHandle(uid)
+        super().__init__(uid)
+        self._client = client
         self._api, self._run = client.calls, client.driver.run
-
-    def __repr__(self) -> str:
-        return f"AsyncJob({self.uid!r})"
-
-    @property
-    def uid(self) -> str:
-        """The job's id at the service."""
-        return self._handle.uid
-
-    @property
-    def subject_found(self) -> bool | None:
-        """Whether the result shows a subject: False where it is clear throughout.
-
-        None until `result` or `save` has fetched it, and where the service does not say.
-        """
-        return self._handle.subject_found
-
-    @property
-    def confidence(self) -> float | None:
-        """How likely the result is right, 0 to 1; None until the job is known to have finished."""
-        return self._handle.confidence
 
     async def status(self, wait_seconds: float = 0) -> JobStatus:
         """Ask where the job stands, as `Job.status`."""
-        return await self._run(self._api.status(self._handle, wait_seconds))
+        return await self._run(self._api.status(self, wait_seconds))
 
     async def wait(
         self, *, timeout_seconds: float = WAIT_SECONDS, on_progress: OnStatus | None = None
     ) -> JobStatus:
         """Wait until the job has finished, as `Job.wait`."""
-        return await self._run(self._api.wait(self._handle, timeout_seconds, on_progress))
+        return await self._run(self._api.wait(self, timeout_seconds, on_progress))
 
     async def events(self, *, timeout_seconds: float = WAIT_SECONDS) -> AsyncGenerator[JobStatus, None]:
         """The job's states as they change, as `Job.events`; for `async for`."""
-        following = self._api.follow(self._handle, timeout_seconds)
+        following = self._api.follow(self, timeout_seconds)
         try:
             while (status := await self._run(following.next())) is not None:
                 yield status
@@ -184,11 +166,11 @@ class AsyncJob:
 
     async def result(self, *, timeout_seconds: float = WAIT_SECONDS) -> bytes:
         """The file's content, waited for, as `Job.result`."""
-        return await self._run(self._api.result(self._handle, timeout_seconds))
+        return await self._run(self._api.result(self, timeout_seconds))
 
     async def save(self, path: str | os.PathLike[str], *, timeout_seconds: float = WAIT_SECONDS) -> Path:
         """Write the result to a file, as `Job.save`."""
-        return await self._run(self._api.save(self._handle, Path(path), timeout_seconds))
+        return await self._run(self._api.save(self, Path(path), timeout_seconds))
 
     async def refine(
         self,
@@ -200,7 +182,7 @@ class AsyncJob:
         **options: Unpack[RefineOptions],
     ) -> AsyncJob:
         """Correct the result, as `Job.refine`."""
-        refine = self._api.refine(self._handle, keep, remove, radius_px, options, timeout_seconds)
+        refine = self._api.refine(self, keep, remove, radius_px, options, timeout_seconds)
         return self._client.job(await self._run(refine))
 
     async def render(self, *, timeout_seconds: float = WAIT_SECONDS, **options: Unpack[RenderOptions]) -> AsyncJob:

@@ -60,9 +60,9 @@ class Client:
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        service = find_service(url, public_key, private_key)
-        keys = service.public_key, service.private_key
-        self.calls = PicpikCalls(service.url, *keys, timeout_seconds=timeout_seconds, retries=retries)
+        found_url, account = find_service(url, public_key, private_key)
+        keys = account.public_key, account.private_key
+        self.calls = PicpikCalls(found_url, *keys, timeout_seconds=timeout_seconds, retries=retries)
         trust_env = uses_environment(self.calls.url)
         self._http = httpx.Client(timeout=timeout_seconds, transport=transport, trust_env=trust_env)
         self.driver = Driver(self._http, sleep)
@@ -151,10 +151,12 @@ class Client:
             OutputFull: there is no room in the folder.
             OSError: a folder cannot be read or written.
         """
-        recipe = Recipe(settings=settings, suffix=suffix, convert=convert, timeout_seconds=timeout_seconds)
+        recipe = Recipe(
+            settings=settings, suffix=suffix, convert=convert, timeout_seconds=timeout_seconds, again=again
+        )
         with Journal(Path(output)) as journal:
             planned = plan(find_pictures(pictures, journal.folder), journal.folder, suffix, journal.owners)
-            batch = ServiceBatch(self.calls, journal, recipe, again=again)
+            batch = ServiceBatch(self.calls, journal, recipe)
             return cut_all(self.driver, batch, planned, at_once=at_once, on_progress=on_progress)
 
     def job(self, uid: str) -> Job:
@@ -178,33 +180,13 @@ class Client:
         return self.driver.run(self.calls.balance())
 
 
-class Job:
+class Job(JobHandle):
     """One picture at the service. Made by `Client.remove_background`, `Client.job` and `Client.jobs`."""
 
     def __init__(self, client: Client, uid: str) -> None:
-        self._client, self._handle = client, JobHandle(uid)
+        super().__init__(uid)
+        self._client = client
         self._api, self._run = client.calls, client.driver.run
-
-    def __repr__(self) -> str:
-        return f"Job({self.uid!r})"
-
-    @property
-    def uid(self) -> str:
-        """The job's id at the service."""
-        return self._handle.uid
-
-    @property
-    def subject_found(self) -> bool | None:
-        """Whether the result shows a subject: False where it is clear throughout.
-
-        None until `result` or `save` has fetched it, and where the service does not say.
-        """
-        return self._handle.subject_found
-
-    @property
-    def confidence(self) -> float | None:
-        """How likely the result is right, 0 to 1; None until the job is known to have finished."""
-        return self._handle.confidence
 
     def status(self, wait_seconds: float = 0) -> JobStatus:
         """Ask where the job stands; a job that has ended is not asked for again.
@@ -216,7 +198,7 @@ class Job:
             ServiceError: the service refused.
             TransportError: no usable answer came.
         """
-        return self._run(self._api.status(self._handle, wait_seconds))
+        return self._run(self._api.status(self, wait_seconds))
 
     def wait(self, *, timeout_seconds: float = WAIT_SECONDS, on_progress: OnStatus | None = None) -> JobStatus:
         """Wait until the job has finished: in the service, if it can; else by polls, every 0.2 s to every 2 s.
@@ -231,7 +213,7 @@ class Job:
             ServiceError: the service refused.
             TransportError: no usable answer came.
         """
-        return self._run(self._api.wait(self._handle, timeout_seconds, on_progress))
+        return self._run(self._api.wait(self, timeout_seconds, on_progress))
 
     def events(self, *, timeout_seconds: float = WAIT_SECONDS) -> Iterator[JobStatus]:
         """The job's states as they change, the last one that in which it ended: also one with an error.
@@ -246,7 +228,7 @@ class Job:
             ServiceError: the service refused.
             TransportError: no usable answer came.
         """
-        following = self._api.follow(self._handle, timeout_seconds)
+        following = self._api.follow(self, timeout_seconds)
         try:
             while (status := self._run(following.next())) is not None:
                 yield status
@@ -255,7 +237,7 @@ class Job:
 
     def result(self, *, timeout_seconds: float = WAIT_SECONDS) -> bytes:
         """The PNG, or the format that `render` asked for, waited for; raises what `wait` raises."""
-        return self._run(self._api.result(self._handle, timeout_seconds))
+        return self._run(self._api.result(self, timeout_seconds))
 
     def save(self, path: str | os.PathLike[str], *, timeout_seconds: float = WAIT_SECONDS) -> Path:
         """Write the result to a file that appears whole or not at all; returns its path.
@@ -265,7 +247,7 @@ class Job:
             WrongSuffix: the file's name is one of another format, such as `a.webp` for a PNG.
             OSError: the file cannot be written.
         """
-        return self._run(self._api.save(self._handle, Path(path), timeout_seconds))
+        return self._run(self._api.save(self, Path(path), timeout_seconds))
 
     def refine(
         self,
@@ -295,7 +277,7 @@ class Job:
             TypeError: there is no such option.
             ValueError: a stroke or a colour is none.
         """
-        refine = self._api.refine(self._handle, keep, remove, radius_px, options, timeout_seconds)
+        refine = self._api.refine(self, keep, remove, radius_px, options, timeout_seconds)
         return self._client.job(self._run(refine))
 
     def render(self, *, timeout_seconds: float = WAIT_SECONDS, **options: Unpack[RenderOptions]) -> Job:

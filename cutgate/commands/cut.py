@@ -73,9 +73,9 @@ def cut(
     where there is none. Results are remembered: the same command, after Ctrl-C or a crash, goes on where it was
     and does no picture twice.
     """
-    resolved = resolve(pictures, output, results).reviewed(review_below, review_dir)
+    resolved = resolve(pictures, output, replace(results, again=again)).reviewed(review_below, review_dir)
     with spooled(resolved, as_json=as_json) as command:
-        report = command.carry_out(target, at_once, again=again, as_json=as_json)
+        report = command.carry_out(target, at_once, as_json=as_json)
     if not report.ok:
         raise click.exceptions.Exit(1)
     if fail_on_empty and report.without_subject:
@@ -92,8 +92,6 @@ class CutCommand:
     """The results' folder, or the only result's file; beside each picture where it is None."""
     into_folder: bool = False
     """Whether that is a folder, which remembers its results itself."""
-    review: Review | None = None
-    """Which results go into another folder; only where that is a folder."""
     piped: frozenset[Path] = frozenset()
     """Files that stand for standard input and output."""
 
@@ -111,7 +109,7 @@ class CutCommand:
             raise click.UsageError("--review-dir is for results in a folder: add -o FOLDER")
         if folder.resolve() == self.output.resolve():
             raise click.UsageError(f"--review-dir must be another folder than that of -o, {self.output}")
-        return replace(self, review=Review(below, folder))
+        return replace(self, results=replace(self.results, review=Review(below, folder)))
 
     def journal(self) -> Journal:
         """Journal of the results; it remembers nothing if the picture or its result goes through a pipe."""
@@ -131,7 +129,8 @@ class CutCommand:
             if self.output.resolve() == picture.resolve():
                 raise NameTaken(self.output)
             return [PlannedPicture(Source(picture, str(picture)), str(self.output))]
-        outputs = [self.output] if self.review is None else [self.output, self.review.folder]
+        review = self.results.review
+        outputs = [self.output] if review is None else [self.output, review.folder]
         found = find_pictures(self.pictures, *outputs)
         if not found:
             raise click.UsageError(
@@ -140,19 +139,17 @@ class CutCommand:
                 "of these first"
             )
         planned = plan(found, self.output, self.results.suffix, journal.owners)
-        if self.review is not None:  # there, too, no result may have the name of a picture
-            plan(found, self.review.folder, self.results.suffix, journal.owners)
+        if review is not None:  # there, too, no result may have the name of a picture
+            plan(found, review.folder, self.results.suffix, journal.owners)
         return planned
 
-    def carry_out(self, target: Target, at_once: int, *, again: bool, as_json: bool) -> Report:
+    def carry_out(self, target: Target, at_once: int, *, as_json: bool) -> Report:
         """Do it, and show what becomes of it."""
         with self.journal() as journal:
             planned = self.planned(journal)
             display = Display(len(planned), as_json=as_json, piped=self.piped)
             try:
-                with target.batcher(
-                    self.results, journal, display.retries, at_once=at_once, again=again, review=self.review
-                ) as batcher:
+                with target.batcher(self.results, journal, display.retries, at_once=at_once) as batcher:
                     if not all(map(batcher.batch.is_done, planned)):
                         batcher.prepare()
                     with display:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cutgate.commands.console import json_option
 from cutgate.commands.options.target import Target, target_options
 from cutgate.distribution import install
 from cutgate.in_process.remover import Remover
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 )
 @click.option("--model", help="As of `cutgate cut`; only without a service.")
 @target_options
-def mcp(folders: tuple[Path, ...], model: str | None, target: Target) -> None:
+@json_option
+def mcp(folders: tuple[Path, ...], model: str | None, target: Target, as_json: bool) -> None:  # noqa: ARG001 — read by `Commands`
     """Serve assistants that speak the Model Context Protocol, on standard input and output.
 
     They get one tool, which cuts a file out and describes the result with its confidence. Pictures are cut out at

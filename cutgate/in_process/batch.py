@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from cutgate.batches.batch import Batch, Recipe, Review
+from cutgate.batches.batch import Batch, Recipe
 from cutgate.batches.journal import Entry, Journal
 from cutgate.batches.planning import PlannedPicture
 from cutgate.formats import format_for
@@ -47,10 +47,8 @@ class InProcessBatch(Batch):
         options: CutoutOptions,
         *,
         quality: int | None,
-        again: bool = False,
-        review: Review | None = None,
     ) -> None:
-        super().__init__(journal, recipe, again=again, review=review)
+        super().__init__(journal, recipe)
         self._remover, self._options = remover, options
         self._file_format, self._quality = format_for(f"result{recipe.suffix}"), quality
 

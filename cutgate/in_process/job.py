@@ -19,7 +19,7 @@ from cutgate.in_process.room import PixelRoom
 from cutgate.in_process.showing import behind_of, finish_for
 from cutgate.in_process.sources import Source, source_of
 from cutgate.jobs.composition import Composition
-from cutgate.jobs.errors import CutoutError, TimedOut
+from cutgate.jobs.errors import CutoutError, InferenceUnavailable, TimedOut
 from cutgate.jobs.spec import Box, CutoutSpec, Output, Stroke, StrokeKind, thresholds_of
 from cutgate.pictures import Picture as Given
 from cutgate.protocol.picpik import (
@@ -69,7 +69,7 @@ class Network:
         try:
             # A picture follows at once: it shows what a first run would, and most processes cut out a single one.
             return cls(settings, load_segmenter(settings, on_line, warm_up=False))
-        except ModelUnavailable as error:
+        except (InferenceUnavailable, ModelUnavailable) as error:
             raise NetworkUnavailable(str(error)) from error
 
     def cut_out(self, picture: Given, options: CutoutOptions) -> Cutout:

@@ -1,25 +1,14 @@
 """The default service: the one of the environment, or the stack that runs here."""
 
 import os
-from dataclasses import dataclass
 
 from cutgate.errors import KeyPairMissing, ServiceNotNamed
-from cutgate.local.data_folder import DataDir, default_data_dir
+from cutgate.local.data_folder import Account, DataDir, default_data_dir
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """A service's address and an account's key pair. The private key is in no text made of it."""
-
-    url: str
-    public_key: str
-    private_key: str
-
-    def __repr__(self) -> str:
-        return f"Service({self.url!r}, {self.public_key!r}, '********')"
-
-
-def find_service(url: str | None = None, public_key: str | None = None, private_key: str | None = None) -> Service:
+def find_service(
+    url: str | None = None, public_key: str | None = None, private_key: str | None = None
+) -> tuple[str, Account]:
     """Complete a service's address and keys; given ones stay as they are.
 
     With an address, given or in CUTGATE_URL, the keys are those of CUTGATE_PUBLIC_KEY and CUTGATE_PRIVATE_KEY.
@@ -33,10 +22,10 @@ def find_service(url: str | None = None, public_key: str | None = None, private_
     private_key = os.environ.get("CUTGATE_PRIVATE_KEY") if private_key is None else private_key
     if public_key is None or private_key is None:
         raise KeyPairMissing(url)
-    return Service(url, public_key, private_key)
+    return url, Account(public_key, private_key)
 
 
-def _local(public_key: str | None, private_key: str | None) -> Service:
+def _local(public_key: str | None, private_key: str | None) -> tuple[str, Account]:
     """The stack of the default data folder, asked as its own account unless a key pair is given."""
     data = DataDir(default_data_dir())
     running, account = data.running(), data.account()
@@ -44,4 +33,4 @@ def _local(public_key: str | None, private_key: str | None) -> Service:
         raise ServiceNotNamed(data.folder)
     if (public_key is None) != (private_key is None):
         raise KeyPairMissing(running.url)
-    return Service(running.url, public_key or account.public_key, private_key or account.private_key)
+    return running.url, Account(public_key or account.public_key, private_key or account.private_key)

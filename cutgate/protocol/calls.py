@@ -38,16 +38,23 @@ OnStatus = Callable[[JobStatus], object]
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False)
 class JobHandle:
     """A job's id, and how the job ended once that is known: then it is not asked for again."""
 
     uid: str
+    """The job's id at the service."""
     ended: JobStatus | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.uid!r})"
 
     @property
     def subject_found(self) -> bool | None:
-        """Whether the result shows a subject; None until it was fetched, and where the service does not say."""
+        """Whether the result shows a subject: False where it is fully transparent.
+
+        None until `result` or `save` has fetched it, and where the service does not say.
+        """
         return None if self.ended is None else self.ended.subject_found
 
     @property

@@ -10,6 +10,7 @@ from deploy.supply_chain.materials import IMAGES, base_of, installed, of_image, 
 parser = argparse.ArgumentParser(prog="python -m deploy.supply_chain")
 parser.add_argument("--folder", type=Path, default=Path("out/sbom"), help="where the SBOMs are written")
 parser.add_argument("--image", metavar="NAME", help="only write the SBOM of this built image (needs Docker)")
+parser.add_argument("--no-audit", action="store_true", help="only write SBOMs")
 arguments = parser.parse_args()
 if image := arguments.image:
     found = installed("docker", "run", "--rm", "--network=none", "--entrypoint=python", image)
@@ -20,5 +21,5 @@ for name, bom in boms.items():
     path = arguments.folder / f"{name}.cdx.json"
     write(bom, path)
     sys.stdout.write(f"{path}: {len(bom.components)} components\n")
-if not image and (problem := faults()):
+if not (image or arguments.no_audit) and (problem := faults()):
     sys.exit(f"The audit failed: {problem}")

@@ -76,16 +76,6 @@ class ListedKey:
     created_at_seconds: float
     terms: Terms
 
-    @property
-    def place(self) -> tuple[str, bool, float, str]:
-        """Where it stands: by account, pairs before API keys, by age."""
-        return (
-            self.account,
-            self.public_key is None,
-            self.created_at_seconds,
-            self.public_key or self.api_key or "",
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class _Decoded:
@@ -277,7 +267,11 @@ class Credentials:
         records = self._table.all(CREDENTIALS)
         accounts = self._accounts.all()  # read after the keys: an account is there before its first one
         listed = (self._listed(name, record, accounts[record.account]) for name, record in records.items())
-        return tuple(sorted(listed, key=lambda key: key.place))
+
+        def place(key: ListedKey) -> tuple[str, bool, float, str]:
+            return key.account, key.public_key is None, key.created_at_seconds, key.public_key or key.api_key or ""
+
+        return tuple(sorted(listed, key=place))
 
     def reseal(self) -> Iterator[tuple[str, Resealed]]:
         """Seal every private key under the first master key; yields each name and what became of it."""

@@ -10,6 +10,11 @@ JSON: Final = "application/json"
 Schema = dict[str, Any]
 """JSON Schema, or an object of OpenAPI."""
 
+MULTIPART: Final = "multipart/form-data"
+URLENCODED: Final = "application/x-www-form-urlencoded"
+FILE: Final[Schema] = {"type": "string", "format": "binary"}
+"""A file's bytes, which come by multipart alone, or are a whole answer."""
+
 PICTURE: Final = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAEAAAABAAQMAAACQp+OdAAAABlBMVEX68OEUKDxehCwxAAAAfUlEQVR42sXQwQmDUBBF"
     "0eNESHamAy3F0izNElKCJbj8C3GyMIEfcBUIeavHvfBghl+mK6+SieDCTNAygD6zEAy0BCNBQ6IR77HQwCQONtaqhaEmn+Uu3M7V96XAeqo2WGqyw"
@@ -88,6 +93,22 @@ def json_content(schema: Schema, **more: Any) -> Schema:
 def response(description: str, schema: Schema) -> Schema:
     """A response with a body in JSON."""
     return {"description": description, "content": json_content(schema)}
+
+
+def in_forms(fields: Mapping[str, Schema], example: Mapping[str, Any]) -> Schema:
+    """A request body in each of the forms; the example is of one in JSON."""
+    texts = _form({name: field for name, field in fields.items() if field != FILE})
+    forms = {MULTIPART: {"schema": _form(fields)}, URLENCODED: {"schema": texts}}
+    # Viewers begin with the first, and only JSON has an example of its own.
+    return {"required": True, "content": {**json_content(texts, example=example), **forms}}
+
+
+def _form(fields: Mapping[str, Schema]) -> Schema:
+    """Viewers fill in what has neither default nor example with a word; an empty field is as good as none."""
+    empty = {
+        name: {"example": ""} for name, field in fields.items() if field != FILE and field.get("default") is None
+    }
+    return {"type": "object", "properties": {name: field | empty.get(name, {}) for name, field in fields.items()}}
 
 
 def event_content(data: Schema) -> Schema:

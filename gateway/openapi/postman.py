@@ -8,8 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from cutgate.gateway.openapi.forms import FILE, MULTIPART, URLENCODED
-from cutgate.gateway.openapi.parts import JSON, ApiSection, Schema
+from cutgate.gateway.openapi.parts import FILE, JSON, MULTIPART, URLENCODED, ApiSection, Schema
 
 _FORM: Final = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 _MODES: Final = {MULTIPART: "formdata", URLENCODED: "urlencoded"}

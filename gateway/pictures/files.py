@@ -1,7 +1,7 @@
 """Responses whose body is a result's file."""
 
 import io
-from typing import TYPE_CHECKING
+from typing import Any, Final
 
 from flask import Response
 from werkzeug.wsgi import wrap_file
@@ -9,11 +9,11 @@ from werkzeug.wsgi import wrap_file
 from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import Result
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+CONFIDENCE_HEADER: Final = "Cutgate-Confidence"
+"""Our own, of any answer that is a result."""
 
 
-def picture_file(blobs: BlobStore, result: Result, environ: "WSGIEnvironment") -> Response:
+def picture_file(blobs: BlobStore, result: Result, environ: dict[str, Any]) -> Response:
     """A response that reads the file from the store as it is sent.
 
     Raises:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from http import HTTPStatus as Status
-from typing import Any, Final
+from typing import Final
 
 from flask import Response
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -11,7 +11,6 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from cutgate.gateway.accounts.authentication import KeyMissing, KeyRefused
 from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS, TooOften, known_retry_seconds
 from cutgate.gateway.error_rows import class_of, is_passing, row_of
-from cutgate.gateway.rembg.options import Invalid
 from cutgate.gateway.tasks.submit import DraftRejected
 from cutgate.gateway.waiting.callers import NoPlaceToWait
 from cutgate.jobs import errors as jobs
@@ -55,11 +54,9 @@ class Refused(Exception):
 
 
 def refused(error: Exception) -> Refused:
-    """What a caller is told of an error; of one that the table does not know, only that it is there."""
+    """The answer to an error; one that the table does not know is only reported as a fault."""
     if isinstance(error, Refused):
         return error
-    if isinstance(error, Invalid):
-        return Refused(Status.UNPROCESSABLE_ENTITY, error.details)
     if isinstance(error, DraftRejected):
         error = error.reason
     retry_after_seconds = known_retry_seconds(error)
@@ -71,15 +68,16 @@ def refused(error: Exception) -> Refused:
 
 
 def failure(facts: ErrorFacts, retry_after_seconds: int | None = None) -> Refused:
-    """What a caller is told of an error of the core."""
+    """The answer to an error of the core."""
     status, text = row_of(class_of(facts.kind), RAISED, FAULT)
     return Refused(status, text or f"{facts.message[:1].upper()}{facts.message[1:]}.", retry_after_seconds)
 
 
 def answer(error: Refused) -> Response:
-    """The answer to a request that is refused, or has failed."""
-    body: dict[str, Any] = {"detail": error.detail}
-    response = Response(json.dumps(body), error.status, ALL_ORIGINS, content_type="application/json")
+    """The response to a request that is refused, or has failed."""
+    response = Response(
+        json.dumps({"detail": error.detail}), error.status, ALL_ORIGINS, content_type="application/json"
+    )
     if is_passing(error.status):
         response.headers["Retry-After"] = str(error.retry_after_seconds or RETRY_AFTER_SECONDS)
     if error.status == Status.UNAUTHORIZED:

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from cutgate.gateway.openapi.forms import FILE, MULTIPART
 from cutgate.gateway.openapi.models import model_schema, ref
-from cutgate.gateway.openapi.parts import ApiSection, Schema, operation, response
+from cutgate.gateway.openapi.parts import FILE, MULTIPART, ApiSection, Schema, operation, response
+from cutgate.gateway.pictures.files import CONFIDENCE_HEADER
 from cutgate.gateway.rembg.errors import RAISED
 from cutgate.gateway.rembg.options import Options
 from cutgate.gateway.rembg.views import MODEL_HEADER, PATH, RembgApi
@@ -22,7 +22,7 @@ def rembg_section() -> ApiSection:
     removed = {
         "description": "The picture.",
         "content": {"image/png": {"schema": FILE}},
-        "headers": {name: {"schema": _STRING} for name in (MODEL_HEADER, "Cutgate-Confidence")},
+        "headers": {name: {"schema": _STRING} for name in (MODEL_HEADER, CONFIDENCE_HEADER)},
     }
     texts: dict[int, list[str]] = {422: ["Fields are missing or wrong."], 415: ["Content-Encoding is set."]}
     for status, text in RAISED.values():

@@ -1,11 +1,14 @@
 """Fields beside the picture, read as rembg's own server reads them, and the spec that they stand for."""
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from cutgate.colours import rgba_of
+from cutgate.gateway.rembg.errors import Refused
 from cutgate.jobs.spec import Colour, CutoutSpec, ModelChoice, Output, Refinement
 
 MODELS: Final[Mapping[str, str]] = {
@@ -19,23 +22,13 @@ MODELS: Final[Mapping[str, str]] = {
 """rembg's names of networks that find the subject, and ours; the others want prompts, files or another service."""
 
 _MOST_ERODE: Final = 255
-_CHANNELS: Final = (3, 4)
-_OPAQUE: Final = 255
 
 Detail = dict[str, Any]
 """What is wrong with one field, in FastAPI's form."""
 
 
-class Invalid(Exception):
-    """Fields that are missing or not acceptable."""
-
-    def __init__(self, details: Sequence[Detail]) -> None:
-        super().__init__(", ".join(str(detail["loc"][-1]) for detail in details))
-        self.details = list(details)
-
-
 def missing(place: str, name: str) -> Detail:
-    """What is said of a field that has to be there; the place is `query` or `body`."""
+    """The error of a required field; the place is `query` or `body`."""
     return {"type": "missing", "loc": [place, name], "msg": "Field required", "input": None}
 
 
@@ -49,16 +42,11 @@ def _known(value: object) -> object:
 def _colour(value: object) -> object:
     if not value:
         return None
-    parts = str(value).split(",")
     try:
-        levels = tuple(int(part) for part in parts)
+        return rgba_of([int(level) for level in str(value).split(",")])
     except ValueError:
-        levels = ()
-    if len(levels) not in _CHANNELS or not all(0 <= level <= _OPAQUE for level in levels):
-        raise PydanticCustomError(
-            "colour", "Colour should be R,G,B or R,G,B,A, each 0 to 255, such as 255,0,0,255"
-        )
-    return (*levels, _OPAQUE)[: _CHANNELS[-1]]
+        advice = "Colour should be R,G,B or R,G,B,A, each 0 to 255, such as 255,0,0,255"
+        raise PydanticCustomError("colour", advice) from None
 
 
 class Options(BaseModel):
@@ -89,47 +77,35 @@ class Options(BaseModel):
 
     @classmethod
     def read(cls, query: Mapping[str, str], form: Mapping[str, str], more: Sequence[Detail] = ()) -> Self:
-        """Read fields of both places; a form's count before those of the query.
-
-        Args:
-            query: as sent.
-            form: as sent; empty fields count as absent.
-            more: what else is wrong with the request.
+        """Read the fields of a query and of a form, which counts first; a form's empty fields count as absent.
 
         Raises:
-            Invalid: with all that is wrong.
+            Refused: with all that is wrong, and with `more` that was found before.
         """
         sent = {name: value for name, value in form.items() if value}
+        problems: list[Any] = []
         try:
             read = cls.model_validate({**query, **sent})
         except ValidationError as error:
-            found = error.errors(include_url=False)
-            raise Invalid([*(_detail(one, sent) for one in found), *more]) from None
-        if more:
-            raise Invalid(more)
-        return read
+            problems = [*error.errors(include_url=False)]
+        if not problems and not more:
+            return read
+        found = ({**one, "loc": ["body" if one["loc"][0] in sent else "query", *one["loc"]]} for one in problems)
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, [*found, *more])
 
     def spec(self, choice: ModelChoice) -> CutoutSpec:
-        """What is to be done with the picture; a mask alone is never matted, as with rembg."""
-        spec = CutoutSpec(
-            model=choice.model,
-            precision=choice.precision,
-            refinement=Refinement.AUTO if self.dc and not self.om else Refinement.RAW,
-            tidy_mask=self.ppm,
-            output=Output.MASK if self.om else Output.CUTOUT,
-            background=None if self.om else self.bgc,
+        """The work on the picture. A mask alone is never matted and keeps its colours, as with rembg."""
+        given = {"model": choice.model, "precision": choice.precision, "tidy_mask": self.ppm}
+        if self.om:
+            return CutoutSpec(**given, refinement=Refinement.RAW, output=Output.MASK)
+        if not (self.a or self.vm):
+            refinement = Refinement.AUTO if self.dc else Refinement.RAW
+            return CutoutSpec(**given, refinement=refinement, background=self.bgc)
+        return CutoutSpec(
+            **given,
+            refinement=Refinement.ON,
+            background=self.bgc,
+            foreground_threshold=max(self.af, self.ab),  # where they cross, rembg's background counts
+            background_threshold=self.ab,
+            erode_px=min(self.ae, _MOST_ERODE),
         )
-        if self.om or not (self.a or self.vm):
-            return spec
-        matting = {
-            "refinement": Refinement.ON,
-            "foreground_threshold": max(self.af, self.ab),  # where they cross, rembg's background counts
-            "background_threshold": self.ab,
-            "erode_px": min(self.ae, _MOST_ERODE),
-        }
-        return spec.model_copy(update=matting)
-
-
-def _detail(problem: Any, form: Mapping[str, str]) -> Detail:
-    name = problem["loc"][0]
-    return {**problem, "loc": ["body" if name in form else "query", name]}

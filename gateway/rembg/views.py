@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 import structlog
 from flask import Blueprint, Response, redirect, request
@@ -17,8 +17,8 @@ from cutgate.gateway.accounts.credentials import Credential
 from cutgate.gateway.accounts.rates import Entry, Rate, RequestLimits
 from cutgate.gateway.bodies import Bodies, is_small
 from cutgate.gateway.form_parts import multipart
-from cutgate.gateway.openapi.forms import MULTIPART
-from cutgate.gateway.pictures.files import picture_file
+from cutgate.gateway.openapi.parts import MULTIPART
+from cutgate.gateway.pictures.files import CONFIDENCE_HEADER, picture_file
 from cutgate.gateway.rembg.errors import ALL_ORIGINS, FAULT, Refused, answer, failure, refused
 from cutgate.gateway.rembg.options import MODELS, Options, missing
 from cutgate.gateway.settings import GatewaySettings
@@ -29,11 +29,8 @@ from cutgate.gateway.waiting.later import Later
 from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
 from cutgate.jobs.errors import BlobMissing, CutoutError
 from cutgate.jobs.observe import logs
-from cutgate.jobs.record import Result, Task
+from cutgate.jobs.record import Task
 from cutgate.jobs.spec import ModelChoice
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 PATH: Final = "/api/remove"
 ORIGIN: Final = "rembg"
@@ -46,6 +43,7 @@ _FILE: Final = "file"
 _BEARER: Final = "bearer "
 _JOINS_SECONDS: Final = 600
 """How long an equal request joins the task of the first, so that a repeat after 504 costs nothing."""
+_AT_WORK: Final = "The picture is still being worked on: send the same request again, it costs nothing."
 _LOG: Final = structlog.get_logger(__name__)
 
 
@@ -68,8 +66,7 @@ class RembgApi:
     def blueprint(self) -> Blueprint:
         """The routes."""
         routes = Blueprint("rembg", __name__)
-        views = (("GET", self.remove_url), ("POST", self.remove_file), ("OPTIONS", self.preflight))
-        for method, view in views:
+        for method, view in (("GET", self.remove_url), ("POST", self.remove_file), ("OPTIONS", self.preflight)):
             routes.add_url_rule(PATH, view.__name__, view, methods=[method], provide_automatic_options=False)
         routes.add_url_rule("/api", view_func=self.documentation, provide_automatic_options=False)
         routes.register_error_handler(Exception, self.refuse)
@@ -93,22 +90,19 @@ class RembgApi:
         account = self._admitted()
         request.max_content_length = self.settings.max_body_bytes
         with self.bodies.received(request, is_text=False) as body:
-            data, form = b"", dict[str, str]()
             try:
                 boundary = request.mimetype_params.get("boundary", "")
-                for name, content in multipart(body.file, boundary) if request.mimetype == MULTIPART else ():
-                    if name == _FILE:
-                        data = content
-                    else:
-                        form[name] = content.decode("utf-8", "replace")
+                parts = dict(multipart(body.file, boundary)) if request.mimetype == MULTIPART else {}
             except (ValueError, RequestEntityTooLarge):
                 raise Refused(HTTPStatus.BAD_REQUEST, "Invalid multipart data.") from None
+            data = parts.pop(_FILE, b"")
+            form = {name: content.decode("utf-8", "replace") for name, content in parts.items()}
             options = Options.read(request.args, form, () if data else [missing("body", _FILE)])
             return self._removed(account, options, InspectedPicture.of(data, self.submissions.limits))
 
     @staticmethod
     def preflight() -> Response:
-        """What a browser asks before it lets a page of another host call."""
+        """Let pages of other hosts call."""
         headers = {
             "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
             "Access-Control-Allow-Headers": f"Authorization, Content-Type, {_NAME_HEADER}",
@@ -117,7 +111,7 @@ class RembgApi:
         return Response("OK", headers={**ALL_ORIGINS, **headers}, content_type="text/plain")
 
     def documentation(self) -> AnyResponse:
-        """Lead to the description: at rembg's place for it, which health checks ask."""
+        """Redirect from the path of rembg's documentation, which health checks ask, to ours."""
         return redirect("docs/" if self.settings.playground else "openapi.json")
 
     def refuse(self, error: Exception) -> Response:
@@ -133,15 +127,11 @@ class RembgApi:
 
     def _admitted(self) -> Account:
         """The caller's account, once the request is counted and before its body has come."""
-        header, name, address = (
-            request.headers.get("Authorization"),
-            self.settings.rembg_account,
-            request.remote_addr,
-        )
+        header, address = request.headers.get("Authorization"), request.remote_addr
 
         def find(known: bool) -> Credential:
-            if header is None and name is not None:
-                return self._without_key(name)
+            if header is None and self.settings.rembg_account is not None:
+                return self._without_key(self.settings.rembg_account)
             is_bearer = header is not None and header.lower().startswith(_BEARER)
             key = header[len(_BEARER) :].strip() if header is not None and is_bearer else header
             return self.authenticator.credential_of(key, address, known=known)
@@ -173,16 +163,17 @@ class RembgApi:
         if name is not None and len(name) > _NAME_CHARACTERS:
             raise Refused(HTTPStatus.BAD_REQUEST, f"{_NAME_HEADER} has more than {_NAME_CHARACTERS} characters.")
         choice = self._choice(account, options.model)
-        submission = Submission(
-            account=account,
-            origin=ORIGIN,
-            drafts=[Draft(source=source, spec=options.spec(choice))],
-            name=f"{ORIGIN}:{name}" if name else None,
-            joins_seconds=_JOINS_SECONDS,
-            urgent=True,
-            asked=options.model or "",
+        uid = self.submissions.submit(
+            Submission(
+                account=account,
+                origin=ORIGIN,
+                drafts=[Draft(source=source, spec=options.spec(choice))],
+                name=f"{ORIGIN}:{name}" if name else None,
+                joins_seconds=_JOINS_SECONDS,
+                urgent=True,
+                asked=options.model or "",
+            )
         )
-        uid = self.submissions.submit(submission)
         logs.bind(task_uid=uid)
         render = partial(self._answer, request.environ, choice)
         find = partial(self.submissions.store.tasks.get, uid, account.name)
@@ -196,28 +187,20 @@ class RembgApi:
         named = ModelChoice(model=MODELS[model])
         return named if self.submissions.offers.include(named.lane) else usual
 
-    def _answer(self, environ: "WSGIEnvironment", choice: ModelChoice, task: Task | None) -> Response:
+    def _answer(self, environ: dict[str, Any], choice: ModelChoice, task: Task | None) -> Response:
         """The answer as the task stands. It may be called in another thread than the request's."""
+        if task is None:
+            return answer(refused(BlobMissing("the result is gone")))
+        [item] = task.items
+        if item.error is not None:
+            return answer(failure(item.error))
+        if item.result is None:
+            return answer(Refused(HTTPStatus.GATEWAY_TIMEOUT, _AT_WORK))
         try:
-            result = _result_of(task)
-            response = picture_file(self.submissions.blobs, result, environ)
-        except (Refused, CutoutError) as error:
+            response = picture_file(self.submissions.blobs, item.result, environ)
+        except CutoutError as error:
             return answer(refused(error))
         response.headers.update({**ALL_ORIGINS, MODEL_HEADER: choice.model})
-        if result.confidence is not None:
-            response.headers["Cutgate-Confidence"] = str(result.confidence)
+        if item.result.confidence is not None:
+            response.headers[CONFIDENCE_HEADER] = str(item.result.confidence)
         return response
-
-
-def _result_of(task: Task | None) -> Result:
-    if task is None:
-        raise BlobMissing("the result is gone")
-    if task.ended_at_ms is None:
-        text = "The picture is still being worked on: send the same request again, it costs nothing."
-        raise Refused(HTTPStatus.GATEWAY_TIMEOUT, text)
-    [item] = task.items
-    if item.error is not None:
-        raise failure(item.error)
-    if item.result is None:
-        raise ValueError("an item that has ended has a result or an error")
-    return item.result

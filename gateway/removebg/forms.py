@@ -7,7 +7,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 
 from cutgate.gateway.form_parts import MOST_FIELDS, multipart
-from cutgate.gateway.openapi.forms import MULTIPART, URLENCODED
+from cutgate.gateway.openapi.parts import MULTIPART, URLENCODED
 from cutgate.gateway.removebg.errors import ROWS, Refused
 from cutgate.signing import BodyRejected, form_fields, parse_value
 

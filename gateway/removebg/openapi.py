@@ -2,9 +2,17 @@
 
 from typing import Final
 
-from cutgate.gateway.openapi.forms import FILE, in_forms
 from cutgate.gateway.openapi.models import model_schema, ref, shape_of
-from cutgate.gateway.openapi.parts import PICTURE, ApiSection, Schema, error_tables, operation, response
+from cutgate.gateway.openapi.parts import (
+    FILE,
+    PICTURE,
+    ApiSection,
+    Schema,
+    error_tables,
+    in_forms,
+    operation,
+    response,
+)
 from cutgate.gateway.removebg.errors import ROWS
 from cutgate.gateway.removebg.options import Options
 from cutgate.gateway.removebg.responses import EXPOSED, FOREGROUND

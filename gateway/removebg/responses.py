@@ -5,13 +5,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 from flask import Response
 from werkzeug.datastructures import MIMEAccept
 
 from cutgate.gateway.accounts.rates import rate_headers
-from cutgate.gateway.pictures.files import picture_file
+from cutgate.gateway.pictures.files import CONFIDENCE_HEADER, picture_file
 from cutgate.gateway.removebg.errors import ALL_ORIGINS, Refused, answer, failure, in_json, refused
 from cutgate.gateway.removebg.fields import SIZES
 from cutgate.gateway.removebg.tariff import Tariff, shown
@@ -20,13 +20,8 @@ from cutgate.jobs.errors import BlobMissing, CutoutError
 from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import Result, Task
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
-
 _JSON: Final = "application/json"
 _ANYTHING: Final = "*/*"
-CONFIDENCE_HEADER: Final = "Cutgate-Confidence"
-"""Our own, as under a result's address."""
 FOREGROUND: Final = ("Top", "Left", "Width", "Height")
 
 EXPOSED: Final = (
@@ -50,7 +45,7 @@ class Rendering:
     """Makes the answer to one request from its task. It may be called in another thread than the request's."""
 
     blobs: BlobStore
-    environ: "WSGIEnvironment"
+    environ: dict[str, Any]
     is_json: bool
     shown_type: str | None
     """What `X-Type` says; None where it is not sent."""
@@ -62,25 +57,22 @@ class Rendering:
         """The answer as the task stands."""
         try:
             return self._answer(task)
+        except BlobMissing:
+            return answer(Refused("unavailable", "The result is gone: send the request again."), self.allowance)
         except (Refused, CutoutError) as error:
             return answer(refused(error), self.allowance)
 
     def _answer(self, task: Task | None) -> Response:
         if task is None:
-            raise Refused("unavailable", "The result is gone: send the request again.")
-        if task.ended_at_ms is None:
-            raise Refused("result_not_ready")
+            raise BlobMissing("the result is gone")
         [item] = task.items
         if item.error is not None:
             raise failure(item.error)
         if item.result is None:
-            raise ValueError("an item that has ended has a result or an error")
-        try:
-            response = (
-                self._in_json(item.result) if self.is_json else picture_file(self.blobs, item.result, self.environ)
-            )
-        except BlobMissing:
-            raise Refused("unavailable", "The result is gone: send the request again.") from None
+            raise Refused("result_not_ready")
+        response = (
+            self._in_json(item.result) if self.is_json else picture_file(self.blobs, item.result, self.environ)
+        )
         response.headers.update(self._headers(task, item.result))
         return response
 
@@ -128,7 +120,7 @@ def _full_size(result: Result) -> tuple[int, int]:
 
 
 def preflight() -> Response:
-    """What a browser asks before it lets a page of another host call."""
+    """Let pages of other hosts call."""
     allowed = {
         "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
         "Access-Control-Allow-Headers": "X-Api-Key, Content-Type, Accept, Idempotency-Key",

@@ -16,7 +16,7 @@ from cutgate.gateway.accounts.authentication import Authenticator
 from cutgate.gateway.accounts.credentials import Credential
 from cutgate.gateway.accounts.rates import Entry, Rate, RateExceeded
 from cutgate.gateway.bodies import Bodies
-from cutgate.gateway.openapi.forms import MULTIPART
+from cutgate.gateway.openapi.parts import MULTIPART
 from cutgate.gateway.removebg.errors import Refused, answer, in_json, refused
 from cutgate.gateway.removebg.forms import Fields, read_fields
 from cutgate.gateway.removebg.responses import Rendering, preflight, wants_json

@@ -78,7 +78,7 @@ class Readiness:
         if (wrong := self._store.server.wrong) is not None:
             missing.append("installation")
         workers = self._workers() if "ledger" not in missing else ()
-        if not workers and not self._scales_to_zero:
+        if all(worker.away for worker in workers) and (workers or not self._scales_to_zero):
             missing.append("worker")
         return Findings(tuple(missing), not missing and not workers, workers, wrong)
 

@@ -133,7 +133,7 @@ class Worker:
 
     def work(self) -> None:
         """As a child follows a hint."""
-        if not lose_hints(self.world.ledger, 1) or not self.health.storage_works():
+        if not lose_hints(self.world.ledger, 1) or not self.health.can_work():
             return
         claim = self.runner.claim([LANE])
         if claim is None:

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from cutgate.jobs.errors import InferenceUnavailable
 from cutgate.jobs.spec import Precision
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.machine.cpu import Processor
@@ -46,6 +47,7 @@ class Setup:
 
 
 SETUPS: Final = tuple(Setup(engine=engine, precision=precision) for precision in Precision for engine in ENGINES)
+_REMOTE: Final = Setup(engine=EngineName.REMOTE, precision=Precision.EXACT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,8 @@ def compare(settings: NetworkSettings, rounds: int, say: Callable[[str], object]
     prepares graphs, and does not count.
     """
     setups = [setup for setup in SETUPS if settings.device in ENGINES[setup.engine].devices]
+    if settings.inference_url is not None:
+        setups.append(_REMOTE)
     failed: dict[Setup, str] = {}
     timings: dict[Setup, list[Timing]] = {}
     for number in range(rounds):
@@ -129,7 +133,7 @@ def compare(settings: NetworkSettings, rounds: int, say: Callable[[str], object]
             say(f"round {number + 1} of {rounds}: {setup.engine} {setup.precision}")
             try:
                 timing = _apart(settings.model_copy(update={"engine": setup.engine, "precision": setup.precision}))
-            except ModelUnavailable as error:
+            except (InferenceUnavailable, ModelUnavailable) as error:
                 failed[setup] = str(error).partition("\n")[0]
                 continue
             if number > 0:

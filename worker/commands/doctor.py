@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cutgate.jobs.blobs.choose import open_blob_store
-from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
+from cutgate.jobs.errors import BlobStoreUnavailable, InferenceUnavailable, LedgerUnavailable
 from cutgate.jobs.ledger.server import ServerFacts, ServerUnfit
 from cutgate.jobs.redis_client import connect
 from cutgate.jobs.settings import WrongSettings, load_settings
@@ -21,7 +21,7 @@ from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.weights.files import find_weights
 from cutgate.worker.models.weights.registry import find_model
 from cutgate.worker.pictures.sandbox import Sandbox, can_confine
-from cutgate.worker.settings import NetworkSettings, WorkerSettings
+from cutgate.worker.settings import EngineName, NetworkSettings, WorkerSettings
 
 _GIB: Final = 2**30
 _ENOUGH_BYTES: Final = 2 * _GIB
@@ -149,6 +149,8 @@ def _networks(settings: NetworkSettings) -> Iterator[Check]:
 
 def _network(settings: NetworkSettings) -> list[Check]:
     """The weights, and a first run of the network; nothing is fetched for a model with a row."""
+    if settings.engine is EngineName.REMOTE:
+        return [_loaded(settings)]
     try:
         plan_for(settings)
     except ModelUnavailable as error:
@@ -164,11 +166,17 @@ def _network(settings: NetworkSettings) -> list[Check]:
         remedy = f"run `python -m cutgate.worker models fetch {settings.model}`"
         return [Check(name="weights", ok=False, detail=str(error).replace("\n", "; "), remedy=remedy)]
     found = Check(name="weights", ok=True, detail=detail)
+    return [found, _loaded(settings)]
+
+
+def _loaded(settings: NetworkSettings) -> Check:
     begin = time.perf_counter()
     try:
         segmenter = load_segmenter(settings)
-    except ModelUnavailable as error:
-        return [found, Check(name="network", ok=False, detail=str(error), remedy="see the reason")]
+        if segmenter.check is not None:
+            segmenter.check()
+    except (InferenceUnavailable, ModelUnavailable) as error:
+        return Check(name="network", ok=False, detail=str(error), remedy="see the reason")
     seconds = time.perf_counter() - begin
     runs_on = f"{segmenter.engine}, {segmenter.provider}, {segmenter.dtype}, {segmenter.threads} threads"
-    return [found, Check(name="network", ok=True, detail=f"{runs_on}; loaded and run in {seconds:.1f} s")]
+    return Check(name="network", ok=True, detail=f"{runs_on}; loaded and run in {seconds:.1f} s")

@@ -25,7 +25,7 @@ from cutgate.worker.models.weights.inventory import (
     look_at,
 )
 from cutgate.worker.models.weights.registry import find_model, model_names
-from cutgate.worker.settings import NetworkSettings, WorkerSettings
+from cutgate.worker.settings import Device, EngineName, NetworkSettings, WorkerSettings
 
 if TYPE_CHECKING:
     from cutgate.worker.commands.compare import Row
@@ -110,7 +110,9 @@ def fetch(names: tuple[str, ...], presets: tuple[str, ...], *, as_json: bool) ->
 
 
 def _fetch(settings: NetworkSettings) -> str | None:
-    """Make a model ready to be loaded, and say where its weights are; None: where rembg keeps them."""
+    """Make a model ready to be loaded, and say where its weights are; None: with rembg or an inference server."""
+    if settings.engine is EngineName.REMOTE:
+        return None
     model = find_model(settings.model, settings.models_dir, settings.precision)
     if model is None:
         from cutgate.worker.models.engines.runtime import load_segmenter  # rembg fetches as it loads
@@ -125,6 +127,8 @@ def _fetch(settings: NetworkSettings) -> str | None:
 
 def is_prepared(settings: NetworkSettings) -> bool:
     """Whether a model needs no `fetch` before it is loaded; rembg keeps its own, and is asked as it loads."""
+    if settings.engine is EngineName.REMOTE:
+        return True
     try:
         model = find_model(settings.model, settings.models_dir, settings.precision)
         if model is None:
@@ -226,6 +230,48 @@ def add(file: Path, name: str | None, *, as_json: bool) -> None:
         return
     click.echo(f"SHA-256 {added.sha256}\nlicence: {added.licence}\n{added.signature}\n{added.sample}")
     click.echo(f"{added.path} is ready: set CUTGATE_MODEL={added.model}, or use --model {added.model}")
+
+
+@models.command()
+@click.argument("names", metavar="[MODEL[:PRECISION]]...", nargs=-1)
+@click.option(
+    "--v2",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    required=True,
+    help="Model repository to write.",
+)
+@click.option("--device", type=click.Choice([*map(str, Device)]), help="Of the server; by default CUTGATE_DEVICE.")
+@click.option(
+    "--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Pictures at once; 1: masks as here."
+)
+@click.option("--tensorrt", is_flag=True, help="Have Triton use TensorRT in half precision; needs --device gpu.")
+@json_option
+def export(
+    names: tuple[str, ...], folder: Path, device: str | None, batch: int, *, tensorrt: bool, as_json: bool
+) -> None:
+    """Write models for Triton, KServe or OpenVINO Model Server.
+
+    They are those that are named, else those that this worker offers.
+    """
+    from cutgate.worker.commands.export import export_model  # it loads onnx
+
+    settings = load_settings(NetworkSettings)
+    settings = settings.model_copy(update={"device": Device(device or settings.device)})
+    if tensorrt and settings.device is not Device.GPU:
+        raise click.UsageError("--tensorrt needs --device gpu")
+    written: list[str] = []
+    for choice in _choices(names) or settings.choices:
+        try:
+            path = export_model(settings.for_choice(choice), folder, _say, batch=batch, tensorrt=tensorrt)
+            written.append(str(path))
+        except (ModelUnavailable, OSError) as error:
+            raise click.ClickException(str(error)) from error
+        if not as_json:
+            click.echo(f"{written[-1]} is ready")
+    if as_json:
+        click.echo(json.dumps(written))
 
 
 @models.command()

@@ -1,5 +1,5 @@
-"""Errors that stop a worker from offering a model. They show at start, before any picture is claimed."""
+"""Errors of models and of what runs them."""
 
 
 class ModelUnavailable(Exception):
-    """The model cannot be run here; the text says why and what to do."""
+    """The model cannot be run here; the text says why and what to do. It shows before any picture is claimed."""

@@ -35,6 +35,8 @@ from cutgate.jobs.observe.metrics import PortUnavailable
 from cutgate.jobs.redis_client import connect
 from cutgate.jobs.spec import CORRECTIONS
 from cutgate.jobs.upkeep.installation import Installation
+from cutgate.worker.models.engines.runtime import require_servers
+from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.process.broker import HintBroker
 from cutgate.worker.process.child import Child
 from cutgate.worker.process.metrics import shown
@@ -99,7 +101,8 @@ def run(settings: WorkerSettings, child: Child | None = None) -> int:
     try:
         wait_for(store.server.require_fit)
         wait_for(Installation(store, blobs).require)
-    except ServerUnfit as error:
+        wait_for(lambda: require_servers(settings))
+    except (ServerUnfit, ModelUnavailable) as error:
         log.error("worker_cannot_start", reason=str(error))  # noqa: TRY400 — the text says it all
         return 1
     parent = Parent(

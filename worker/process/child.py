@@ -39,8 +39,8 @@ LOOK_SECONDS = 0.5
 PRESENCE_TTL_BEATS = 4
 """A worker counts as gone after so many beats of silence."""
 
-STORAGE_PAUSE_SECONDS = 1.0
-"""How long a hint is kept while the storage does not work."""
+AWAY_PAUSE_SECONDS = 1.0
+"""How long a hint is kept while storage or inference server are away."""
 
 LoadSegmenter = Callable[[NetworkSettings], Segmenter]
 
@@ -117,7 +117,8 @@ class Child:
                 **facts_of(segmenters[choice.lane]),
             )
         blobs = open_blob_store(settings)
-        self._health = Health(store, blobs)
+        servers = [network.check for network in segmenters.values() if network.check is not None]
+        self._health = Health(store, blobs, servers)
         runner = Runner(
             store=store,
             blobs=blobs,
@@ -140,7 +141,7 @@ class Child:
         # Corrections run no network: any will do to say who is there.
         workers.append(replace(workers[0], lane=CORRECTIONS))
 
-        self._hide = self._announce(owner, store.presence, workers)
+        self._hide = self._announce(owner, store.presence, workers, self._health)
         log.info(
             "worker_ready",
             owner=owner,
@@ -149,17 +150,23 @@ class Child:
             resident_bytes=resident_bytes(),
         )
 
-    def _announce(self, owner: str, presence: Presence, workers: Sequence[WorkerPresence]) -> Callable[[], None]:
+    def _announce(
+        self, owner: str, presence: Presence, workers: Sequence[WorkerPresence], health: Health
+    ) -> Callable[[], None]:
         """Announce the worker from the time on when it takes hints; returns what ends that."""
         beat_seconds = self._settings.beat_seconds
-        due_at_seconds = 0.0
+        due_at_seconds, said_away = 0.0, ""
 
         def announce() -> None:
-            nonlocal due_at_seconds
-            if not self._takes_hints.value or time.monotonic() < due_at_seconds:
+            nonlocal due_at_seconds, said_away
+            is_due = time.monotonic() >= due_at_seconds
+            if not self._takes_hints.value or not (is_due or said_away != health.away):
                 return
+            if is_due:
+                health.watch()
+            said_away = health.away
             for worker in workers:
-                presence.announce(worker, beat_seconds * PRESENCE_TTL_BEATS)
+                presence.announce(replace(worker, away=said_away), beat_seconds * PRESENCE_TTL_BEATS)
             self._alive.keep(beat_seconds * PRESENCE_TTL_BEATS)
             due_at_seconds = time.monotonic() + beat_seconds - LOOK_SECONDS / 2
 
@@ -200,9 +207,9 @@ class Child:
         """Take one item of the lane, if one waits, and return when there is room for another."""
         if self._items is None or self._health is None:
             raise Reject("this worker could not start", requeue=True)
-        if not self._health.storage_works():
-            time.sleep(STORAGE_PAUSE_SECONDS)
-            raise Reject("the storage does not work", requeue=True)
+        if not self._health.can_work():
+            time.sleep(AWAY_PAUSE_SECONDS)
+            raise Reject("storage or inference server are away", requeue=True)
         self._items.take_one([Lane(lane)])
         if self._health.is_broken:
             self._items.drain()

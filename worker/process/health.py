@@ -3,11 +3,11 @@
 A worker that cannot do its work is faster than all good ones, and would burn a whole queue.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
-from cutgate.jobs.errors import ServiceUnavailable
+from cutgate.jobs.errors import ServiceUnavailable, WrongInstallation
 from cutgate.jobs.ports import BlobStore, Ledger
 from cutgate.jobs.upkeep.installation import ADOPT, Installation
 
@@ -15,43 +15,57 @@ log = structlog.get_logger(__name__)
 
 
 class Health:
-    """State of a worker process's storage and of its pipeline; used from any thread.
+    """State of what a worker process needs, storage and inference servers, and of its pipeline; for any thread.
 
-    The storage is checked before a claim: first at the start, again after each fault until a check passes. So an
-    outage costs no picture an attempt.
+    They are checked before a claim: first at the start, again after each fault until a check passes. So an outage
+    costs no picture an attempt.
+
+    Attributes:
+        away: kind of the error that keeps the worker from claiming; empty where nothing does.
     """
 
-    def __init__(self, store: Ledger, blobs: BlobStore) -> None:
-        self._blobs, self._installation = blobs, Installation(store, blobs)
-        self._storage_in_doubt = True
+    def __init__(self, store: Ledger, blobs: BlobStore, servers: Sequence[Callable[[], None]] = ()) -> None:
+        """Take what to check; each of `servers` raises `ServiceUnavailable` where it is not ready."""
+        self._blobs, self._installation, self._servers = blobs, Installation(store, blobs), servers
+        self._in_doubt = True
         self._is_broken = False
+        self.away = ""
 
     @property
     def is_broken(self) -> bool:
         """Whether the process failed on a picture that is known to be good, and has to be replaced."""
         return self._is_broken
 
-    def doubt_storage(self) -> None:
-        """Check the storage before the next claim."""
-        self._storage_in_doubt = True
+    def doubt(self) -> None:
+        """Check storage and servers before the next claim."""
+        self._in_doubt = True
 
-    def storage_works(self) -> bool:
+    def watch(self) -> None:
+        """Check what is in doubt, and servers in any case: an idle worker should know of them, too."""
+        self._in_doubt = self._in_doubt or bool(self._servers)
+        self.can_work()
+
+    def can_work(self) -> bool:
         """Whether a picture may be claimed now; the log says why not."""
-        if not self._storage_in_doubt:
+        if not self._in_doubt:
             return True
         try:
+            for check in self._servers:
+                check()
             self._blobs.check()
             is_right = self.storage_is_the_ledgers()
         except ServiceUnavailable as error:
-            log.warning("storage_away", kind=error.kind, message=error.message)
+            log.warning("waiting_for_service", kind=error.kind, message=error.message)
+            self.away = error.kind
             return False
         if not is_right:
             log.error(
                 "storage_is_not_the_ledgers",
                 hint=f"is the volume mounted, is it the right bucket? {ADOPT}",
             )
+            self.away = WrongInstallation.kind
             return False
-        self._storage_in_doubt = False
+        self._in_doubt, self.away = False, ""
         return True
 
     def storage_is_the_ledgers(self) -> bool:
@@ -66,6 +80,9 @@ class Health:
         """Whether the pipeline still does a known picture; if it does not, the process is broken."""
         try:
             trial()
+        except ServiceUnavailable:  # which says nothing about the pipeline
+            self.doubt()
+            return False
         except Exception:
             log.exception("known_picture_failed")
             self._is_broken = True

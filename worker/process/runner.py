@@ -19,6 +19,7 @@ from cutgate.jobs.errors import (
     BlobMissing,
     BlobStoreUnavailable,
     CutoutError,
+    InferenceUnavailable,
     PipelineFailed,
     ProcessingFailed,
     ServiceUnavailable,
@@ -36,6 +37,7 @@ from cutgate.jobs.spec import Box, CutoutSpec, FileFormat, Lane, Output
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.mask.segment import Predict, Soft
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from cutgate.worker.models.engine import until
 from cutgate.worker.pictures.decoder import DECODE_SECONDS
 from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.finish import Finish, Finished, finish
@@ -114,6 +116,7 @@ class Runner:
             logs.binding(**facts),
             traces.span("item", Kind.CONSUMER, parent=parent, model=claim.spec.model, lane=lane, **facts),
             nullcontext(beat) if beat else Heartbeat(self.store, claim, self.beat_seconds) as kept,
+            until(kept.seconds_left),
         ):
             self._bring_to_its_end(claim, kept)
 
@@ -128,7 +131,7 @@ class Runner:
         except BlobMissing as error:
             self._miss_source(claim, beat, error)
             return
-        except BlobStoreUnavailable as error:
+        except (BlobStoreUnavailable, InferenceUnavailable) as error:
             self._leave_to_others(claim, beat, error)
             return
         except CutoutError as error:
@@ -260,9 +263,9 @@ class Runner:
             self._leave_to_others(claim, beat, error)
 
     def _leave_to_others(self, claim: Claim, beat: Heartbeat, error: CutoutError) -> None:
-        """Put an item back, uncounted, because of this worker's storage."""
+        """Put an item back, uncounted, because of this worker's storage or inference server."""
         log.warning("item_put_back", kind=error.kind, message=error.message)
-        self.health.doubt_storage()
+        self.health.doubt()
         self._give_back(claim, beat, error, behind=True)
 
     def _suspect(self, claim: Claim, beat: Heartbeat) -> None:

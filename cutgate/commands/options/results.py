@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar, cast
 
 import click
 
-from cutgate.batches.batch import AT_ONCE, Recipe
+from cutgate.batches.batch import AT_ONCE, Recipe, Review
 from cutgate.colours import colour_of
 from cutgate.commands.options.local import Box, Checked, composing, existing_file
 from cutgate.errors import WrongSuffix
@@ -145,6 +145,8 @@ class ResultOptions:
     """As asked for; after `for_file` what is written."""
     quality: int | None
     model: str | None
+    again: bool = False
+    review: Review | None = None
 
     def for_file(self, target: Path | None) -> Self:
         """With the format that a file's name says, where none was asked for; None for any names.
@@ -187,6 +189,8 @@ class ResultOptions:
             suffix=self.suffix,
             variant=" ".join(f"{name}={value}" for name, value in finish.items() if value is not None),
             timeout_seconds=self.given.get("timeout_seconds", WAIT_SECONDS),
+            again=self.again,
+            review=self.review,
         )
 
     def recipe_with_conversion(self) -> Recipe:

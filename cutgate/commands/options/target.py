@@ -13,7 +13,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from cutgate.batches.batch import Batch, Progress, Report, Review, ServiceBatch
+from cutgate.batches.batch import Batch, Progress, Report, ServiceBatch
 from cutgate.batches.journal import Journal
 from cutgate.batches.planning import PlannedPicture
 from cutgate.batches.threads import cut_all
@@ -77,16 +77,9 @@ class Target:
 
     @contextmanager
     def batcher(
-        self,
-        results: ResultOptions,
-        journal: Journal,
-        retries: Retries,
-        *,
-        at_once: int,
-        again: bool = False,
-        review: Review | None = None,
+        self, results: ResultOptions, journal: Journal, retries: Retries, *, at_once: int
     ) -> Iterator[Batcher]:
-        """What cuts pictures out for the length of a block: the service, or this process where there is none.
+        """Cut pictures out for the length of a block: by the service, or in this process where there is none.
 
         Raises:
             LocalError: the libraries or the network for it cannot be had here.
@@ -94,7 +87,7 @@ class Target:
         """
         if not self.is_there():
             with Remover(model=results.model) as remover:
-                yield _in_process(remover, results, journal, at_once, again=again, review=review)
+                yield _in_process(remover, results, journal, at_once)
             return
         if results.model is not None:
             raise click.UsageError(
@@ -104,8 +97,7 @@ class Target:
             )
         recipe = results.recipe_with_conversion()
         with self.client(retries) as client:
-            batch = ServiceBatch(client.calls, journal, recipe, again=again, review=review)
-            yield Batcher(client.driver, batch, at_once)
+            yield Batcher(client.driver, ServiceBatch(client.calls, journal, recipe), at_once)
 
     def _named(self, url: str, retries: Retries) -> Client:
         """A client for the service and account that the caller names; the private key is in no argument."""
@@ -123,9 +115,7 @@ class Target:
             raise click.UsageError(str(error)) from None
 
 
-def _in_process(
-    remover: Remover, results: ResultOptions, journal: Journal, at_once: int, *, again: bool, review: Review | None
-) -> Batcher:
+def _in_process(remover: Remover, results: ResultOptions, journal: Journal, at_once: int) -> Batcher:
     from cutgate.jobs.spec import PRESETS
 
     def prepare() -> None:
@@ -139,9 +129,7 @@ def _in_process(
     recipe = results.recipe
     if settings.choice != PRESETS["exact"]:
         recipe = replace(recipe, variant=f"{recipe.variant}{settings.choice}")
-    batch = InProcessBatch(
-        remover, journal, recipe, results.options(), quality=results.quality, again=again, review=review
-    )
+    batch = InProcessBatch(remover, journal, recipe, results.options(), quality=results.quality)
     return Batcher(Driver(None, time.sleep), batch, min(at_once, settings.item_count()), prepare)
 
 

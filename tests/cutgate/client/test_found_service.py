@@ -54,11 +54,11 @@ def test_the_stacks_keys_sign_for_no_other_service(monkeypatch: pytest.MonkeyPat
 
 def test_what_is_given_counts_before_all(running_stack: str, monkeypatch: pytest.MonkeyPatch) -> None:
     set_service(monkeypatch, "http://elsewhere.example")
-    found = find_service(running_stack, "public", "private-key-text")
-    assert (found.url, found.public_key, found.private_key) == (running_stack, "public", "private-key-text")
-    assert "private-key-text" not in repr(found)
+    url, account = find_service(running_stack, "public", "private-key-text")
+    assert (url, account.public_key, account.private_key) == (running_stack, "public", "private-key-text")
+    assert "private-key-text" not in repr(account)
     monkeypatch.delenv("CUTGATE_URL")
-    assert find_service(public_key="public", private_key="private").url == running_stack
+    assert find_service(public_key="public", private_key="private")[0] == running_stack
     with pytest.raises(KeyPairMissing):
         find_service(public_key="public")
 

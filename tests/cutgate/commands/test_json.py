@@ -71,7 +71,7 @@ def test_pictures_are_one_line_each(worked_service: Service, photos: list[Path],
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("", "balance completion cut doctor env keys list models refine status terminate up watch"),
+        ("", "balance completion cut doctor env keys list mcp models refine status terminate up watch"),
         ("cut --hair ", "auto on off"),
         ("cut --holes ", "keep fill"),
         ("completion ", "bash zsh fish"),

@@ -34,7 +34,14 @@ ELSEWHERE = {
     "resources": ["../../base"],
     "components": [
         f"../../components/{name}"
-        for name in ("managed-redis", "s3", "autoscaling", "autoscaling-to-zero", "gateway-api")
+        for name in (
+            "managed-redis",
+            "s3",
+            "autoscaling",
+            "autoscaling-to-zero",
+            "gateway-api",
+            "prometheus-operator",
+        )
     ],
     "configMapGenerator": [
         {"name": "cutgate-settings", "behavior": "merge", "literals": ["CUTGATE_S3_BUCKET=cutgate-pictures"]}

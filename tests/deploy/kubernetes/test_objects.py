@@ -1,10 +1,8 @@
 """Tests of each Kubernetes object: its schema, pod security, and what it names."""
 
-import json
 import re
 import tomllib
 
-import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
@@ -22,11 +20,10 @@ from tests.deploy.kubernetes.installation import (
     labels_of,
     selects,
 )
+from tests.deploy.kubernetes.schemas import OLDEST, validate
 
 pytestmark = pytest.mark.needs("kubectl")
 
-OLDEST = "1.30"
-"""The first Kubernetes in which a pod may sleep before it stops."""
 SECURE = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 
 
@@ -44,12 +41,7 @@ def test_every_folder_is_built_here_and_on_the_page() -> None:
     "version", [OLDEST, pytest.param(kubernetes_validate.latest_version(), marks=pytest.mark.long)]
 )
 def test_objects_keep_to_their_schemas(installation: Installation, version: str) -> None:
-    for thing in installation.objects:
-        if thing["kind"] == "ScaledObject":
-            schema = json.loads((ROOT / "tests/data/scaledobject.schema.json").read_text(encoding="utf-8"))
-            jsonschema.Draft202012Validator(schema).validate(thing)
-        elif thing["kind"] != "HTTPRoute":  # test_custom_resources.py has its schema
-            kubernetes_validate.validate(thing, version, strict=True)
+    validate(installation, version)
 
 
 def test_all_lies_in_one_namespace(installation: Installation) -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from cutgate.gateway.rembg.options import MODELS, Invalid, Options
+from cutgate.gateway.rembg.errors import Refused
+from cutgate.gateway.rembg.options import MODELS, Options
 from cutgate.jobs.spec import CutoutSpec, ModelChoice, Output, Refinement
 from cutgate.worker.models.weights.rembg_rows import REMBG_MODELS
 
@@ -72,9 +73,10 @@ def test_a_form_counts_before_the_query() -> None:
 )
 @pytest.mark.parametrize("place", ["query", "body"])
 def test_a_wrong_field_is_named_with_its_place(name: str, value: str, kind: str, place: str) -> None:
-    with pytest.raises(Invalid) as raised:
+    with pytest.raises(Refused) as raised:
         Options.read({name: value} if place == "query" else {}, {name: value} if place == "body" else {})
-    [detail] = raised.value.details
+    assert isinstance(raised.value.detail, list)
+    [detail] = raised.value.detail
     assert (detail["type"], detail["loc"], detail["input"]) == (kind, [place, name], value)
 
 

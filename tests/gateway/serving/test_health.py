@@ -24,6 +24,7 @@ PICTURE = json.dumps(Harness.signed_picture(pictures.BASE64_8X8))
 LIST = '{"Action":"ListTasksDetails","PublicKey":"abcdefg","Signature":"x"}'
 WORKER: dict[str, Any] = {
     "owner": "w1",
+    "away": "",
     "lane": "isnet-general-use:exact",
     "model": "isnet-general-use",
     "engine": "onnxruntime 1.31",
@@ -67,6 +68,8 @@ def test_ready_with_a_worker_and_not_without(gateway: Harness) -> None:
     gateway.presence.announce(WorkerPresence(**WORKER), 10)
     assert ready(gateway) == 200
     assert gateway.readiness() == {"status": 200, "ready": True, "missing": [], "workers": [WORKER]}
+    gateway.presence.announce(WorkerPresence(**WORKER | {"away": "inference_unavailable"}), 10)
+    assert ready(gateway) == 503
     gateway.presence.leave("w1")
     assert ready(gateway) == 503
 

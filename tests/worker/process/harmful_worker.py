@@ -63,6 +63,7 @@ def load(settings: NetworkSettings) -> Segmenter:
         dtype=real.dtype,
         threads=real.threads,
         soft=real.soft,
+        check=real.check,
         shared=True,
     )
 

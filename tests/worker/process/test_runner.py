@@ -290,7 +290,7 @@ class TestFaultsOfTheStorage:
         assert bench.run()
         assert bench.error(uid).kind == "blob_missing"
         assert bench.store.accounts.balance("ada") == Balance(granted=10, used=0, reserved=0)
-        assert bench.runner.health.storage_works()
+        assert bench.runner.health.can_work()
 
     def test_on_a_wrong_storage_none_is_gone(self, bench: Bench) -> None:
         assert bench.store.server.install("here") == bench.blobs.install("here")
@@ -299,7 +299,7 @@ class TestFaultsOfTheStorage:
         assert unmounted.run()
         assert (bench.item(uid).state, bench.item(uid).attempts) == (ItemState.QUEUED, 0)
         with capture_logs() as logs:
-            assert not unmounted.runner.health.storage_works()
+            assert not unmounted.runner.health.can_work()
         assert [entry["event"] for entry in logs] == ["storage_is_not_the_ledgers"]
         assert bench.run()
         assert bench.item(uid).state is ItemState.DONE
@@ -310,7 +310,7 @@ class TestFaultsOfTheStorage:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(runner, "READ_SECONDS", 0.05)
             assert late.run()
-        assert not late.runner.health.storage_works()
+        assert not late.runner.health.can_work()
         assert {bench.item(uid).attempts for uid in (first, second)} == {0}
         assert [there(bench.runner.claim([LANE])).task for _ in range(2)] == [second, first]
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 from numpy.typing import NDArray
@@ -12,11 +13,12 @@ from cutgate.worker.models.engines.processing import Processing
 from cutgate.worker.models.weights.model import WeightsFile
 
 ONE_RUN: Final = threading.RLock()
-"""Held while a network of this process runs, whichever it is: one run keeps every processor busy."""
+"""Held while a network of this process runs, whichever it is: one run keeps every processor busy. Engines that are
+shared, which compute elsewhere, do not take it."""
 
 
 class NetworkRun:
-    """An engine for any number of callers: each prepares its own picture, and runs follow one another.
+    """An engine for any number of callers: each prepares its own picture, and local runs follow one another.
 
     A measurement may put another `run` in the engine's place.
     """
@@ -24,12 +26,13 @@ class NetworkRun:
     def __init__(self, engine: Engine, row: WeightsFile) -> None:
         """Take a loaded engine and the row of its weights."""
         self.engine, self.row, self.run = engine, row, engine.run
+        self._turn: AbstractContextManager[Any] = nullcontext() if engine.is_shared else ONE_RUN
         self.processing = Processing(row, engine.input_type)
 
     def __call__(self, image: RgbImage) -> ByteMask:
         """As `Segmenter.__call__`."""
         batch = self._prepared(image)
-        with ONE_RUN:
+        with self._turn:
             output = self.run(batch)
         return self.processing.mask(output[0], *image.shape[:2])
 

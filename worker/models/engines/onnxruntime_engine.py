@@ -21,6 +21,7 @@ _TENSORRT: Final = "TensorrtExecutionProvider"
 _TENSORRT_HINT: Final = "for TensorRT, pip install 'tensorrt-cu13<11'; or set CUTGATE_ENGINE=onnxruntime"
 _CUDA: Final = "CUDAExecutionProvider"
 _CPU: Final = "CPUExecutionProvider"
+_INPUT_TYPES: Final = {"tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
 Providers = list[str | tuple[str, dict[str, str]]]
 
@@ -29,6 +30,7 @@ class OnnxRuntimeEngine:
     """One session. It computes in the numbers of its graph."""
 
     name = NAME
+    is_shared = False
 
     def __init__(self, graph: Path, *, threads: int, device: Device, engine: EngineName | None = None) -> None:
         providers = execution_providers(device, engine, graph)
@@ -38,7 +40,7 @@ class OnnxRuntimeEngine:
         self.dtype = "fp16" if half else self.session.get_modelmeta().custom_metadata_map[DTYPE_KEY]
         first = self.session.get_inputs()[0]
         self._input = first.name
-        self.input_type: np.dtype[Any] = np.dtype(np.float16 if first.type == "tensor(float16)" else np.float32)
+        self.input_type: np.dtype[Any] = np.dtype(_INPUT_TYPES.get(first.type, np.float32))
 
     def run(self, batch: NDArray[Any]) -> Floats:
         """As `Engine.run`."""

@@ -46,6 +46,7 @@ class OpenVinoEngine:
     """One compiled network, for one picture at a time."""
 
     name = f"openvino {openvino.__version__.partition('-')[0]}"
+    is_shared = False
 
     def __init__(self, graph: Path, *, floats: str, threads: int) -> None:
         """Load a prepared graph; what it was compiled to lies beside it from then on."""

@@ -25,7 +25,9 @@ class Processing:
         mean, std = (np.asarray(values, np.float32) for values in (row.mean, row.std))
         levels = np.arange(256, dtype=np.float32)
         # (x / 255 - mean) / std of each level and channel.
-        self._normalised = (levels / (255 * std[:, None]) - (mean / std)[:, None]).astype(input_type)
+        normalised = levels / (255 * std[:, None]) - (mean / std)[:, None]
+        # A graph that takes levels does this itself, in the same order: see `graphs/served.py`.
+        self._normalised = (np.tile(levels, (3, 1)) if input_type == np.uint8 else normalised).astype(input_type)
         self._to_usual_levels = None if row.thresholds is None else _table(row.thresholds)
 
     def new_batch(self, height_px: int, width_px: int) -> NDArray[Any]:

@@ -3,13 +3,15 @@
 An engine does not survive a fork: load a segmenter in the process that runs it.
 """
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import structlog
 
+from cutgate.jobs.errors import InferenceUnavailable
 from cutgate.worker.cutout.mask.segment import Predict, Soft
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.models.engines.network_run import ONE_RUN, NetworkRun
@@ -38,6 +40,7 @@ class Segmenter:
         threads: threads of the network on the CPU.
         predict: the network itself, without the lock.
         soft: what the soft levels of its map mean.
+        check: raises `InferenceUnavailable` where it cannot be run now; None for what runs in this process.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Segmenter:
         threads: int,
         soft: Soft = Soft.DOUBT,
         shared: bool = False,
+        check: Callable[[], None] | None = None,
     ) -> None:
         """Take what was loaded; `shared` says that `predict` itself sees to it when several threads call it."""
         self.model = model
@@ -60,6 +64,7 @@ class Segmenter:
         self.threads = threads
         self.predict = predict
         self.soft = soft
+        self.check = check
         self._turn: AbstractContextManager[Any] = nullcontext() if shared else ONE_RUN
 
     def __call__(self, image: RgbImage) -> ByteMask:
@@ -75,6 +80,7 @@ class Segmenter:
 
         Raises:
             ModelUnavailable: the network cannot be run on it, or gives no mask of it.
+            InferenceUnavailable: it runs on a server that is away or busy.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"an image is (height, width, 3) uint8, not {image.shape} {image.dtype}")
@@ -93,9 +99,12 @@ def load_segmenter(settings: NetworkSettings, say: Say = say_to_log, *, warm_up:
 
     Raises:
         ModelUnavailable: the model cannot be run here as the settings ask; the text says why and what to do.
+        InferenceUnavailable: it runs on a server that is away.
     """
     model = find_model(settings.model, settings.models_dir, settings.precision)
     try:
+        if settings.engine is EngineName.REMOTE:
+            return _from_server(model, settings, warm_up=warm_up)
         if model is None:
             return _from_rembg(settings, warm_up=warm_up)
         return _from_row(model, settings, say, warm_up=warm_up)
@@ -118,6 +127,43 @@ def _from_row(model: Model, settings: NetworkSettings, say: Say, *, warm_up: boo
         soft=weights.row.soft,
         shared=True,
     )
+
+
+def _from_server(model: Model | None, settings: NetworkSettings, *, warm_up: bool) -> Segmenter:
+    """A model that an inference server runs; its weights need not be here."""
+    from cutgate.worker.models.engines.remote_engine import RemoteEngine
+
+    if model is None:
+        raise ModelUnavailable(f"{settings.model} runs through rembg, which knows no inference server")
+    row = model.files[0]
+    engine = RemoteEngine(settings, row)
+    network = NetworkRun(engine, row)
+    if warm_up:
+        with suppress(InferenceUnavailable):  # a busy server is no fault, and pictures wait for it
+            _warm_up(model.name, network, free=not row.has_fixed_input)
+    return Segmenter(
+        network,
+        model=model.name,
+        engine=engine.name,
+        provider=engine.provider,
+        dtype=engine.dtype,
+        threads=settings.thread_count(),
+        soft=row.soft,
+        shared=True,
+        check=engine.check,
+    )
+
+
+def require_servers(settings: NetworkSettings) -> None:
+    """Make sure that inference servers are there for what a worker offers; nothing is loaded here.
+
+    Raises:
+        InferenceUnavailable: one is away.
+        ModelUnavailable: one does not serve what it should.
+    """
+    if settings.engine is EngineName.REMOTE:
+        for choice in settings.choices:
+            load_segmenter(settings.for_choice(choice), warm_up=False)
 
 
 def open_network(
@@ -168,6 +214,8 @@ def _checked_run(name: str, run: Predict, image: RgbImage) -> ByteMask:
     """One run of a network."""
     try:
         mask = run(image)
+    except (InferenceUnavailable, ModelUnavailable):  # they say what is wrong
+        raise
     except Exception as error:  # a network that wants other inputs fails in each engine's own ways
         raise ModelUnavailable(f"{name} cannot be run on a picture: {error}") from error
     if mask.shape != image.shape[:2]:

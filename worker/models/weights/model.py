@@ -115,6 +115,16 @@ class WeightsFile:
         return min(height, most[0]), min(width, most[1])
 
     @property
+    def is_served_in_levels(self) -> bool:
+        """Whether a graph can give its map in 8-bit levels of which the same mask is made, byte for byte.
+
+        A sigmoid is not computed alike everywhere, and only the worker knows where a padded map ends.
+        """
+        if self.output is OutputKind.RANGE:
+            return self.fit is not InputFit.LETTERBOX and self.least_range < 1
+        return self.output is OutputKind.PROBABILITY
+
+    @property
     def input_label(self) -> str:
         """Width and height of the input, for a person."""
         size = "x".join(map(str, reversed(self.input_px)))

