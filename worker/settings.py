@@ -40,6 +40,8 @@ class EngineName(StrEnum):
     """What the processor's features suggest."""
     ONNXRUNTIME = "onnxruntime"
     OPENVINO = "openvino"
+    CUDA_GRAPH = "cuda-graph"
+    TENSORRT = "tensorrt"
     REMOTE = "remote"
     """A server that speaks KServe's v2 protocol."""
 
@@ -77,8 +79,8 @@ class NetworkSettings(BaseSettings):
     worker_models: Choices = ()
     """What this worker offers instead of `CUTGATE_MODEL`, such as `fast,best,u2netp`."""
     engine: EngineName = EngineName.AUTO
-    """`onnxruntime`, `openvino`, `auto`: the faster one for this processor, or `remote`: an [inference
-    server](remote-engine.md)."""
+    """`onnxruntime`, `openvino`, on a GPU `cuda-graph` or `tensorrt`; `auto`: the faster one for this processor;
+    or `remote`: an [inference server](remote-engine.md)."""
     inference_url: str | None = None
     """Inference server of `CUTGATE_ENGINE=remote`, such as `http://triton:8000`."""
     inference_token: SecretStr | None = None

@@ -18,7 +18,7 @@ from cutgate.worker.machine.cpu import Processor
 from cutgate.worker.machine.memory import resident_bytes
 from cutgate.worker.models.engines.plans import ENGINES, engine_for
 from cutgate.worker.models.errors import ModelUnavailable
-from cutgate.worker.settings import EngineName, NetworkSettings
+from cutgate.worker.settings import Device, EngineName, NetworkSettings
 
 LEAST_ROUNDS: Final = 2
 ROUNDS: Final = 3
@@ -123,7 +123,9 @@ def compare(settings: NetworkSettings, rounds: int, say: Callable[[str], object]
     Turns spread what else the machine does over all setups alike; the first round warms the disk's cache and
     prepares graphs, and does not count.
     """
-    setups = SETUPS if settings.inference_url is None else (*SETUPS, _REMOTE)
+    setups = [setup for setup in SETUPS if settings.device in ENGINES[setup.engine].devices]
+    if settings.inference_url is not None:
+        setups.append(_REMOTE)
     failed: dict[Setup, str] = {}
     timings: dict[Setup, list[Timing]] = {}
     for number in range(rounds):
@@ -138,6 +140,9 @@ def compare(settings: NetworkSettings, rounds: int, say: Callable[[str], object]
                 timings.setdefault(setup, []).append(timing)
     best = {setup: min(measured, key=lambda timing: timing.run_seconds) for setup, measured in timings.items()}
     reference = next((timing.mask for timing in best.values() if timing.dtype == "fp32"), None)
+    if best and settings.device is Device.GPU:  # which computes in the weights' own numbers
+        plain = {"engine": EngineName.ONNXRUNTIME, "precision": Precision.EXACT, "device": Device.CPU}
+        reference = _apart(settings.model_copy(update=plain)).mask
     return [
         Finding(setup=setup, refused=failed[setup])
         if setup in failed

@@ -44,7 +44,7 @@ def timed(setup: Setup, run_seconds: float, refused: str = "") -> Finding:
 
 
 def test_the_default_is_one_of_the_setups(tiny_settings: NetworkSettings) -> None:
-    assert len(SETUPS) == 4
+    assert len(SETUPS) == 8
     assert default_setup(tiny_settings, PROCESSOR) == OPENVINO
     assert default_setup(tiny_settings, replace(PROCESSOR, features=frozenset())) == PLAIN
 

@@ -28,6 +28,8 @@ class Plan:
     floats: str
     """The number type of layers that are not quantised."""
     threads: int
+    input_px: tuple[int, int] | None = None
+    """Height and width of its input, where it takes no others; known with the weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +48,11 @@ class EngineRow:
 
 
 def _open_onnxruntime(graph: Path, plan: Plan) -> Engine:
-    from cutgate.worker.models.engines.onnxruntime_engine import OnnxRuntimeEngine
+    from cutgate.worker.models.engines.onnxruntime_engine import FixedSizeEngine, OnnxRuntimeEngine
 
-    return OnnxRuntimeEngine(graph, threads=plan.threads, device=plan.device)
+    if plan.engine is EngineName.ONNXRUNTIME:
+        return OnnxRuntimeEngine(graph, threads=plan.threads, device=plan.device)
+    return FixedSizeEngine(graph, plan.input_px, threads=plan.threads, device=plan.device, engine=plan.engine)
 
 
 def _open_openvino(graph: Path, plan: Plan) -> Engine:
@@ -57,6 +61,9 @@ def _open_openvino(graph: Path, plan: Plan) -> Engine:
     return OpenVinoEngine(graph, floats=plan.floats, threads=plan.threads)
 
 
+_ON_GPU: Final = EngineRow(
+    library="onnxruntime", extra="gpu", devices=frozenset({Device.GPU}), open=_open_onnxruntime, uses_bf16=False
+)
 ENGINES: Final = {
     EngineName.ONNXRUNTIME: EngineRow(
         library="onnxruntime",
@@ -72,6 +79,8 @@ ENGINES: Final = {
         open=_open_openvino,
         uses_bf16=True,
     ),
+    EngineName.CUDA_GRAPH: _ON_GPU,
+    EngineName.TENSORRT: _ON_GPU,
 }
 
 

@@ -5,6 +5,7 @@ An engine does not survive a fork: load a segmenter in the process that runs it.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -174,6 +175,8 @@ def open_network(
         ModelUnavailable: they cannot be prepared, loaded, or run as their row says.
     """
     graph = prepared_graph(weights, settings.cache_dir, plan.variant)
+    if weights.row.has_fixed_input:
+        plan = replace(plan, input_px=weights.row.input_px)
     network = NetworkRun(open_engine(graph, plan), weights.row)
     if warm_up:
         _warm_up(name, network, free=not weights.row.has_fixed_input)
@@ -184,7 +187,7 @@ def _from_rembg(settings: NetworkSettings, *, warm_up: bool) -> Segmenter:
     from cutgate.worker.models.engines import onnxruntime_engine as ort
     from cutgate.worker.models.engines.zoo import zoo_predict
 
-    if settings.engine is EngineName.OPENVINO:
+    if settings.engine not in {EngineName.AUTO, EngineName.ONNXRUNTIME}:
         raise ModelUnavailable(f"{settings.model} runs through rembg, which knows ONNX Runtime alone")
     threads = settings.thread_count()
     providers = ort.execution_providers(settings.device)

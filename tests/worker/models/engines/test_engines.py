@@ -23,7 +23,7 @@ from cutgate.worker.models.weights.files import Weights
 from cutgate.worker.settings import Device, EngineName, NetworkSettings
 from tests.pictures.tiny_network import SIDE_PX, row_of, tiny_network
 
-BOTH = sorted(ENGINES)
+BOTH = sorted(name for name, row in ENGINES.items() if Device.CPU in row.devices)
 PLAIN = Processor(name="plain", x86=True, features=frozenset({"avx2"}))
 VNNI = replace(PLAIN, features=frozenset({"avx512_vnni"}))
 BF16 = replace(PLAIN, features=frozenset({"avx512_vnni", "avx512_bf16"}))
@@ -103,6 +103,8 @@ def settings(**values: object) -> NetworkSettings:
         ({"engine": "onnxruntime", "precision": "fast"}, VNNI, EngineName.ONNXRUNTIME, GraphVariant.INT8, "int8"),
         ({"engine": "openvino"}, PLAIN, EngineName.OPENVINO, GraphVariant.SINGLE, "fp32"),
         ({"device": "gpu"}, BF16, EngineName.ONNXRUNTIME, GraphVariant.AS_STORED, None),
+        ({"device": "gpu", "engine": "tensorrt"}, BF16, EngineName.TENSORRT, GraphVariant.AS_STORED, None),
+        ({"device": "gpu", "engine": "cuda-graph"}, PLAIN, EngineName.CUDA_GRAPH, GraphVariant.AS_STORED, None),
     ],
 )
 def test_what_settings_mean(
@@ -117,6 +119,8 @@ def test_what_settings_mean(
     [
         ({"engine": "openvino", "device": "gpu"}, "openvino runs on cpu"),
         ({"precision": "fast", "device": "gpu"}, "fast is for the CPU"),
+        ({"engine": "tensorrt"}, "tensorrt runs on gpu here, and CUTGATE_DEVICE=cpu"),
+        ({"engine": "cuda-graph"}, "cuda-graph runs on gpu here, and CUTGATE_DEVICE=cpu"),
     ],
 )
 def test_what_does_not_go_together(asked: dict[str, str], reason: str) -> None:
