@@ -26,11 +26,7 @@ def alerts() -> str:
 
 
 def objects() -> dict[str, Object]:
-    """Objects by `Kind name`, those of optional components by `component:Kind name`.
-
-    Raises:
-        subprocess.CalledProcessError: kubectl refused to build the overlay; its output says why.
-    """
+    """Objects by `Kind name`, those of optional components by `component:Kind name`."""
     found = [("", thing) for thing in _production() if thing["kind"] != "Namespace"]
     for component in OPTIONAL:
         for path in sorted((DEPLOY / "kubernetes" / "components" / component).glob("*.yaml")):
@@ -50,5 +46,5 @@ def _production() -> list[Object]:
             kustomization.pop("secretGenerator", None)
             kustomization["generatorOptions"] = {"disableNameSuffixHash": True}
             path.write_text(yaml.safe_dump(kustomization), encoding="utf-8")
-        done = subprocess.run(["kubectl", "kustomize", overlay], capture_output=True, text=True, check=True)
+        done = subprocess.run(["kubectl", "kustomize", overlay], stdout=subprocess.PIPE, text=True, check=True)
     return list(yaml.safe_load_all(done.stdout))
