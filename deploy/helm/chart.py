@@ -47,9 +47,12 @@ def _mark(things: dict[str, Object], number: int, row: dict[str, Any]) -> None:
         inside: Any = things[f"{kind} {name}"]
         for key in path:
             inside = inside[key]
-        if "template" not in row and "when" not in row:
-            row.setdefault("default", inside[last])
-        inside[last] = f"__{number}__"
+        if "value" in row and "default" not in row:
+            row["default"] = inside[last]
+        if isinstance(inside, list):
+            inside[last : last + 1] = [f"__{number}__"]  # or behind its end
+        else:
+            inside[last] = f"__{number}__"
 
 
 class _Dumper(yaml.SafeDumper):
@@ -80,12 +83,11 @@ def _line(line: str, rows: list[dict[str, Any]]) -> str:
 
 
 def _values(rows: list[dict[str, Any]]) -> str:
-    text, before = _HEAD, ""
+    text = _HEAD
     for row in rows:
         section, _, name = row["value"].rpartition(".")
-        if section != before or not section:
-            text += f"\n{section}:\n" if section else "\n"
-        before = section
+        heading = f"\n{section}:\n" if section else "\n"
+        text += "" if section and heading in text else heading
         about = "".join(f"# {line}\n" for line in textwrap.wrap(row.get("about", ""), 110))
         value = yaml.safe_dump({name: row["default"]}, sort_keys=False)
         text += textwrap.indent(about + value, "  " if section else "")

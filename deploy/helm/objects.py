@@ -20,17 +20,13 @@ def alerts() -> str:
     """`deploy/monitoring/alerts.yml` as a PrometheusRule, in YAML."""
     groups = yaml.safe_load((DEPLOY / "monitoring" / "alerts.yml").read_text(encoding="utf-8"))["groups"]
     metadata = {"name": "cutgate", "labels": {"app.kubernetes.io/name": "cutgate"}}
-    kind = {"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule"}
-    rule = yaml.safe_dump({**kind, "metadata": metadata, "spec": {"groups": groups}}, sort_keys=False, width=115)
-    return f"# Made of deploy/monitoring/alerts.yml by `python -m deploy.helm`.\n{rule}"
+    rule = {"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule", "metadata": metadata}
+    text = yaml.safe_dump(rule | {"spec": {"groups": groups}}, sort_keys=False, width=115)
+    return f"# Made of deploy/monitoring/alerts.yml by `python -m deploy.helm`.\n{text}"
 
 
 def objects() -> dict[str, Object]:
-    """Objects by `Kind name`, those of optional components by `component:Kind name`.
-
-    Raises:
-        subprocess.CalledProcessError: kubectl refused to build the overlay; its output says why.
-    """
+    """Objects by `Kind name`, those of optional components by `component:Kind name`."""
     found = [("", thing) for thing in _production() if thing["kind"] != "Namespace"]
     for component in OPTIONAL:
         for path in sorted((DEPLOY / "kubernetes" / "components" / component).glob("*.yaml")):
@@ -47,8 +43,7 @@ def _production() -> list[Object]:
         overlay = Path(folder, "kubernetes", "overlays", "production")
         for path in (overlay / "kustomization.yaml", Path(folder, "redis", "kustomization.yaml")):
             kustomization = yaml.safe_load(path.read_text(encoding="utf-8"))
-            kustomization.pop("secretGenerator", None)
-            kustomization["generatorOptions"] = {"disableNameSuffixHash": True}
+            kustomization |= {"secretGenerator": [], "generatorOptions": {"disableNameSuffixHash": True}}
             path.write_text(yaml.safe_dump(kustomization), encoding="utf-8")
-        done = subprocess.run(["kubectl", "kustomize", overlay], capture_output=True, text=True, check=True)
+        done = subprocess.run(["kubectl", "kustomize", overlay], stdout=subprocess.PIPE, text=True, check=True)
     return list(yaml.safe_load_all(done.stdout))
