@@ -52,6 +52,10 @@ def _has_kustomize() -> bool:
     return "kustomizeVersion" in subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
+def _npm_has_helm() -> bool:
+    return shutil.which("npm") is not None and (platform.system(), platform.machine()) == ("Linux", "x86_64")
+
+
 def _is_on_the_path(program: str) -> Callable[[], bool]:
     return lambda: shutil.which(program) is not None
 
@@ -82,8 +86,8 @@ THINGS: Final = {
     "npm": Thing(reason="npm is not on the path", is_here=_is_on_the_path("npm")),
     "kubectl": Thing(reason="no kubectl with kustomize's components is here", is_here=_has_kustomize),
     "helm": Thing(
-        reason="neither helm nor npm is on the path",
-        is_here=lambda: any(map(shutil.which, ("helm", "npm"))),
+        reason="helm is not on the path, and npm has it only for Linux on x86-64",
+        is_here=lambda: shutil.which("helm") is not None or _npm_has_helm(),
     ),
     "dpkg": Thing(reason="packages here are not Debian's", is_here=_is_on_the_path("dpkg-query")),
     "curl": Thing(reason="curl is not installed", is_here=_is_on_the_path("curl")),
