@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from cutgate.jobs.errors import SourceTooLarge, SourceUndecodable, SourceUnreadable
+from cutgate.jobs.errors import SourceRejected, SourceTooLarge, SourceUndecodable, SourceUnreadable
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.spec import FileFormat
 from cutgate.worker.pictures.colour import converted_from_srgb, converted_to_srgb, is_rgb_profile, to_srgb
