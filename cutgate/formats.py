@@ -9,6 +9,9 @@ from cutgate.errors import WrongSuffix
 SUFFIXES: Final = {"png": (".png",), "webp": (".webp",), "jpeg": (".jpg", ".jpeg"), "zip": (".zip",)}
 """File formats, and what the names of their files end with; the first one is ours."""
 
+BESIDE: Final = {False: "-cutout", True: "-mask"}
+"""Suffix of a result's name beside its picture, by whether it is a mask."""
+
 _FORMATS: Final = {suffix: name for name, suffixes in SUFFIXES.items() for suffix in suffixes}
 _SIGNATURES: Final = {b"\x89PNG": "png", b"RIFF": "webp", b"\xff\xd8\xff": "jpeg", b"PK\x03\x04": "zip"}
 

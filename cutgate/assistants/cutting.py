@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cutgate.formats import format_for
+from cutgate.in_process.options import options_for
 from cutgate.protocol.connection import Download
 from cutgate.protocol.picpik import Settings
 
@@ -41,9 +42,7 @@ def in_process(remover: Remover) -> Cutter:
 
     def cut(picture: Path, output: Path, options: dict[str, Any]) -> Download:
         file_format = format_for(output)
-        if file_format == "jpeg" and {"background", "only_mask"}.isdisjoint(options):
-            options = {**options, "background": "white"}  # as a service has it
-        cutout = remover.remove_background(picture, **options)
+        cutout = remover.remove_background(picture, **options_for(options, file_format))
         return Download(cutout.to_bytes(file_format), cutout.subject_found, cutout.confidence)
 
     return cut

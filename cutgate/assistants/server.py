@@ -17,6 +17,7 @@ from cutgate.assistants.cutting import Cutter
 from cutgate.assistants.folders import Folders
 from cutgate.errors import CutgateError
 from cutgate.files import write_whole
+from cutgate.formats import BESIDE
 from cutgate.protocol.connection import Download
 
 REVIEW_BELOW: Final = 0.6
@@ -88,7 +89,7 @@ def server_for(cutter: Cutter, folders: Folders) -> MCPServer:
         options = {name: value for name, value in given.items() if value is not None}
         try:
             source = folders.to_read(picture)
-            default = f"{source.with_suffix('')}{'-mask' if only_mask else '-cutout'}.png"
+            default = f"{source.with_suffix('')}{BESIDE[only_mask]}.png"
             target = folders.to_write(output or default, source, overwrite=overwrite)
             finished = cutter(source, target, options)
             write_whole(target, finished.content)

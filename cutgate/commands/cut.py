@@ -18,12 +18,10 @@ from cutgate.commands.display import STANDARD, Display
 from cutgate.commands.options.results import ResultOptions, at_once_option, result_options
 from cutgate.commands.options.target import Target, target_options
 from cutgate.errors import NameTaken
-from cutgate.formats import SUFFIXES
+from cutgate.formats import BESIDE, SUFFIXES
 from cutgate.local.data_folder import default_state_dir
 from cutgate.scratch import scratch_folder
 
-BESIDE: Final = {False: "-cutout", True: "-mask"}
-"""Suffix of a result's name beside its picture, by whether it is a mask."""
 PIPED: Final = Path(STANDARD)
 
 

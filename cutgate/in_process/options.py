@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cutgate.protocol.picpik import Appearance, Settings
 
@@ -43,3 +43,10 @@ def require_consistent(options: Mapping[str, Any], *, is_mask: bool) -> None:
         raise ValueError("a mask has no background")
     if is_mask and "shadow" in given:
         raise ValueError("a mask has no shadow")
+
+
+def options_for(given: Mapping[str, Any], file_format: str | None) -> CutoutOptions:
+    """Options for a file; a JPEG without a background lies over white, as a service has it."""
+    is_bare = {"background", "background_image", "only_mask"}.isdisjoint(given)
+    over_white = {"background": "#ffffff"} if file_format == "jpeg" and is_bare else {}
+    return cast("CutoutOptions", {**given, **over_white})

@@ -10,7 +10,7 @@ from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import Result
 
 CONFIDENCE_HEADER: Final = "Cutgate-Confidence"
-"""Our own, of any answer that is a result."""
+"""How likely the cut-out is right, 0.00 to 1.00; absent where the result has no confidence."""
 
 
 def picture_file(blobs: BlobStore, result: Result, environ: dict[str, Any]) -> Response:

@@ -24,7 +24,7 @@ MODELS: Final[Mapping[str, str]] = {
 _MOST_ERODE: Final = 255
 
 Detail = dict[str, Any]
-"""What is wrong with one field, in FastAPI's form."""
+"""Error of one field, in FastAPI's form."""
 
 
 def missing(place: str, name: str) -> Detail:

@@ -18,6 +18,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import wrap_file
 
 from cutgate.gateway.picpik.errors import Refused
+from cutgate.gateway.pictures.files import CONFIDENCE_HEADER
 from cutgate.jobs.errors import BlobMissing
 from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.urls import ResultPaths
@@ -28,8 +29,6 @@ _DEFAULT_NAME: Final = "cutout"
 
 SUBJECT_HEADER: Final = "Cutgate-Subject"
 """`found`, or `none` where the picture shows no subject and the result is transparent."""
-CONFIDENCE_HEADER: Final = "Cutgate-Confidence"
-"""How likely the cut-out is right, 0.00 to 1.00; absent where the result has no confidence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

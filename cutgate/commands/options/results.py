@@ -13,7 +13,7 @@ from cutgate.colours import colour_of
 from cutgate.commands.options.local import Box, Checked, composing, existing_file
 from cutgate.errors import WrongSuffix
 from cutgate.formats import SUFFIXES, format_for
-from cutgate.in_process.options import CutoutOptions, Showing, require_consistent
+from cutgate.in_process.options import CutoutOptions, Showing, options_for, require_consistent
 from cutgate.local.parts import require_parts
 from cutgate.protocol.calls import WAIT_SECONDS
 from cutgate.protocol.picpik import FIELDS, MOST_ERODE_PX, RefineOptions, Settings
@@ -228,10 +228,8 @@ class ResultOptions:
         return cast("RefineOptions", {**given, "file_format": self.file_format, "quality": self.quality})
 
     def options(self) -> CutoutOptions:
-        """Options for this process; a JPEG without a background lies over white, as a service has it."""
-        is_bare = {"background", "background_image", "only_mask"}.isdisjoint(self.given)
-        over_white = {"background": "#ffffff"} if self.file_format == "jpeg" and is_bare else {}
-        return cast("CutoutOptions", {**self.given, **over_white})
+        """Options for this process."""
+        return options_for(self.given, self.file_format)
 
 
 def result_options(command: Callable[..., None]) -> Callable[..., None]:

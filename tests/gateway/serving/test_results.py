@@ -9,7 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from cutgate.gateway.serving.results import CONFIDENCE_HEADER, SUBJECT_HEADER
+from cutgate.gateway.pictures.files import CONFIDENCE_HEADER
+from cutgate.gateway.serving.results import SUBJECT_HEADER
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.ports import BlobStore

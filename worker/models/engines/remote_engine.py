@@ -26,6 +26,8 @@ from cutgate.worker.settings import NetworkSettings
 
 INPUT_NAME: Final = "picture"
 CONNECT_SECONDS: Final = 5.0
+CHECK_SECONDS: Final = 5.0
+"""Timeout of a check: it lies between two announcements of a worker, which must not be late."""
 MOST_SECONDS: Final = 60.0
 """Timeout of a run whose picture has no deadline."""
 TIME_SHARE: Final = 0.5
@@ -114,7 +116,7 @@ class RemoteEngine:
         """
         if time.monotonic() < self._retry_at_seconds:
             raise InferenceUnavailable(self._said("was away or busy, and is asked again in a moment"))
-        status, _, _ = self._exchange("GET", f"{self._path}/ready", _MOST_JSON_BYTES)
+        status, _, _ = self._exchange("GET", f"{self._path}/ready", _MOST_JSON_BYTES, most_seconds=CHECK_SECONDS)
         if status != httpx.codes.OK:
             raise self._failed(f"is not ready: status {status}")
 
@@ -133,10 +135,10 @@ class RemoteEngine:
             ) from error
 
     def _exchange(
-        self, method: str, path: str, most_bytes: int, *content: bytes
+        self, method: str, path: str, most_bytes: int, *content: bytes, most_seconds: float = MOST_SECONDS
     ) -> tuple[int, Mapping[str, str], bytes]:
         """One request; (status, headers, body) of an answer that is no 429 and no 5xx."""
-        seconds = min(MOST_SECONDS, seconds_left() * TIME_SHARE)
+        seconds = min(most_seconds, seconds_left() * TIME_SHARE)
         ends_at = time.monotonic() + seconds
         headers = {}
         if content:

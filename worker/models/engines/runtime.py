@@ -116,17 +116,7 @@ def _from_row(model: Model, settings: NetworkSettings, say: Say, *, warm_up: boo
     plan = plan_for(settings)
     weights = ensure_weights(model, settings.models_dir, say, cache_dir=settings.cache_dir)
     network = open_network(model.name, weights, settings, plan, warm_up=warm_up)
-    engine = network.engine
-    return Segmenter(
-        network,
-        model=model.name,
-        engine=engine.name,
-        provider=engine.provider,
-        dtype=engine.dtype,
-        threads=settings.thread_count(),
-        soft=weights.row.soft,
-        shared=True,
-    )
+    return _segmenter_of(network, model, settings)
 
 
 def _from_server(model: Model | None, settings: NetworkSettings, *, warm_up: bool) -> Segmenter:
@@ -141,6 +131,13 @@ def _from_server(model: Model | None, settings: NetworkSettings, *, warm_up: boo
     if warm_up:
         with suppress(InferenceUnavailable):  # a busy server is no fault, and pictures wait for it
             _warm_up(model.name, network, free=not row.has_fixed_input)
+    return _segmenter_of(network, model, settings, engine.check)
+
+
+def _segmenter_of(
+    network: NetworkRun, model: Model, settings: NetworkSettings, check: Callable[[], None] | None = None
+) -> Segmenter:
+    engine = network.engine
     return Segmenter(
         network,
         model=model.name,
@@ -148,9 +145,9 @@ def _from_server(model: Model | None, settings: NetworkSettings, *, warm_up: boo
         provider=engine.provider,
         dtype=engine.dtype,
         threads=settings.thread_count(),
-        soft=row.soft,
+        soft=network.row.soft,
         shared=True,
-        check=engine.check,
+        check=check,
     )
 
 

@@ -1,5 +1,7 @@
 """Networks on an inference server: the same masks, what is refused, and what happens while the server is away."""
 
+import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from pydantic import SecretStr, ValidationError
 from cutgate.jobs.errors import InferenceUnavailable
 from cutgate.worker.__main__ import main
 from cutgate.worker.models.engine import until
+from cutgate.worker.models.engines import remote_engine
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.settings import EngineName, NetworkSettings
@@ -86,6 +89,22 @@ def test_a_server_that_is_busy_or_gone_is_no_fault_of_the_picture(
             segmenter(noise())
         server.start()
         assert np.array_equal(segmenter(noise()), expected)
+
+
+@pytest.mark.long
+@pytest.mark.constants(remote_engine, CHECK_SECONDS=0.2)
+def test_a_check_of_a_server_that_hangs_ends_long_before_a_run_would(
+    tiny_settings: NetworkSettings, tmp_path: Path
+) -> None:
+    with served(tiny_settings, tmp_path / "repository") as server:
+        segmenter = load_segmenter(remote(tiny_settings, server, model="probability"))
+        assert segmenter.check is not None
+        assert server.process is not None
+        server.process.send_signal(signal.SIGSTOP)
+        began_seconds = time.monotonic()
+        with pytest.raises(InferenceUnavailable, match="does not answer: ReadTimeout"):
+            segmenter.check()
+        assert time.monotonic() - began_seconds < remote_engine.MOST_SECONDS / 2
 
 
 @pytest.mark.long
