@@ -93,9 +93,9 @@ class TestLedger:
         assert shown(BEST.lane) == [None, None, None]
         gateway.offer(BEST)
         gateway.presence.leave("w-1")
-        clock.advance(gateway.settings.offer_memory_seconds - 1)
+        clock.advance(gateway.settings.offer_memory_seconds - 60)
         assert shown(BEST.lane) == [0, 0, 0]
-        clock.advance(2)
+        clock.advance(61)
         assert shown(BEST.lane) == [None, None, None]
         assert shown(gateway.lane) == [0, 0, 0]
 

@@ -229,10 +229,10 @@ def test_sources_go_a_minute_after_their_items(ledger: Ledger) -> None:
     blobs.put(claim.source, b"picture")
     assert ledger.done(claim)
     sweeper = Sweeper(ledger, blobs, orphan_grace_seconds=GRACE_SECONDS)
-    ledger.clock.advance(seconds=59)
+    ledger.clock.advance(seconds=30)
     sweeper.sweep()
     assert blobs.get(claim.source) == b"picture"
-    ledger.clock.advance(seconds=2)
+    ledger.clock.advance(seconds=31)
     unavailable = BlobStoreUnavailable("away")
     away = failing(MemoryBlobStore(), delete=unavailable, check=unavailable)
     Sweeper(ledger, away, orphan_grace_seconds=GRACE_SECONDS).sweep()
