@@ -179,7 +179,7 @@ class Balance:
 
     @property
     def available(self) -> int | None:
-        """What is left, without regard to jobs that have not ended; None where credits limit nothing."""
+        """Credits left, jobs in progress not counted; None if the account is unmetered."""
         return None if self.total is None else self.total - self.used
 
     def __str__(self) -> str:

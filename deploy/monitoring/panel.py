@@ -55,7 +55,7 @@ class Panel:
     alarm_below: float | None = None
     """Value below which it is red."""
     words: Mapping[int, str] | None = None
-    """What is shown instead of certain values."""
+    """Texts shown in place of these values."""
 
     def to_json(self, number: int, x: int, y: int) -> Json:
         """The panel as Grafana reads it.

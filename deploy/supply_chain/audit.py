@@ -29,7 +29,7 @@ def faults() -> str:
 
 
 def faults_of(report: dict[str, Any]) -> str:
-    """What is wrong by a report of pip-audit's.
+    """Vulnerabilities in a report of pip-audit, or why it says nothing; empty if all is well.
 
     A mirror without advisories answers 404 to everything. pip-audit then skips each package and reports success.
     """

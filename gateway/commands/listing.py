@@ -21,7 +21,7 @@ def rows_of(
     credits_of: Mapping[str, tuple[Balance | None, int]],
     kept_bytes_of: Mapping[str, int],
 ) -> Iterator[Row]:
-    """What is known of each key and its account."""
+    """One row a key: the key, its account's limits, credits and storage."""
     for key in keys:
         balance, booked = credits_of[key.account]
         yield {

@@ -122,5 +122,5 @@ def _name() -> str:
 
 
 def _known(*names: str) -> dict[str, str]:
-    """What has become known of the request, and is bound for its lines."""
+    """Those of these names that are bound to the request's log lines."""
     return {name: value for name in names if (value := logs.bound(name))}

@@ -93,7 +93,7 @@ RAISED: Final[Mapping[type[Exception], str]] = {
     jobs.LedgerUnwritable: "full",
     jobs.BlobStoreFull: "full",
 }
-"""What is raised, by its key in `ROWS`; all else is a fault of this server."""
+"""Keys in `ROWS` by exception; any other exception is a server fault."""
 
 
 class Refused(Exception):

@@ -117,7 +117,7 @@ def _part(name: str, value: Any) -> object:
 
 
 def _read(name: str, make: Callable[[Any], T], value: object) -> T:
-    """What is made of a field; refused where that cannot be."""
+    """Convert a field's value; raises `Refused` if it is invalid."""
     try:
         return make(value)
     except ValueError as error:

@@ -89,7 +89,7 @@ class Request(BaseModel):
 
 
 class OnePicture(Request):
-    """What is cut out."""
+    """The picture of a request."""
 
     raw_image: Annotated[Picture, Field(repr=False)]
     """The picture in Base64, or a data URI: JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF, TIFF. EXIF orientation is
@@ -99,14 +99,14 @@ class OnePicture(Request):
 
 
 class SeveralPictures(Request):
-    """What is cut out, all in the same manner."""
+    """The pictures of a batch, which share all other fields."""
 
     raw_images: Annotated[Pictures, Field(repr=False)]
     """The pictures, each as `RawImage`."""
 
 
 class Cutting(Request):
-    """How it is cut out."""
+    """The options of a cut-out."""
 
     erode_size: ErodeSize = 15
     """Width of the soft edge zone, in pixels."""

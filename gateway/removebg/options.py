@@ -80,7 +80,7 @@ class Options(BaseModel):
         return not self._is_mask and self.format != "zip"
 
     def spec(self, choice: ModelChoice, size: str, *, has_background: bool) -> CutoutSpec:
-        """What is to be done with the picture."""
+        """The work on the picture."""
         is_mask = self._is_mask
         file_format = FileFormat.PNG if is_mask and self.format == "auto" else _FORMATS[self.format]
         return CutoutSpec(

@@ -34,7 +34,7 @@ class Tariff:
         return ("preview",) if fits else ("full", "preview")
 
     def account(self, balance: Balance | None) -> dict[str, Any]:
-        """What is shown of an account, which is not metered if `balance` is None.
+        """The account as `/account` shows it; `balance` is None if it is unmetered.
 
         Clients hand these names on as they are: no more and no fewer may be there.
         """

@@ -118,7 +118,7 @@ RAISED: Final[Mapping[type[Exception], str]] = {
     jobs.SourceRejected: "picture",
     jobs.BlobMissing: "picture",
 }
-"""What is raised, by its key in `ROWS`; all else is a fault of this server."""
+"""Keys in `ROWS` by exception; any other exception is a server fault."""
 
 FAILED: Final = Row("processingFailed", "Processing failed")
 TASK_ROWS: Final[Mapping[type[Exception], Row]] = {

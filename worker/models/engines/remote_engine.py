@@ -26,8 +26,8 @@ from cutgate.worker.settings import NetworkSettings
 
 INPUT_NAME: Final = "picture"
 CONNECT_SECONDS: Final = 5.0
-CHECK_SECONDS: Final = 5.0
-"""Timeout of a check: it lies between two announcements of a worker, which must not be late."""
+CHECK_SECONDS: Final = CONNECT_SECONDS
+"""Timeout of a whole check: it lies between two announcements of a worker, which must not be late."""
 MOST_SECONDS: Final = 60.0
 """Timeout of a run whose picture has no deadline."""
 TIME_SHARE: Final = 0.5
