@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.clients.installed import HERE, js_client, node, python_client, run
+from tests.clients.installed import HERE, PINS, node, npm_packages, python_client, run
 from tests.servers.stack import LiveStack, tiny_stack
 
 SIDE_PX = 96
@@ -49,7 +49,8 @@ def told_against(client: str, url: str, api_key: str, picture: Path, *words: str
     sockets_url = url.replace("http", "ws", 1) + "/v1"
     rest = (api_key, str(picture), *words)
     if client == "sdk_js":
-        return told_by(node(), "driver_sdk_js.mjs", str(js_client("1.3.2")), sockets_url, *rest, **environment)
+        module = npm_packages("sdk-js-1.3.2", PINS) / "@runware" / "sdk-js" / "dist" / "index.js"
+        return told_by(node(), "driver_sdk_js.mjs", str(module), sockets_url, *rest, **environment)
     if client == "runware":
         python = python_client("runware", "0.5.24")
         return told_by(str(python), "driver_runware.py", sockets_url, *rest, **environment)

@@ -35,11 +35,10 @@ def python_client(name: str, version: str, *, only_pins: bool = False) -> Path:
     return installed(f"{name}-{version}", [PINS / f"{name}.txt"], install) / "bin" / "python"
 
 
-def js_client(version: str) -> Path:
-    """The main module of the client from npm."""
-    pins = npm_pins(PINS)
-    folder = installed(f"sdk-js-{version}", pins, lambda folder: npm_install(pins, folder))
-    return folder / "node_modules" / "@runware" / "sdk-js" / "dist" / "index.js"
+def npm_packages(name: str, pinned_in: Path) -> Path:
+    """The `node_modules` of what the files in a folder pin, installed under a name in the cache folder."""
+    pins = npm_pins(pinned_in)
+    return installed(name, pins, lambda folder: npm_install(pins, folder)) / "node_modules"
 
 
 def npm_pins(folder: Path) -> list[Path]:

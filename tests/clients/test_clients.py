@@ -15,7 +15,7 @@ from PIL import Image
 
 from cutgate.gateway.picpik.actions import ACTIONS
 from tests.clients.conftest import SIDE_PX, Told
-from tests.clients.installed import HERE, installed, node, npm_install, npm_pins, run
+from tests.clients.installed import HERE, node, npm_packages, run
 from tests.servers.stack import LiveStack
 
 Item = dict[str, Any]
@@ -131,9 +131,7 @@ VERSION = "6.2.2"
 
 def newman() -> Path:
     """The runner's program."""
-    pins = npm_pins(HERE / "newman")
-    folder = installed(f"newman-{VERSION}", pins, lambda folder: npm_install(pins, folder))
-    return folder / "node_modules" / "newman" / "bin" / "newman.js"
+    return npm_packages(f"newman-{VERSION}", HERE / "newman") / "newman" / "bin" / "newman.js"
 
 
 def answers_of(stack: LiveStack, folder: Path, part: str, **variables: str) -> dict[str, tuple[int, Any]]:

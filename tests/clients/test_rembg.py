@@ -1,4 +1,8 @@
-"""Tests of clients of rembg's server against a running stack, without a key and with one: napari-rembg, curl."""
+"""Tests of clients of rembg's server against a running stack, without a key and with one.
+
+These are napari-rembg, curl, and two that work from the description of rembg's own server: a client in Python that
+OpenAPI Generator makes, and Swagger UI's. `environments/rembg/openapi.json` is what `rembg s` of 2.0.86 answers.
+"""
 
 import io
 import json
@@ -10,11 +14,12 @@ import pytest
 from PIL import Image
 
 from tests.clients.conftest import SIDE_PX, Told, told_by
-from tests.clients.installed import python_client
+from tests.clients.installed import PINS, node, npm_packages, python_client, run
 from tests.servers.stack import LiveStack, tiny_stack
 
 pytestmark = pytest.mark.long
 
+DESCRIPTION = PINS / "rembg" / "openapi.json"
 CENTRE = (SIDE_PX // 2, SIDE_PX // 2)
 
 
@@ -40,6 +45,50 @@ def test_napari_rembg_gets_a_mask(napari_told: Told, model: str) -> None:
 def test_napari_rembg_sends_grey_pictures_and_is_told_of_prompts(napari_told: Told) -> None:
     assert napari_told["grey"] == [SIDE_PX, SIDE_PX]
     assert napari_told["sam"] is None
+
+
+@pytest.fixture(scope="module")
+def generated_told(keyless: LiveStack, picture: Path, tmp_path_factory: pytest.TempPathFactory) -> Told:
+    python, folder = python_client("openapi-generator", "7.26.0"), tmp_path_factory.mktemp("generated")
+    words = ("-g", "python", "-i", str(DESCRIPTION), "-o", str(folder), "--package-name", "rembg_api")
+    run(str(python.parent / "openapi-generator-cli"), "generate", *words)
+    return told_by(
+        str(python), "driver_rembg_generated.py", str(folder), keyless.url, keyless.api_key, str(picture)
+    )
+
+
+@pytest.fixture(scope="module")
+def swagger_told(keyless: LiveStack, picture: Path) -> Told:
+    module = npm_packages("swagger-client-3.39.0", PINS / "swagger") / "swagger-client" / "es" / "index.js"
+    words = (str(module), str(DESCRIPTION), keyless.url, keyless.api_key, str(picture))
+    return told_by(node(), "driver_rembg_swagger.mjs", *words)
+
+
+def test_a_client_generated_from_rembgs_description_gets_pictures(generated_told: Told) -> None:
+    for name in ("plain", "model", "matted"):
+        told = generated_told[name]
+        assert (told["status"], told["mode"], told["corner"][3], told["middle"][3]) == (200, "RGBA", 0, 255)
+    assert generated_told["filled"]["corner"][:3] == [1, 2, 3]
+    assert generated_told["mask"] == {"status": 200, "mode": "L", "corner": 0, "middle": 255}
+
+
+def test_a_client_generated_from_rembgs_description_reads_refusals(generated_told: Told) -> None:
+    statuses = {name: generated_told[name]["status"] for name in ("no picture", "wrong key", "wrong url")}
+    assert statuses == {"no picture": 400, "wrong key": 401, "wrong url": 400}
+    assert "key is unknown" in generated_told["wrong key"]["detail"]
+
+
+def test_the_client_of_swagger_ui_gets_pictures(swagger_told: Told) -> None:
+    for name in ("plain", "model", "matted", "filled", "mask"):
+        told = swagger_told[name]
+        assert (told["status"], told["type"]) == (200, "image/png")
+        assert told["bytes"] > 100
+
+
+def test_the_client_of_swagger_ui_reads_refusals(swagger_told: Told) -> None:
+    assert swagger_told["wrong number"]["status"] == 422
+    assert swagger_told["wrong number"]["detail"][0]["loc"] == ["body", "af"]
+    assert (swagger_told["wrong key"]["status"], swagger_told["wrong url"]["status"]) == (401, 400)
 
 
 def curl(stack: LiveStack, *arguments: str, path: str = "/api/remove") -> tuple[int, str, bytes]:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.clients.conftest import SIDE_PX, Told, told_by
-from tests.clients.installed import PINS, installed, node, npm_install, npm_pins, python_client
+from tests.clients.installed import PINS, node, npm_packages, python_client
 from tests.servers.relay import served
 from tests.servers.stack import LiveStack
 from tests.servers.tls import HttpsProxy, write_certificates
@@ -43,9 +43,7 @@ def js_told(tiny: LiveStack, picture: Path) -> Told:
 
 def told_by_js(url: str, api_key: str, picture: Path) -> Told:
     """What the client from npm tells."""
-    pins = npm_pins(PINS / "removebg")
-    folder = installed("remove.bg-1.3.0", pins, lambda folder: npm_install(pins, folder))
-    module = folder / "node_modules" / "remove.bg"
+    module = npm_packages("remove.bg-1.3.0", PINS / "removebg") / "remove.bg"
     return told_by(node(), "driver_removebg_js.mjs", str(module), url, api_key, str(picture))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.installed import installed, npm_install, npm_pins
+from tests.clients.installed import npm_packages
 from tests.deploy.kubernetes.installation import NAMES, Installation, built, copy_with_secrets
 from tests.deploy.kubernetes.schemas import CUSTOM_RESOURCES
 
@@ -24,9 +24,7 @@ def installation(request: pytest.FixtureRequest, installations: dict[str, Instal
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the program that validates, and the packages with the schemas."""
-    pins = npm_pins(CUSTOM_RESOURCES)
-    folder = installed("custom-resources-1", pins, lambda folder: npm_install(pins, folder))
     place = tmp_path_factory.mktemp("models")
-    (place / "node_modules").symlink_to(folder / "node_modules")
+    (place / "node_modules").symlink_to(npm_packages("custom-resources-1", CUSTOM_RESOURCES))
     shutil.copy(CUSTOM_RESOURCES / "validate.mjs", place)
     return place
