@@ -4,10 +4,10 @@
 FOLDER holds the generated package, of which nothing is changed.
 """
 
+import importlib
 import io
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +28,15 @@ def seen(answer: Any) -> dict[str, Any]:
 
 def main(folder: str, url: str, key: str, picture: str) -> dict[str, Any]:
     sys.path.insert(0, folder)
-    import rembg_api  # generated, so it is nowhere but in the folder
+    rembg_api: Any = importlib.import_module("rembg_api")  # generated, so it is nowhere but in the folder
 
     file = Path(picture).name, Path(picture).read_bytes()
     bearer = {"Authorization": f"Bearer {key}"}
     with rembg_api.ApiClient(rembg_api.Configuration(host=url)) as client:
         api = rembg_api.BackgroundRemovalApi(client)
         # Its description says that answers are JSON: the raw ones are what it can give.
-        post: Callable[..., Any] = api.post_index_api_remove_post_without_preload_content
-        get: Callable[..., Any] = api.get_index_api_remove_get_without_preload_content
+        post = api.post_index_api_remove_post_without_preload_content
+        get = api.get_index_api_remove_get_without_preload_content
         return {
             "plain": seen(post(file)),
             "model": seen(post(file, model="isnet-general-use", _headers=bearer)),
