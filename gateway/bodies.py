@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import IO, Final
 
 from flask import Request
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from cutgate.gateway.settings import per_address
 from cutgate.jobs.errors import ServiceUnavailable
@@ -257,15 +257,17 @@ class Bodies:
 
         Raises:
             BodyWanted: it has not come.
-            HTTPException: it is too long or too slow.
+            HTTPException: it is encoded, too long or too slow.
             ServiceUnavailable: there was no space for it on disk, or no room in memory in time.
         """
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise UnsupportedMediaType("Send the body without Content-Encoding.")
         spool, limit_bytes = request.environ.get(BODY), request.max_content_length
         if spool is None:
             yield Body(io.BytesIO(), 0, True)
             return
         if limit_bytes is not None and max(spool.size_bytes, request.content_length or 0) > limit_bytes:
-            raise RequestEntityTooLarge
+            raise RequestEntityTooLarge("The body is too large: send a smaller one.")
         if spool.fault is not None:
             raise spool.fault
         if not spool.is_whole:

@@ -8,10 +8,18 @@ from cutgate.jobs.errors import CutoutError
 
 R = TypeVar("R")
 
+RETRY_AFTER_SECONDS: Final = 2
+"""When a repeat may help where nobody knows: a part is down, or a place is taken."""
+
 
 def row_of(kind: type[Exception], rows: Mapping[type[Exception], R], default: R) -> R:
     """The row of a class, or of its nearest base that has one."""
     return next((rows[base] for base in kind.__mro__ if base in rows), default)
+
+
+def retry_after(status: int, known_seconds: int | None) -> Mapping[str, str]:
+    """The headers that say when to try again, where that helps."""
+    return {"Retry-After": str(known_seconds or RETRY_AFTER_SECONDS)} if is_passing(status) else {}
 
 
 def is_passing(status: int) -> bool:

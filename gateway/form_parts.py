@@ -14,12 +14,14 @@ def multipart(file: IO[bytes], boundary: str) -> Iterator[tuple[str, bytes]]:
 
     Args:
         file: the body.
-        boundary: what Content-Type says stands between the parts, not empty.
+        boundary: what Content-Type says stands between the parts.
 
     Raises:
-        ValueError: the body is no such form.
+        ValueError: the body is no such form, or there is no boundary.
         RequestEntityTooLarge: it has more parts, or a longer head of one, than forms need.
     """
+    if not boundary:
+        raise ValueError("there is no boundary")
     # What it holds at a time: contents pass through, but a part's head is taken apart as a whole.
     decoder = MultipartDecoder(boundary.encode("latin-1"), 2 * _CHUNK_BYTES, max_parts=MOST_FIELDS)
     name, content = "", bytearray()

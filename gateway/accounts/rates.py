@@ -20,9 +20,6 @@ T = TypeVar("T")
 
 _NO_CAPS: Final = AccountCaps()
 
-RETRY_AFTER_SECONDS: Final = 2
-"""When a repeat may help where nobody knows: a part is down, or a place is taken."""
-
 
 class Rate(StrEnum):
     """What a request is counted as; each is counted apart."""

@@ -17,6 +17,7 @@ from werkzeug.exceptions import (
     RequestedRangeNotSatisfiable,
     RequestEntityTooLarge,
     RequestTimeout,
+    UnsupportedMediaType,
 )
 
 from cutgate import signing
@@ -80,6 +81,7 @@ RAISED: Final[Mapping[type[Exception], str]] = {
     BadHost: "unknown_path",
     RequestEntityTooLarge: "too_large",
     RequestTimeout: "too_slow",
+    UnsupportedMediaType: "encoded",
     RequestedRangeNotSatisfiable: "no_range",
     TooOften: "throttled",
     jobs.SubmissionRefused: "not_now",

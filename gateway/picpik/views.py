@@ -6,17 +6,16 @@ from functools import cached_property, partial
 from typing import Any, Final, Self
 from urllib.parse import quote
 
-import structlog
 from flask import Blueprint, Response, g, jsonify, request
-from werkzeug.exceptions import HTTPException
 
 from cutgate.gateway.accounts.authentication import ClientAddresses
 from cutgate.gateway.accounts.credentials import Credential, Credentials
-from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS, Entry, Rate, RequestLimits, rate_headers
+from cutgate.gateway.accounts.rates import Entry, Rate, RequestLimits, rate_headers
 from cutgate.gateway.bodies import Bodies, Body, is_small
-from cutgate.gateway.error_rows import is_passing
+from cutgate.gateway.error_rows import retry_after
 from cutgate.gateway.observe.counts import OTHER
 from cutgate.gateway.observe.metrics import count_as
+from cutgate.gateway.observe.refusals import log_refusal
 from cutgate.gateway.picpik.actions import ACTIONS, Action
 from cutgate.gateway.picpik.answers import Answer
 from cutgate.gateway.picpik.errors import SHOWN_CHARACTERS, Refused, refused
@@ -39,9 +38,6 @@ WORDS_BYTES: Final = 2**18
 _FORM: Final = "application/x-www-form-urlencoded"
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 _PROBE_BYTES: Final = 1_024
-_KEPT_HEADERS: Final = frozenset({"Allow", "Content-Range"})
-"""What an HTTP error says beside its page."""
-_LOG: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +76,6 @@ class PicpikApi:
 
     def post(self) -> Response:
         """Answer one request, checking it in the protocol's order."""
-        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise Refused("encoded")
         told_bytes = request.content_length
         # A small body is always read: a right signature in it is to pass.
         if not is_small(told_bytes):
@@ -143,16 +137,12 @@ class PicpikApi:
     def refuse(self, error: Exception) -> Response:
         """An answer that says what is wrong."""
         known = refused(error, request.path)
-        if known.key == "fault":
-            _LOG.error("request_failed", exc_info=error)
-        logs.bind(reason=f"{type(error).__name__}: {error}")
+        kept = log_refusal(error, is_fault=known.key == "fault")
         row, members = known.row, {"Detail": known.detail} if known.detail else {}
         answer = _answer(row.ret_code, known.message, members)
         answer.status_code = self.settings.throttle_status if row.status == 429 else row.status
-        if is_passing(row.status):
-            answer.headers["Retry-After"] = str(known.retry_after_seconds or RETRY_AFTER_SECONDS)
-        if isinstance(error, HTTPException):
-            answer.headers.update({name: value for name, value in error.get_headers() if name in _KEPT_HEADERS})
+        answer.headers.update(retry_after(row.status, known.retry_after_seconds))
+        answer.headers.update(kept)
         return answer
 
     @cached_property

@@ -6,26 +6,24 @@ from http import HTTPStatus as Status
 from typing import Final
 
 from flask import Response
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException
 
-from cutgate.gateway.accounts.authentication import KeyMissing, KeyRefused
-from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS, TooOften, known_retry_seconds
-from cutgate.gateway.error_rows import class_of, is_passing, row_of
+from cutgate.gateway.accounts.authentication import KeyRefused
+from cutgate.gateway.accounts.rates import TooOften, known_retry_seconds
+from cutgate.gateway.error_rows import class_of, retry_after, row_of
+from cutgate.gateway.http_headers import ALL_ORIGINS
 from cutgate.gateway.tasks.submit import DraftRejected
 from cutgate.gateway.waiting.callers import NoPlaceToWait
 from cutgate.jobs import errors as jobs
 from cutgate.jobs.record import ErrorFacts
 
-ALL_ORIGINS: Final = {"Access-Control-Allow-Origin": "*"}
 FAULT: Final = (Status.INTERNAL_SERVER_ERROR, "Internal Server Error")
 _AGAIN: Final = (Status.SERVICE_UNAVAILABLE, "The service is not available: send the request again.")
 
 RAISED: Final[Mapping[type[Exception], tuple[int, str]]] = {
-    KeyMissing: (Status.UNAUTHORIZED, "Send a key of this service as Authorization: Bearer KEY."),
-    KeyRefused: (Status.UNAUTHORIZED, "The key is unknown or revoked: send one of this service, or none."),
+    KeyRefused: (Status.UNAUTHORIZED, "Send a valid key of this service as Authorization: Bearer KEY."),
     TooOften: (Status.TOO_MANY_REQUESTS, "Too many requests: send it again after Retry-After."),
     NoPlaceToWait: (Status.SERVICE_UNAVAILABLE, "Too many callers wait: send the request again."),
-    RequestEntityTooLarge: (Status.REQUEST_ENTITY_TOO_LARGE, "The file is too large: send a smaller one."),
     # The core's errors, whether raised or in a task's record
     jobs.SourceRejected: (Status.BAD_REQUEST, ""),
     jobs.SourceTooLarge: (Status.REQUEST_ENTITY_TOO_LARGE, ""),
@@ -62,8 +60,8 @@ def refused(error: Exception) -> Refused:
     retry_after_seconds = known_retry_seconds(error)
     if isinstance(error, jobs.CutoutError):
         return failure(error.facts(), retry_after_seconds)
-    if isinstance(error, HTTPException) and not isinstance(error, RequestEntityTooLarge):
-        return Refused(error.code or FAULT[0], error.name)
+    if isinstance(error, HTTPException):
+        return Refused(error.code or FAULT[0], error.description or error.name)
     return Refused(*row_of(type(error), RAISED, FAULT), retry_after_seconds)
 
 
@@ -73,13 +71,9 @@ def failure(facts: ErrorFacts, retry_after_seconds: int | None = None) -> Refuse
     return Refused(status, text or f"{facts.message[:1].upper()}{facts.message[1:]}.", retry_after_seconds)
 
 
-def answer(error: Refused) -> Response:
+def answer(error: Refused, kept: Mapping[str, str]) -> Response:
     """The response to a request that is refused, or has failed."""
-    response = Response(
-        json.dumps({"detail": error.detail}), error.status, ALL_ORIGINS, content_type="application/json"
-    )
-    if is_passing(error.status):
-        response.headers["Retry-After"] = str(error.retry_after_seconds or RETRY_AFTER_SECONDS)
+    headers = {**ALL_ORIGINS, **kept, **retry_after(error.status, error.retry_after_seconds)}
     if error.status == Status.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    return response
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(json.dumps({"detail": error.detail}), error.status, headers, content_type="application/json")

@@ -6,7 +6,7 @@ from cutgate.gateway.openapi.models import model_schema, ref
 from cutgate.gateway.openapi.parts import FILE, MULTIPART, ApiSection, Schema, operation, response
 from cutgate.gateway.pictures.files import CONFIDENCE_HEADER
 from cutgate.gateway.rembg.errors import RAISED
-from cutgate.gateway.rembg.options import Options
+from cutgate.gateway.rembg.options import FileOptions, UrlOptions
 from cutgate.gateway.rembg.views import MODEL_HEADER, PATH, RembgApi
 
 _ABOUT: Final = """The API of `rembg s`. The API key goes into `Authorization: Bearer`; none is needed where the \
@@ -17,8 +17,7 @@ _STRING: Final[Schema] = {"type": "string"}
 
 def rembg_section() -> ApiSection:
     """Describe the protocol."""
-    own = model_schema(Options, "validation", {})["properties"]
-    own["bgc"] = _STRING | {"description": own["bgc"].get("description", ""), "example": "255,255,255,255"}
+    form, query = (model_schema(options, "validation", {}) for options in (FileOptions, UrlOptions))
     removed = {
         "description": "The picture.",
         "content": {"image/png": {"schema": FILE}},
@@ -28,18 +27,14 @@ def rembg_section() -> ApiSection:
     for status, text in RAISED.values():
         texts.setdefault(int(status), []).append(text or "What is wrong with the picture.")
     refused = {str(status): response(" ".join(dict.fromkeys(text)), ref(_ERROR)) for status, text in texts.items()}
-    form = {"type": "object", "required": ["file"], "properties": {"file": FILE, **own}}
     sent = {"required": True, "content": {MULTIPART: {"schema": form}}}
     parameters = [
-        {"name": name, "in": "query", "required": name == "url", "schema": schema}
-        for name, schema in {"url": _STRING, **own}.items()
+        {"name": name, "in": "query", "required": name in query["required"], "schema": schema}
+        for name, schema in query["properties"].items()
     ]
     get = operation(RembgApi.remove_url, removed, refused, None, _KEY) | {"parameters": parameters}
     post = operation(RembgApi.remove_file, removed, refused, sent, _KEY)
-    detail = {
-        "description": "A text, or of each wrong field `type`, `loc` and `msg`.",
-        "type": ["string", "array"],
-    }
+    detail = {"description": "A text, or an error of each field.", "type": ["string", "array"]}
     return ApiSection(
         name="rembg",
         summary="A file or a URL in, a PNG back",

@@ -1,14 +1,14 @@
 """Fields beside the picture, read as rembg's own server reads them, and the spec that they stand for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from cutgate.colours import rgba_of
 from cutgate.gateway.rembg.errors import Refused
+from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
 from cutgate.jobs.spec import Colour, CutoutSpec, ModelChoice, Output, Refinement
 
 MODELS: Final[Mapping[str, str]] = {
@@ -21,22 +21,15 @@ MODELS: Final[Mapping[str, str]] = {
 } | {"birefnet-general-fp16": "birefnet-general"}
 """rembg's names of networks that find the subject, and ours; the others want prompts, files or another service."""
 
+FILE: Final = "file"
 _MOST_ERODE: Final = 255
-
-Detail = dict[str, Any]
-"""Error of one field, in FastAPI's form."""
+_AS_TEXT: Final = WithJsonSchema({"type": "string", "example": "255,255,255,255"})
 
 
-def missing(place: str, name: str) -> Detail:
-    """The error of a required field; the place is `query` or `body`."""
-    return {"type": "missing", "loc": [place, name], "msg": "Field required", "input": None}
-
-
-def _known(value: object) -> object:
-    if value not in MODELS:
-        names = ", ".join(MODELS)
-        raise PydanticCustomError("string_pattern_mismatch", "Model should be one of {names}", {"names": names})
-    return value
+def _url(text: str) -> str:
+    if not is_web_url(text):
+        raise ValueError(f"send another url: {WEB_URL_FORM}")
+    return text
 
 
 def _colour(value: object) -> object:
@@ -45,16 +38,15 @@ def _colour(value: object) -> object:
     try:
         return rgba_of([int(level) for level in str(value).split(",")])
     except ValueError:
-        advice = "Colour should be R,G,B or R,G,B,A, each 0 to 255, such as 255,0,0,255"
-        raise PydanticCustomError("colour", advice) from None
+        raise ValueError("send R,G,B or R,G,B,A, each 0 to 255, such as 255,0,0,255") from None
 
 
 class Options(BaseModel):
     """The fields with rembg's defaults. Unknown ones are ignored, and `extras` too."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
-    model: Annotated[str, BeforeValidator(_known), Field(json_schema_extra={"enum": list(MODELS)})] | None = None
+    model: Annotated[str, Field(pattern=f"^({'|'.join(MODELS)})$")] | None = None
     """The network; when absent, or where no worker offers it, the account's."""
     a: bool = False
     """Alpha matting."""
@@ -72,26 +64,27 @@ class Options(BaseModel):
     """Take the background's colour out of soft edges."""
     vm: bool = False
     """Refine edges: alpha matting here."""
-    bgc: Annotated[Colour | None, BeforeValidator(_colour)] = None
+    bgc: Annotated[Colour | None, BeforeValidator(_colour), _AS_TEXT] = None
     """Background colour, `R,G,B,A`."""
 
     @classmethod
-    def read(cls, query: Mapping[str, str], form: Mapping[str, str], more: Sequence[Detail] = ()) -> Self:
+    def read(cls, query: Mapping[str, str], form: Mapping[str, bytes]) -> Self:
         """Read the fields of a query and of a form, which counts first; a form's empty fields count as absent.
 
         Raises:
-            Refused: with all that is wrong, and with `more` that was found before.
+            Refused: with all that is wrong, in FastAPI's form.
         """
-        sent = {name: value for name, value in form.items() if value}
-        problems: list[Any] = []
+        sent = {name: value if name == FILE else value.decode() for name, value in form.items() if value}
         try:
-            read = cls.model_validate({**query, **sent})
+            return cls.model_validate({**query, **sent})
         except ValidationError as error:
-            problems = [*error.errors(include_url=False)]
-        if not problems and not more:
-            return read
-        found = ({**one, "loc": ["body" if one["loc"][0] in sent else "query", *one["loc"]]} for one in problems)
-        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, [*found, *more])
+            problems = error.errors(include_url=False, include_context=False)
+        for problem in problems:
+            field = problem["loc"][0]
+            problem["loc"] = ("body" if field in {FILE, *sent} else "query", field)
+            if problem["type"] == "missing":
+                problem["input"] = None  # pydantic shows all fields here, the file too
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, problems)
 
     def spec(self, choice: ModelChoice) -> CutoutSpec:
         """The work on the picture. A mask alone is never matted and keeps its colours, as with rembg."""
@@ -109,3 +102,15 @@ class Options(BaseModel):
             background_threshold=self.ab,
             erode_px=min(self.ae, _MOST_ERODE),
         )
+
+
+class UrlOptions(Options):
+    """The fields of a request that names the picture."""
+
+    url: Annotated[str, AfterValidator(_url)]
+
+
+class FileOptions(Options):
+    """The fields of a request that holds the picture."""
+
+    file: bytes

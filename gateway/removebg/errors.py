@@ -8,23 +8,24 @@ from typing import Final
 
 from flask import Response
 from werkzeug.exceptions import (
+    BadRequest,
     HTTPException,
     MethodNotAllowed,
     NotFound,
     RequestEntityTooLarge,
     RequestTimeout,
+    UnsupportedMediaType,
 )
 
 from cutgate.gateway.accounts.authentication import KeyMissing, KeyRefused
-from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS, TooOften, known_retry_seconds, rate_headers
-from cutgate.gateway.error_rows import class_of, is_passing, row_of
+from cutgate.gateway.accounts.rates import TooOften, known_retry_seconds, rate_headers
+from cutgate.gateway.error_rows import class_of, retry_after, row_of
+from cutgate.gateway.http_headers import ALL_ORIGINS
 from cutgate.gateway.tasks.submit import DraftRejected
 from cutgate.gateway.waiting.callers import NoPlaceToWait
 from cutgate.jobs import errors as jobs
 from cutgate.jobs.answers import Allowance
 from cutgate.jobs.record import ErrorFacts
-
-ALL_ORIGINS: Final = {"Access-Control-Allow-Origin": "*"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,8 @@ def refused(error: Exception) -> Refused:
         return failure(error.facts(), retry_after_seconds)
     code = row_of(type(error), RAISED, "internal_error")
     title = "Missing API Key" if isinstance(error, KeyMissing) else ""
-    return Refused(code, title=title, retry_after_seconds=retry_after_seconds)
+    detail = str(error.description) if isinstance(error, UnsupportedMediaType | BadRequest) else ""
+    return Refused(code, detail, title=title, retry_after_seconds=retry_after_seconds)
 
 
 def failure(facts: ErrorFacts, retry_after_seconds: int | None = None) -> Refused:
@@ -196,8 +198,7 @@ def answer(error: Refused, allowance: Allowance | None = None) -> Response:
     """The answer to a request that is refused, or has failed."""
     said = {"title": error.title, "detail": error.detail, "code": error.code}
     response = in_json({"errors": [said]}, error.status)
-    if is_passing(error.status):
-        response.headers["Retry-After"] = str(error.retry_after_seconds or RETRY_AFTER_SECONDS)
+    response.headers.update(retry_after(error.status, error.retry_after_seconds))
     # One client fails at a 429 without these, whatever it is for.
     if error.status == HTTPStatus.TOO_MANY_REQUESTS and allowance is not None:
         response.headers.update(rate_headers(allowance))

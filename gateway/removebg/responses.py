@@ -4,19 +4,18 @@ import base64
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from flask import Response
 from werkzeug.datastructures import MIMEAccept
 
 from cutgate.gateway.accounts.rates import rate_headers
-from cutgate.gateway.pictures.files import CONFIDENCE_HEADER, picture_file
-from cutgate.gateway.removebg.errors import ALL_ORIGINS, Refused, answer, failure, in_json, refused
+from cutgate.gateway.http_headers import exposed
+from cutgate.gateway.pictures.files import CONFIDENCE_HEADER, picture_file, result_of
+from cutgate.gateway.removebg.errors import Refused, failure, in_json
 from cutgate.gateway.removebg.fields import SIZES
 from cutgate.gateway.removebg.tariff import Tariff, shown
 from cutgate.jobs.answers import Allowance
-from cutgate.jobs.errors import BlobMissing, CutoutError
 from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import Result, Task
 
@@ -45,7 +44,6 @@ class Rendering:
     """Makes the answer to one request from its task. It may be called in another thread than the request's."""
 
     blobs: BlobStore
-    environ: dict[str, Any]
     is_json: bool
     shown_type: str | None
     """What `X-Type` says; None where it is not sent."""
@@ -53,27 +51,16 @@ class Rendering:
     allowance: Allowance | None
     """What the rate says of the request."""
 
-    def __call__(self, task: Task | None) -> Response:
-        """The answer as the task stands."""
-        try:
-            return self._answer(task)
-        except BlobMissing:
-            return answer(Refused("unavailable", "The result is gone: send the request again."), self.allowance)
-        except (Refused, CutoutError) as error:
-            return answer(refused(error), self.allowance)
+    def __call__(self, task: Task) -> Response:
+        """The answer as the task stands.
 
-    def _answer(self, task: Task | None) -> Response:
-        if task is None:
-            raise BlobMissing("the result is gone")
-        [item] = task.items
-        if item.error is not None:
-            raise failure(item.error)
-        if item.result is None:
-            raise Refused("result_not_ready")
-        response = (
-            self._in_json(item.result) if self.is_json else picture_file(self.blobs, item.result, self.environ)
-        )
-        response.headers.update(self._headers(task, item.result))
+        Raises:
+            BlobMissing: the result is gone.
+            Refused: there is none, or not yet.
+        """
+        result = result_of(task, failure, Refused("result_not_ready"))
+        response = self._in_json(result) if self.is_json else picture_file(self.blobs, result)
+        response.headers.update(self._headers(task, result))
         return response
 
     def _in_json(self, result: Result) -> Response:
@@ -92,13 +79,13 @@ class Rendering:
             "X-Height": result.height_px,
             "X-Max-Width": max_width_px,
             "X-Max-Height": max_height_px,
-            CONFIDENCE_HEADER: result.confidence,
+            CONFIDENCE_HEADER: None if result.confidence is None else f"{result.confidence:.2f}",
             "X-Credits-Charged": shown(self.tariff.credits(task.booked)),
             **{f"X-Foreground-{name}": px for name, px in _foreground(result).items()},
         }
         headers = {name: str(value) for name, value in known.items() if value is not None}
         rates = {} if self.allowance is None else rate_headers(self.allowance)
-        return {**ALL_ORIGINS, "Access-Control-Expose-Headers": ", ".join(EXPOSED), **headers, **rates}
+        return {**exposed(EXPOSED), **headers, **rates}
 
 
 def _foreground(result: Result) -> dict[str, int]:
@@ -117,14 +104,3 @@ def _full_size(result: Result) -> tuple[int, int]:
     pixels = result.full_width_px * result.full_height_px
     share = min(1.0, math.sqrt(SIZES["full"] / pixels))
     return math.floor(result.full_width_px * share), math.floor(result.full_height_px * share)
-
-
-def preflight() -> Response:
-    """Let pages of other hosts call."""
-    allowed = {
-        "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-        "Access-Control-Allow-Headers": "X-Api-Key, Content-Type, Accept, Idempotency-Key",
-        "Access-Control-Expose-Headers": ", ".join(EXPOSED),
-        "Access-Control-Max-Age": "86400",
-    }
-    return Response(status=HTTPStatus.OK, headers={**ALL_ORIGINS, **allowed}, content_type="text/plain")

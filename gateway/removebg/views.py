@@ -3,12 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
-import structlog
 from flask import Blueprint, Response, g, request
-from werkzeug.exceptions import HTTPException
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.admission import let_in
@@ -16,22 +13,20 @@ from cutgate.gateway.accounts.authentication import Authenticator
 from cutgate.gateway.accounts.credentials import Credential
 from cutgate.gateway.accounts.rates import Entry, Rate, RateExceeded
 from cutgate.gateway.bodies import Bodies
+from cutgate.gateway.http_headers import idempotency_key, preflight
+from cutgate.gateway.observe.refusals import log_refusal
 from cutgate.gateway.openapi.parts import MULTIPART
 from cutgate.gateway.removebg.errors import Refused, answer, in_json, refused
 from cutgate.gateway.removebg.forms import Fields, read_fields
-from cutgate.gateway.removebg.responses import Rendering, preflight, wants_json
+from cutgate.gateway.removebg.responses import Rendering, wants_json
 from cutgate.gateway.removebg.sources import MAX_BODY_BYTES
 from cutgate.gateway.removebg.submitting import Accepted, Removals
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.gateway.waiting.callers import NoPlaceToWait, WaitingCallers
+from cutgate.gateway.waiting.callers import WaitingCallers
 from cutgate.jobs.observe import logs
 
 PREFIX: Final = "/v1.0"
 KEY_HEADER: Final = "X-Api-Key"
-
-_NAME_HEADER: Final = "Idempotency-Key"
-_NAME_CHARACTERS: Final = 255
-_LOG: Final = structlog.get_logger(__name__)
 
 
 def is_below(path: str) -> bool:
@@ -66,14 +61,13 @@ class RemoveBgApi:
     def remove_background(self) -> Response:
         """Answer with a picture without its background, or with what is in the way of that."""
         account = self._admitted(self._removal)
-        if not self.waiting.has_place(account.name):
-            raise NoPlaceToWait
+        self.waiting.require_place(account.name)
         with self._fields() as given:
-            accepted = self.removals.accept(account, given, self._name())
+            accepted = self.removals.accept(account, given, idempotency_key())
         logs.bind(task_uid=accepted.uid)
+        g.allowance = accepted.allowance or g.allowance
         seconds = self.settings.removebg_sync_seconds
-        find = partial(self.removals.submissions.store.tasks.get, accepted.uid, account.name)
-        return self.waiting.hold(account.name, accepted.uid, seconds, self._rendering(accepted), find)
+        return self.waiting.hold(account.name, accepted.uid, seconds, self._rendering(accepted))
 
     def account(self) -> Response:
         """Answer with the account's credits."""
@@ -92,23 +86,19 @@ class RemoveBgApi:
     def refuse(self, error: Exception) -> Response:
         """An answer to a request that cannot be served."""
         known = refused(error)
-        if known.code == "internal_error":
-            _LOG.error("request_failed", exc_info=error)
-        logs.bind(reason=f"{type(error).__name__}: {error}")
+        kept = log_refusal(error, is_fault=known.code == "internal_error" and known is not error)
         allowance = error.allowance if isinstance(error, RateExceeded) else g.get("allowance")
         response = answer(known, allowance)
-        if isinstance(error, HTTPException):
-            response.headers.update({name: value for name, value in error.get_headers() if name == "Allow"})
+        response.headers.update(kept)
         return response
 
     def _rendering(self, accepted: Accepted) -> Rendering:
         return Rendering(
             blobs=self.removals.submissions.blobs,
-            environ=request.environ,
             is_json=wants_json(request.accept_mimetypes),
             shown_type=accepted.options.shown_type(),
             tariff=accepted.tariff,
-            allowance=accepted.allowance or g.allowance,
+            allowance=g.allowance,
         )
 
     def _admitted(self, entry_of: Callable[[Credential], Entry]) -> Account:
@@ -127,18 +117,9 @@ class RemoveBgApi:
     def _poll(self, credential: Credential) -> Entry:
         return self.removals.limits.entry(credential, Rate.POLL)
 
-    @staticmethod
-    def _name() -> str | None:
-        name = request.headers.get(_NAME_HEADER) or None
-        if name is not None and len(name) > _NAME_CHARACTERS:
-            raise Refused("invalid_request", f"Idempotency-Key has more than {_NAME_CHARACTERS} characters.")
-        return name
-
     @contextmanager
     def _fields(self) -> Iterator[Fields]:
         """The fields of the request. A large body waits on disk until there is memory for it and its pictures."""
-        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise Refused("invalid_request", "Send the body without Content-Encoding.")
         request.max_content_length = MAX_BODY_BYTES
         is_text = request.mimetype != MULTIPART
         with self.bodies.received(request, is_text=is_text) as body:

@@ -3,7 +3,6 @@
 With `?download=<name>` a browser saves the result under that name instead of showing it.
 """
 
-import io
 import re
 import time
 import unicodedata
@@ -15,10 +14,10 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
-from werkzeug.wsgi import wrap_file
 
+from cutgate.gateway.http_headers import exposed
 from cutgate.gateway.picpik.errors import Refused
-from cutgate.gateway.pictures.files import CONFIDENCE_HEADER
+from cutgate.gateway.pictures.files import CONFIDENCE_HEADER, file_response
 from cutgate.jobs.errors import BlobMissing
 from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.urls import ResultPaths
@@ -61,35 +60,28 @@ class ResultPages:
         if address is None:
             raise Refused("no_result")
         try:
-            file = self.blobs.open(address.blob)
+            answer = file_response(self.blobs, address.blob, address.media_type, address.confidence)
         except BlobMissing:
             raise Refused("no_result") from None
-        size_bytes = file.seek(0, io.SEEK_END)
-        file.seek(0)
-        answer = Response(wrap_file(request.environ, file), mimetype=address.media_type, direct_passthrough=True)
-        answer.content_length = size_bytes
         # A blob is never changed, so its own name tells one version from another.
         answer.set_etag(address.blob.token)
         answer.cache_control.private = True
         answer.cache_control.max_age = max(0, int(expires) - int(self.clock()))
         answer.headers[SUBJECT_HEADER] = "found" if address.subject_found else "none"
-        if address.confidence is not None:
-            answer.headers[CONFIDENCE_HEADER] = f"{address.confidence:.2f}"
         wanted = request.args.get("download")
         if wanted is not None:
             answer.headers["Content-Disposition"] = attachment(wanted, PurePosixPath(name).suffix)
         try:
-            answer.make_conditional(request.environ, accept_ranges=True, complete_length=size_bytes)
+            answer.make_conditional(request.environ, accept_ranges=True, complete_length=answer.content_length)
         except RequestedRangeNotSatisfiable:
-            file.close()
+            answer.close()
             raise
         return answer
 
 
 def _for_scripts(answer: Response) -> Response:
     """Let scripts of any origin read a result, or why there is none. Its address is the only secret."""
-    answer.headers["Access-Control-Allow-Origin"] = "*"
-    answer.headers["Access-Control-Expose-Headers"] = f"{SUBJECT_HEADER}, {CONFIDENCE_HEADER}"
+    answer.headers.update(exposed((SUBJECT_HEADER, CONFIDENCE_HEADER)))
     return answer
 
 

@@ -18,7 +18,7 @@ from cutgate.gateway.settings import GatewaySettings, half
 from cutgate.gateway.waiting.ends import TaskEnds
 from cutgate.gateway.waiting.later import Later, Make, Peer, at_end
 from cutgate.gateway.waiting.streams import Follow, SharedProgress, Streamed, events
-from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.errors import BlobMissing, LedgerUnavailable
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.observe.metric_names import CALLERS_HELD
 from cutgate.jobs.observe.metrics import change
@@ -37,8 +37,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 A = TypeVar("A")
 
-Render = Callable[[Task | None], Response]
-"""Makes the answer of a task as it then stands; None where it is not there any more."""
+Render = Callable[[Task], Response]
+"""Makes the answer of a task as it then stands."""
 
 
 class InThread(Protocol):
@@ -118,19 +118,26 @@ class WaitingCallers:
 
         return self._later(waited)
 
-    def hold(
-        self, account: str, uid: TaskUid, wait_seconds: float, render: Render, find: Callable[[], Task | None]
-    ) -> Later:
+    def require_place(self, account: str) -> None:
+        """Have the present request wait, as `has_place` does.
+
+        Raises:
+            NoPlaceToWait: it cannot.
+        """
+        if not self.has_place(account):
+            raise NoPlaceToWait
+
+    def hold(self, account: str, uid: TaskUid, wait_seconds: float, render: Render) -> Later:
         """The answer of a task that exists for its caller alone: it is terminated if that one hangs up.
 
         Args:
             account: whose it is.
             uid: of the task.
             wait_seconds: how long at most.
-            render: makes the answer.
-            find: reads the task as it stands.
+            render: makes the answer; what it raises is answered as if the view did, and so is that the
+                task is gone, as `BlobMissing`.
         """
-        return self._later(partial(self._hold, account, uid, wait_seconds, render, find))
+        return self._later(partial(self._hold, account, uid, wait_seconds, render))
 
     def stream(self, account: str, follow: Follow) -> Streamed:
         """Tell a caller how its tasks go on, for as long as it listens and the gateway is not told to stop."""
@@ -188,15 +195,7 @@ class WaitingCallers:
         except TimeoutError:
             return False, None
 
-    async def _hold(
-        self,
-        account: str,
-        uid: TaskUid,
-        wait_seconds: float,
-        render: Render,
-        find: Callable[[], Task | None],
-        peer: Peer,
-    ) -> Make:
+    async def _hold(self, account: str, uid: TaskUid, wait_seconds: float, render: Render, peer: Peer) -> Make:
         ended = asyncio.ensure_future(self._ended(account, [uid], wait_seconds))
         left = asyncio.ensure_future(self._has_left(account, uid, peer))
         try:
@@ -207,7 +206,8 @@ class WaitingCallers:
                 if peer.hung_up.is_set() and not is_over and self.stop_at is None:
                     await left
                 if not peer.is_lost and not (left.done() and left.result()):
-                    return partial(render, task) if is_over else lambda: render(find())
+                    find = partial(self._store.tasks.get, uid, account)
+                    return lambda: _rendered(render, task if is_over else find())
             return _hung_up
         finally:
             ended.cancel()
@@ -232,6 +232,12 @@ async def _first_of(*events: asyncio.Event) -> None:
     finally:
         for wait in waits:
             wait.cancel()
+
+
+def _rendered(render: Render, task: Task | None) -> Response:
+    if task is None:
+        raise BlobMissing("the result is gone")
+    return render(task)
 
 
 def _hung_up() -> Response:

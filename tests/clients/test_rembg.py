@@ -75,7 +75,7 @@ def test_a_client_generated_from_rembgs_description_gets_pictures(generated_told
 def test_a_client_generated_from_rembgs_description_reads_refusals(generated_told: Told) -> None:
     statuses = {name: generated_told[name]["status"] for name in ("no picture", "wrong key", "wrong url")}
     assert statuses == {"no picture": 400, "wrong key": 401, "wrong url": 400}
-    assert "key is unknown" in generated_told["wrong key"]["detail"]
+    assert "Send a valid key" in generated_told["wrong key"]["detail"]
 
 
 def test_the_client_of_swagger_ui_gets_pictures(swagger_told: Told) -> None:

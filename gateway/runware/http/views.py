@@ -8,15 +8,15 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
-import structlog
 from flask import Blueprint, Response, g, jsonify, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
 from cutgate.gateway.accounts.authentication import AddressShutOut, Authenticator, KeyRefused
-from cutgate.gateway.accounts.rates import RETRY_AFTER_SECONDS
 from cutgate.gateway.bodies import Bodies, is_small
-from cutgate.gateway.error_rows import is_passing
+from cutgate.gateway.error_rows import RETRY_AFTER_SECONDS, is_passing
+from cutgate.gateway.http_headers import bearer_key
 from cutgate.gateway.observe.metrics import count_no_more
+from cutgate.gateway.observe.refusals import log_refusal
 from cutgate.gateway.runware.messages.errors import Refused, key_refusal, refusal
 from cutgate.gateway.runware.messages.outcomes import (
     AnswerLog,
@@ -26,7 +26,7 @@ from cutgate.gateway.runware.messages.outcomes import (
     message_of,
     status_of,
 )
-from cutgate.gateway.runware.messages.reading import key_in_header, read_message
+from cutgate.gateway.runware.messages.reading import read_message
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.tasks.actions import RunwareTasks, authenticated, pong
 from cutgate.gateway.runware.tasks.services import Caller
@@ -35,12 +35,9 @@ from cutgate.gateway.waiting.callers import WaitingCallers
 from cutgate.gateway.web_url import base_url
 from cutgate.jobs.errors import LedgerUnavailable, ServiceUnavailable
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.observe import logs
 from cutgate.jobs.record import Task
 
 PATH: Final = "/v1"
-
-_LOG: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +76,6 @@ class RunwareApi:
 
     def post(self) -> Response:
         """Answer a request, once all of its tasks are answered."""
-        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise Refused("encoded")
         self._check_address()
         with self._received() as elements:
             if all(task.get("taskType") == TaskType.PING for task in elements):
@@ -103,20 +98,18 @@ class RunwareApi:
             return self._answer([outcome], body)
         if isinstance(error, RequestEntityTooLarge):
             error = Refused("too_large", str(self.settings.max_runware_body_bytes))
+        elif isinstance(error, UnsupportedMediaType):
+            error = Refused("encoded")
         elif isinstance(error, HTTPException) and not isinstance(error, RequestTimeout):
             error = Refused("unreadable", "the body cannot be read")
         outcome = refusal(error, {})
-        if outcome.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-            _LOG.error("request_failed", exc_info=error)
-        logs.bind(reason=f"{type(error).__name__}: {error}")
+        log_refusal(error, is_fault=outcome.status == HTTPStatus.INTERNAL_SERVER_ERROR)
         return self._answer([outcome])
 
     def _check_address(self) -> None:
         """Let a body be read, or not; a small one always is: a right key in it is to pass."""
         if not is_small(request.content_length):
-            self.authenticator.check_address(
-                key_in_header(request.headers.get("Authorization")), request.remote_addr
-            )
+            self.authenticator.check_address(bearer_key(), request.remote_addr)
 
     @contextmanager
     def _received(self) -> Iterator[list[JsonObject]]:
@@ -127,7 +120,7 @@ class RunwareApi:
 
     def _begun(self, elements: list[JsonObject]) -> list[Outcome | Pending]:
         """What became of each task of a caller with a key; one in the first element counts before the header's."""
-        api_key: object = key_in_header(request.headers.get("Authorization"))
+        api_key: object = bearer_key()
         if elements[0].get("taskType") == TaskType.AUTHENTICATION:
             api_key = elements.pop(0).get("apiKey")
 

@@ -22,7 +22,6 @@ F = TypeVar("F", bound=Fields)
 _PING_BYTES: Final = 1_024
 """A longer message is not looked at before its turn."""
 _MARK: Final = "\ufeff"
-_SCHEME: Final = "bearer "
 _MAX_DIGITS: Final = 18
 _UUID_SHAPE: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
@@ -128,13 +127,6 @@ def present(members: JsonObject) -> JsonObject:
 def is_uuid(text: str) -> bool:
     """Whether a text has the shape of a UUID, of any version."""
     return _UUID_SHAPE.fullmatch(text) is not None
-
-
-def key_in_header(authorization: str | None) -> str | None:
-    """The key of an `Authorization` header, where it has one."""
-    if authorization is None or not authorization.lower().startswith(_SCHEME):
-        return None
-    return authorization[len(_SCHEME) :].strip()
 
 
 def begins_as_url(text: str) -> bool:

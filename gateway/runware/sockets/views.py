@@ -10,8 +10,8 @@ from flask import Response, request
 from websockets.frames import CloseCode
 
 from cutgate.gateway.accounts.authentication import Authenticator
+from cutgate.gateway.http_headers import bearer_key
 from cutgate.gateway.runware.http.views import PATH
-from cutgate.gateway.runware.messages.reading import key_in_header
 from cutgate.gateway.runware.sockets.conversation import Conversation, SocketServices
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
@@ -49,7 +49,7 @@ class RunwareSockets:
             return None
         if request.headers.get("Upgrade", "").lower() != "websocket":
             return None
-        self.authenticator.check_address(key_in_header(request.headers.get("Authorization")), request.remote_addr)
+        self.authenticator.check_address(bearer_key(), request.remote_addr)
         base_url = self.settings.public_url or request.host_url.rstrip("/")
         begin = partial(self._begin, address=request.remote_addr, base_url=base_url)
         take = partial(self.sockets.take, begin=begin, address=request.remote_addr)

@@ -27,7 +27,9 @@ REFUSALS: Final[Mapping[str, Codes]] = {
     "conflict": Codes(None, (400, "conflictTaskUUID"), (400, "idempotency_conflict"), (409, "409")),
     "unknown job": Codes((200, "230"), (404, "taskNotFound"), None),
     # The picture
-    "no address": Codes((200, "230"), (400, "invalidInputImage"), (400, "invalid_image_url"), (400, "400")),
+    "no address": Codes(
+        (200, "230"), (400, "invalidInputImage"), (400, "invalid_image_url"), (422, "value_error")
+    ),
     "not base64": Codes((200, "230"), (400, "invalidInputImage"), (400, "failed_to_read_image"), (400, "400")),
     "no picture": Codes((200, "230"), (400, "invalidInputImage"), (400, "invalid_file_type"), (400, "400")),
     "raw picture": Codes((200, "230"), (400, "invalidInputImage"), (400, "invalid_file_type"), (400, "400")),

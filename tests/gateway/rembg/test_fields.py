@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cutgate.gateway.rembg.errors import Refused
-from cutgate.gateway.rembg.options import MODELS, Options
+from cutgate.gateway.rembg.options import MODELS, FileOptions, Options, UrlOptions
 from cutgate.jobs.spec import CutoutSpec, ModelChoice, Output, Refinement
 from cutgate.worker.models.weights.rembg_rows import REMBG_MODELS
 
@@ -13,7 +13,7 @@ CHOICE = ModelChoice(model="isnet-general-use")
 
 
 def spec(**form: str) -> CutoutSpec:
-    return Options.read({}, form).spec(CHOICE)
+    return Options.read({}, {name: value.encode() for name, value in form.items()}).spec(CHOICE)
 
 
 def test_the_defaults_are_the_raw_mask_and_the_pictures_colours() -> None:
@@ -54,7 +54,7 @@ def test_fields_of_a_form(form: dict[str, str], expected: dict[str, Any]) -> Non
 
 
 def test_a_form_counts_before_the_query() -> None:
-    read = Options.read({"om": "true", "ae": "3"}, {"ae": "4", "om": ""})
+    read = Options.read({"om": "true", "ae": "3"}, {"ae": b"4", "om": b""})
     assert (read.om, read.ae) == (True, 4)
 
 
@@ -67,17 +67,35 @@ def test_a_form_counts_before_the_query() -> None:
         ("ae", "-1", "greater_than_equal"),
         ("model", "u2netz", "string_pattern_mismatch"),
         ("model", "sam", "string_pattern_mismatch"),
-        ("bgc", "red", "colour"),
-        ("bgc", "1,2,256", "colour"),
+        ("bgc", "red", "value_error"),
+        ("bgc", "1,2,256", "value_error"),
     ],
 )
 @pytest.mark.parametrize("place", ["query", "body"])
 def test_a_wrong_field_is_named_with_its_place(name: str, value: str, kind: str, place: str) -> None:
     with pytest.raises(Refused) as raised:
-        Options.read({name: value} if place == "query" else {}, {name: value} if place == "body" else {})
+        Options.read({name: value} if place == "query" else {}, {name: value.encode()} if place == "body" else {})
     assert isinstance(raised.value.detail, list)
     [detail] = raised.value.detail
-    assert (detail["type"], detail["loc"], detail["input"]) == (kind, [place, name], value)
+    assert (detail["type"], detail["loc"], detail["input"]) == (kind, (place, name), value)
+
+
+@pytest.mark.parametrize(
+    ("options", "place", "name"), [(UrlOptions, "query", "url"), (FileOptions, "body", "file")]
+)
+def test_a_request_without_a_picture_is_told_so(options: type[Options], place: str, name: str) -> None:
+    with pytest.raises(Refused) as raised:
+        options.read({"a": "1"}, {"ae": b"3", "file": b""})
+    assert raised.value.detail == [
+        {"type": "missing", "loc": (place, name), "msg": "Field required", "input": None}
+    ]
+
+
+@pytest.mark.parametrize("url", ["", "photo.png", "ftp://a.example/b.png", "https://u@a.example/b.png"])
+def test_a_wrong_url_is_told_with_the_form_of_a_right_one(url: str) -> None:
+    with pytest.raises(Refused) as raised:
+        UrlOptions.read({"url": url}, {})
+    assert "http:// or https://" in str(raised.value.detail)
 
 
 def test_every_model_is_one_of_ours() -> None:

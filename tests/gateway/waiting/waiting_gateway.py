@@ -61,12 +61,11 @@ def wait(
         uid = submissions.submit(submission)
     except DraftRejected:
         return Response("no picture", 400)
-    find = partial(submissions.store.tasks.get, uid, account)
-    return waiting.hold(account, uid, float(request.args["seconds"]), partial(render, blobs), find)
+    return waiting.hold(account, uid, float(request.args["seconds"]), partial(render, blobs))
 
 
-def render(blobs: BlobStore, task: Task | None) -> Response:
-    if task is None or request.args.get("broken"):
+def render(blobs: BlobStore, task: Task) -> Response:
+    if request.args.get("broken"):
         abort(404)
     if task.ended_at_ms is None:
         return Response("not yet", 429, {"Retry-After": "2"})
