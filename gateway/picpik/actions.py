@@ -6,7 +6,8 @@ from typing import Any, Final, Generic, TypeVar
 
 from cutgate.gateway.accounts.rates import Rate
 from cutgate.gateway.picpik import answers, querying, refining, requests, submitting
-from cutgate.gateway.picpik.services import Caller, PicpikParts
+from cutgate.gateway.picpik.caller import Caller
+from cutgate.gateway.tasks.parts import Parts
 from cutgate.gateway.waiting.callers import Wait
 from cutgate.gateway.waiting.streams import Follow
 
@@ -20,7 +21,7 @@ class Action(Generic[R, A]):
 
     request: type[R]
     answer: type[A]
-    handle: Callable[[R, Caller, PicpikParts], A | Wait[A] | Follow]
+    handle: Callable[[R, Caller, Parts], A | Wait[A] | Follow]
     rate: Rate = Rate.POLL
     """What a request is counted as."""
     by_ledger: bool = False

@@ -8,12 +8,13 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 
 from cutgate.gateway.picpik.answers import TaskCreated
+from cutgate.gateway.picpik.caller import Caller
 from cutgate.gateway.picpik.errors import Refused
 from cutgate.gateway.picpik.rendering import REFINE
 from cutgate.gateway.picpik.requests import RefineTask
-from cutgate.gateway.picpik.services import Caller, PicpikParts
 from cutgate.gateway.picpik.submitting import idempotency_key
 from cutgate.gateway.tasks.drafts import Draft
+from cutgate.gateway.tasks.parts import Parts
 from cutgate.gateway.tasks.submit import PictureGone, Submission
 from cutgate.jobs.composition import Composition, composition_of, parse_colour
 from cutgate.jobs.observe import logs
@@ -51,16 +52,16 @@ _NONE: Final = "none"
 """Takes away what a task shows."""
 
 
-def refine_task(request: RefineTask, caller: Caller, services: PicpikParts) -> TaskCreated:
+def refine_task(request: RefineTask, caller: Caller, parts: Parts) -> TaskCreated:
     """Accept a correction of a finished picture as a task of its own."""
-    kept = services.store.tasks.kept(request.uid, request.index, caller.account.name)
+    kept = parts.store.tasks.kept(request.uid, request.index, caller.account.name)
     if kept is None:
         raise Refused("not_available", _NOT_KEPT, name="TaskUID")
     if "background" in request.model_fields_set:  # in place of a picture, too
         kept = replace(kept, background=None)
     draft = Draft(source=kept, spec=_refined(kept.spec, request))
     try:
-        uid = services.submissions.submit(
+        uid = parts.submissions.submit(
             Submission(
                 account=caller.account,
                 origin=REFINE,

@@ -7,11 +7,12 @@ from functools import lru_cache
 from typing import Final
 
 from cutgate.gateway.picpik.answers import TaskCreated
+from cutgate.gateway.picpik.caller import Caller
 from cutgate.gateway.picpik.errors import Refused
 from cutgate.gateway.picpik.rendering import BATCH, SINGLE
 from cutgate.gateway.picpik.requests import Cutting, RemoveBackground, RemoveBackgroundsInBatch, Request
-from cutgate.gateway.picpik.services import Caller, PicpikParts
 from cutgate.gateway.tasks.drafts import Corners, Draft
+from cutgate.gateway.tasks.parts import Parts
 from cutgate.gateway.tasks.submit import DraftRejected, Submission
 from cutgate.jobs.errors import BoxOutsidePicture
 from cutgate.jobs.observe import logs
@@ -21,19 +22,17 @@ _spec_of: Final = lru_cache(256)(CutoutSpec)
 """A spec that was made is known: most requests ask for one of few."""
 
 
-def remove_background(request: RemoveBackground, caller: Caller, services: PicpikParts) -> TaskCreated:
+def remove_background(request: RemoveBackground, caller: Caller, parts: Parts) -> TaskCreated:
     """Accept one picture."""
-    draft = Draft(source=request.raw_image, spec=_spec(request, caller, services), corners=_corners(request.box))
-    return _submit(SINGLE, [draft], request, caller, services, lambda _: "RawImage")
+    draft = Draft(source=request.raw_image, spec=_spec(request, caller, parts), corners=_corners(request.box))
+    return _submit(SINGLE, [draft], request, caller, parts, lambda _: "RawImage")
 
 
-def remove_backgrounds_in_batch(
-    request: RemoveBackgroundsInBatch, caller: Caller, services: PicpikParts
-) -> TaskCreated:
+def remove_backgrounds_in_batch(request: RemoveBackgroundsInBatch, caller: Caller, parts: Parts) -> TaskCreated:
     """Accept several pictures as one task; one that is bad refuses them all."""
-    spec = _spec(request, caller, services)
+    spec = _spec(request, caller, parts)
     drafts = [Draft(source=picture, spec=spec) for picture in request.raw_images]
-    return _submit(BATCH, drafts, request, caller, services, lambda index: f"RawImages.{index}")
+    return _submit(BATCH, drafts, request, caller, parts, lambda index: f"RawImages.{index}")
 
 
 def _submit(
@@ -41,12 +40,12 @@ def _submit(
     drafts: Sequence[Draft],
     request: Request,
     caller: Caller,
-    services: PicpikParts,
+    parts: Parts,
     name_of: Callable[[int], str],
 ) -> TaskCreated:
     """Submit pictures; `name_of` says what the one at an index is called."""
     try:
-        uid = services.submissions.submit(
+        uid = parts.submissions.submit(
             Submission(
                 account=caller.account,
                 origin=action,
@@ -62,8 +61,8 @@ def _submit(
     return TaskCreated(task_uid=uid)
 
 
-def _spec(request: Cutting, caller: Caller, services: PicpikParts) -> CutoutSpec:
-    choice = caller.account.terms.choice(services.choice)
+def _spec(request: Cutting, caller: Caller, parts: Parts) -> CutoutSpec:
+    choice = caller.account.terms.choice(parts.settings.choice)
     foreground, background = request.thresholds
     if background > foreground:
         reason = f"BackgroundThreshold ({background}) must not exceed ForegroundThreshold ({foreground})"

@@ -8,20 +8,19 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from cutgate.gateway.accounts.authentication import ClientAddresses
-from cutgate.gateway.accounts.credentials import Credential, Credentials
-from cutgate.gateway.accounts.rates import Entry, Rate, RequestLimits, rate_headers
-from cutgate.gateway.bodies import Bodies, Body, is_small
+from cutgate.gateway.accounts.credentials import Credential
+from cutgate.gateway.accounts.rates import Entry, Rate, rate_headers
+from cutgate.gateway.bodies import Body, is_small
 from cutgate.gateway.error_rows import retry_after
 from cutgate.gateway.observe.counts import OTHER
 from cutgate.gateway.observe.metrics import count_as
 from cutgate.gateway.observe.refusals import log_refusal
 from cutgate.gateway.picpik.actions import ACTIONS, Action
 from cutgate.gateway.picpik.answers import Answer
+from cutgate.gateway.picpik.caller import Caller
 from cutgate.gateway.picpik.errors import SHOWN_CHARACTERS, Refused, refused
 from cutgate.gateway.picpik.requests import ReadingRules, read_request
-from cutgate.gateway.picpik.services import Caller, PicpikParts
-from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.tasks.parts import Parts
 from cutgate.gateway.waiting.callers import Wait
 from cutgate.gateway.waiting.streams import EVENT_STREAM, Follow
 from cutgate.gateway.web_url import base_url
@@ -57,16 +56,11 @@ class Echo:
         return cls(action)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class PicpikApi:
-    """The façade: its parts, and the way of a request through them."""
+    """The façade: the way of a request through the parts."""
 
-    settings: GatewaySettings
-    credentials: Credentials
-    limits: RequestLimits
-    addresses: ClientAddresses
-    services: PicpikParts
-    bodies: Bodies
+    parts: Parts
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -79,8 +73,8 @@ class PicpikApi:
         told_bytes = request.content_length
         # A small body is always read: a right signature in it is to pass.
         if not is_small(told_bytes):
-            self.addresses.check(request.remote_addr)
-        with self.bodies.received(request) as body:
+            self.parts.authenticator.addresses.check(request.remote_addr)
+        with self.parts.bodies.received(request) as body:
             return self._answer_to(self._parsed(body), body.size_bytes)
 
     def _parsed(self, body: Body) -> Params:
@@ -89,7 +83,7 @@ class PicpikApi:
         body.file.seek(0)
         if not is_json and request.mimetype != _FORM:
             raise Refused("no_action")
-        if body.size_bytes > self.settings.max_body_bytes and not (is_json and body.is_plain):
+        if body.size_bytes > self.parts.settings.max_body_bytes and not (is_json and body.is_plain):
             raise Refused("too_large")
         return parse_body(body.file.read()) if is_json else parse_form(body.file.read())
 
@@ -99,7 +93,7 @@ class PicpikApi:
         action = _action_of(params)
         if size_bytes > self._most_bytes(action):
             raise Refused("too_large")
-        return self.limits.admitted(
+        return self.parts.limits.admitted(
             partial(self._authenticate, params), lambda signed: self._answer_as(action, *signed)
         )
 
@@ -107,32 +101,32 @@ class PicpikApi:
         self, action: Action[Any, Any], credential: Credential, params: Params, signature: str
     ) -> Response:
         """Answer a request that a pair has signed."""
-        with self.limits.counting(credential, action.rate) as entry:
+        with self.parts.limits.counting(credential, action.rate) as entry:
             g.entry = entry
             fields = read_request(action.request, params, self._reading_rules)
             entry.weigh(fields.weight)
             if not action.by_ledger:
-                self.limits.count(entry)
+                self.parts.limits.count(entry)
             caller = Caller(
                 credential=credential,
                 signature=signature,
-                base_url=self.settings.public_url or base_url(request.scheme, request.host),
+                base_url=self.parts.settings.public_url or base_url(request.scheme, request.host),
                 entry=entry,
                 wants_events=EVENT_STREAM in request.accept_mimetypes.values(),
             )
-            answer = action.handle(fields, caller, self.services)
+            answer = action.handle(fields, caller, self.parts)
         if isinstance(answer, Follow):
-            return _marked(self.services.waiting.stream(credential.account.name, answer), 0)
+            return _marked(self.parts.waiting.stream(credential.account.name, answer), 0)
         if isinstance(answer, Wait):
             waits = [(answer.uids, answer.wait_seconds)]
-            return self.services.waiting.until(credential.account.name, waits, lambda: _success(answer.answer()))
+            return self.parts.waiting.until(credential.account.name, waits, lambda: _success(answer.answer()))
         return _success(answer)
 
     def _most_bytes(self, action: Action[Any, Any]) -> int:
         """The largest body of an action. What may wait for results takes no room among the large ones."""
         if action.rate is not Rate.SUBMIT:
-            return min(WORDS_BYTES, self.settings.max_body_bytes)
-        return self.settings.max_batch_body_bytes if action.large else self.settings.max_body_bytes
+            return min(WORDS_BYTES, self.parts.settings.max_body_bytes)
+        return self.parts.settings.max_batch_body_bytes if action.large else self.parts.settings.max_body_bytes
 
     def refuse(self, error: Exception) -> Response:
         """An answer that says what is wrong."""
@@ -140,7 +134,7 @@ class PicpikApi:
         kept = log_refusal(error, is_fault=known.key == "fault")
         row, members = known.row, {"Detail": known.detail} if known.detail else {}
         answer = _answer(row.ret_code, known.message, members)
-        answer.status_code = self.settings.throttle_status if row.status == 429 else row.status
+        answer.status_code = self.parts.settings.throttle_status if row.status == 429 else row.status
         answer.headers.update(retry_after(row.status, known.retry_after_seconds))
         answer.headers.update(kept)
         return answer
@@ -148,7 +142,8 @@ class PicpikApi:
     @cached_property
     def _reading_rules(self) -> ReadingRules:
         return ReadingRules(
-            ignore_unknown=self.settings.ignore_unknown_fields, max_batch_images=self.settings.max_batch_images
+            ignore_unknown=self.parts.settings.ignore_unknown_fields,
+            max_batch_images=self.parts.settings.max_batch_images,
         )
 
     def _authenticate(self, params: Params, known: bool) -> tuple[Credential, Params, str]:
@@ -156,26 +151,26 @@ class PicpikApi:
         address = request.remote_addr
         rest, signature = take_signature(params)
         if signature is None:
-            self.addresses.fail(address)
+            self.parts.authenticator.addresses.fail(address)
             raise Refused("no_signature")
         found = self._pair_of(params, known)
-        is_right = partial(verify, rest, signature, go_numbers=self.settings.go_numbers)
+        is_right = partial(verify, rest, signature, go_numbers=self.parts.settings.go_numbers)
         if not is_right(found.private_keys):
             now = self._pair_of(params, known=False)
             if now.private_keys == found.private_keys or not is_right(now.private_keys):
-                self.addresses.fail(address, found.name)
+                self.parts.authenticator.addresses.fail(address, found.name)
                 raise Refused("wrong_signature")
             found = now
-        self.addresses.prove(address)
+        self.parts.authenticator.addresses.prove(address)
         return found, rest, signature
 
     def _pair_of(self, params: Params, known: bool) -> Credential:
         public_key = _text(params.get("PublicKey"))
         if not public_key:
             raise Refused("missing", name="PublicKey")
-        found = self.credentials.find_pair(public_key, known=known)
+        found = self.parts.authenticator.credentials.find_pair(public_key, known=known)
         if found is None:
-            self.addresses.fail(request.remote_addr)
+            self.parts.authenticator.addresses.fail(request.remote_addr)
             raise Refused("unknown_user")
         logs.bind(account=found.account.name)
         return found

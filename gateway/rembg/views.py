@@ -11,10 +11,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.admission import let_in
-from cutgate.gateway.accounts.authentication import Authenticator
 from cutgate.gateway.accounts.credentials import Credential
-from cutgate.gateway.accounts.rates import Entry, Rate, RequestLimits
-from cutgate.gateway.bodies import Bodies, is_small
+from cutgate.gateway.accounts.rates import Entry, Rate
+from cutgate.gateway.bodies import is_small
 from cutgate.gateway.form_parts import multipart
 from cutgate.gateway.http_headers import ALL_ORIGINS, bearer_key, idempotency_key, preflight
 from cutgate.gateway.observe.refusals import log_refusal
@@ -22,10 +21,9 @@ from cutgate.gateway.openapi.parts import MULTIPART
 from cutgate.gateway.pictures.files import picture_file, result_of
 from cutgate.gateway.rembg.errors import FAULT, Refused, answer, failure, refused
 from cutgate.gateway.rembg.options import MODELS, FileOptions, Options, UrlOptions
-from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.drafts import Draft, InspectedPicture, SourceUrl
-from cutgate.gateway.tasks.submit import Submission, Submissions
-from cutgate.gateway.waiting.callers import WaitingCallers
+from cutgate.gateway.tasks.parts import Parts
+from cutgate.gateway.tasks.submit import Submission
 from cutgate.gateway.waiting.later import Later
 from cutgate.jobs.observe import logs
 from cutgate.jobs.record import Task
@@ -45,16 +43,11 @@ def is_below(path: str) -> bool:
     return path.rstrip("/") == PATH
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class RembgApi:
     """The façade over HTTP."""
 
-    settings: GatewaySettings
-    authenticator: Authenticator
-    limits: RequestLimits
-    bodies: Bodies
-    waiting: WaitingCallers
-    submissions: Submissions
+    parts: Parts
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -76,19 +69,21 @@ class RembgApi:
     def remove_file(self) -> Later:
         """Remove the background of a picture that is sent as a file."""
         account = self._admitted()
-        request.max_content_length = self.settings.max_body_bytes
-        with self.bodies.received(request, is_text=False) as body:
+        request.max_content_length = self.parts.settings.max_body_bytes
+        with self.parts.bodies.received(request, is_text=False) as body:
             try:
                 boundary = request.mimetype_params.get("boundary", "")
                 parts = dict(multipart(body.file, boundary)) if request.mimetype == MULTIPART else {}
             except (ValueError, RequestEntityTooLarge):
                 raise Refused(HTTPStatus.BAD_REQUEST, "Invalid multipart data.") from None
             options = FileOptions.read(request.args, parts)
-            return self._removed(account, options, InspectedPicture.of(options.file, self.submissions.limits))
+            return self._removed(
+                account, options, InspectedPicture.of(options.file, self.parts.submissions.limits)
+            )
 
     def documentation(self) -> AnyResponse:
         """Redirect from the path of rembg's documentation, which health checks ask, to ours."""
-        return redirect("docs/" if self.settings.playground else "openapi.json")
+        return redirect("docs/" if self.parts.settings.playground else "openapi.json")
 
     def refuse(self, error: Exception) -> Response:
         """An answer to a request that cannot be served."""
@@ -97,28 +92,28 @@ class RembgApi:
 
     def _admitted(self) -> Account:
         """The caller's account, once the request is counted and before its body has come."""
-        is_keyless = self.settings.rembg_account is not None and "Authorization" not in request.headers
+        is_keyless = self.parts.settings.rembg_account is not None and "Authorization" not in request.headers
 
         def find(known: bool) -> Credential:
             if is_keyless:
                 return self._without_key()
-            return self.authenticator.credential_of(bearer_key(), request.remote_addr, known=known)
+            return self.parts.authenticator.credential_of(bearer_key(), request.remote_addr, known=known)
 
         def entry(credential: Credential) -> Entry:
-            counted = self.limits.entry(credential, Rate.SUBMIT)
+            counted = self.parts.limits.entry(credential, Rate.SUBMIT)
             if is_keyless:
-                self.limits.count_address(counted, request.remote_addr)
+                self.parts.limits.count_address(counted, request.remote_addr)
             return counted
 
-        account, _ = let_in(request.environ, self.limits, find, entry)
-        self.waiting.require_place(account.name)
+        account, _ = let_in(request.environ, self.parts.limits, find, entry)
+        self.parts.waiting.require_place(account.name)
         return account
 
     def _without_key(self) -> Credential:
-        name = self.settings.rembg_account or ""
+        name = self.parts.settings.rembg_account or ""
         if not is_small(request.content_length or 0):
-            self.authenticator.check_address(None, request.remote_addr)
-        found = self.authenticator.credentials.of_account(name)
+            self.parts.authenticator.check_address(None, request.remote_addr)
+        found = self.parts.authenticator.credentials.of_account(name)
         if found is None:
             advice = f"run `python -m cutgate.gateway keys add --api-key --name {name}`, or send a key"
             reason = f"CUTGATE_REMBG_ACCOUNT names {name}, which is no active account: {advice}."
@@ -129,7 +124,7 @@ class RembgApi:
         """The answer once the picture is done."""
         name = idempotency_key()
         choice = self._choice(account, options.model)
-        uid = self.submissions.submit(
+        uid = self.parts.submissions.submit(
             Submission(
                 account=account,
                 origin=ORIGIN,
@@ -141,19 +136,19 @@ class RembgApi:
             )
         )
         logs.bind(task_uid=uid)
-        return self.waiting.hold(
-            account.name, uid, self.settings.runware_sync_seconds, partial(self._answer, choice)
+        return self.parts.waiting.hold(
+            account.name, uid, self.parts.settings.runware_sync_seconds, partial(self._answer, choice)
         )
 
     def _choice(self, account: Account, model: str | None) -> ModelChoice:
         """What computes the picture: the network that is named where workers offer it, else the account's."""
-        usual = account.terms.choice(self.settings.choice)
+        usual = account.terms.choice(self.parts.settings.choice)
         named = usual if model is None else ModelChoice(model=MODELS[model])
-        return named if named.model != usual.model and self.submissions.offers.include(named.lane) else usual
+        return named if named.model != usual.model and self.parts.submissions.offers.include(named.lane) else usual
 
     def _answer(self, choice: ModelChoice, task: Task) -> Response:
         """The answer as the task stands."""
         result = result_of(task, failure, Refused(HTTPStatus.GATEWAY_TIMEOUT, _AT_WORK))
-        response = picture_file(self.submissions.blobs, result)
+        response = picture_file(self.parts.blobs, result)
         response.headers.update({**ALL_ORIGINS, MODEL_HEADER: choice.model})
         return response

@@ -5,16 +5,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cutgate.gateway.accounts.accounts import Account
-from cutgate.gateway.accounts.rates import Entry, RequestLimits
-from cutgate.gateway.pictures.kept import Pictures
+from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.removebg.errors import Refused
 from cutgate.gateway.removebg.forms import Fields
 from cutgate.gateway.removebg.options import Options
 from cutgate.gateway.removebg.sources import Sources
 from cutgate.gateway.removebg.tariff import Tariff, shown
-from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.drafts import Draft, InspectedPicture, SourceUrl
-from cutgate.gateway.tasks.submit import Submission, Submissions
+from cutgate.gateway.tasks.parts import Parts
+from cutgate.gateway.tasks.submit import Submission
 from cutgate.jobs.answers import Allowance
 from cutgate.jobs.errors import IdempotencyConflict, InsufficientCredits
 from cutgate.jobs.ids import TaskUid, image_uuid
@@ -40,24 +39,21 @@ class Accepted:
     """What the rate says of it, where it was counted again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Removals:
     """Accepts what requests ask for."""
 
-    settings: GatewaySettings
-    submissions: Submissions
-    limits: RequestLimits
+    parts: Parts
     sources: Sources
-    pictures: Pictures
 
     def tariff(self, account: Account) -> Tariff:
         """What an account pays."""
-        return Tariff(self.submissions.price_for(account))
+        return Tariff(self.parts.submissions.price_for(account))
 
     def entry(self, account: Account, megapixels: int = 1, key: KnownKey | None = None) -> Entry:
         """A request that is still to be counted, as so many units, all of a minute's at most."""
         own = account.terms.submits_per_second
-        limit = self.settings.removebg_units_per_minute if own is None else own * _MINUTE_SECONDS
+        limit = self.parts.settings.removebg_units_per_minute if own is None else own * _MINUTE_SECONDS
         weight = min(megapixels, limit)
         use = RateUse(name=f"{ORIGIN}:{account.name}", limit=limit, seconds=_MINUTE_SECONDS, weight=weight)
         return Entry(account=account.name, use=use, key=key)
@@ -69,7 +65,7 @@ class Removals:
         """
         self.sources.check(given)
         options = Options.read(given)
-        choice = account.terms.choice(self.settings.choice)
+        choice = account.terms.choice(self.parts.settings.choice)
         has_background = options.shows_background and ("bg_image_file" in given or "bg_image_url" in given)
         tariff = self.tariff(account)
         # Once for what is wrong with it, before a picture is looked at.
@@ -81,7 +77,7 @@ class Removals:
         further = 0 if isinstance(picture, SourceUrl) else picture.header.megapixels - 1
         entry = self.entry(account, further)
         if further:
-            self.limits.count(entry)
+            self.parts.limits.count(entry)
         if isinstance(picture, SourceUrl):
             picture = replace(picture, rate=entry.use)  # counted by the courier, which learns the size
         drafts = {
@@ -98,7 +94,7 @@ class Removals:
         why: InsufficientCredits | IdempotencyConflict | None = None
         for size, draft in drafts.items():
             try:
-                return self.submissions.submit(
+                return self.parts.submissions.submit(
                     Submission(
                         account=account,
                         origin=ORIGIN,
@@ -122,7 +118,7 @@ class Removals:
         self.sources.check(given)
         picture = self.sources.picture(given)
         if isinstance(picture, InspectedPicture):
-            return image_uuid(self.pictures.keep(account, picture.data).uid)
-        draft = Draft(source=SourceUrl(picture.url, keep=True), spec=CutoutSpec(model=self.settings.model))
+            return image_uuid(self.parts.pictures.keep(account, picture.data).uid)
+        draft = Draft(source=SourceUrl(picture.url, keep=True), spec=CutoutSpec(model=self.parts.settings.model))
         kept = Submission(account=account, origin=_IMPROVEMENT, drafts=[draft])
-        return image_uuid(self.submissions.submit(kept))
+        return image_uuid(self.parts.submissions.submit(kept))

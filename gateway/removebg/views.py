@@ -9,10 +9,8 @@ from flask import Blueprint, Response, g, request
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.admission import let_in
-from cutgate.gateway.accounts.authentication import Authenticator
 from cutgate.gateway.accounts.credentials import Credential
 from cutgate.gateway.accounts.rates import Entry, Rate, RateExceeded
-from cutgate.gateway.bodies import Bodies
 from cutgate.gateway.http_headers import idempotency_key, preflight
 from cutgate.gateway.observe.refusals import log_refusal
 from cutgate.gateway.openapi.parts import MULTIPART
@@ -21,8 +19,7 @@ from cutgate.gateway.removebg.forms import Fields, read_fields
 from cutgate.gateway.removebg.responses import Rendering, wants_json
 from cutgate.gateway.removebg.sources import MAX_BODY_BYTES
 from cutgate.gateway.removebg.submitting import Accepted, Removals
-from cutgate.gateway.settings import GatewaySettings
-from cutgate.gateway.waiting.callers import WaitingCallers
+from cutgate.gateway.tasks.parts import Parts
 from cutgate.jobs.observe import logs
 
 PREFIX: Final = "/v1.0"
@@ -34,14 +31,11 @@ def is_below(path: str) -> bool:
     return path == PREFIX or path.startswith(f"{PREFIX}/")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class RemoveBgApi:
     """The façade over HTTP."""
 
-    settings: GatewaySettings
-    authenticator: Authenticator
-    bodies: Bodies
-    waiting: WaitingCallers
+    parts: Parts
     removals: Removals
 
     def blueprint(self) -> Blueprint:
@@ -61,24 +55,24 @@ class RemoveBgApi:
     def remove_background(self) -> Response:
         """Answer with a picture without its background, or with what is in the way of that."""
         account = self._admitted(self._removal)
-        self.waiting.require_place(account.name)
+        self.parts.waiting.require_place(account.name)
         with self._fields() as given:
             accepted = self.removals.accept(account, given, idempotency_key())
         logs.bind(task_uid=accepted.uid)
         g.allowance = accepted.allowance or g.allowance
-        seconds = self.settings.removebg_sync_seconds
-        return self.waiting.hold(account.name, accepted.uid, seconds, self._rendering(accepted))
+        seconds = self.parts.settings.removebg_sync_seconds
+        return self.parts.waiting.hold(account.name, accepted.uid, seconds, self._rendering(accepted))
 
     def account(self) -> Response:
         """Answer with the account's credits."""
         account = self._admitted(self._poll)
-        balance = self.removals.submissions.store.accounts.balance(account.name)
+        balance = self.parts.store.accounts.balance(account.name)
         return in_json(self.removals.tariff(account).account(balance))
 
     def improve(self) -> Response:
         """Keep a picture that a caller gives away, where this installation collects any."""
         account = self._admitted(self._removal)
-        if not self.settings.removebg_improvement:
+        if not self.parts.settings.removebg_improvement:
             raise Refused("improvement_disabled")
         with self._fields() as given:
             return in_json({"id": str(self.removals.keep(account, given))})
@@ -94,7 +88,7 @@ class RemoveBgApi:
 
     def _rendering(self, accepted: Accepted) -> Rendering:
         return Rendering(
-            blobs=self.removals.submissions.blobs,
+            blobs=self.parts.blobs,
             is_json=wants_json(request.accept_mimetypes),
             shown_type=accepted.options.shown_type(),
             tariff=accepted.tariff,
@@ -106,21 +100,21 @@ class RemoveBgApi:
         api_key = request.headers.get(KEY_HEADER)
 
         def find(known: bool) -> Credential:
-            return self.authenticator.credential_of(api_key, request.remote_addr, known=known)
+            return self.parts.authenticator.credential_of(api_key, request.remote_addr, known=known)
 
-        account, g.allowance = let_in(request.environ, self.removals.limits, find, entry_of)
+        account, g.allowance = let_in(request.environ, self.parts.limits, find, entry_of)
         return account
 
     def _removal(self, credential: Credential) -> Entry:
         return self.removals.entry(credential.account, key=credential.known_key)
 
     def _poll(self, credential: Credential) -> Entry:
-        return self.removals.limits.entry(credential, Rate.POLL)
+        return self.parts.limits.entry(credential, Rate.POLL)
 
     @contextmanager
     def _fields(self) -> Iterator[Fields]:
         """The fields of the request. A large body waits on disk until there is memory for it and its pictures."""
         request.max_content_length = MAX_BODY_BYTES
         is_text = request.mimetype != MULTIPART
-        with self.bodies.received(request, is_text=is_text) as body:
+        with self.parts.bodies.received(request, is_text=is_text) as body:
             yield read_fields(body.file, request.content_type)

@@ -17,7 +17,7 @@ from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.serving.health import Readiness, check_room, operators_page
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.gateway.tasks.offers import Offers
+from cutgate.gateway.tasks.parts import Parts
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.ledger.events import TaskEvents
 from cutgate.jobs.ledger.ledger import Ledger
@@ -45,23 +45,20 @@ def app(settings: GatewaySettings) -> Iterator[Flask]:
         parts.enter_context(upkeep_threads(settings, store, blobs))
         watch = partial(watch_installation, store, blobs)
         parts.enter_context(Every(WATCH_SECONDS, watch, "installation", at_once=True))
-        made = create_app(
+        shared = Parts.of(
             settings,
             accounts=Accounts(KeyTable(client), settings.master_keys()),
             store=store,
             events=parts.enter_context(TaskEvents(settings.redis_url.get_secret_value())),
             presence=store.presence,
             blobs=blobs,
-            sessions=Sessions(client),
         )
+        made = create_app(shared, Sessions(client))
         if settings.metrics_port is not None:
-            offers = Offers(
-                presence=store.presence, own=settings.choice, memory_seconds=settings.offer_memory_seconds
-            )
             figures = LedgerCollector(
                 store=store,
                 presence=store.presence,
-                lanes=offers.lanes,
+                lanes=shared.submissions.offers.lanes,
                 scales_to_zero=settings.scale_to_zero,
             )
             has_room = partial(check_room, blobs, settings.least_free_bytes)

@@ -21,6 +21,7 @@ from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.serving.health import Readiness, check_room, operators_page
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.offers import Offers
+from cutgate.gateway.tasks.parts import Parts
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.answers import WorkerPresence
 from cutgate.jobs.ids import BlobKey, new_token, result_key
@@ -90,18 +91,10 @@ class Harness:
 
     def make_app(self, settings: GatewaySettings, **parts: Any) -> Flask:
         """The application, with other settings or parts."""
-        app = create_app(
-            settings,
-            **{
-                "accounts": self.accounts,
-                "store": self.store,
-                "events": self.events,
-                "presence": self.presence,
-                "blobs": self.blobs,
-                "sessions": fresh_sessions(),
-                **parts,
-            },
-        )
+        own: dict[str, Any] = {"accounts": self.accounts, "store": self.store, "events": self.events}
+        own |= {"presence": self.presence, "blobs": self.blobs, "sessions": fresh_sessions()} | parts
+        sessions = own.pop("sessions")
+        app = create_app(Parts.of(settings, **own), sessions)
         app.test_client_class = LoopClient
         app.config["SETTINGS"] = settings
         return app

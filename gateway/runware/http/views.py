@@ -11,8 +11,8 @@ from typing import Any, Final
 from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
-from cutgate.gateway.accounts.authentication import AddressShutOut, Authenticator, KeyRefused
-from cutgate.gateway.bodies import Bodies, is_small
+from cutgate.gateway.accounts.authentication import AddressShutOut, KeyRefused
+from cutgate.gateway.bodies import is_small
 from cutgate.gateway.error_rows import RETRY_AFTER_SECONDS, is_passing
 from cutgate.gateway.http_headers import bearer_key
 from cutgate.gateway.observe.metrics import count_no_more
@@ -29,9 +29,8 @@ from cutgate.gateway.runware.messages.outcomes import (
 from cutgate.gateway.runware.messages.reading import read_message
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.tasks.actions import RunwareTasks, authenticated, pong
-from cutgate.gateway.runware.tasks.services import Caller
-from cutgate.gateway.settings import GatewaySettings
-from cutgate.gateway.waiting.callers import WaitingCallers
+from cutgate.gateway.runware.tasks.context import Caller
+from cutgate.gateway.tasks.parts import Parts
 from cutgate.gateway.web_url import base_url
 from cutgate.jobs.errors import LedgerUnavailable, ServiceUnavailable
 from cutgate.jobs.ids import TaskUid
@@ -40,15 +39,12 @@ from cutgate.jobs.record import Task
 PATH: Final = "/v1"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class RunwareApi:
     """The façade over HTTP."""
 
-    settings: GatewaySettings
-    authenticator: Authenticator
+    parts: Parts
     tasks: RunwareTasks
-    waiting: WaitingCallers
-    bodies: Bodies
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -89,7 +85,7 @@ class RunwareApi:
         if not pending:
             return self._answer(self._settled(begun))
         waits = [([answer.uid], answer.wait_seconds) for answer in pending]
-        return self.waiting.until(pending[0].account, waits, lambda: self._answer(self._settled(begun)))
+        return self.parts.waiting.until(pending[0].account, waits, lambda: self._answer(self._settled(begun)))
 
     def refuse(self, error: Exception) -> Response:
         """An answer to a request that is wrong as a whole."""
@@ -97,7 +93,7 @@ class RunwareApi:
             outcome, body = key_refusal(error)
             return self._answer([outcome], body)
         if isinstance(error, RequestEntityTooLarge):
-            error = Refused("too_large", str(self.settings.max_runware_body_bytes))
+            error = Refused("too_large", str(self.parts.settings.max_runware_body_bytes))
         elif isinstance(error, UnsupportedMediaType):
             error = Refused("encoded")
         elif isinstance(error, HTTPException) and not isinstance(error, RequestTimeout):
@@ -109,14 +105,14 @@ class RunwareApi:
     def _check_address(self) -> None:
         """Let a body be read, or not; a small one always is: a right key in it is to pass."""
         if not is_small(request.content_length):
-            self.authenticator.check_address(bearer_key(), request.remote_addr)
+            self.parts.authenticator.check_address(bearer_key(), request.remote_addr)
 
     @contextmanager
     def _received(self) -> Iterator[list[JsonObject]]:
         """The tasks of the request. A large body waits on disk until there is memory for it and its pictures."""
-        request.max_content_length = self.settings.max_runware_body_bytes
-        with self.bodies.received(request) as body:
-            yield read_message(body.file.read(), self.settings.max_runware_tasks)
+        request.max_content_length = self.parts.settings.max_runware_body_bytes
+        with self.parts.bodies.received(request) as body:
+            yield read_message(body.file.read(), self.parts.settings.max_runware_tasks)
 
     def _begun(self, elements: list[JsonObject]) -> list[Outcome | Pending]:
         """What became of each task of a caller with a key; one in the first element counts before the header's."""
@@ -125,9 +121,9 @@ class RunwareApi:
             api_key = elements.pop(0).get("apiKey")
 
         def find(known: bool) -> Caller:
-            credential = self.authenticator.credential_of(api_key, request.remote_addr, known=known)
-            take_place = partial(self.waiting.has_place, credential.account.name)
-            url = self.settings.public_url or base_url(request.scheme, request.host)
+            credential = self.parts.authenticator.credential_of(api_key, request.remote_addr, known=known)
+            take_place = partial(self.parts.waiting.has_place, credential.account.name)
+            url = self.parts.settings.public_url or base_url(request.scheme, request.host)
             return Caller(credential=credential, base_url=url, take_place=take_place)
 
         if not elements:
@@ -146,7 +142,7 @@ class RunwareApi:
         if accounts:
             [account] = set(accounts.values())
             try:
-                found = dict(zip(accounts, self.tasks.services.tasks.find(account, list(accounts)), strict=True))
+                found = dict(zip(accounts, self.parts.tasks.find(account, list(accounts)), strict=True))
             except LedgerUnavailable as error:
                 away = error
 

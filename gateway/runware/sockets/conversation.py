@@ -18,7 +18,6 @@ from websockets.frames import CloseCode
 
 from cutgate.gateway.accounts.authentication import (
     AddressShutOut,
-    Authenticator,
     KeyMissing,
     KeyRefused,
     KeyUnknown,
@@ -30,11 +29,9 @@ from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.sockets.sender import Frame, Sender
 from cutgate.gateway.runware.sockets.sessions import Opened, Session, Sessions, is_session_uuid
 from cutgate.gateway.runware.tasks.actions import RunwareTasks, authenticated, guarded, pong
-from cutgate.gateway.runware.tasks.services import Caller
+from cutgate.gateway.runware.tasks.context import Caller
 from cutgate.gateway.sockets.connection import LARGE_BYTES, Connection, Hold, MessageHandler
-from cutgate.gateway.sockets.hub import Sockets
-from cutgate.gateway.tasks.query import Tasks
-from cutgate.gateway.waiting.ends import TaskEnds
+from cutgate.gateway.tasks.parts import Parts
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.observe import logs
@@ -59,16 +56,11 @@ Guard = AbstractAsyncContextManager[None]
 class SocketServices:
     """What the conversations of a process work with on its event loop."""
 
-    sockets: Sockets
-    ends: TaskEnds
-    authenticator: Authenticator
+    parts: Parts
     runware: RunwareTasks
     sessions: Sessions
-    tasks: Tasks
     large: asyncio.Semaphore
     """Room for large messages, over all connections: one costs several times its size while it is read."""
-    max_tasks: int
-    """Tasks of one message."""
 
 
 class Conversation(MessageHandler):
@@ -85,10 +77,10 @@ class Conversation(MessageHandler):
     ) -> None:
         self.connection = connection
         self._over = over
-        self._services = services
+        self._services, self._parts = services, services.parts
         self._address = address
         self._base_url = base_url
-        self._sender = Sender(connection, services.sockets, services.sessions)
+        self._sender = Sender(connection, services.parts.sockets, services.sessions)
         self._caller: Caller | None = None
         self._inbox: deque[bytes] = deque()
         self._waiting_bytes = 0
@@ -143,7 +135,7 @@ class Conversation(MessageHandler):
         self._over(self)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._services.sockets.start(work)
+        task = self._parts.sockets.start(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
 
@@ -171,7 +163,9 @@ class Conversation(MessageHandler):
         guard = self._services.large if is_large else nullcontext()
         try:
             async with guard:
-                tasks = await self._services.sockets.in_thread(read_message, message, self._services.max_tasks)
+                tasks = await self._parts.sockets.in_thread(
+                    read_message, message, self._parts.settings.max_runware_tasks
+                )
         except Refused as error:
             self._answer(refusal(error, {}), log)
             return
@@ -230,7 +224,7 @@ class Conversation(MessageHandler):
 
     async def _authenticate(self, task: JsonObject, log: AnswerLog) -> None:
         try:
-            caller, opened = await self._services.sockets.in_thread(self._open, task)
+            caller, opened = await self._parts.sockets.in_thread(self._open, task)
         except (KeyRefused, AddressShutOut, LedgerUnavailable) as error:
             outcome, message = key_refusal(error)
             self._note(outcome, log)
@@ -248,7 +242,7 @@ class Conversation(MessageHandler):
         self._start(self._replay(opened, caller.account.name))
 
     def _open(self, task: JsonObject) -> tuple[Caller, Opened]:
-        credential = self._services.authenticator.credential_of(task.get("apiKey"), self._address)
+        credential = self._parts.authenticator.credential_of(task.get("apiKey"), self._address)
         account = credential.account
         if self._caller is not None and self.session is not None:
             if account.name != self._caller.account.name:
@@ -265,7 +259,7 @@ class Conversation(MessageHandler):
         """Do a task, for which `_beginning` has a place."""
         try:
             async with guard:
-                answer, is_revoked = await self._services.sockets.in_thread(self._begin, task, caller)
+                answer, is_revoked = await self._parts.sockets.in_thread(self._begin, task, caller)
         finally:
             self._beginning.release()
         is_kept = task.get("taskType") in _KEPT
@@ -282,7 +276,7 @@ class Conversation(MessageHandler):
         """Begin a task: what became of it, and whether the caller's key counts no more."""
 
         def find(known: bool) -> Caller:
-            found = self._services.authenticator.credentials.find_api_key(caller.credential.name, known=known)
+            found = self._parts.authenticator.credentials.find_api_key(caller.credential.name, known=known)
             if found is None:
                 raise KeyUnknown
             return replace(caller, credential=found)
@@ -301,7 +295,7 @@ class Conversation(MessageHandler):
         owed = pending.uid if pending.is_result else None
         self._waiting += 1
         try:
-            task = await self._services.ends.wait(pending.account, [pending.uid], pending.wait_seconds)
+            task = await self._parts.ends.wait(pending.account, [pending.uid], pending.wait_seconds)
             is_over = True
         except TimeoutError:
             task, is_over = None, False
@@ -325,7 +319,7 @@ class Conversation(MessageHandler):
         if not opened.owed:
             return
         try:
-            found = await self._services.sockets.in_thread(self._services.tasks.find, account, opened.owed)
+            found = await self._parts.sockets.in_thread(self._parts.tasks.find, account, opened.owed)
         except LedgerUnavailable as error:
             _LOG.warning("results_not_replayed", reason=str(error))
             return
@@ -346,17 +340,17 @@ class Conversation(MessageHandler):
             _LOG.exception("result_not_replayed", task_uid=uid)
 
     def _owed(self, account: str, uid: TaskUid) -> Pending:
-        services = self._services.runware.services
+        rendering = self._services.runware.rendering
 
         def settle(task: Task | None) -> Outcome | None:
             if task is None:
                 return None
-            return guarded(services.rendering.echo(task), lambda: services.rendering.result(task, self._base_url))
+            return guarded(rendering.echo(task), lambda: rendering.result(task, self._base_url))
 
         return Pending(
             account=account,
             uid=uid,
-            wait_seconds=services.sync_seconds,
+            wait_seconds=self._parts.settings.runware_sync_seconds,
             settle=settle,
             give_up=lambda: refusal(Refused("took_too_long"), {}),
             echo={},

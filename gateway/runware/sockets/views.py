@@ -9,17 +9,14 @@ import structlog
 from flask import Response, request
 from websockets.frames import CloseCode
 
-from cutgate.gateway.accounts.authentication import Authenticator
 from cutgate.gateway.http_headers import bearer_key
 from cutgate.gateway.runware.http.views import PATH
 from cutgate.gateway.runware.sockets.conversation import Conversation, SocketServices
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
-from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.sockets.connection import Connection
-from cutgate.gateway.sockets.hub import Sockets
 from cutgate.gateway.sockets.upgrade import upgrade
-from cutgate.gateway.waiting.ends import TaskEnds
+from cutgate.gateway.tasks.parts import Parts
 from cutgate.jobs.errors import LedgerUnavailable
 
 _PATHS: Final = (PATH, f"{PATH}/", "/")
@@ -28,16 +25,13 @@ _LARGE_AT_ONCE: Final = 2
 _LOG: Final = structlog.get_logger(__name__)
 
 
-@dataclass(kw_only=True)
+@dataclass
 class RunwareSockets:
     """The façade over WebSockets."""
 
-    settings: GatewaySettings
-    authenticator: Authenticator
+    parts: Parts
     tasks: RunwareTasks
     sessions: Sessions
-    ends: TaskEnds
-    sockets: Sockets
     _conversations: set[Conversation] = field(default_factory=set, init=False)
 
     def upgrade(self) -> Response | None:
@@ -49,10 +43,10 @@ class RunwareSockets:
             return None
         if request.headers.get("Upgrade", "").lower() != "websocket":
             return None
-        self.authenticator.check_address(bearer_key(), request.remote_addr)
-        base_url = self.settings.public_url or request.host_url.rstrip("/")
+        self.parts.authenticator.check_address(bearer_key(), request.remote_addr)
+        base_url = self.parts.settings.public_url or request.host_url.rstrip("/")
         begin = partial(self._begin, address=request.remote_addr, base_url=base_url)
-        take = partial(self.sockets.take, begin=begin, address=request.remote_addr)
+        take = partial(self.parts.sockets.take, begin=begin, address=request.remote_addr)
         return upgrade(request.environ, take)
 
     def _begin(self, connection: Connection, *, address: str | None, base_url: str) -> Conversation:
@@ -66,16 +60,12 @@ class RunwareSockets:
     @cached_property
     def _services(self) -> SocketServices:
         """What conversations work with, whose sessions are renewed from the first one on."""
-        self.sockets.start(self._renew_on(), lasting=True)
+        self.parts.sockets.start(self._renew_on(), lasting=True)
         return SocketServices(
-            sockets=self.sockets,
-            ends=self.ends,
-            authenticator=self.authenticator,
+            parts=self.parts,
             runware=self.tasks,
             sessions=self.sessions,
-            tasks=self.tasks.services.tasks,
             large=asyncio.Semaphore(_LARGE_AT_ONCE),
-            max_tasks=self.settings.max_runware_tasks,
         )
 
     async def _renew_on(self) -> None:
@@ -88,7 +78,7 @@ class RunwareSockets:
                 if conversation.session
             ]
             try:
-                renewed = await self.sockets.in_thread(self.sessions.renew, [session for _, session in held])
+                renewed = await self.parts.sockets.in_thread(self.sessions.renew, [session for _, session in held])
             except LedgerUnavailable as error:
                 _LOG.warning("sessions_not_renewed", reason=str(error))
                 continue

@@ -8,10 +8,12 @@ from typing import Any, Final, Generic, TypeVar
 
 import structlog
 
-from cutgate.gateway.accounts.rates import KeyChanged, Rate, RequestLimits, TooOften
+from cutgate.gateway.accounts.rates import KeyChanged, Rate, TooOften
 from cutgate.gateway.runware.messages.errors import Refused, refusal
+from cutgate.gateway.runware.messages.fields import MODELS
 from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending, shown, task_type_of
 from cutgate.gateway.runware.messages.reading import read_fields, read_task_type, read_task_uuid
+from cutgate.gateway.runware.messages.rendering import Rendering
 from cutgate.gateway.runware.messages.requests import (
     AccountManagement,
     Fields,
@@ -21,10 +23,11 @@ from cutgate.gateway.runware.messages.requests import (
     Removal,
     TaskType,
 )
+from cutgate.gateway.runware.tasks.context import Caller, TaskContext
 from cutgate.gateway.runware.tasks.querying import account_management, get_response, get_task_details
-from cutgate.gateway.runware.tasks.services import Caller, RunwareParts, TaskContext
 from cutgate.gateway.runware.tasks.storing import image_upload, media_storage
 from cutgate.gateway.runware.tasks.submitting import remove_background
+from cutgate.gateway.tasks.parts import Parts
 from cutgate.gateway.waiting.callers import NoPlaceToWait
 from cutgate.jobs.errors import CutoutError
 from cutgate.jobs.observe import logs, traces
@@ -62,12 +65,21 @@ ACTIONS: Final[Mapping[str, Action[Any]]] = {
 """Beside `authentication` and `ping`, which need no caller."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunwareTasks:
     """Begins tasks of authenticated callers."""
 
-    services: RunwareParts
-    limits: RequestLimits
+    def __init__(self, parts: Parts) -> None:
+        """Take the parts; `ValueError` where settings name no model of the protocol."""
+        settings = parts.settings
+        if unknown := {name for name, _ in settings.runware_models} - set(MODELS):
+            raise ValueError(f"runware_models names {', '.join(sorted(unknown))}; known are {', '.join(MODELS)}")
+        self.parts = parts
+        self.rendering = Rendering(
+            tasks=parts.tasks,
+            blobs=parts.blobs,
+            usd_per_credit=settings.usd_per_credit,
+            upload_retention_seconds=settings.upload_retention_seconds,
+        )
 
     def begin_first(self, task: JsonObject, find: Callable[[bool], Caller]) -> tuple[Caller, Outcome | Pending]:
         """Begin the first task of a caller; the ledger confirms a remembered credential in the same step.
@@ -82,7 +94,7 @@ class RunwareTasks:
         if task_type_of(task) not in ACTIONS:  # the ledger is asked nothing for it
             caller = find(False)
             return caller, self.begin(task, caller)
-        return self.limits.admitted(find, lambda caller: (caller.confirmed(), self.begin(task, caller)))
+        return self.parts.limits.admitted(find, lambda caller: (caller.confirmed(), self.begin(task, caller)))
 
     def begin(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
         """Do a task, or as much of it as can be done at once. What is wrong is an outcome, but for `KeyChanged`.
@@ -114,16 +126,17 @@ class RunwareTasks:
         action = ACTIONS.get(task_type)
         if action is None:
             raise Refused("unknown_task_type")
-        with self.limits.counting(caller.credential, action.rate) as entry:
+        with self.parts.limits.counting(caller.credential, action.rate) as entry:
             context = TaskContext(
                 task_type=task_type,
                 task_uuid=read_task_uuid(task),
                 caller=caller,
-                services=self.services,
+                parts=self.parts,
+                rendering=self.rendering,
                 entry=entry,
             )
             if not action.by_ledger:
-                self.limits.count(entry)
+                self.parts.limits.count(entry)
             return action.handle(read_fields(action.form, task), task, context)
 
 

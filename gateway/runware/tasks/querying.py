@@ -7,7 +7,7 @@ from cutgate.gateway.runware.messages.errors import Refused
 from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.rendering import StoredRequest
 from cutgate.gateway.runware.messages.requests import AccountManagement, Plain
-from cutgate.gateway.runware.tasks.services import TaskContext
+from cutgate.gateway.runware.tasks.context import TaskContext
 from cutgate.jobs.record import Task
 
 POLL_SECONDS: Final = 1.0
@@ -22,7 +22,7 @@ def get_response(_request: Plain, _task: JsonObject, context: TaskContext) -> Ou
     found = _find(context)
 
     def give_up() -> Outcome:
-        return context.services.rendering.progress(found, context.task_uuid)
+        return context.rendering.progress(found, context.task_uuid)
 
     outcome = context.result(found)
     if outcome is not None:
@@ -33,7 +33,7 @@ def get_response(_request: Plain, _task: JsonObject, context: TaskContext) -> Ou
         echo=context.echo(),
         account=found.account,
         uid=found.uid,
-        wait_seconds=min(POLL_SECONDS, context.services.sync_seconds),
+        wait_seconds=min(POLL_SECONDS, context.parts.settings.runware_sync_seconds),
         settle=context.result,
         give_up=give_up,
         is_result=False,
@@ -42,7 +42,7 @@ def get_response(_request: Plain, _task: JsonObject, context: TaskContext) -> Ou
 
 def get_task_details(_request: Plain, _task: JsonObject, context: TaskContext) -> Outcome:
     """Show what was asked for in a task, and what was answered."""
-    found, rendering = _find(context), context.services.rendering
+    found, rendering = _find(context), context.rendering
     outcome = rendering.result(found, context.caller.base_url) or rendering.progress(found)
     request = StoredRequest.of(found).request
     return Outcome(item=context.echo() | {"request": [request], "response": outcome.message()})
@@ -50,7 +50,7 @@ def get_task_details(_request: Plain, _task: JsonObject, context: TaskContext) -
 
 def account_management(request: AccountManagement, _task: JsonObject, context: TaskContext) -> Outcome:
     """Show the account: one organization, without a team."""
-    name, store = context.account.name, context.services.store
+    name, store = context.account.name, context.parts.store
     [(balance, booked)] = store.accounts.credits([name])
     available = 0 if balance is None else balance.available
     usage = {"metered": balance is not None, "usedCredits": booked}
@@ -62,7 +62,7 @@ def account_management(request: AccountManagement, _task: JsonObject, context: T
             "operation": request.operation,
             "organizationUUID": str(uuid.uuid5(_ORGANIZATIONS, name)),
             "organizationName": name,
-            "balance": context.services.rendering.usd(available),
+            "balance": context.rendering.usd(available),
             "team": [],
             "apiKeys": [],
             "usage": usage,
@@ -71,7 +71,7 @@ def account_management(request: AccountManagement, _task: JsonObject, context: T
 
 
 def _find(context: TaskContext) -> Task:
-    found = context.services.tasks.named(context.account.name, context.key, context.entry)
+    found = context.parts.tasks.named(context.account.name, context.key, context.entry)
     if found is None:
         raise Refused("unknown_task")
     return found

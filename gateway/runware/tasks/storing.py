@@ -9,7 +9,7 @@ from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pendi
 from cutgate.gateway.runware.messages.reading import is_uuid, present
 from cutgate.gateway.runware.messages.rendering import StoredRequest, upload_item
 from cutgate.gateway.runware.messages.requests import ImageUpload, MediaStorage, Storing
-from cutgate.gateway.runware.tasks.services import TaskContext
+from cutgate.gateway.runware.tasks.context import TaskContext
 from cutgate.gateway.runware.tasks.submitting import NOT_KEPT, Picture, accepted
 from cutgate.gateway.tasks.drafts import Draft, SourceUrl
 from cutgate.jobs.errors import BlobMissing, SourceRejected
@@ -29,7 +29,7 @@ def media_storage(request: MediaStorage, task: JsonObject, context: TaskContext)
     if request.operation == "upload":
         return _store(media, request, present(task), context)
     _require_sync(request)
-    account, pictures = context.account.name, context.services.pictures
+    account, pictures = context.account.name, context.parts.pictures
     if not is_uuid(media.text) or not pictures.drop(account, uuid.UUID(media.text), context.key):
         raise Refused("wrong", "there is no uploaded picture of this UUID", "media")
     return Outcome(
@@ -44,16 +44,16 @@ def _store(picture: Picture, request: Storing, task: JsonObject, context: TaskCo
     _require_sync(request)
     try:
         if isinstance(source, Result):
-            data = context.services.blobs.get(source.blob)
+            data = context.parts.blobs.get(source.blob)
         else:
-            data = decode_source(source, context.services.pictures.limits.max_bytes)
+            data = decode_source(source, context.parts.pictures.limits.max_bytes)
         named = Idempotency(key=context.key, content_digest=_digest(context.task_type, data))
-        upload = context.services.pictures.keep(context.account, data, named)
+        upload = context.parts.pictures.keep(context.account, data, named)
     except SourceRejected as fault:
         raise picture.not_usable(fault.message) from fault
     except BlobMissing as gone:
         raise picture.not_usable(NOT_KEPT) from gone
-    url = context.caller.base_url + context.services.pictures.path_of(upload)
+    url = context.caller.base_url + context.parts.pictures.path_of(upload)
     return Outcome(item=context.echo() | upload_item(context.task_type, image_uuid(upload.uid), url))
 
 
@@ -64,7 +64,7 @@ def _fetch(picture: Picture, request: Storing, task: JsonObject, context: TaskCo
         parameter=picture.parameter,
         request=task,
     )
-    draft = Draft(source=SourceUrl(picture.text, keep=True), spec=CutoutSpec(model=context.services.choice.model))
+    draft = Draft(source=SourceUrl(picture.text, keep=True), spec=CutoutSpec(model=context.parts.settings.model))
     return accepted(picture, draft, stored, context, is_sync=request.delivery_method != "async")
 
 

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.runware.messages.errors import Refused, refusal
+from cutgate.gateway.runware.messages.fields import MODELS
 from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.reading import begins_as_url, is_uuid, present
 from cutgate.gateway.runware.messages.rendering import StoredRequest, masked
 from cutgate.gateway.runware.messages.requests import Removal, Settings, TaskType
-from cutgate.gateway.runware.tasks.services import TaskContext
+from cutgate.gateway.runware.tasks.context import TaskContext
 from cutgate.gateway.tasks.drafts import Draft, SourceUrl
 from cutgate.gateway.tasks.submit import DraftRejected, PictureGone, Submission
 from cutgate.gateway.waiting.callers import NoPlaceToWait
@@ -58,7 +59,7 @@ class Picture:
             return SourceUrl(self.text)
         if not is_uuid(self.text):
             return self.text
-        kept = context.services.pictures.find(context.account.name, uuid.UUID(self.text))
+        kept = context.parts.pictures.find(context.account.name, uuid.UUID(self.text))
         if kept is None:
             raise self.not_usable(NOT_KEPT)
         return kept
@@ -71,7 +72,7 @@ class Picture:
 def remove_background(request: Removal, task: JsonObject, context: TaskContext) -> Outcome | Pending:
     """Accept a picture, and answer at once or with its result."""
     picture = _picture_of(request, context)
-    spec = _spec_of(request, context.services.choice_for(request.model, context.account))
+    spec = _spec_of(request, _choice(request.model, context))
     draft = Draft(source=picture.source(context), spec=spec)
     stored = StoredRequest(
         task_uuid=context.task_uuid,
@@ -107,7 +108,7 @@ def accepted(
     if is_sync and not context.caller.take_place():
         raise NoPlaceToWait
     try:
-        uid = context.services.submissions.submit(
+        uid = context.parts.submissions.submit(
             Submission(
                 account=context.account,
                 origin=context.task_type,
@@ -129,7 +130,7 @@ def accepted(
         echo=context.echo(),
         account=context.account.name,
         uid=uid,
-        wait_seconds=context.services.sync_seconds,
+        wait_seconds=context.parts.settings.runware_sync_seconds,
         settle=context.result,
         give_up=lambda: refusal(Refused("took_too_long"), context.echo()),
     )
@@ -145,6 +146,21 @@ def _picture_of(request: Removal, context: TaskContext) -> Picture:
     )
     parameter = "inputImage" if is_old else "inputs.image"
     raise Refused("missing", f"{parameter} is required", parameter)
+
+
+def _choice(model: str, context: TaskContext) -> ModelChoice:
+    """What computes a picture for which one of the protocol's models is asked for.
+
+    That is what the installation has chosen for the id, else the network of this name where workers offer it, else
+    what computes the account's pictures.
+    """
+    settings = context.parts.settings
+    if (chosen := dict(settings.runware_models).get(model)) is not None:
+        return chosen
+    name = MODELS[model]
+    if name is not None and context.parts.submissions.offers.include((named := ModelChoice(model=name)).lane):
+        return named
+    return context.account.terms.choice(settings.choice)
 
 
 def _deliveries(request: Removal) -> tuple[Delivery, ...]:

@@ -7,20 +7,18 @@ A façade has more to say; here is what it says of its callers' places and of th
 
 import io
 from functools import partial
-from typing import Any
 
 from flask import Blueprint, Flask, Response, abort, request
 from werkzeug.wsgi import wrap_file
 
 from cutgate.gateway.__main__ import main
 from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.serving import wsgi
-from cutgate.gateway.serving.app import WAITING, create_app
-from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.tasks.drafts import Draft
-from cutgate.gateway.tasks.offers import Offers
-from cutgate.gateway.tasks.submit import DraftRejected, Submission, Submissions
-from cutgate.gateway.waiting.callers import WaitingCallers
+from cutgate.gateway.tasks.parts import Parts
+from cutgate.gateway.tasks.submit import DraftRejected, Submission
 from cutgate.jobs.ports import BlobStore
 from cutgate.jobs.record import ItemState, Task
 from cutgate.jobs.spec import CutoutSpec
@@ -30,38 +28,30 @@ WAIT = "/wait"
 """With `account` and `seconds` in its query; `memory` has the answer come out of memory, `broken` have it fail."""
 
 
-def waiting_app(settings: GatewaySettings, **parts: Any) -> Flask:
+def waiting_app(parts: Parts, sessions: Sessions) -> Flask:
     """The application of `create_app`, and the path."""
-    app = create_app(settings, **parts)
-    submissions = Submissions(
-        store=parts["store"],
-        blobs=parts["blobs"],
-        limits=settings.source_limits(),
-        price=1,
-        offers=Offers(presence=parts["presence"], own=settings.choice, memory_seconds=60),
-    )
+    app = create_app(parts, sessions)
     waiting = Blueprint("waiting", __name__)
-    view = partial(wait, app.extensions[WAITING], submissions, parts["blobs"], settings)
+    view = partial(wait, parts)
     waiting.add_url_rule(WAIT, "wait", view, methods=["POST"])
     app.register_blueprint(waiting)
     return app
 
 
-def wait(
-    waiting: WaitingCallers, submissions: Submissions, blobs: BlobStore, settings: GatewaySettings
-) -> Response:
+def wait(parts: Parts) -> Response:
+    settings = parts.settings
     account, spec = request.args["account"], CutoutSpec(model=settings.model, precision=settings.precision)
     drafts = [Draft(source=request.get_data(as_text=True), spec=spec)]
     submission = Submission(
         account=Account(name=account), origin="Wait", drafts=drafts, joins_seconds=600, urgent=True
     )
-    if not waiting.has_place(account):
+    if not parts.waiting.has_place(account):
         return Response("no place", 503)
     try:
-        uid = submissions.submit(submission)
+        uid = parts.submissions.submit(submission)
     except DraftRejected:
         return Response("no picture", 400)
-    return waiting.hold(account, uid, float(request.args["seconds"]), partial(render, blobs))
+    return parts.waiting.hold(account, uid, float(request.args["seconds"]), partial(render, parts.blobs))
 
 
 def render(blobs: BlobStore, task: Task) -> Response:

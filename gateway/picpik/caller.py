@@ -1,27 +1,10 @@
-"""Arguments that the handlers of actions share."""
+"""Who asks for an action."""
 
 from dataclasses import dataclass, field
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.credentials import Credential
 from cutgate.gateway.accounts.rates import Entry
-from cutgate.gateway.tasks.query import Tasks
-from cutgate.gateway.tasks.submit import Submissions
-from cutgate.gateway.waiting.callers import WaitingCallers
-from cutgate.jobs.ports import Ledger
-from cutgate.jobs.spec import ModelChoice
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PicpikParts:
-    """What handlers work with."""
-
-    submissions: Submissions
-    tasks: Tasks
-    waiting: WaitingCallers
-    store: Ledger
-    choice: ModelChoice
-    """What new pictures ask for, unless their account asks for another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
