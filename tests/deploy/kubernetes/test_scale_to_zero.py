@@ -10,6 +10,7 @@ import pytest
 
 from cutgate import Client
 from cutgate.jobs.observe import metric_names as names
+from cutgate.jobs.spec import DEFAULT_MODEL
 from tests.deploy.kubernetes.installation import Installation as Deployment
 from tests.deploy.kubernetes.test_scaling import workers_wanted
 from tests.gateway.installation import Installation
@@ -22,18 +23,23 @@ from tests.waiting import eventually
 pytestmark = [pytest.mark.long, pytest.mark.needs("kubectl")]
 
 PICTURE = Path(__file__).parents[3] / "examples" / "coffee.jpg"
-LANE = "tiny:exact"
 COLD = {"ready": True, "cold": True}
 
 
+@pytest.mark.parametrize("model", ["tiny", DEFAULT_MODEL])
 def test_from_zero_to_a_result_and_back(
-    tmp_path: Path, installations: dict[str, Deployment], capsys: pytest.CaptureFixture[str]
+    model: str,
+    tmp_path: Path,
+    weights_dir: Path,
+    installations: dict[str, Deployment],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    write_tiny_model(tmp_path)
     port = free_port()
     own = installations["elsewhere"].environment("gateway")
     to_zero = {name: own[name] for name in ("CUTGATE_SCALE_TO_ZERO", "CUTGATE_OFFER_MEMORY_SECONDS")}
-    settings = {"CUTGATE_MODEL": "tiny", "CUTGATE_MODELS_DIR": str(tmp_path), "CUTGATE_ENGINE": "onnxruntime"}
+    write_tiny_model(tmp_path)
+    models_dir = weights_dir if model == DEFAULT_MODEL else tmp_path
+    settings = {"CUTGATE_MODEL": model, "CUTGATE_MODELS_DIR": str(models_dir), "CUTGATE_ENGINE": "onnxruntime"}
     with redis_server() as redis_url:
         service = Installation(redis_url, tmp_path / "blobs")
         service.environment |= settings | {
@@ -43,7 +49,7 @@ def test_from_zero_to_a_result_and_back(
         service.environment |= {"CUTGATE_MAX_BATCH_BODY_BYTES": "20000000"}
 
         def wanted() -> int:
-            return workers_wanted(installations["elsewhere"], scrape(port).text, LANE)
+            return workers_wanted(installations["elsewhere"], scrape(port).text, f"{model}:exact")
 
         keys = service.keys("add", "--name", "anna")
         with (
@@ -75,4 +81,6 @@ def test_from_zero_to_a_result_and_back(
             assert wanted() == 0
             assert scrape(port).value(names.CREDITS_BOOKED) == len(jobs)
     with capsys.disabled():
-        sys.stdout.write(f"\nworker ready after {started_seconds:.1f} s, results after {result_seconds:.1f} s\n")
+        sys.stdout.write(
+            f"\n{model}: worker ready after {started_seconds:.1f} s, results after {result_seconds:.1f} s\n"
+        )
