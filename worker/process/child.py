@@ -254,8 +254,6 @@ def presence_of(owner: str, lane: Lane, segmenter: Segmenter) -> WorkerPresence:
         owner=owner,
         lane=lane,
         model=segmenter.model,
-        engine=segmenter.engine,
-        provider=segmenter.provider,
-        dtype=segmenter.dtype,
         threads=segmenter.threads,
+        **facts_of(segmenter),
     )

@@ -22,19 +22,15 @@ class Health:
 
     Attributes:
         away: kind of the error that keeps the worker from claiming; empty where nothing does.
+        is_broken: whether the process failed on a picture that is known to be good, and has to be replaced.
     """
 
     def __init__(self, store: Ledger, blobs: BlobStore, servers: Sequence[Callable[[], None]] = ()) -> None:
         """Take what to check; each of `servers` raises `ServiceUnavailable` where it is not ready."""
         self._blobs, self._installation, self._servers = blobs, Installation(store, blobs), servers
         self._in_doubt = True
-        self._is_broken = False
+        self.is_broken = False
         self.away = ""
-
-    @property
-    def is_broken(self) -> bool:
-        """Whether the process failed on a picture that is known to be good, and has to be replaced."""
-        return self._is_broken
 
     def doubt(self) -> None:
         """Check storage and servers before the next claim."""
@@ -85,6 +81,6 @@ class Health:
             return False
         except Exception:
             log.exception("known_picture_failed")
-            self._is_broken = True
+            self.is_broken = True
             return False
         return True

@@ -66,18 +66,7 @@ class CustomModel(BaseModel):
         return WeightsFile(
             file_name=f"{name}.onnx",
             digest=f"sha256:{self.sha256}" if self.sha256 else None,
-            input_px=self.input_px,
-            fit=self.fit,
-            multiple_px=self.multiple_px,
-            mean=self.mean,
-            std=self.std,
-            output=self.output,
-            output_name=self.output_name,
-            soft=self.soft,
-            thresholds=self.thresholds,
-            least_range=self.least_range,
-            licence=self.licence,
-            origin=self.origin,
+            **self.model_dump(exclude={"sha256"}),
         )
 
 
