@@ -21,7 +21,8 @@ from tests.chaos.service import Service
 
 CALLERS: Final = 6
 """As many pictures are under way."""
-_PATIENCE_SECONDS: Final = 120
+_PATIENCE_SECONDS: Final = 360
+"""A courier that is killed keeps what it fetches for its lease of 90 s, and the next one may be killed, too."""
 _PAUSE_SECONDS: Final = 0.2
 _NEAR: Final = 40
 """What a level may be off."""
