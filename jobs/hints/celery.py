@@ -13,12 +13,7 @@ VISIBILITY_TIMEOUT_SECONDS: Final = 3_600
 """After so long Redis hands an unacknowledged message out again. The lease does the fast part."""
 
 
-def celery_settings(
-    redis_url: str,
-    *,
-    connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
-    socket_timeout_seconds: float = SOCKET_TIMEOUT_SECONDS,
-) -> dict[str, Any]:
+def celery_settings(redis_url: str) -> dict[str, Any]:
     """Settings of the Celery application."""
     to_sentinels: dict[str, Any] = {}
     # Of rediss:// the URL says it itself.
@@ -30,8 +25,8 @@ def celery_settings(
         to_sentinels["master_name"] = sentinels.service
         to_sentinels["sentinel_kwargs"] = sentinel_options(
             sentinels,
-            connect_timeout_seconds=connect_timeout_seconds,
-            socket_timeout_seconds=socket_timeout_seconds,
+            connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS,
+            socket_timeout_seconds=SOCKET_TIMEOUT_SECONDS,
         )
     return {
         "broker_url": broker_url(redis_url),
@@ -62,8 +57,8 @@ def celery_settings(
             "unacked_restore_throttle": 1,
             # One list a lane: the ledger has the order, and the list's length is the number of hints.
             "priority_steps": [0],
-            "socket_connect_timeout": connect_timeout_seconds,
-            "socket_timeout": socket_timeout_seconds,
+            "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "socket_timeout": SOCKET_TIMEOUT_SECONDS,
             "socket_keepalive": True,
             "health_check_interval": 10,
             **to_sentinels,

@@ -34,16 +34,16 @@ OPEN: Final[tuple[str, ...]] = ()
 """For a label whose values are known only once they are there."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Metric:
     """One row."""
 
     name: str
     """As it is scraped; of a histogram without `_bucket`, `_sum` and `_count`. A counter's ends with `_total`."""
     parts: tuple[Part, ...]
-    help: str
     unit: str
     """What a value counts, or is measured in."""
+    help: str
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Each label with all of its values; `OPEN` where they depend on settings or callers."""
     buckets: tuple[float, ...] = ()
@@ -57,234 +57,192 @@ class Metric:
         return Kind.COUNTER if self.name.endswith("_total") else Kind.GAUGE
 
 
+_GATEWAY, _WORKER, _COURIER, _LEDGER = ((part,) for part in Part)
 _REQUEST_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _STEP_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 REQUESTS: Final = Metric(
-    name="cutgate_requests_total",
-    parts=(Part.GATEWAY,),
-    help="Answered requests, by the protocol's action and code, else by view and HTTP status. Each "
-    "Runware task counts, by its type.",
-    unit="requests",
+    "cutgate_requests_total",
+    _GATEWAY,
+    "requests",
+    "Answered requests, by the protocol's action and code, else by view and HTTP status. Each Runware "
+    "task counts, by its type.",
     labels={"facade": OPEN, "action": OPEN, "code": OPEN},
 )
 REQUEST_SECONDS: Final = Metric(
-    name="cutgate_request_seconds",
-    parts=(Part.GATEWAY,),
-    help="Time from a request's head, or a frame, to its answer, including any wait for a result.",
-    unit="seconds",
+    "cutgate_request_seconds",
+    _GATEWAY,
+    "seconds",
+    "Time from a request's head, or a frame, to its answer, including any wait for a result.",
     labels={"facade": OPEN, "action": OPEN},
     buckets=_REQUEST_SECONDS,
 )
 SUBMIT_SECONDS: Final = Metric(
-    name="cutgate_submit_seconds",
-    parts=(Part.GATEWAY,),
-    help="Time to accept a task once its request was read.",
-    unit="seconds",
+    "cutgate_submit_seconds",
+    _GATEWAY,
+    "seconds",
+    "Time to accept a task once its request was read.",
     buckets=_REQUEST_SECONDS,
 )
 PEERS_CUT_OFF: Final = Metric(
-    name="cutgate_peers_cut_off_total",
-    parts=(Part.GATEWAY,),
-    help="Connections that were cut off: too slow a head, body or answer, no space left for a large body, or "
+    "cutgate_peers_cut_off_total",
+    _GATEWAY,
+    "connections",
+    "Connections that were cut off: too slow a head, body or answer, no space left for a large body, or "
     "too many connections.",
-    unit="connections",
     labels={"reason": ("head", "body", "answer", "turn", "connections")},
 )
-SOCKETS_OPEN: Final = Metric(
-    name="cutgate_sockets_open",
-    parts=(Part.GATEWAY,),
-    help="Open WebSockets.",
-    unit="sockets",
-)
+SOCKETS_OPEN: Final = Metric("cutgate_sockets_open", _GATEWAY, "sockets", "Open WebSockets.")
 CALLERS_HELD: Final = Metric(
-    name="cutgate_callers_held",
-    parts=(Part.GATEWAY,),
-    help="HTTP callers that wait for a result without a request thread.",
-    unit="callers",
+    "cutgate_callers_held", _GATEWAY, "callers", "HTTP callers that wait for a result without a request thread."
 )
 
 LEDGER_UP: Final = Metric(
-    name="cutgate_ledger_up",
-    parts=(Part.LEDGER,),
-    help="1 if Redis answered this scrape. If not, the other ledger metrics are missing.",
-    unit="yes or no",
+    "cutgate_ledger_up",
+    _LEDGER,
+    "yes or no",
+    "1 if Redis answered this scrape. If not, the other ledger metrics are missing.",
 )
-LEDGER_MEMORY_BYTES: Final = Metric(
-    name="cutgate_ledger_memory_bytes",
-    parts=(Part.LEDGER,),
-    help="Memory that Redis uses.",
-    unit="bytes",
-)
+LEDGER_MEMORY_BYTES: Final = Metric("cutgate_ledger_memory_bytes", _LEDGER, "bytes", "Memory that Redis uses.")
 LEDGER_MEMORY_LIMIT_BYTES: Final = Metric(
-    name="cutgate_ledger_memory_limit_bytes",
-    parts=(Part.LEDGER,),
-    help="Redis's `maxmemory`, 0 for none. New tasks are refused at 90 %.",
-    unit="bytes",
+    "cutgate_ledger_memory_limit_bytes",
+    _LEDGER,
+    "bytes",
+    "Redis's `maxmemory`, 0 for none. New tasks are refused at 90 %.",
 )
 INSTALLATION_WHOLE: Final = Metric(
-    name="cutgate_installation_whole",
-    parts=(Part.LEDGER,),
-    help="0 if ledger and storage do not belong together: one of them is empty, lost or another installation's.",
-    unit="yes or no",
+    "cutgate_installation_whole",
+    _LEDGER,
+    "yes or no",
+    "0 if ledger and storage do not belong together: one of them is empty, lost or another installation's.",
 )
 ITEMS_WAITING: Final = Metric(
-    name="cutgate_items_waiting",
-    parts=(Part.LEDGER,),
-    help="Items waiting for a worker.",
-    unit="items",
-    labels={"lane": OPEN},
+    "cutgate_items_waiting", _LEDGER, "items", "Items waiting for a worker.", labels={"lane": OPEN}
 )
 OLDEST_WAITING_SECONDS: Final = Metric(
-    name="cutgate_oldest_waiting_seconds",
-    parts=(Part.LEDGER,),
-    help="Age of the oldest waiting item's task; 0 if none waits.",
-    unit="seconds",
+    "cutgate_oldest_waiting_seconds",
+    _LEDGER,
+    "seconds",
+    "Age of the oldest waiting item's task; 0 if none waits.",
     labels={"lane": OPEN},
 )
 DELETION_BACKLOG: Final = Metric(
-    name="cutgate_deletion_backlog",
-    parts=(Part.LEDGER,),
-    help="Sources, tasks and uploads that are past their time and not deleted yet.",
-    unit="records",
+    "cutgate_deletion_backlog",
+    _LEDGER,
+    "records",
+    "Sources, tasks and uploads that are past their time and not deleted yet.",
 )
 ITEMS_RUNNING: Final = Metric(
-    name="cutgate_items_running",
-    parts=(Part.LEDGER,),
-    help="Items claimed by a worker.",
-    unit="items",
-    labels={"lane": OPEN},
+    "cutgate_items_running", _LEDGER, "items", "Items claimed by a worker.", labels={"lane": OPEN}
 )
 WORKERS_ALIVE: Final = Metric(
-    name="cutgate_workers_alive",
-    parts=(Part.LEDGER,),
-    help="Workers that have announced themselves recently.",
-    unit="workers",
+    "cutgate_workers_alive",
+    _LEDGER,
+    "workers",
+    "Workers that have announced themselves recently.",
     labels={"lane": OPEN},
 )
 SCALES_TO_ZERO: Final = Metric(
-    name="cutgate_scales_to_zero",
-    parts=(Part.LEDGER,),
-    help="1 if `CUTGATE_SCALE_TO_ZERO` says that workers may be missing while nothing waits.",
-    unit="yes or no",
+    "cutgate_scales_to_zero",
+    _LEDGER,
+    "yes or no",
+    "1 if `CUTGATE_SCALE_TO_ZERO` says that workers may be missing while nothing waits.",
 )
-ERRANDS_DUE: Final = Metric(
-    name="cutgate_errands_due",
-    parts=(Part.LEDGER,),
-    help="Errands waiting for a courier.",
-    unit="errands",
-)
+ERRANDS_DUE: Final = Metric("cutgate_errands_due", _LEDGER, "errands", "Errands waiting for a courier.")
 CREDITS_BOOKED: Final = Metric(
-    name="cutgate_credits_booked_total",
-    parts=(Part.LEDGER,),
-    help="Price of all finished items, unmetered accounts included.",
-    unit="credits",
+    "cutgate_credits_booked_total", _LEDGER, "credits", "Price of all finished items, unmetered accounts included."
 )
 
 CLAIMS: Final = Metric(
-    name="cutgate_claims_total",
-    parts=(Part.WORKER,),
-    help="Claims of items. again: after a worker was lost.",
-    unit="claims",
+    "cutgate_claims_total",
+    _WORKER,
+    "claims",
+    "Claims of items. again: after a worker was lost.",
     labels={"attempt": ("first", "again")},
 )
 ITEMS: Final = Metric(
-    name="cutgate_items_total",
-    parts=(Part.WORKER,),
-    help="Ended claims. lost: the item was taken back or terminated meanwhile.",
-    unit="items",
+    "cutgate_items_total",
+    _WORKER,
+    "items",
+    "Ended claims. lost: the item was taken back or terminated meanwhile.",
     labels={"outcome": ("done", "failed", "lost")},
 )
 ITEM_ERRORS: Final = Metric(
-    name="cutgate_item_errors_total",
-    parts=(Part.WORKER,),
-    help="Items that failed in a worker, by kind of error.",
-    unit="items",
+    "cutgate_item_errors_total",
+    _WORKER,
+    "items",
+    "Items that failed in a worker, by kind of error.",
     labels={"kind": OPEN},
 )
 RESULTS: Final = Metric(
-    name="cutgate_results_total",
-    parts=(Part.WORKER,),
-    help="Finished items. none: no subject was found, and the result is transparent.",
-    unit="items",
+    "cutgate_results_total",
+    _WORKER,
+    "items",
+    "Finished items. none: no subject was found, and the result is transparent.",
     labels={"subject": ("found", "none")},
 )
 RESULT_CONFIDENCE: Final = Metric(
-    name="cutgate_result_confidence",
-    parts=(Part.WORKER,),
-    help="Confidence of finished items, from models that have one. A fall says that pictures have changed.",
-    unit="probability",
+    "cutgate_result_confidence",
+    _WORKER,
+    "probability",
+    "Confidence of finished items, from models that have one. A fall says that pictures have changed.",
     labels={"lane": OPEN},
     buckets=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95),
 )
-PIXELS: Final = Metric(
-    name="cutgate_pixels_total",
-    parts=(Part.WORKER,),
-    help="Pixels of the pictures read.",
-    unit="pixels",
-)
+PIXELS: Final = Metric("cutgate_pixels_total", _WORKER, "pixels", "Pixels of the pictures read.")
 ITEM_SECONDS: Final = Metric(
-    name="cutgate_item_seconds",
-    parts=(Part.WORKER,),
-    help="Time from an item's claim until it was finished.",
-    unit="seconds",
+    "cutgate_item_seconds",
+    _WORKER,
+    "seconds",
+    "Time from an item's claim until it was finished.",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
 )
 STEP_SECONDS: Final = Metric(
-    name="cutgate_step_seconds",
-    parts=(Part.WORKER,),
-    help="Time of each step of an item, without gaps between steps.",
-    unit="seconds",
+    "cutgate_step_seconds",
+    _WORKER,
+    "seconds",
+    "Time of each step of an item, without gaps between steps.",
     labels={"step": OPEN},
     buckets=_STEP_SECONDS,
 )
 WORKER_INFO: Final = Metric(
-    name="cutgate_worker_info",
-    parts=(Part.WORKER,),
-    help="1, labelled with what runs the network, and whether decoders of pictures are confined; missing while no"
-    " network is loaded.",
-    unit="1",
+    "cutgate_worker_info",
+    _WORKER,
+    "1",
+    "1, labelled with what runs the network, and whether decoders of pictures are confined; missing while "
+    "no network is loaded.",
     labels=dict.fromkeys(("model", "precision", "engine", "provider", "dtype"), OPEN)
     | {"decoder": ("confined", "unconfined")},
 )
 CHILDREN_GONE: Final = Metric(
-    name="cutgate_children_gone_total",
-    parts=(Part.WORKER,),
-    help="Computing processes of a worker that ended, replaced ones included.",
-    unit="processes",
+    "cutgate_children_gone_total",
+    _WORKER,
+    "processes",
+    "Computing processes of a worker that ended, replaced ones included.",
     labels={"end": ("died", "stopped")},
 )
 ITEMS_TAKEN_BACK: Final = Metric(
-    name="cutgate_items_taken_back_total",
-    parts=(Part.WORKER,),
-    help="Items held by a computing process when it ended.",
-    unit="items",
+    "cutgate_items_taken_back_total", _WORKER, "items", "Items held by a computing process when it ended."
 )
 
 REAPED: Final = Metric(
-    name="cutgate_reaped_total",
-    parts=(Part.GATEWAY, Part.WORKER),
-    help="Items whose lease or time expired, by what the reaper did. Sum over all processes.",
-    unit="items",
+    "cutgate_reaped_total",
+    (Part.GATEWAY, Part.WORKER),
+    "items",
+    "Items whose lease or time expired, by what the reaper did. Sum over all processes.",
     labels={"outcome": ("renewed", "requeued", "worker_lost", "too_slow", "too_late")},
 )
 HINTS_RESENT: Final = Metric(
-    name="cutgate_hints_resent_total",
-    parts=(Part.GATEWAY, Part.WORKER),
-    help="Lost hints that the reaper sent again.",
-    unit="hints",
+    "cutgate_hints_resent_total", (Part.GATEWAY, Part.WORKER), "hints", "Lost hints that the reaper sent again."
 )
 
 ERRANDS: Final = Metric(
-    name="cutgate_errands_total",
-    parts=(Part.COURIER,),
-    help="Errands run. again: postponed after a fault of the other side; given_up: for good; moot: nothing "
+    "cutgate_errands_total",
+    _COURIER,
+    "errands",
+    "Errands run. again: postponed after a fault of the other side; given_up: for good; moot: nothing "
     "left to do; interrupted: a part of this service was down.",
-    unit="errands",
-    labels={
-        "kind": tuple(ErrandKind),
-        "outcome": ("done", "again", "given_up", "moot", "interrupted"),
-    },
+    labels={"kind": tuple(ErrandKind), "outcome": ("done", "again", "given_up", "moot", "interrupted")},
 )
 
 METRICS: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Metric))

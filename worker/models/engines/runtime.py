@@ -4,9 +4,9 @@ An engine does not survive a fork: load a segmenter in the process that runs it.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import replace
-from typing import Any, Final
+from contextlib import nullcontext, suppress
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import Final
 
 import numpy as np
 import structlog
@@ -29,43 +29,28 @@ _WARM_UP_PX: Final = ((64, 64), (64, 128))
 """Height and width. A network whose input has one fixed size may pass for a free one on the first alone."""
 
 
+@dataclass(eq=False)
 class Segmenter:
-    """A network that is loaded: from a picture to the coarse mask of its subject.
+    """A network that is loaded: from a picture to the coarse mask of its subject."""
 
-    Attributes:
-        model: name of the model.
-        engine: the library that runs it, with its version.
-        provider: what computes: what is active, not what was asked for.
-        dtype: the type of number that it computes in.
-        threads: threads of the network on the CPU.
-        predict: the network itself, without the lock.
-        soft: what the soft levels of its map mean.
-        check: raises `InferenceUnavailable` where it cannot be run now; None for what runs in this process.
-    """
-
-    def __init__(
-        self,
-        predict: Predict,
-        *,
-        model: str,
-        engine: str,
-        provider: str,
-        dtype: str,
-        threads: int,
-        soft: Soft = Soft.DOUBT,
-        shared: bool = False,
-        check: Callable[[], None] | None = None,
-    ) -> None:
-        """Take what was loaded; `shared` says that `predict` itself sees to it when several threads call it."""
-        self.model = model
-        self.engine = engine
-        self.provider = provider
-        self.dtype = dtype
-        self.threads = threads
-        self.predict = predict
-        self.soft = soft
-        self.check = check
-        self._turn: AbstractContextManager[Any] = nullcontext() if shared else ONE_RUN
+    predict: Predict
+    """The network itself, without the lock."""
+    _: KW_ONLY
+    model: str
+    engine: str
+    """The library that runs it, with its version."""
+    provider: str
+    """What computes: what is active, not what was asked for."""
+    dtype: str
+    """The type of number that it computes in."""
+    threads: int
+    """Threads of the network on the CPU."""
+    soft: Soft = Soft.DOUBT
+    """What the soft levels of its map mean."""
+    shared: bool = False
+    """Whether `predict` itself sees to it when several threads call it."""
+    check: Callable[[], None] | None = None
+    """Raises `InferenceUnavailable` where it cannot be run now; None for what runs in this process."""
 
     def __call__(self, image: RgbImage) -> ByteMask:
         """The coarse foreground probability of a picture.
@@ -84,7 +69,7 @@ class Segmenter:
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"an image is (height, width, 3) uint8, not {image.shape} {image.dtype}")
-        with self._turn:
+        with nullcontext() if self.shared else ONE_RUN:
             return _checked_run(self.model, self.predict, image)
 
 
