@@ -25,7 +25,7 @@ from cutgate.gateway.runware.http.views import RunwareApi
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.runware.sockets.views import RunwareSockets
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
-from cutgate.gateway.serving.health import HealthPages, Readiness, check_reading, check_room
+from cutgate.gateway.serving.health import HealthPages, Readiness, check_reading
 from cutgate.gateway.serving.proxies import TrustedProxies
 from cutgate.gateway.serving.results import ResultPages
 from cutgate.gateway.settings import GatewaySettings
@@ -44,7 +44,7 @@ def create_app(parts: Parts, sessions: Sessions) -> Flask:
     rembg's at `/api/remove` where that is wanted, and results are under `/r/`. Browsers are sent from `/` to
     `/playground`.
     """
-    settings, store, blobs = parts.settings, parts.store, parts.blobs
+    settings, blobs = parts.settings, parts.blobs
     runware_tasks = RunwareTasks(parts)
     picpik, runware = PicpikApi(parts), RunwareApi(parts, runware_tasks)
     removebg = RemoveBgApi(parts, Removals(parts, Sources(picture_limits(settings.source_limits()))))
@@ -63,14 +63,7 @@ def create_app(parts: Parts, sessions: Sessions) -> Flask:
     app.extensions[WAITING] = parts.waiting
     app.extensions[SOCKETS] = parts.sockets  # whoever serves the application stops them, too
     app.register_blueprint(ResultPages(paths=parts.tasks.paths, blobs=blobs).blueprint())
-    readiness = Readiness(
-        store,
-        parts.presence,
-        partial(check_reading, blobs),
-        partial(check_room, blobs, settings.least_free_bytes),
-        scales_to_zero=settings.scale_to_zero,
-    )
-    app.register_blueprint(HealthPages(readiness).blueprint())
+    app.register_blueprint(HealthPages(Readiness(parts, partial(check_reading, blobs))).blueprint())
     app.register_blueprint(
         ApiPages(
             make_sections=partial(_sections, settings),

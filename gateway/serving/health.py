@@ -10,10 +10,11 @@ from typing import Final
 
 from flask import Blueprint, Response
 
+from cutgate.gateway.tasks.parts import Parts
 from cutgate.jobs.answers import WorkerPresence
 from cutgate.jobs.errors import BlobMissing, BlobStoreFull, ServiceUnavailable
 from cutgate.jobs.ids import BlobKey, TaskUid
-from cutgate.jobs.ports import BlobStore, Ledger, Presence
+from cutgate.jobs.ports import BlobStore
 
 CLOCK_SECONDS: Final = 300.0
 """How much the clocks of gateway and ledger may differ; from half the orphans' grace on nothing is accepted."""
@@ -43,19 +44,9 @@ class Findings:
 class Readiness:
     """Looks whether ledger, blob store and a worker are there: once in a while, however many ask."""
 
-    def __init__(
-        self,
-        store: Ledger,
-        presence: Presence,
-        check_blobs: Callable[[], None],
-        check_room: Callable[[], None],
-        *,
-        scales_to_zero: bool = False,
-    ) -> None:
-        """Keep the parts; each check raises `ServiceUnavailable` where what it looks at is not there."""
-        self._scales_to_zero = scales_to_zero
-        self._store, self._presence = store, presence
-        self._check_blobs, self._check_room = check_blobs, check_room
+    def __init__(self, parts: Parts, check_blobs: Callable[[], None]) -> None:
+        """Take the parts; `check_blobs` raises `ServiceUnavailable` where the blob store is not there."""
+        self._parts, self._check_blobs = parts, check_blobs
         self._lock = threading.Lock()
         self._found: Findings | None = None
         self._found_at_seconds = 0.0
@@ -69,27 +60,33 @@ class Readiness:
             return self._found
 
     def _look(self) -> Findings:
-        checks = (("ledger", self._store.server.ping), ("blob store", self._check_blobs))
+        checks = (("ledger", self._parts.store.server.ping), ("blob store", self._check_blobs))
         missing = [part for part, check in checks if not _answers(check)]
         if "blob store" not in missing and not _answers(self._check_room):
             missing.append("room for pictures")
         if "ledger" not in missing and not _answers(self._check_clock):
             missing.append("right clock")
-        if (wrong := self._store.server.wrong) is not None:
+        if (wrong := self._parts.store.server.wrong) is not None:
             missing.append("installation")
         workers = self._workers() if "ledger" not in missing else ()
-        if all(worker.away for worker in workers) and (workers or not self._scales_to_zero):
+        if all(worker.away for worker in workers) and (workers or not self._parts.settings.scale_to_zero):
             missing.append("worker")
         return Findings(tuple(missing), not missing and not workers, workers, wrong)
 
+    def _check_room(self) -> None:
+        """Raise `BlobStoreFull` where the blob store says that it has little room. Nothing is written."""
+        least_bytes, free_bytes = self._parts.settings.least_free_bytes, self._parts.blobs.free_bytes()
+        if free_bytes is not None and free_bytes < least_bytes:
+            raise BlobStoreFull("the disk of the pictures is full")
+
     def _check_clock(self) -> None:
         """Raise `ServiceUnavailable` if this machine's clock is so far off that submissions would be refused."""
-        if abs(self._store.server.clock_offset_seconds()) > CLOCK_SECONDS:
+        if abs(self._parts.store.server.clock_offset_seconds()) > CLOCK_SECONDS:
             raise ServiceUnavailable("the clocks of this machine and of the ledger's server differ")
 
     def _workers(self) -> tuple[WorkerPresence, ...]:
         try:
-            return self._presence.alive()
+            return self._parts.presence.alive()
         except ServiceUnavailable:
             return ()
 
@@ -133,13 +130,6 @@ def check_reading(blobs: BlobStore) -> None:
         blobs.get(_NOTHING)
     except BlobMissing:
         return
-
-
-def check_room(blobs: BlobStore, least_free_bytes: int) -> None:
-    """Raise `BlobStoreFull` where the blob store says that it has less room. Nothing is written."""
-    free_bytes = blobs.free_bytes()
-    if free_bytes is not None and free_bytes < least_free_bytes:
-        raise BlobStoreFull("the disk of the pictures is full")
 
 
 def _ready(findings: Findings) -> dict[str, object]:

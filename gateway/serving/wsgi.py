@@ -15,7 +15,7 @@ from cutgate.gateway.observe.metrics import LedgerCollector, MetricsPort
 from cutgate.gateway.operator.views import PATH, OperatorPages
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.serving.app import create_app
-from cutgate.gateway.serving.health import Readiness, check_room, operators_page
+from cutgate.gateway.serving.health import Readiness, operators_page
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.parts import Parts
 from cutgate.jobs.blobs.choose import open_blob_store
@@ -61,11 +61,8 @@ def app(settings: GatewaySettings) -> Iterator[Flask]:
                 lanes=shared.submissions.offers.lanes,
                 scales_to_zero=settings.scale_to_zero,
             )
-            has_room = partial(check_room, blobs, settings.least_free_bytes)
-            readiness = Readiness(
-                store, store.presence, blobs.check, has_room, scales_to_zero=settings.scale_to_zero
-            )
-            pages: dict[str, Callable[[], WSGIApplication]] = {"/readyz": partial(operators_page, readiness)}
+            ready = partial(operators_page, Readiness(shared, blobs.check))
+            pages: dict[str, Callable[[], WSGIApplication]] = {"/readyz": ready}
             if settings.operator_key is not None:
                 operator = OperatorPages(
                     store, blobs, settings.operator_key, scales_to_zero=settings.scale_to_zero

@@ -8,7 +8,6 @@ import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, Self, TypeVar
 
 from flask import Flask
@@ -18,7 +17,7 @@ from werkzeug.test import TestResponse
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.credentials import Credentials, KeyPair
 from cutgate.gateway.serving.app import create_app
-from cutgate.gateway.serving.health import Readiness, check_room, operators_page
+from cutgate.gateway.serving.health import Readiness, operators_page
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.parts import Parts
@@ -29,7 +28,6 @@ from cutgate.jobs.ledger.events import TaskEvents
 from cutgate.jobs.ports import BlobStore, Presence
 from cutgate.jobs.record import Claim, ErrorFacts, Result
 from cutgate.jobs.spec import CutoutSpec, Lane, ModelChoice, lane_of
-from cutgate.jobs.urls import ResultPaths
 from cutgate.signing import parse_body, sign_params
 from tests.fakes import MemoryBlobStore
 from tests.gateway import picture_files as pictures
@@ -91,13 +89,18 @@ class Harness:
 
     def make_app(self, settings: GatewaySettings, **parts: Any) -> Flask:
         """The application, with other settings or parts."""
-        own: dict[str, Any] = {"accounts": self.accounts, "store": self.store, "events": self.events}
-        own |= {"presence": self.presence, "blobs": self.blobs, "sessions": fresh_sessions()} | parts
-        sessions = own.pop("sessions")
-        app = create_app(Parts.of(settings, **own), sessions)
+        sessions = parts.pop("sessions", None) or fresh_sessions()
+        app = create_app(self.parts(settings, **parts), sessions)
         app.test_client_class = LoopClient
         app.config["SETTINGS"] = settings
         return app
+
+    def parts(self, settings: GatewaySettings | None = None, **others: Any) -> Parts:
+        """What façades work with, with other settings or parts."""
+        own: dict[str, Any] = {"accounts": self.accounts, "store": self.store, "events": self.events}
+        return Parts.of(
+            settings or self.settings, **own | {"presence": self.presence, "blobs": self.blobs} | others
+        )
 
     def with_settings(self, **changes: Any) -> Self:
         """The same gateway with other settings."""
@@ -228,22 +231,17 @@ class Harness:
     @property
     def offers(self) -> Offers:
         """The models that can be asked for."""
-        memory_seconds = self.settings.offer_memory_seconds
-        return Offers(presence=self.presence, own=self.settings.choice, memory_seconds=memory_seconds)
+        return self.parts().submissions.offers
 
     def readiness(self) -> Answer:
         """What the operator reads at `/readyz`."""
-        has_room = partial(check_room, self.blobs, self.settings.least_free_bytes)
-        to_zero = self.settings.scale_to_zero
-        looks = Readiness(self.store, self.presence, self.blobs.check, has_room, scales_to_zero=to_zero)
-        answer = operators_page(looks)
+        answer = operators_page(Readiness(self.parts(), self.blobs.check))
         return {"status": answer.status_code, **answer.get_json()}
 
     @property
     def tasks(self) -> Tasks:
         """What shows tasks and knows the paths of their results."""
-        paths = ResultPaths(self.settings.master_keys())
-        return Tasks(store=self.store, paths=paths, retention_seconds=self.settings.retention_seconds)
+        return self.parts().tasks
 
     def stored(self) -> tuple[BlobKey, ...]:
         """The blobs that are there; of a store in memory."""

@@ -104,7 +104,7 @@ def test_nobody_learns_names_or_has_anything_written_without_a_key(gateway: Harn
 def test_many_that_ask_look_once(gateway: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     gateway.presence.announce(WorkerPresence(**WORKER), 10)
     checks: list[None] = []
-    looks = Readiness(gateway.store, gateway.presence, lambda: checks.append(None), lambda: None)
+    looks = Readiness(gateway.parts(), lambda: checks.append(None))
     assert run_at_once(8, lambda _: looks.findings().missing) == [()] * 8
     gateway.presence.leave("w1")
     assert (looks.findings().missing, len(checks)) == ((), 1)
