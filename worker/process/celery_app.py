@@ -105,13 +105,7 @@ def run(settings: WorkerSettings, child: Child | None = None) -> int:
     except (ServerUnfit, ModelUnavailable) as error:
         log.error("worker_cannot_start", reason=str(error))  # noqa: TRY400 — the text says it all
         return 1
-    parent = Parent(
-        settings,
-        store,
-        store.presence,
-        blobs,
-        child.deadlines,
-    )
+    parent = Parent(settings, store, blobs, child.deadlines)
     # It warns of root, under which hints in pickle would be dangerous: ours are JSON.
     warnings.simplefilter("ignore", SecurityWarning)
     worker = make_app(settings, parent, child).Worker(

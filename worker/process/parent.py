@@ -20,7 +20,7 @@ from cutgate.jobs.answers import owner_name
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.observe import metrics
 from cutgate.jobs.observe.metric_names import CHILDREN_GONE, ITEMS_TAKEN_BACK
-from cutgate.jobs.ports import BlobStore, Ledger, Presence
+from cutgate.jobs.ports import BlobStore, Ledger
 from cutgate.jobs.upkeep.background import Call, upkeep_threads
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.worker.process.concurrency import Deadlines
@@ -44,16 +44,8 @@ QUIET_SECONDS: Final = 5.0
 class Parent:
     """Names its children, buries them, and does the upkeep while they work."""
 
-    def __init__(
-        self,
-        settings: WorkerSettings,
-        store: Ledger,
-        presence: Presence,
-        blobs: BlobStore,
-        deadlines: Deadlines,
-    ) -> None:
-        self._settings, self._store, self._presence = settings, store, presence
-        self._blobs, self._deadlines = blobs, deadlines
+    def __init__(self, settings: WorkerSettings, store: Ledger, blobs: BlobStore, deadlines: Deadlines) -> None:
+        self._settings, self._store, self._blobs, self._deadlines = settings, store, blobs, deadlines
         self._open = ExitStack()
         self._count = 0
         # Two machines may have one name, and containers all begin with process 1.
@@ -137,7 +129,7 @@ class Parent:
         with self._releasing:
             for owner, died in list(self._unreleased.items()):
                 taken = self._store.claims.give_back_owned(owner, died=died)
-                self._presence.leave(owner)
+                self._store.presence.leave(owner)
                 del self._unreleased[owner]
                 metrics.count(ITEMS_TAKEN_BACK, taken)
                 log.info("child_gone", owner=owner, died=died, items=taken)

@@ -19,7 +19,7 @@ from cutgate.worker.process.concurrency import Deadlines
 from cutgate.worker.process.parent import HeldDuringFork, Parent
 from cutgate.worker.settings import WorkerSettings
 from tests.fakes import ManualClock, MemoryBlobStore
-from tests.ledgers import FreshLedger, fresh_presence, kept_sources
+from tests.ledgers import FreshLedger, kept_sources
 from tests.waiting import eventually
 
 SPEC = CutoutSpec(model="stand-in")
@@ -32,10 +32,10 @@ class Stage:
     def __init__(self) -> None:
         clock = ManualClock()
         settings = WorkerSettings()
-        self.ledger, self.presence = FreshLedger(settings.ledger_limits(), clock), fresh_presence(clock)
+        self.ledger = FreshLedger(settings.ledger_limits(), clock)
         self.blobs = MemoryBlobStore()
         self.deadlines = Deadlines(1)
-        self.parent = Parent(settings, self.ledger, self.presence, self.blobs, self.deadlines)
+        self.parent = Parent(settings, self.ledger, self.blobs, self.deadlines)
         self.parent.before_child()
         self.first = self.parent.owner
         self.uid = new_task_uid()
@@ -46,7 +46,7 @@ class Stage:
         facts = WorkerPresence(
             owner=self.first, lane=LANE, model="m", engine="e", provider="p", dtype="fp32", threads=1
         )
-        self.presence.announce(facts, ttl_seconds=60)
+        self.ledger.presence.announce(facts, ttl_seconds=60)
 
     def item(self) -> Item:
         task = self.ledger.tasks.get(self.uid, "ada")
@@ -72,7 +72,7 @@ def test_two_machines_of_one_name_are_told_apart() -> None:
 def test_the_last_child_is_buried_before_the_next(stage: Stage) -> None:
     stage.parent.before_child()
     assert (stage.item().state, stage.item().attempts) == (ItemState.QUEUED, 1)
-    assert stage.presence.alive() == ()
+    assert stage.ledger.presence.alive() == ()
 
 
 def test_a_picture_that_kills_its_workers_fails_and_is_kept(stage: Stage) -> None:
@@ -89,7 +89,7 @@ def test_an_orderly_end_is_no_attempt(stage: Stage) -> None:
     with stage.parent:
         assert stage.item().state is ItemState.RUNNING
     assert (stage.item().state, stage.item().attempts) == (ItemState.QUEUED, 0)
-    assert stage.presence.alive() == ()
+    assert stage.ledger.presence.alive() == ()
 
 
 def test_a_burial_waits_for_the_ledger(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
