@@ -71,12 +71,12 @@ def alpha_at(visitor: Visitor, *points: tuple[int, int]) -> list[int]:
 
 def test_a_stroke_takes_away_and_another_brings_back(done: Visitor) -> None:
     sent = sent_by(done)
-    used = done.by_id("balance").inner_text()
     assert alpha_at(done, LEFT, RIGHT) == [255, 255]
     take(done, "Remove")
     done.keep_picture("brush-remove")
     paint(done, (35, 80), (65, 80))
     done.wait_until_corrected()
+    used = done.by_id("balance").inner_text()  # only now: the page may still have been asking for it before
     assert alpha_at(done, LEFT, RIGHT) == [0, 255]
     take(done, "Keep")
     paint(done, LEFT)
