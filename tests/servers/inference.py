@@ -1,8 +1,8 @@
 """Inference servers that speak KServe's v2 protocol on an exported model, each a process of its own.
 
 `python -m tests.servers.inference REPOSITORY --http_port PORT` serves with KServe's own package, which knows
-nothing of this project. A file `busy` in the repository has it refuse runs. `--bare` serves by asyncio alone, and
-parses no tensor: what is slow then is the caller's part.
+nothing of this project. A file `busy` in the repository has it refuse runs. `--bare` serves by the standard
+library and copies no tensor: what is slow then is the caller's part.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
@@ -155,45 +156,42 @@ def serve_with_kserve(repository: Path) -> None:
     server.start([Network(served) for served in models_of(repository)])
 
 
-async def serve_barely(repository: Path, port: int) -> None:
+def serve_barely(repository: Path, port: int) -> None:
     models = {served.name: served for served in models_of(repository)}
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while head := await reader.readuntil(b"\r\n\r\n") if not reader.at_eof() else b"":
-            first, *lines = head.decode().split("\r\n")
-            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-            body = await reader.readexactly(int(headers.get("content-length", "0")))
-            length, path = int(headers.get(_LENGTH, "0")), first.split(" ")[1].split("/")
-            served = models.get(path[3]) if len(path) > 3 else None
-            if path[-1] == "infer" and served is not None:
-                (fed,) = json.loads(body[:length])["inputs"]
-                tensor = np.frombuffer(body, np.uint8, offset=length).reshape(fed["shape"])
-                given = await asyncio.to_thread(served.run, tensor)
-                facts = served.facts()["outputs"][0] | {
-                    "shape": given.shape,
-                    "parameters": {"binary_data_size": given.nbytes},
-                }
-                said, raw = json.dumps({"outputs": [facts]}).encode(), given.tobytes()
-            else:
-                said, raw = json.dumps({"name": "bare", **(served.facts() if served else {})}).encode(), b""
-            lines = ["HTTP/1.1 200 OK", f"{_LENGTH}: {len(said)}", f"content-length: {len(said) + len(raw)}"]
-            writer.write("\r\n".join([*lines, "", ""]).encode() + said + raw)
-            await writer.drain()
-        writer.close()
+    class Bare(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
-    async def until_closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await answer(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
+        def do_GET(self) -> None:
+            served = models.get(self.path.split("/")[:4][-1])
+            self.answer({"name": "bare", **(served.facts() if served else {})})
 
-    server = await asyncio.start_server(until_closed, "127.0.0.1", port, limit=2**23)
-    await server.serve_forever()
+        def do_POST(self) -> None:
+            # A buffer that was filled in place is the tensor: nothing of it is copied, as in a server in C++.
+            body = bytearray(int(self.headers["content-length"]))
+            self.rfile.readinto(body)
+            length, served = int(self.headers[_LENGTH]), models[self.path.split("/")[3]]
+            (fed,) = json.loads(body[:length])["inputs"]
+            given = served.run(np.frombuffer(body, np.uint8, offset=length).reshape(fed["shape"]))
+            facts = {"shape": given.shape, "parameters": {"binary_data_size": given.nbytes}}
+            self.answer({"outputs": [served.facts()["outputs"][0] | facts]}, given.data.cast("B"))
+
+        def answer(self, facts: dict[str, Any], raw: memoryview | bytes = b"") -> None:
+            said = json.dumps(facts).encode()
+            self.send_response(HTTPStatus.OK)
+            self.send_header(_LENGTH, str(len(said)))
+            self.send_header("content-length", str(len(said) + len(raw)))
+            self.end_headers()
+            self.wfile.write(said)
+            self.wfile.write(raw)
+
+    ThreadingHTTPServer(("127.0.0.1", port), Bare).serve_forever()
 
 
 if __name__ == "__main__":
     place = Path(sys.argv[1])
     if "--bare" in sys.argv:
-        asyncio.run(serve_barely(place, int(sys.argv[sys.argv.index("--http_port") + 1])))
+        serve_barely(place, int(sys.argv[sys.argv.index("--http_port") + 1]))
     else:
         serve_with_kserve(place)

@@ -90,9 +90,9 @@ def _levels(row: WeightsFile, given: str, axes: list[int], *, as_input: bool) ->
             _node("ReduceMax", inputs, "high", keepdims=1, **attributes),
             _node("Sub", ["high", "low"], "range"),
             _node("Sub", [values, "low"], "above"),
-            _node("Div", ["above", "range"], "share"),
             _node("Greater", ["range", "least_range"], "has_subject"),
-            _node("Where", ["has_subject", "share", "zero"], "stretched"),
+            _node("Where", ["has_subject", "range", "infinite"], "divisor_out"),
+            _node("Div", ["above", "divisor_out"], "stretched"),
         ]
         values = "stretched"
     return [
@@ -116,7 +116,8 @@ def _constants_of_levels(row: WeightsFile, axes: list[int]) -> list[Any]:
     if row.output is not OutputKind.RANGE:
         return made
     bounds = numpy_helper.from_array(np.asarray(axes, np.int64), "axes")
-    return [*made, _constant("least_range", np.asarray(row.least_range)), bounds]
+    scalars = {"least_range": row.least_range, "infinite": np.inf}
+    return [*made, *(_constant(name, np.asarray(value)) for name, value in scalars.items()), bounds]
 
 
 def _opset(model: Any) -> int:

@@ -122,7 +122,7 @@ def test_a_server_has_to_be_named_and_to_be_there(tiny_settings: NetworkSettings
     settings = changed(tiny_settings, engine=EngineName.REMOTE)
     with pytest.raises(ModelUnavailable, match="CUTGATE_INFERENCE_URL"):
         load_segmenter(settings)
-    with pytest.raises(InferenceUnavailable, match="does not answer: ConnectError"):
+    with pytest.raises(InferenceUnavailable, match="does not answer: NewConnectionError"):
         load_segmenter(changed(settings, inference_url=f"http://127.0.0.1:{free_port()}"))
 
 
