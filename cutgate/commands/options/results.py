@@ -201,7 +201,7 @@ class ResultOptions:
         if not showing and self.file_format == "png":
             return self.recipe
         require_parts("worker")
-        from cutgate.in_process.finishing import converter  # only now: it loads what makes pictures
+        from cutgate.in_process.showing import converter  # only now: it loads what makes pictures
         from cutgate.jobs.errors import CutoutError
 
         try:
