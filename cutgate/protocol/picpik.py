@@ -94,28 +94,14 @@ class RefineOptions(MaskSettings, RenderOptions, total=False):
     """How a service makes a finished cut-out anew from its mask. What is left out stays as the job had it."""
 
 
-FIELDS: Final[Mapping[str, str]] = {
-    "box": "Box",
-    "erode_size": "ErodeSize",
-    "foreground_threshold": "ForegroundThreshold",
-    "background_threshold": "BackgroundThreshold",
-    "hair_optimization": "HairOptimization",
-    "only_mask": "OnlyMask",
-    "holes": "Holes",
-}
-"""Names of the settings on the wire."""
+def _wire_names(options: Iterable[str]) -> dict[str, str]:
+    """What options are called on the wire: `erode_size` is `ErodeSize` there."""
+    return {name: name.title().replace("_", "") for name in sorted(options)}
 
-_REFINE_FIELDS: Final[Mapping[str, str]] = {
-    **{name: FIELDS[name] for name in MaskSettings.__optional_keys__},
-    "background": "Background",
-    "megapixels": "Megapixels",
-    "crop_margin": "CropMargin",
-    "scale": "Scale",
-    "position": "Position",
-    "shadow": "Shadow",
-    "file_format": "Format",
-    "quality": "Quality",
-}
+
+FIELDS: Final[Mapping[str, str]] = _wire_names(Settings.__optional_keys__)
+"""Names of the settings on the wire."""
+_REFINE_FIELDS: Final = _wire_names(RefineOptions.__optional_keys__) | {"file_format": "Format"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

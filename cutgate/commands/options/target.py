@@ -61,19 +61,15 @@ class Target:
         """Whether there is a service; this process is used otherwise."""
         return self.url is not None or DataDir(self.data).running() is not None
 
-    @contextmanager
-    def client(self, retries: Retries = DEFAULT_RETRIES) -> Iterator[Client]:
-        """A client for the length of a block."""
+    def client(self, retries: Retries = DEFAULT_RETRIES) -> Client:
+        """A client, to be used as a context manager."""
         if self.url is not None:
-            with self._named(self.url, retries) as client:
-                yield client
-            return
+            return self._named(self.url, retries)
         data = DataDir(self.data)
         running, account = data.running(), data.account()
         if running is None or account is None:
             raise NotRunning(self.data)
-        with Client(running.url, account.public_key, account.private_key, retries=retries) as client:
-            yield client
+        return Client(running.url, account.public_key, account.private_key, retries=retries)
 
     @contextmanager
     def batcher(
