@@ -48,9 +48,8 @@ class AsyncClient:
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        found_url, account = find_service(url, public_key, private_key)
-        keys = account.public_key, account.private_key
-        self.calls = PicpikCalls(found_url, *keys, timeout_seconds=timeout_seconds, retries=retries)
+        found = find_service(url, public_key, private_key)
+        self.calls = PicpikCalls(*found, timeout_seconds=timeout_seconds, retries=retries)
         trust_env = uses_environment(self.calls.url)
         self._http = httpx.AsyncClient(timeout=timeout_seconds, transport=transport, trust_env=trust_env)
         self.driver = AsyncDriver(self._http, sleep)

@@ -60,9 +60,8 @@ class Client:
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        found_url, account = find_service(url, public_key, private_key)
-        keys = account.public_key, account.private_key
-        self.calls = PicpikCalls(found_url, *keys, timeout_seconds=timeout_seconds, retries=retries)
+        found = find_service(url, public_key, private_key)
+        self.calls = PicpikCalls(*found, timeout_seconds=timeout_seconds, retries=retries)
         trust_env = uses_environment(self.calls.url)
         self._http = httpx.Client(timeout=timeout_seconds, transport=transport, trust_env=trust_env)
         self.driver = Driver(self._http, sleep)

@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -47,8 +47,8 @@ class Account:
 
     public_key: str
     private_key: str
-    api_key: str | None = None
-    """For Runware's protocol; None in a folder that has had no such key yet."""
+    api_key: str
+    """For Runware's protocol."""
 
     def __repr__(self) -> str:
         return f"Account({self.public_key!r}, '********')"
@@ -174,11 +174,10 @@ class DataDir:
 
 def _is_alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
+        with suppress(PermissionError):  # it is another user's
+            os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True
     return True
 
 

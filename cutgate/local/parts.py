@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -99,22 +98,14 @@ def running_environment(data: DataDir, part: str) -> dict[str, str] | None:
 
 
 def first_account(data: DataDir, environment: Mapping[str, str]) -> Account:
-    """The first account of a stack. The gateway makes what is missing of its keys; the folder keeps them."""
+    """The first account of a stack. The gateway makes its keys once; the folder keeps them."""
     account = data.account()
     if account is None:
-        account = Account(*_new_key(environment, "public_key", "private_key"))
-        data.keep_account(account)
-    if account.api_key is None:
-        [api_key] = _new_key(environment, "api_key", options=("--api-key",))
-        account = replace(account, api_key=api_key)
+        add = ("gateway", "keys", "add", "--name", "first")
+        made = run_part(add, environment) | run_part((*add, "--api-key"), environment)
+        account = Account(made["public_key"], made["private_key"], made["api_key"])
         data.keep_account(account)
     return account
-
-
-def _new_key(environment: Mapping[str, str], *wanted: str, options: tuple[str, ...] = ()) -> list[str]:
-    """What the gateway's command shows of a key that it makes for the first account."""
-    made = run_part(("gateway", "keys", "add", "--name", "first", *options), environment)
-    return [str(made[name]) for name in wanted]
 
 
 def run_part(command: Sequence[str], environment: Mapping[str, str], ok_codes: Container[int] = (0,)) -> Any:
