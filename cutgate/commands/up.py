@@ -18,7 +18,6 @@ from cutgate.commands.console import json_option, print_json, stop_signals
 from cutgate.commands.options.local import data_option, host_option, port_option
 from cutgate.errors import DiskFull, NotRunning
 from cutgate.local.data_folder import DataDir, default_data_dir
-from cutgate.local.figures import Workload
 from cutgate.local.parts import running_environment
 from cutgate.local.stack import Stack, StackOptions, run_stack
 
@@ -77,7 +76,7 @@ def env(data: Path, shell: str, as_json: bool) -> None:
         "CUTGATE_URL": running.url,
         "CUTGATE_PUBLIC_KEY": account.public_key,
         "CUTGATE_PRIVATE_KEY": account.private_key,
-        **({} if account.api_key is None else {"CUTGATE_API_KEY": account.api_key}),
+        "CUTGATE_API_KEY": account.api_key,
     }
     if as_json:
         print_json(variables)
@@ -159,6 +158,32 @@ class Screen:
 
     def _warn(self, text: str) -> None:
         self._console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+class Workload:
+    """Counts a stack's pictures; its text takes one call of the ledger."""
+
+    def __init__(self, redis_url: str) -> None:
+        # Of the service's libraries, which are there where a stack runs; callers need none of them.
+        from cutgate.jobs.errors import LedgerUnavailable
+        from cutgate.jobs.ledger.ledger import Ledger
+        from cutgate.jobs.limits import LedgerLimits
+        from cutgate.jobs.redis_client import connect
+
+        client = connect(redis_url, connect_timeout_seconds=1, socket_timeout_seconds=1, retries=0)
+        self._ledger = Ledger(client, LedgerLimits())
+        self._unavailable = LedgerUnavailable
+        self._done_before: int | None = None
+
+    def __str__(self) -> str:
+        try:
+            found = self._ledger.figures()
+        except self._unavailable:
+            return "The ledger does not answer"
+        if self._done_before is None:
+            self._done_before = found.done
+        waiting = sum(lane.waiting for lane in found.lanes)
+        return f"{waiting} waiting, {found.running} running, {found.done - self._done_before} done"
 
 
 class _Warnings(logging.Handler):
