@@ -19,7 +19,7 @@ from cutgate.commands.options.local import data_option, host_option, port_option
 from cutgate.errors import DiskFull, NotRunning
 from cutgate.local.data_folder import DataDir, default_data_dir
 from cutgate.local.parts import running_environment
-from cutgate.local.stack import Stack, StackOptions, run_stack
+from cutgate.local.stack import Stack, run_stack
 
 LOOK_SECONDS: Final = 1.0
 
@@ -51,10 +51,10 @@ def up(data: Path, host: str, port: int, workers: int, verbose: bool, as_json: b
     The log of all parts is in the data folder, at most 32 MiB of it. What is shown here is what goes wrong, and on
     a terminal what goes on.
     """
-    options = StackOptions(data=data, host=host, port=port, workers=workers)
     screen = Screen(DataDir(data), verbose=verbose, as_json=as_json)
     with stop_signals() as stop:
-        with screen.status, run_stack(options, shown=screen.handler, stop=stop) as stack:
+        running = run_stack(data, host=host, port=port, workers=workers, shown=screen.handler, stop=stop)
+        with screen.status, running as stack:
             screen.status.stop()
             screen.welcome(stack)
             screen.watch(stop)
