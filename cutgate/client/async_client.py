@@ -14,7 +14,7 @@ import httpx
 from cutgate.batches.batch import AT_ONCE, Progress, Recipe, Report, ServiceBatch
 from cutgate.batches.journal import Journal
 from cutgate.batches.planning import Places, find_pictures, plan
-from cutgate.local.service import find_service
+from cutgate.client.client import find_service
 from cutgate.pictures import Picture
 from cutgate.protocol.calls import WAIT_SECONDS, JobHandle, OnStatus, PicpikCalls
 from cutgate.protocol.connection import DEFAULT_RETRIES, Retries, uses_environment

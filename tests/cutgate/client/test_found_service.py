@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from cutgate import Client, KeyPairMissing, ServiceNotNamed
+from cutgate.client.client import find_service
 from cutgate.local.data_folder import Account, DataDir, StackFacts, default_data_dir
-from cutgate.local.service import find_service
 from tests.cutgate.conftest import Service
 from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
 from tests.gateway.picture_files import png
