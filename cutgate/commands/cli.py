@@ -5,10 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
+from click.shell_completion import get_completion_class
 
 from cutgate import distribution
 from cutgate.commands.account import balance, list_, status, terminate
-from cutgate.commands.completion import completion
 from cutgate.commands.console import Commands, json_option, print_json
 from cutgate.commands.cut import cut
 from cutgate.commands.doctor import examine
@@ -32,7 +32,7 @@ def main() -> None:
     """
 
 
-for command in (cut, refine, watch, list_, status, terminate, balance, up, env, mcp, completion):
+for command in (cut, refine, watch, list_, status, terminate, balance, up, env, mcp):
     main.add_command(command)
 
 
@@ -80,3 +80,22 @@ def doctor(data: Path, host: str, port: int, as_json: bool, bench: bool) -> None
                 click.echo(f"      {'':15}  {check.remedy}")
     if not well:
         raise click.exceptions.Exit(1)
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@json_option
+@click.pass_context
+def completion(ctx: click.Context, shell: str, as_json: bool) -> None:
+    """Print the script that completes this command in a shell.
+
+    For bash, put `eval "$(cutgate completion bash)"` into ~/.bashrc; for zsh the same with zsh into ~/.zshrc; for
+    fish, run `cutgate completion fish > ~/.config/fish/completions/cutgate.fish`.
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None
+    script = kind(ctx.find_root().command, {}, "cutgate", "_CUTGATE_COMPLETE").source()
+    if as_json:
+        print_json({"shell": shell, "script": script})
+    else:
+        click.echo(script)

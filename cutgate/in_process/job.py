@@ -107,22 +107,16 @@ class Network:
             source = source_of(picture, self.settings, keep_16_bit=not is_mask)
             check = deadline(options.get("timeout_seconds"))
             with _ROOM.hold(source.pixel_count + (behind.pixel_count if behind else 0), most):
-                result, origin = self._made(source, spec, check)
+                masks: list[ByteMask] = []
+                image, soft = _decoded(source, self.settings), self.segmenter.soft
+                result = cut_out(image, spec, self.segmenter, check, soft=soft, found=masks.append)
                 if behind is not None:
                     how = replace(how, background=behind.decode().over_backdrop())
         except CutoutError as error:
             raise CutoutFailed(error.kind, error.message) from error
         except ModelUnavailable as error:
             raise NetworkUnavailable(str(error)) from error
-        return Cutout(result, how, origin)
-
-    def _made(self, source: Source, spec: CutoutSpec, check: Callable[[], None]) -> tuple[Picture, Origin]:
-        masks: list[ByteMask] = []
-        soft = self.segmenter.soft
-        result = cut_out(
-            _decoded(source, self.settings), spec, self.segmenter, check, soft=soft, found=masks.append
-        )
-        return result, Origin(source, spec, masks[0], soft, self.settings)
+        return Cutout(result, how, Origin(source, spec, masks[0], soft, self.settings))
 
     def _spec(self, options: CutoutOptions, composition: Composition) -> CutoutSpec:
         """The options as a worker takes them."""

@@ -36,9 +36,10 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "cutgate"
 
 
-def default_state_dir() -> Path:
-    """Where commands remember what they did: `$XDG_STATE_HOME/cutgate` or `~/.local/state/cutgate`."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "cutgate"
+def shared_journal() -> Path:
+    """Where commands remember results outside folders: below `$XDG_STATE_HOME` or `~/.local/state`."""
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return state / "cutgate" / "results.jsonl"
 
 
 @dataclass(frozen=True, slots=True)

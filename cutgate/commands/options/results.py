@@ -210,10 +210,6 @@ class ResultOptions:
             raise click.UsageError(f"--background-image {showing.get('background_image')}: {error}") from None
         return replace(self.recipe, convert=convert)
 
-    def shown_plainly(self, plain: Mapping[str, str]) -> Self:
-        """With what takes away the composition of an earlier result, where nothing else is asked for."""
-        return replace(self, given={**plain, **self.given})
-
     def refine_options(self) -> RefineOptions:
         """Options for a finished result of a service."""
         fit = RefineOptions.__optional_keys__ | {"timeout_seconds"}
