@@ -142,19 +142,15 @@ class Screen:
             if workload is not None:
                 self.status.update(str(workload))
                 self.status.start()
-            now_wrong = self._what_is_wrong()
-            if now_wrong and not wrong:
-                self._warn(now_wrong)
-            wrong = now_wrong
+            before, wrong = wrong, ""
+            try:
+                self._data.require_room()
+            except (DiskFull, OSError) as error:
+                wrong = str(error)
+            if wrong and not before:
+                self._warn(wrong)
             stop.wait(LOOK_SECONDS)
         self.status.update("Stopping")
-
-    def _what_is_wrong(self) -> str:
-        try:
-            self._data.require_room()
-        except (DiskFull, OSError) as error:
-            return str(error)
-        return ""
 
     def _warn(self, text: str) -> None:
         self._console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from cutgate.colours import colour_of, rgba_of
+from cutgate.colours import colour_of
 from cutgate.in_process.batch import at_work
 from cutgate.in_process.options import require_consistent
 from cutgate.in_process.sources import Source, source_of
@@ -20,7 +20,6 @@ from cutgate.worker.pictures.finish import Finish, finish
 from cutgate.worker.pictures.images import read_image
 
 if TYPE_CHECKING:
-    from cutgate.jobs.spec import Colour
     from cutgate.worker.settings import WorkerSettings
 
 COMPOSING: Final = frozenset(inspect.signature(composition_of).parameters)
@@ -38,7 +37,7 @@ def finish_for(options: Mapping[str, Any], *, is_mask: bool) -> Finish:
     asked = {name: value for name, value in options.items() if name in COMPOSING and value is not None}
     background = options.get("background")
     return Finish(
-        background=None if background is None else _colour_of(background),
+        background=None if background is None else colour_of(background),
         composition=composition_of(**asked) or Composition(),
     )
 
@@ -47,10 +46,6 @@ def behind_of(options: Mapping[str, Any], settings: WorkerSettings) -> Source | 
     """The picture behind the subject, where the options name one."""
     picture = options.get("background_image")
     return None if picture is None else source_of(picture, settings, keep_16_bit=False)
-
-
-def _colour_of(value: str | Sequence[int]) -> Colour:
-    return colour_of(value) if isinstance(value, str) else rgba_of(value)
 
 
 def converter(options: Mapping[str, Any], *, file_format: str, quality: int | None) -> Callable[[bytes], bytes]:

@@ -14,27 +14,10 @@ from cutgate.errors import CommandFailed, PartsMissing
 from cutgate.local import redis_server as server
 from cutgate.local.data_folder import Account, DataDir
 
+_SHARED: Final = ("celery", "prometheus_client", "pydantic_settings")
 MODULES: Final = {
-    "gateway": (
-        "celery",
-        "cryptography",
-        "flask",
-        "httpx",
-        "prometheus_client",
-        "pydantic_settings",
-        "standardwebhooks",
-        "uvicorn",
-    ),
-    "worker": (
-        "celery",
-        "cv2",
-        "numpy",
-        "onnxruntime",
-        "PIL",
-        "pillow_heif",
-        "prometheus_client",
-        "pydantic_settings",
-    ),
+    "gateway": (*_SHARED, "cryptography", "flask", "httpx", "standardwebhooks", "uvicorn"),
+    "worker": (*_SHARED, "cv2", "numpy", "onnxruntime", "PIL", "pillow_heif"),
 }
 """What each part cannot do without; the client alone needs none of it."""
 
