@@ -4,6 +4,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from typing import Final
@@ -125,13 +126,10 @@ class Screen:
         Where no terminal shows it, it may be kept in a file, and has no keys.
         """
         page = f"{url}/playground"
-        try:
-            is_there = httpx.get(page, timeout=5, trust_env=False).is_success
-        except httpx.TransportError:
-            is_there = False
-        if not is_there:  # it was switched off
-            return ""
-        return f"{page}#{urlencode(keys)}" if sys.stdout.isatty() else page
+        with suppress(httpx.TransportError):
+            if httpx.get(page, timeout=5, trust_env=False).is_success:  # else it was switched off
+                return f"{page}#{urlencode(keys)}" if sys.stdout.isatty() else page
+        return ""
 
     def watch(self, stop: Event) -> None:
         """Show what goes on until `stop` is set, then that it is being stopped."""

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -25,15 +26,12 @@ SETTLE_SECONDS: Final = 1.0
 FIRST_PAUSE_SECONDS: Final = 2.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
 
-Stamp = tuple[int, int]
-"""Size in bytes, time of change in nanoseconds."""
-
 
 class Arrivals:
     """The files that have come and are not done; the caller says what the time is."""
 
     def __init__(self) -> None:
-        self._seen: dict[Path, tuple[Stamp | None, float]] = {}
+        self._seen: dict[Path, tuple[tuple[int, int] | None, float]] = {}
         """What each looked like, and since when; in the order in which they came."""
         self._pause_seconds = FIRST_PAUSE_SECONDS
 
@@ -70,13 +68,12 @@ class Arrivals:
         self._pause_seconds = FIRST_PAUSE_SECONDS
 
 
-def _stamp(path: Path) -> Stamp | None:
-    """What a file looks like; None when it is gone, or is no file."""
-    try:
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """A file's size in bytes and time of change in nanoseconds; None when it is gone, or is no file."""
+    with suppress(OSError):
         found = path.stat()
-    except OSError:
-        return None
-    return (found.st_size, found.st_mtime_ns) if path.is_file() else None
+        return (found.st_size, found.st_mtime_ns) if path.is_file() else None
+    return None
 
 
 @click.command()

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -47,12 +47,9 @@ class Account:
     """The keys of a stack's first account. Those that are secret are in no text made of it."""
 
     public_key: str
-    private_key: str
-    api_key: str
+    private_key: str = field(repr=False)
+    api_key: str = field(repr=False)
     """For Runware's protocol."""
-
-    def __repr__(self) -> str:
-        return f"Account({self.public_key!r}, '********')"
 
 
 @dataclass(frozen=True, slots=True)

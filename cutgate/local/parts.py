@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -71,13 +72,10 @@ def running_environment(data: DataDir, part: str) -> dict[str, str] | None:
 
     None when none runs and no server was named.
     """
-    external = server.external_url(os.environ)
-    if external is not None:
-        return part_environment(data, external, part)
-    facts = data.running()
-    if facts is None or facts.redis_socket is None:
-        return None
-    return part_environment(data, Path(facts.redis_socket), part)
+    redis: str | Path | None = server.external_url(os.environ)
+    if redis is None and (facts := data.running()) is not None and facts.redis_socket is not None:
+        redis = Path(facts.redis_socket)
+    return None if redis is None else part_environment(data, redis, part)
 
 
 def first_account(data: DataDir, environment: Mapping[str, str]) -> Account:
@@ -110,10 +108,8 @@ def run_part(command: Sequence[str], environment: Mapping[str, str], ok_codes: C
         )
     except subprocess.TimeoutExpired:
         raise CommandFailed(f"{asked} failed: no end after {COMMAND_SECONDS} s") from None
-    try:
+    with suppress(ValueError):
         if done.returncode in ok_codes:
             return json.loads(done.stdout)
-    except ValueError:
-        pass
     said = done.stderr.strip().splitlines() or ["its answer is no JSON"]  # which may hold a secret
     raise CommandFailed(f"{asked} failed: {said[-1]}")
