@@ -1,4 +1,4 @@
-"""Every error that a caller of `cutgate` meets. Each holds the facts, and says what happened and what to do."""
+"""Every error that a caller of `cutgate` meets. Each says what happened and what to do."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -162,7 +162,6 @@ class PartsMissing(LocalError):
         extras = [*parts, *(["cpu"] if "worker" in parts else []), *(["local"] if "gateway" in parts else [])]
         gpu = " (gpu in place of cpu on a machine with an NVIDIA card)" if "cpu" in extras else ""
         super().__init__(f"not installed: {', '.join(modules)}", advice=f"run {install(*extras)}{gpu}")
-        self.modules = tuple(modules)
 
 
 class NetworkUnavailable(LocalError):
@@ -190,7 +189,7 @@ class DataDirInUse(LocalError):
         if url is not None:
             text = f"cutgate already runs at {url}: {text}"
         super().__init__(text, advice="stop it or choose another folder with --data")
-        self.folder, self.pid, self.url = folder, pid, url
+        self.pid = pid
 
 
 class DataFileBroken(LocalError):
@@ -198,7 +197,6 @@ class DataFileBroken(LocalError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path} is damaged ({reason})", advice="mend it, or move it away to have a new one made")
-        self.path, self.reason = path, reason
 
 
 class DiskFull(LocalError):
@@ -209,7 +207,6 @@ class DiskFull(LocalError):
             f"the disk of {folder} is full: {free_bytes / 2**20:.0f} MiB are left",
             advice="make room, or choose a folder on another one with --data",
         )
-        self.folder, self.free_bytes = folder, free_bytes
 
 
 class PortInUse(LocalError):
@@ -219,7 +216,6 @@ class PortInUse(LocalError):
         super().__init__(
             f"cannot listen on {host}:{port}: {reason}", advice="try another port, or --port 0 for a free one"
         )
-        self.host, self.port, self.reason = host, port, reason
 
 
 class NotRunning(LocalError):
@@ -227,7 +223,6 @@ class NotRunning(LocalError):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(f"no stack runs in {folder}", advice=f"start one with cutgate up --data {folder}")
-        self.folder = folder
 
 
 class ServiceNotNamed(LocalError):
@@ -247,7 +242,6 @@ class StartFailed(LocalError):
     def __init__(self, name: str, reason: str, log_lines: Sequence[str] = ()) -> None:
         tail = "".join(f"\n  {name} | {line}" for line in log_lines)
         super().__init__(f"{name} {reason}{tail and '; its last lines:'}{tail}")
-        self.name, self.reason, self.log_lines = name, reason, tuple(log_lines)
 
 
 class CommandFailed(LocalError):
@@ -261,7 +255,6 @@ class FolderInUse(LocalError):
         super().__init__(
             f"another call writes results into {folder}", advice="wait for its end, or choose another output"
         )
-        self.folder = folder
 
 
 class OutputFull(LocalError):
@@ -269,7 +262,6 @@ class OutputFull(LocalError):
 
     def __init__(self, target: Path, reason: str) -> None:
         super().__init__(f"{target} cannot be written: {reason}", advice="make room, or choose another output")
-        self.target = target
 
 
 def facts(error: Exception) -> dict[str, object]:

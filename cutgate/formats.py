@@ -12,7 +12,7 @@ SUFFIXES: Final = {"png": (".png",), "webp": (".webp",), "jpeg": (".jpg", ".jpeg
 BESIDE: Final = {False: "-cutout", True: "-mask"}
 """Suffix of a result's name beside its picture, by whether it is a mask."""
 
-_FORMATS: Final = {suffix: name for name, suffixes in SUFFIXES.items() for suffix in suffixes}
+FORMATS: Final = {suffix: name for name, suffixes in SUFFIXES.items() for suffix in suffixes}
 _SIGNATURES: Final = {b"\x89PNG": "png", b"RIFF": "webp", b"\xff\xd8\xff": "jpeg", b"PK\x03\x04": "zip"}
 
 
@@ -30,9 +30,9 @@ def format_for(target: str | os.PathLike[str], asked: str | None = None) -> str:
     if asked is not None and asked not in SUFFIXES:
         raise ValueError(f"{asked!r} is not a format: take {', '.join(SUFFIXES)}")
     suffix = Path(target).suffix
-    meant = _FORMATS.get(suffix.lower())
+    meant = FORMATS.get(suffix.lower())
     if meant is None and suffix and asked is None:
-        raise WrongSuffix(Path(target), f"{suffix} is no format that can be written", " or ".join(_FORMATS))
+        raise WrongSuffix(Path(target), f"{suffix} is no format that can be written", " or ".join(FORMATS))
     if meant is not None and asked not in {None, meant}:
         raise WrongSuffix(Path(target), f"{asked} was asked for", " or ".join(SUFFIXES[asked or meant]))
     return asked or meant or "png"
@@ -45,5 +45,5 @@ def require_match(target: Path, content: bytes) -> None:
         WrongSuffix: the content is in another format than the name says.
     """
     actual = next((name for start, name in _SIGNATURES.items() if content.startswith(start)), None)
-    if actual is not None and _FORMATS.get(target.suffix.lower(), actual) != actual:
+    if actual is not None and FORMATS.get(target.suffix.lower(), actual) != actual:
         raise WrongSuffix(target, f"the result is {actual}", " or ".join(SUFFIXES[actual]))

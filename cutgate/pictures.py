@@ -22,7 +22,7 @@ Picture: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | Image.Image |
 
 _COLOUR_TYPES: Final = {1: 0, 3: 2, 4: 6}
 """Channels, and what a PNG calls them."""
-_SUB: Final = b"\x01"
+_SUB: Final = 1
 _FAST: Final = 1
 _STRAIGHT: Final = {"La": "LA", "RGBa": "RGBA"}
 """Modes with premultiplied alpha, and those with straight alpha that they become."""
@@ -130,17 +130,15 @@ def _gamma_of(picture: Image.Image) -> PngInfo | None:
 
 def _png_of(planes: NDArray[Any]) -> bytes:
     """A PNG, each row of which holds the differences to the pixel on the left (PNG specification, 9.2)."""
+    import numpy as np
+
     height_px, width_px, channels = planes.shape
-    pixel_bytes = channels * planes.dtype.itemsize
-    rows = planes.astype(planes.dtype.newbyteorder(">"), order="C").view("u1").reshape(height_px, -1)
-    differences = rows.copy()
-    differences[:, pixel_bytes:] -= rows[:, :-pixel_bytes]
-    packer = zlib.compressobj(_FAST)
-    packed = [packer.compress(_SUB + row.tobytes()) for row in differences]
-    header = struct.pack(
-        ">IIBBBBB", width_px, height_px, 8 * planes.dtype.itemsize, _COLOUR_TYPES[channels], 0, 0, 0
-    )
-    chunks = (b"IHDR", header), (b"IDAT", b"".join([*packed, packer.flush()])), (b"IEND", b"")
+    depth = 8 * planes.dtype.itemsize
+    header = struct.pack(">IIBBBBB", width_px, height_px, depth, _COLOUR_TYPES[channels], 0, 0, 0)
+    levels = planes.astype(planes.dtype.newbyteorder(">"), order="C").view("u1")
+    differences = np.diff(levels, axis=1, prepend=np.uint8(0)).reshape(height_px, -1)
+    lines = np.insert(differences, 0, _SUB, axis=1)
+    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), _FAST)), (b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in chunks)
 
 

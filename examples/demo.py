@@ -28,7 +28,7 @@ from rich.table import Table
 
 from cutgate import Client, CutgateError, JobStatus
 from cutgate.files import write_whole
-from cutgate.local.stack import Stack, StackOptions, run_stack
+from cutgate.local.stack import Stack, run_stack
 from cutgate.protocol.picpik import signed_body
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -207,7 +207,7 @@ def main() -> None:
     try:
         with ExitStack() as undo:
             with console.status("Starting server, gateway and worker"):
-                stack = undo.enter_context(run_stack(StackOptions(data=DATA)))
+                stack = undo.enter_context(run_stack(DATA))
             with Client(stack.url, stack.account.public_key, stack.account.private_key) as client:
                 cut_out_all(client, console)
             print(f"Done in {time.perf_counter() - started:.0f} s, with the start of the service.")

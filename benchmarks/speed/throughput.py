@@ -17,7 +17,7 @@ from benchmarks.photos import photo
 from benchmarks.speed.rows import NONE, Row, figure
 from cutgate import Client
 from cutgate.errors import LocalError
-from cutgate.local.stack import Stack, StackOptions, run_stack
+from cutgate.local.stack import Stack, run_stack
 
 AT_ONCE: Final = (1, 2)
 QUEUES: Final[Mapping[float, int]] = {1: 16, 12: 8}
@@ -36,7 +36,7 @@ def another_photo(megapixels: float) -> bytes:
 def stack_in(folder: Path) -> Iterator[Stack]:
     """Cutgate as `cutgate up` starts it, with the settings of the environment, until the block ends."""
     try:
-        with run_stack(StackOptions(data=folder)) as stack:
+        with run_stack(folder) as stack:
             yield stack
     except LocalError as error:  # as one that can be told to another process
         raise Absent(str(error)) from None

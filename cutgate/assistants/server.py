@@ -1,9 +1,11 @@
 """The tool that assistants see, and what it tells them of a result."""
 
 import io
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Image as Preview
@@ -13,8 +15,6 @@ from PIL import Image, ImageStat
 from pydantic import BaseModel, Field
 
 from cutgate import distribution
-from cutgate.assistants.cutting import Cutter
-from cutgate.assistants.folders import Folders
 from cutgate.errors import CutgateError
 from cutgate.files import write_whole
 from cutgate.formats import BESIDE
@@ -29,6 +29,53 @@ _INSTRUCTIONS: Final = (
     "Removes the background of picture files. Paths lie in the folders of the server; relative ones start in the "
     "first. Tell the user when `review` is true, and show or name the output."
 )
+
+
+Cutter = Callable[[Path, Path, dict[str, Any]], Download]
+"""Cuts a file out: the picture, the file of the result, whose suffix is the format, and those options
+of `Settings` and `RenderOptions` that both sides have. It writes nothing, and raises CutgateError, OSError, or
+ValueError where an option is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Resolved folders; relative paths start at the first one."""
+
+    allowed: tuple[Path, ...]
+
+    def to_read(self, name: str) -> Path:
+        """Path of a picture, symbolic links followed.
+
+        Raises:
+            CutgateError: it leads out of the folders.
+            FileNotFoundError: there is no such file.
+        """
+        path = self._inside(name)
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no file {path}")
+        return path
+
+    def to_write(self, name: str, source: Path, *, overwrite: bool) -> Path:
+        """Path of a result.
+
+        Raises:
+            CutgateError: it leads out of the folders, is the source, or is there and not to be overwritten.
+            FileNotFoundError: its folder is missing.
+        """
+        path = self._inside(name)
+        if path == source or (path.exists() and not overwrite):
+            raise CutgateError(f"{path} exists already", advice="name another output, or ask with overwrite=true")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"there is no folder {path.parent}")
+        return path
+
+    def _inside(self, name: str) -> Path:
+        path = (self.allowed[0] / name).resolve()
+        if not any(path.is_relative_to(folder) for folder in self.allowed):
+            allowed = ", ".join(map(str, self.allowed))
+            advice = "`cutgate mcp --folder FOLDER` allows another folder"
+            raise CutgateError(f"{path} is outside {allowed}", advice=advice)
+        return path
 
 
 class Described(BaseModel):

@@ -14,7 +14,7 @@ import httpx
 from cutgate.batches.batch import AT_ONCE, Progress, Recipe, Report, ServiceBatch
 from cutgate.batches.journal import Journal
 from cutgate.batches.planning import Places, find_pictures, plan
-from cutgate.local.service import find_service
+from cutgate.client.client import find_service
 from cutgate.pictures import Picture
 from cutgate.protocol.calls import WAIT_SECONDS, JobHandle, OnStatus, PicpikCalls
 from cutgate.protocol.connection import DEFAULT_RETRIES, Retries, uses_environment
@@ -48,9 +48,8 @@ class AsyncClient:
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        found_url, account = find_service(url, public_key, private_key)
-        keys = account.public_key, account.private_key
-        self.calls = PicpikCalls(found_url, *keys, timeout_seconds=timeout_seconds, retries=retries)
+        found = find_service(url, public_key, private_key)
+        self.calls = PicpikCalls(*found, timeout_seconds=timeout_seconds, retries=retries)
         trust_env = uses_environment(self.calls.url)
         self._http = httpx.AsyncClient(timeout=timeout_seconds, transport=transport, trust_env=trust_env)
         self.driver = AsyncDriver(self._http, sleep)

@@ -14,7 +14,8 @@ from cutgate.batches.batch import AT_ONCE, Progress, Recipe, Report, ServiceBatc
 from cutgate.batches.journal import Journal
 from cutgate.batches.planning import Places, find_pictures, plan
 from cutgate.batches.threads import cut_all
-from cutgate.local.service import find_service
+from cutgate.errors import KeyPairMissing, ServiceNotNamed
+from cutgate.local.data_folder import DataDir, default_data_dir
 from cutgate.pictures import Picture
 from cutgate.protocol.calls import WAIT_SECONDS, JobHandle, OnStatus, PicpikCalls
 from cutgate.protocol.connection import DEFAULT_RETRIES, Retries, uses_environment
@@ -60,9 +61,8 @@ class Client:
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        found_url, account = find_service(url, public_key, private_key)
-        keys = account.public_key, account.private_key
-        self.calls = PicpikCalls(found_url, *keys, timeout_seconds=timeout_seconds, retries=retries)
+        found = find_service(url, public_key, private_key)
+        self.calls = PicpikCalls(*found, timeout_seconds=timeout_seconds, retries=retries)
         trust_env = uses_environment(self.calls.url)
         self._http = httpx.Client(timeout=timeout_seconds, transport=transport, trust_env=trust_env)
         self.driver = Driver(self._http, sleep)
@@ -292,3 +292,29 @@ class Job(JobHandle):
     def terminate(self) -> None:
         """End the job, uncharged, unless it has ended."""
         self._run(self._api.terminate(self.uid))
+
+
+def find_service(
+    url: str | None = None, public_key: str | None = None, private_key: str | None = None
+) -> tuple[str, str, str]:
+    """Complete a service's address, public and private key; given ones stay as they are.
+
+    With an address, given or in CUTGATE_URL, the keys are those of CUTGATE_PUBLIC_KEY and CUTGATE_PRIVATE_KEY.
+    Without one both are those of the stack that runs on the default data folder: its keys sign for nobody else.
+    """
+    if url is None:
+        url = os.environ.get("CUTGATE_URL") or None
+    if url is not None:
+        public_key = os.environ.get("CUTGATE_PUBLIC_KEY") if public_key is None else public_key
+        private_key = os.environ.get("CUTGATE_PRIVATE_KEY") if private_key is None else private_key
+    else:
+        data = DataDir(default_data_dir())
+        running, account = data.running(), data.account()
+        if running is None or account is None:
+            raise ServiceNotNamed(data.folder)
+        url = running.url
+        if public_key is None and private_key is None:
+            public_key, private_key = account.public_key, account.private_key
+    if public_key is None or private_key is None:
+        raise KeyPairMissing(url)
+    return url, public_key, private_key

@@ -1,7 +1,4 @@
-"""Helpers for all commands: errors in one line or in JSON, exit codes, and both forms of output.
-
-Exit codes: 0 done, 1 failed, 2 misused, 3 without a subject where that was to fail, 130 interrupted.
-"""
+"""Helpers for all commands: errors in one line or in JSON, exit codes, and both forms of output."""
 
 import json
 import os

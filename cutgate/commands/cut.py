@@ -18,8 +18,8 @@ from cutgate.commands.display import STANDARD, Display
 from cutgate.commands.options.results import ResultOptions, at_once_option, result_options
 from cutgate.commands.options.target import Target, target_options
 from cutgate.errors import NameTaken
-from cutgate.formats import BESIDE, SUFFIXES
-from cutgate.local.data_folder import default_state_dir
+from cutgate.formats import BESIDE, FORMATS
+from cutgate.local.data_folder import shared_journal
 from cutgate.scratch import scratch_folder
 
 PIPED: Final = Path(STANDARD)
@@ -113,7 +113,7 @@ class CutCommand:
         """Journal of the results; it remembers nothing if the picture or its result goes through a pipe."""
         if self.output is not None and self.into_folder:
             return Journal(self.output)
-        return SharedJournal(None if self.piped else default_state_dir() / "results.jsonl")
+        return SharedJournal(None if self.piped else shared_journal())
 
     def planned(self, journal: Journal) -> list[PlannedPicture]:
         """What to do."""
@@ -121,7 +121,10 @@ class CutCommand:
             sources = [Source(path, journal.called(str(path))) for path in self.pictures]
             suffix = f"{BESIDE[self.results.only_mask]}{self.results.suffix}"
             planned = plan(sources, journal.folder, suffix, journal.owners)
-            return [one if one.source.path.is_absolute() else _shown_from_here(one) for one in planned]
+            return [  # with the path as the caller would name it
+                one if one.source.path.is_absolute() else replace(one, target=os.path.relpath(one.target))
+                for one in planned
+            ]
         if not self.into_folder:
             [picture] = self.pictures
             if self.output.resolve() == picture.resolve():
@@ -176,7 +179,7 @@ def resolve(pictures: tuple[Path, ...], named: str | None, results: ResultOption
             raise click.UsageError("a folder of pictures needs a folder for its results: add -o FOLDER")
         return CutCommand(pictures, results.for_file(None))
     if output.is_dir() or several or str(named).endswith("/"):
-        if not output.is_dir() and (output.exists() or is_a_results_name(output)):
+        if not output.is_dir() and (output.exists() or output.suffix.lower() in FORMATS):
             raise click.UsageError(
                 f"{output} is the name of one file, and there are several results: name a folder"
             )
@@ -213,13 +216,3 @@ def spooled(command: CutCommand, *, as_json: bool) -> Iterator[CutCommand]:
         if target is not None and target in files and target.exists():
             sys.stdout.buffer.write(target.read_bytes())
             sys.stdout.flush()
-
-
-def is_a_results_name(path: Path) -> bool:
-    """Whether a name ends as a file of results does."""
-    return any(path.suffix.lower() in suffixes for suffixes in SUFFIXES.values())
-
-
-def _shown_from_here(planned: PlannedPicture) -> PlannedPicture:
-    """With the result's path as the caller would name it."""
-    return PlannedPicture(planned.source, os.path.relpath(planned.target))

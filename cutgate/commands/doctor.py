@@ -2,7 +2,6 @@
 
 import os
 import platform
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from cutgate.local.parts import part_environment, require_parts, run_part, runni
 from cutgate.local.stack import claim_port
 from cutgate.scratch import scratch_folder
 
-OLDEST_PYTHON: Final = (3, 11)
 OF_A_STACK: Final = frozenset({"worker blobs", "worker redis"})
 """What the worker finds of a stack that runs; "data" and "server" stand for it where none does."""
 
@@ -35,7 +33,7 @@ class Check:
 def examine(data: DataDir, host: str, port: int) -> list[Check]:
     """Look at everything; nothing is started that stays."""
     own = [
-        _check("python", _python),
+        _check("python", platform.python_version),
         _check("parts", _parts),
         _check("server", _server),
         _check("data", lambda: _folder(data)),
@@ -58,12 +56,6 @@ def _check(name: str, look: Callable[[], str]) -> Check:
         return Check(name=name, ok=True, detail=look())
     except (CutgateError, OSError) as error:
         return Check(name=name, ok=False, detail=str(error))
-
-
-def _python() -> str:
-    if sys.version_info[:2] < OLDEST_PYTHON:
-        raise CutgateError(f"{platform.python_version()}; install {'.'.join(map(str, OLDEST_PYTHON))} or newer")
-    return platform.python_version()
 
 
 def _parts() -> str:

@@ -17,8 +17,9 @@ from cutgate.errors import NameTaken
 from cutgate.files import write_whole
 from cutgate.in_process.batch import at_work
 from cutgate.in_process.remover import Remover
-from cutgate.local.data_folder import default_state_dir
+from cutgate.local.data_folder import shared_journal
 from cutgate.protocol.calls import WAIT_SECONDS
+from cutgate.protocol.connection import Download
 from cutgate.protocol.picpik import MOST_RADIUS_PX, RADIUS_PX, RefineOptions
 
 PLAIN: Final = {
@@ -69,40 +70,49 @@ def refine(
     """
     results = results.for_file(output)
     if target.is_there():
-        outcome = _by_service(result, output, results.shown_plainly(PLAIN) if plain else results, target, strokes)
+        if plain:  # unless something else is asked for
+            results = replace(results, given={**PLAIN, **results.given})
+        made, uid = _by_service(result, results, target, strokes)
     else:
-        outcome = _in_this_process(result, output, results, target, strokes)
+        made, uid = _in_this_process(result, output, results, target, strokes), None
+    write_whole(output, made.content)
+    if uid is not None:
+        _note(output, made.content, uid)
+    outcome = Outcome(
+        source=Path(result),
+        target=output,
+        state="saved",
+        uid=uid,
+        subject_found=made.subject_found,
+        confidence=made.confidence,
+    )
     Display(1, as_json=as_json).outcome(outcome)
 
 
 def _by_service(
-    result: str, output: Path, results: ResultOptions, target: Target, strokes: dict[str, Any]
-) -> Outcome:
+    result: str, results: ResultOptions, target: Target, strokes: dict[str, Any]
+) -> tuple[Download, str]:
+    """The result, and the id of its task."""
     options: RefineOptions = results.refine_options()
-    source, shared = Path(result), default_state_dir() / "results.jsonl"
-    uid = _task_of(source, shared) if source.exists() else result
+    uid = _task_of(Path(result)) if Path(result).exists() else result
     timeout_seconds = results.given.get("timeout_seconds", WAIT_SECONDS)
     with target.client() as client:
         job = client.job(uid).refine(timeout_seconds=timeout_seconds, **strokes, **options)
         content = job.result(timeout_seconds=timeout_seconds)
-    write_whole(output, content)
-    with SharedJournal(shared) as journal:
+    return Download(content, job.subject_found, job.confidence), job.uid
+
+
+def _note(output: Path, content: bytes, uid: str) -> None:
+    """Remember which task a file is of."""
+    with SharedJournal(shared_journal()) as journal:
         where = journal.called(str(output))
         new = Entry(target=where, name=where, fingerprint="", request_uuid="", digest=digest_of(content))
         # With the digest of before `cut` knows that the file is not as it made it, and keeps it.
-        journal.note(replace(journal.find(where) or new, uid=job.uid, state="saved"))
-    return Outcome(
-        source=source,
-        target=output,
-        state="saved",
-        uid=job.uid,
-        subject_found=job.subject_found,
-        confidence=job.confidence,
-    )
+        journal.note(replace(journal.find(where) or new, uid=uid, state="saved"))
 
 
-def _task_of(source: Path, shared: Path) -> str:
-    entry = entry_of(source, shared)
+def _task_of(source: Path) -> str:
+    entry = entry_of(source, shared_journal())
     if entry is None or entry.uid is None:
         raise click.UsageError(
             f"no service is known to have made {source}: name a result that `cutgate cut` wrote by the service, "
@@ -113,7 +123,7 @@ def _task_of(source: Path, shared: Path) -> str:
 
 def _in_this_process(
     result: str, output: Path, results: ResultOptions, target: Target, strokes: dict[str, Any]
-) -> Outcome:
+) -> Download:
     source = Path(result)
     if not source.is_file():
         raise click.UsageError(
@@ -128,12 +138,4 @@ def _in_this_process(
             content = cutout.to_bytes(results.file_format or "png", quality=results.quality)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    write_whole(output, content)
-    return Outcome(
-        source=source,
-        target=output,
-        state="saved",
-        uid=None,
-        subject_found=cutout.subject_found,
-        confidence=cutout.confidence,
-    )
+    return Download(content, cutout.subject_found, cutout.confidence)

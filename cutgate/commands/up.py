@@ -4,6 +4,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from typing import Final
@@ -18,9 +19,8 @@ from cutgate.commands.console import json_option, print_json, stop_signals
 from cutgate.commands.options.local import data_option, host_option, port_option
 from cutgate.errors import DiskFull, NotRunning
 from cutgate.local.data_folder import DataDir, default_data_dir
-from cutgate.local.figures import Workload
 from cutgate.local.parts import running_environment
-from cutgate.local.stack import Stack, StackOptions, run_stack
+from cutgate.local.stack import Stack, run_stack
 
 LOOK_SECONDS: Final = 1.0
 
@@ -52,10 +52,10 @@ def up(data: Path, host: str, port: int, workers: int, verbose: bool, as_json: b
     The log of all parts is in the data folder, at most 32 MiB of it. What is shown here is what goes wrong, and on
     a terminal what goes on.
     """
-    options = StackOptions(data=data, host=host, port=port, workers=workers)
     screen = Screen(DataDir(data), verbose=verbose, as_json=as_json)
     with stop_signals() as stop:
-        with screen.status, run_stack(options, shown=screen.handler, stop=stop) as stack:
+        running = run_stack(data, host=host, port=port, workers=workers, shown=screen.handler, stop=stop)
+        with screen.status, running as stack:
             screen.status.stop()
             screen.welcome(stack)
             screen.watch(stop)
@@ -77,7 +77,7 @@ def env(data: Path, shell: str, as_json: bool) -> None:
         "CUTGATE_URL": running.url,
         "CUTGATE_PUBLIC_KEY": account.public_key,
         "CUTGATE_PRIVATE_KEY": account.private_key,
-        **({} if account.api_key is None else {"CUTGATE_API_KEY": account.api_key}),
+        "CUTGATE_API_KEY": account.api_key,
     }
     if as_json:
         print_json(variables)
@@ -126,13 +126,10 @@ class Screen:
         Where no terminal shows it, it may be kept in a file, and has no keys.
         """
         page = f"{url}/playground"
-        try:
-            is_there = httpx.get(page, timeout=5, trust_env=False).is_success
-        except httpx.TransportError:
-            is_there = False
-        if not is_there:  # it was switched off
-            return ""
-        return f"{page}#{urlencode(keys)}" if sys.stdout.isatty() else page
+        with suppress(httpx.TransportError):
+            if httpx.get(page, timeout=5, trust_env=False).is_success:  # else it was switched off
+                return f"{page}#{urlencode(keys)}" if sys.stdout.isatty() else page
+        return ""
 
     def watch(self, stop: Event) -> None:
         """Show what goes on until `stop` is set, then that it is being stopped."""
@@ -143,22 +140,44 @@ class Screen:
             if workload is not None:
                 self.status.update(str(workload))
                 self.status.start()
-            now_wrong = self._what_is_wrong()
-            if now_wrong and not wrong:
-                self._warn(now_wrong)
-            wrong = now_wrong
+            before, wrong = wrong, ""
+            try:
+                self._data.require_room()
+            except (DiskFull, OSError) as error:
+                wrong = str(error)
+            if wrong and not before:
+                self._warn(wrong)
             stop.wait(LOOK_SECONDS)
         self.status.update("Stopping")
 
-    def _what_is_wrong(self) -> str:
-        try:
-            self._data.require_room()
-        except (DiskFull, OSError) as error:
-            return str(error)
-        return ""
-
     def _warn(self, text: str) -> None:
         self._console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+class Workload:
+    """Counts a stack's pictures; its text takes one call of the ledger."""
+
+    def __init__(self, redis_url: str) -> None:
+        # Of the service's libraries, which are there where a stack runs; callers need none of them.
+        from cutgate.jobs.errors import LedgerUnavailable
+        from cutgate.jobs.ledger.ledger import Ledger
+        from cutgate.jobs.limits import LedgerLimits
+        from cutgate.jobs.redis_client import connect
+
+        client = connect(redis_url, connect_timeout_seconds=1, socket_timeout_seconds=1, retries=0)
+        self._ledger = Ledger(client, LedgerLimits())
+        self._unavailable = LedgerUnavailable
+        self._done_before: int | None = None
+
+    def __str__(self) -> str:
+        try:
+            found = self._ledger.figures()
+        except self._unavailable:
+            return "The ledger does not answer"
+        if self._done_before is None:
+            self._done_before = found.done
+        waiting = sum(lane.waiting for lane in found.lanes)
+        return f"{waiting} waiting, {found.running} running, {found.done - self._done_before} done"
 
 
 class _Warnings(logging.Handler):

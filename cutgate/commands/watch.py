@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,6 @@ import watchfiles
 from cutgate.batches.batch import Outcome, Progress
 from cutgate.batches.journal import Journal
 from cutgate.batches.planning import Source, find_pictures, is_picture, plan
-from cutgate.batches.watching import Arrivals
 from cutgate.commands.console import INTERRUPTED, json_option, print_json, stop_signals, tell
 from cutgate.commands.display import Display
 from cutgate.commands.options.results import ResultOptions, at_once_option, result_options
@@ -21,6 +21,59 @@ from cutgate.commands.options.target import Batcher, Target, target_options
 from cutgate.errors import NameTaken, facts
 
 LOOK_MILLISECONDS: Final = 300
+SETTLE_SECONDS: Final = 1.0
+"""A file that has not changed for so long is taken to be whole; one that goes on later is taken again."""
+FIRST_PAUSE_SECONDS: Final = 2.0
+LONGEST_PAUSE_SECONDS: Final = 60.0
+
+
+class Arrivals:
+    """The files that have come and are not done; the caller says what the time is."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Path, tuple[tuple[int, int] | None, float]] = {}
+        """What each looked like, and since when; in the order in which they came."""
+        self._pause_seconds = FIRST_PAUSE_SECONDS
+
+    def __bool__(self) -> bool:
+        return bool(self._seen)
+
+    def add(self, paths: Iterable[Path]) -> None:
+        """Files have come or changed."""
+        for path in paths:
+            self._seen.setdefault(path, (None, 0.0))
+
+    def whole(self, now_seconds: float) -> Iterator[Path]:
+        """Files that have settled; each is given once. Those that have gone are forgotten."""
+        for path, (before, since) in list(self._seen.items()):
+            stamp = _stamp(path)
+            if stamp is None:
+                del self._seen[path]
+            elif stamp != before:
+                self._seen[path] = (stamp, now_seconds)
+            elif now_seconds - since >= SETTLE_SECONDS:
+                del self._seen[path]
+                yield path
+
+    def put_back(self, paths: Iterable[Path], now_seconds: float) -> float:
+        """Give files again after a pause, which grows and is returned in seconds: the service was away."""
+        pause_seconds = self._pause_seconds
+        for path in paths:
+            self._seen[path] = (_stamp(path), now_seconds + pause_seconds)
+        self._pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
+        return pause_seconds
+
+    def reached(self) -> None:
+        """The service has answered."""
+        self._pause_seconds = FIRST_PAUSE_SECONDS
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """A file's size in bytes and time of change in nanoseconds; None when it is gone, or is no file."""
+    with suppress(OSError):
+        found = path.stat()
+        return (found.st_size, found.st_mtime_ns) if path.is_file() else None
+    return None
 
 
 @click.command()

@@ -54,10 +54,11 @@ class InProcessBatch(Batch):
 
     def _content(self, picture: PlannedPicture, _entry: Entry, _handle: JobHandle) -> Flow[Download]:
         """Cut a picture out; there is no task."""
-        return (yield from in_thread(lambda: self._made(picture)))
 
-    def _made(self, picture: PlannedPicture) -> Download:
-        with at_work():
-            cutout = self._remover.remove_background(picture.source.path, **self._options)
-            data = cutout.to_bytes(self._file_format, quality=self._quality)
-            return Download(data, cutout.subject_found, cutout.confidence)
+        def made() -> Download:
+            with at_work():
+                cutout = self._remover.remove_background(picture.source.path, **self._options)
+                data = cutout.to_bytes(self._file_format, quality=self._quality)
+                return Download(data, cutout.subject_found, cutout.confidence)
+
+        return (yield from in_thread(made))

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Unpack
 from cutgate.errors import CutoutFailed
 from cutgate.files import write_whole
 from cutgate.formats import format_for
-from cutgate.protocol.picpik import RADIUS_PX, MaskSettings, Strokes
+from cutgate.in_process.options import Showing
+from cutgate.protocol.picpik import RADIUS_PX, MaskSettings, Strokes, require_known
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
     from cutgate.in_process.job import Origin
-    from cutgate.in_process.options import Showing
     from cutgate.worker.pictures.encoders import Picture
     from cutgate.worker.pictures.finish import Finish
 
@@ -98,10 +98,8 @@ class Cutout:
             TypeError: there is no such option.
             ValueError: an option is wrong.
         """
-        from cutgate.in_process.options import Showing
         from cutgate.in_process.showing import behind_of, finish_for
         from cutgate.jobs.errors import CutoutError
-        from cutgate.protocol.picpik import require_known
 
         require_known(options, Showing.__optional_keys__)
         try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
@@ -15,7 +17,6 @@ from pydantic_core import ErrorDetails
 from cutgate.errors import CutoutFailed, NetworkUnavailable
 from cutgate.in_process.cutout import Cutout
 from cutgate.in_process.options import CutoutOptions
-from cutgate.in_process.room import PixelRoom
 from cutgate.in_process.showing import behind_of, finish_for
 from cutgate.in_process.sources import Source, source_of
 from cutgate.jobs.composition import Composition
@@ -25,6 +26,7 @@ from cutgate.pictures import Picture as Given
 from cutgate.protocol.picpik import (
     MOST_ERODE_PX,
     MaskSettings,
+    Settings,
     Strokes,
     clipped_box,
     require_known,
@@ -40,16 +42,38 @@ from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.images import SourceImage
 from cutgate.worker.settings import WorkerSettings
 
-_FIELDS: Final = {
-    "box": "box",
+_FIELDS: Final = {name: name for name in Settings.__optional_keys__} | {
     "erode_size": "erode_px",
-    "foreground_threshold": "foreground_threshold",
-    "background_threshold": "background_threshold",
     "hair_optimization": "refinement",
     "only_mask": "output",
-    "holes": "holes",
 }
 """Options, and the fields of a spec that they fill."""
+
+
+class PixelRoom:
+    """Room for pictures in memory, which is given first come, first served; one alone always has it."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._changed = threading.Condition()
+        self._pixel_count = 0
+
+    @contextmanager
+    def hold(self, pixel_count: int, most: int | None) -> Iterator[None]:
+        """Wait until so many more pixels are at most `most`, and keep them for the block; None is no bound."""
+        with self._turn, self._changed:  # who comes later waits behind who waits for much
+            self._changed.wait_for(
+                lambda: most is None or not self._pixel_count or self._pixel_count + pixel_count <= most
+            )
+            self._pixel_count += pixel_count
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._pixel_count -= pixel_count
+                self._changed.notify_all()
+
+
 _ROOM: Final = PixelRoom()
 """Of all networks that the process holds."""
 
@@ -83,22 +107,16 @@ class Network:
             source = source_of(picture, self.settings, keep_16_bit=not is_mask)
             check = deadline(options.get("timeout_seconds"))
             with _ROOM.hold(source.pixel_count + (behind.pixel_count if behind else 0), most):
-                result, origin = self._made(source, spec, check)
+                masks: list[ByteMask] = []
+                image, soft = _decoded(source, self.settings), self.segmenter.soft
+                result = cut_out(image, spec, self.segmenter, check, soft=soft, found=masks.append)
                 if behind is not None:
                     how = replace(how, background=behind.decode().over_backdrop())
         except CutoutError as error:
             raise CutoutFailed(error.kind, error.message) from error
         except ModelUnavailable as error:
             raise NetworkUnavailable(str(error)) from error
-        return Cutout(result, how, origin)
-
-    def _made(self, source: Source, spec: CutoutSpec, check: Callable[[], None]) -> tuple[Picture, Origin]:
-        masks: list[ByteMask] = []
-        soft = self.segmenter.soft
-        result = cut_out(
-            _decoded(source, self.settings), spec, self.segmenter, check, soft=soft, found=masks.append
-        )
-        return result, Origin(source, spec, masks[0], soft, self.settings)
+        return Cutout(result, how, Origin(source, spec, masks[0], soft, self.settings))
 
     def _spec(self, options: CutoutOptions, composition: Composition) -> CutoutSpec:
         """The options as a worker takes them."""

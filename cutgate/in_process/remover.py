@@ -140,12 +140,10 @@ def remove_background(picture: Picture, *, model: str | None = None, **options: 
         PartsMissing, NetworkUnavailable, CutoutFailed, OSError, TypeError, ValueError: as
             `Remover.remove_background`.
     """
-    return _kept(model).remove_background(picture, **options)
+    return _kept(model=model).remove_background(picture, **options)
 
 
-@cache
-def _kept(model: str | None) -> Remover:
-    return Remover(model=model)
+_kept: Final = cache(Remover)
 
 
 def _print_to_stderr(line: str) -> None:

@@ -9,8 +9,8 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -36,9 +36,10 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "cutgate"
 
 
-def default_state_dir() -> Path:
-    """Where commands remember what they did: `$XDG_STATE_HOME/cutgate` or `~/.local/state/cutgate`."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "cutgate"
+def shared_journal() -> Path:
+    """Where commands remember results outside folders: below `$XDG_STATE_HOME` or `~/.local/state`."""
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return state / "cutgate" / "results.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,9 @@ class Account:
     """The keys of a stack's first account. Those that are secret are in no text made of it."""
 
     public_key: str
-    private_key: str
-    api_key: str | None = None
-    """For Runware's protocol; None in a folder that has had no such key yet."""
-
-    def __repr__(self) -> str:
-        return f"Account({self.public_key!r}, '********')"
+    private_key: str = field(repr=False)
+    api_key: str = field(repr=False)
+    """For Runware's protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +172,10 @@ class DataDir:
 
 def _is_alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
+        with suppress(PermissionError):  # it is another user's
+            os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True
     return True
 
 

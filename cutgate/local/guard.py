@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import IO
 
 GRACE_SECONDS = 5.0
 """From the polite signal to the one that cannot be refused."""
@@ -33,11 +32,8 @@ class Guard:
             pass_fds=inherited,
             bufsize=0,
         )
-
-    @property
-    def pid(self) -> int:
-        """The guard's process."""
-        return self._process.pid
+        assert self._process.stdin is not None
+        self._pipe, self.pid = self._process.stdin, self._process.pid
 
     def add(self, group: int) -> None:
         """From now on the process group is stopped when the supervisor dies."""
@@ -52,11 +48,6 @@ class Guard:
         self._pipe.close()
         self._process.wait()
 
-    @property
-    def _pipe(self) -> IO[bytes]:
-        assert self._process.stdin is not None
-        return self._process.stdin
-
     def _tell(self, line: str) -> None:
         with suppress(BrokenPipeError):  # somebody has killed it; the supervisor itself still stops all
             self._pipe.write(line.encode())
@@ -66,9 +57,7 @@ def signal_group(group: int, number: int) -> bool:
     """Send a signal to every process of a group; False when nobody is left in it."""
     try:
         os.killpg(group, number)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # macOS says so of a group in which only the dead are left
+    except (ProcessLookupError, PermissionError):  # the latter on macOS where only the dead are left in it
         return False
     return True
 
@@ -76,10 +65,8 @@ def signal_group(group: int, number: int) -> bool:
 def stop_groups(groups: set[int]) -> None:
     """Ask the leaders to stop, give them the grace, then kill what is left of the groups."""
     for group in groups:
-        try:
+        with suppress(ProcessLookupError, PermissionError):
             os.kill(group, signal.SIGTERM)  # the leader alone: it knows how to stop its own children
-        except (ProcessLookupError, PermissionError):
-            continue
     deadline = time.monotonic() + GRACE_SECONDS
     while any(signal_group(group, 0) for group in groups) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -15,27 +15,10 @@ from cutgate.errors import CommandFailed, PartsMissing
 from cutgate.local import redis_server as server
 from cutgate.local.data_folder import Account, DataDir
 
+_SHARED: Final = ("celery", "prometheus_client", "pydantic_settings")
 MODULES: Final = {
-    "gateway": (
-        "celery",
-        "cryptography",
-        "flask",
-        "httpx",
-        "prometheus_client",
-        "pydantic_settings",
-        "standardwebhooks",
-        "uvicorn",
-    ),
-    "worker": (
-        "celery",
-        "cv2",
-        "numpy",
-        "onnxruntime",
-        "PIL",
-        "pillow_heif",
-        "prometheus_client",
-        "pydantic_settings",
-    ),
+    "gateway": (*_SHARED, "cryptography", "flask", "httpx", "standardwebhooks", "uvicorn"),
+    "worker": (*_SHARED, "cv2", "numpy", "onnxruntime", "PIL", "pillow_heif"),
 }
 """What each part cannot do without; the client alone needs none of it."""
 
@@ -89,32 +72,21 @@ def running_environment(data: DataDir, part: str) -> dict[str, str] | None:
 
     None when none runs and no server was named.
     """
-    external = server.external_url(os.environ)
-    if external is not None:
-        return part_environment(data, external, part)
-    facts = data.running()
-    if facts is None or facts.redis_socket is None:
-        return None
-    return part_environment(data, Path(facts.redis_socket), part)
+    redis: str | Path | None = server.external_url(os.environ)
+    if redis is None and (facts := data.running()) is not None and facts.redis_socket is not None:
+        redis = Path(facts.redis_socket)
+    return None if redis is None else part_environment(data, redis, part)
 
 
 def first_account(data: DataDir, environment: Mapping[str, str]) -> Account:
-    """The first account of a stack. The gateway makes what is missing of its keys; the folder keeps them."""
+    """The first account of a stack. The gateway makes its keys once; the folder keeps them."""
     account = data.account()
     if account is None:
-        account = Account(*_new_key(environment, "public_key", "private_key"))
-        data.keep_account(account)
-    if account.api_key is None:
-        [api_key] = _new_key(environment, "api_key", options=("--api-key",))
-        account = replace(account, api_key=api_key)
+        add = ("gateway", "keys", "add", "--name", "first")
+        made = run_part(add, environment) | run_part((*add, "--api-key"), environment)
+        account = Account(made["public_key"], made["private_key"], made["api_key"])
         data.keep_account(account)
     return account
-
-
-def _new_key(environment: Mapping[str, str], *wanted: str, options: tuple[str, ...] = ()) -> list[str]:
-    """What the gateway's command shows of a key that it makes for the first account."""
-    made = run_part(("gateway", "keys", "add", "--name", "first", *options), environment)
-    return [str(made[name]) for name in wanted]
 
 
 def run_part(command: Sequence[str], environment: Mapping[str, str], ok_codes: Container[int] = (0,)) -> Any:
@@ -136,10 +108,8 @@ def run_part(command: Sequence[str], environment: Mapping[str, str], ok_codes: C
         )
     except subprocess.TimeoutExpired:
         raise CommandFailed(f"{asked} failed: no end after {COMMAND_SECONDS} s") from None
-    try:
+    with suppress(ValueError):
         if done.returncode in ok_codes:
             return json.loads(done.stdout)
-    except ValueError:
-        pass
     said = done.stderr.strip().splitlines() or ["its answer is no JSON"]  # which may hold a secret
     raise CommandFailed(f"{asked} failed: {said[-1]}")

@@ -8,9 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from ipaddress import ip_address
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
@@ -20,7 +19,7 @@ import httpx
 from cutgate.errors import PortInUse, StartFailed
 from cutgate.files import PRIVATE, write_whole
 from cutgate.local import redis_server as server
-from cutgate.local.data_folder import Account, DataDir, StackFacts, default_data_dir
+from cutgate.local.data_folder import Account, DataDir, StackFacts
 from cutgate.local.parts import first_account, part_command, part_environment, require_parts
 from cutgate.local.supervisor import Program, Supervisor
 
@@ -33,17 +32,6 @@ SERVER_GRACE_SECONDS: Final = 2.5
 """With the grace of the others this stays under ten seconds for all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StackOptions:
-    """What to run, and where."""
-
-    data: Path = field(default_factory=default_data_dir)
-    host: str = "127.0.0.1"
-    port: int = 0
-    """0 for a free one."""
-    workers: int = 1
-
-
 @dataclass(frozen=True, slots=True)
 class Stack:
     """A stack that is up: its address and its first account."""
@@ -54,12 +42,21 @@ class Stack:
 
 @contextmanager
 def run_stack(
-    options: StackOptions, *, shown: logging.Handler | None = None, stop: threading.Event | None = None
+    folder: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    workers: int = 1,
+    shown: logging.Handler | None = None,
+    stop: threading.Event | None = None,
 ) -> Iterator[Stack]:
     """Start everything, keep it alive while the block runs, stop it within ten seconds.
 
     Args:
-        options: what to run.
+        folder: of its data.
+        host: the address to listen on.
+        port: 0 for a free one.
+        workers: how many, for a picture at a time each.
         shown: takes the log's lines besides.
         stop: set by whoever wants the start to be given up.
 
@@ -69,13 +66,13 @@ def run_stack(
         OSError: the data folder cannot be written.
     """
     require_parts("gateway", "worker")
-    data = DataDir(options.data)
+    data = DataDir(folder)
     with ExitStack() as undo:
         lock = undo.enter_context(data.locked())
         data.require_room()
         data.prepare()
         data.withdraw()
-        port = claim_port(options.host, options.port)
+        port = claim_port(host, port)
         logger = undo.enter_context(open_log(data.log, shown))
         socket_path = undo.enter_context(data.socket_path())
         supervisor = Supervisor(logger, inherited=[lock])
@@ -85,7 +82,8 @@ def run_stack(
         external = server.external_url(os.environ)
         redis = external or start.server(data, socket_path)
         account = first_account(data, part_environment(data, redis, "gateway"))
-        stack = Stack(start.service(options, port, partial(part_environment, data, redis)), account)
+        environment_of = partial(part_environment, data, redis)
+        stack = Stack(start.service(host, port, workers, environment_of), account)
         supervisor.keep_alive()
         data.announce(StackFacts(stack.url, os.getpid(), None if external else str(socket_path)))
         undo.callback(data.withdraw)
@@ -113,24 +111,24 @@ class _Start:
         self._wait_until("redis", lambda: None if server.answers(socket_path) else "it does not answer")
         return socket_path
 
-    def service(self, options: StackOptions, port: int, environment_of: Callable[[str], dict[str, str]]) -> str:
+    def service(self, host: str, port: int, workers: int, environment_of: Callable[[str], dict[str, str]]) -> str:
         """Start gateway, courier and workers, each in its environment, and return the service's address."""
-        serve = part_command("gateway", "serve", "--host", options.host, "--port", str(port))
+        serve = part_command("gateway", "serve", "--host", host, "--port", str(port))
         gateway = Program(name="gateway", arguments=serve, environment=environment_of("gateway"))
-        shared = {"CUTGATE_THREADS": str(max(1, cpus() // options.workers)), **environment_of("worker")}
-        workers = (
+        shared = {"CUTGATE_THREADS": str(max(1, cpus() // workers)), **environment_of("worker")}
+        programs = (
             Program(
                 name=f"worker-{number}",
                 arguments=part_command("worker", "run"),
                 environment={**shared, **own_metrics_port(shared, number)},
             )
-            for number in range(1, options.workers + 1)
+            for number in range(1, workers + 1)
         )
         courier = Program(
             name="courier", arguments=part_command("courier", "run"), environment=environment_of("courier")
         )
-        self.supervisor.start(gateway, courier, *workers)
-        url = address(options.host, port)
+        self.supervisor.start(gateway, courier, *programs)
+        url = address(host, port)
         # One for all looks: to make one takes half as long as the pause between them.
         with httpx.Client(timeout=5, trust_env=False) as caller:
             self._wait_until("the service", lambda: why_not_ready(caller, url))
@@ -160,11 +158,7 @@ def cpus() -> int:
 
 def address(host: str, port: int) -> str:
     """Where to reach a service from this machine that listens on `host`, which may mean every address."""
-    try:
-        anywhere = ip_address(host).is_unspecified
-    except ValueError:  # a name
-        anywhere = False
-    reachable = "localhost" if anywhere else host
+    reachable = "localhost" if host in {"0.0.0.0", "::"} else host  # noqa: S104 — compared
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 

@@ -43,7 +43,6 @@ class JobHandle:
     """A job's id, and how the job ended once that is known: then it is not asked for again."""
 
     uid: str
-    """The job's id at the service."""
     ended: JobStatus | None = None
 
     def __repr__(self) -> str:

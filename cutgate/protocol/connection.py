@@ -17,14 +17,7 @@ import httpx
 from cutgate.errors import CutgateError, ServiceError, TransportError
 from cutgate.protocol.flows import EVENT_STREAM, Exchange, Flow, Pause, is_events
 
-PASSING: Final = frozenset(
-    {
-        HTTPStatus.TOO_MANY_REQUESTS,
-        HTTPStatus.BAD_GATEWAY,
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        HTTPStatus.GATEWAY_TIMEOUT,
-    }
-)
+PASSING: Final = frozenset({429, 502, 503, 504})
 """Statuses of faults that pass, so that a repeat is worth it."""
 
 PASSING_CODE: Final = 153

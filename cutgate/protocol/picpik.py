@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any, Final, Literal, Self, TypedDict
 
-from cutgate.colours import rgba_of
+from cutgate.colours import colour_of
 from cutgate.signing import sign_params
 
 State = Literal["Queuing", "Running", "Finished", "Error"]
@@ -22,7 +22,6 @@ MOST_RADIUS_PX: Final = 500
 MOST_POINTS: Final = 3_000
 """Of all strokes of a result."""
 MOST_ERODE_PX: Final = 40
-"""The largest `erode_size`."""
 
 
 Strokes = Sequence[Sequence[tuple[float, float]]]
@@ -94,28 +93,14 @@ class RefineOptions(MaskSettings, RenderOptions, total=False):
     """How a service makes a finished cut-out anew from its mask. What is left out stays as the job had it."""
 
 
-FIELDS: Final[Mapping[str, str]] = {
-    "box": "Box",
-    "erode_size": "ErodeSize",
-    "foreground_threshold": "ForegroundThreshold",
-    "background_threshold": "BackgroundThreshold",
-    "hair_optimization": "HairOptimization",
-    "only_mask": "OnlyMask",
-    "holes": "Holes",
-}
-"""Names of the settings on the wire."""
+def _wire_names(options: Iterable[str]) -> dict[str, str]:
+    """What options are called on the wire: `erode_size` is `ErodeSize` there."""
+    return {name: name.title().replace("_", "") for name in sorted(options)}
 
-_REFINE_FIELDS: Final[Mapping[str, str]] = {
-    **{name: FIELDS[name] for name in MaskSettings.__optional_keys__},
-    "background": "Background",
-    "megapixels": "Megapixels",
-    "crop_margin": "CropMargin",
-    "scale": "Scale",
-    "position": "Position",
-    "shadow": "Shadow",
-    "file_format": "Format",
-    "quality": "Quality",
-}
+
+FIELDS: Final[Mapping[str, str]] = _wire_names(Settings.__optional_keys__)
+"""Names of the settings on the wire."""
+_REFINE_FIELDS: Final = _wire_names(RefineOptions.__optional_keys__) | {"file_format": "Format"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,12 +108,11 @@ class JobStatus:
     """What the service says of a job."""
 
     uid: str
-    """The job's id."""
     state: State
     result_urls: tuple[str, ...]
     """Addresses of the results; empty until the job has finished."""
     credits: int
-    """Credits charged."""
+    """Charged."""
     error_code: int
     """0 while nothing is wrong."""
     error_message: str
@@ -261,7 +245,7 @@ def correction(
         "TaskUID": uid,
         **drawn,
         **({"RadiusPx": radius_px} if drawn else {}),
-        **{_REFINE_FIELDS[name]: _TEXTS.get(name, _as_it_is)(value) for name, value in given.items()},
+        **{_REFINE_FIELDS[name]: _TEXTS.get(name, lambda same: same)(value) for name, value in given.items()},
     }
 
 
@@ -282,10 +266,6 @@ def whole_strokes(name: str, strokes: Strokes) -> list[list[tuple[int, int]]]:
     return whole
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
 def _percentage(share: str | float) -> str:
     return share if isinstance(share, str) else f"{100 * share:.9f}%"
 
@@ -295,7 +275,7 @@ def _shadow(shadow: bool | float | str) -> str:
 
 
 _TEXTS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "background": lambda colour: colour if isinstance(colour, str) else f"#{bytes(rgba_of(colour)).hex()}",
+    "background": lambda colour: colour if isinstance(colour, str) else f"#{bytes(colour_of(colour)).hex()}",
     "megapixels": str,  # a fraction is a text, since signers differ in how they write one
     "crop_margin": str,
     "scale": _percentage,

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from cutgate.colours import rgba_of
+from cutgate.colours import colour_of
 from cutgate.gateway.rembg.errors import Refused
 from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
 from cutgate.jobs.spec import Colour, CutoutSpec, ModelChoice, Output, Refinement
@@ -36,7 +36,7 @@ def _colour(value: object) -> object:
     if not value:
         return None
     try:
-        return rgba_of([int(level) for level in str(value).split(",")])
+        return colour_of([int(level) for level in str(value).split(",")])
     except ValueError:
         raise ValueError("send R,G,B or R,G,B,A, each 0 to 255, such as 255,0,0,255") from None
 

@@ -144,8 +144,8 @@ def photos(tmp_path: Path) -> list[Path]:
 @pytest.fixture
 def quick_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     """`cutgate watch` in this process waits for nothing longer than it must."""
-    monkeypatch.setattr("cutgate.batches.watching.SETTLE_SECONDS", 0.05)
-    monkeypatch.setattr("cutgate.batches.watching.FIRST_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr("cutgate.commands.watch.SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr("cutgate.commands.watch.FIRST_PAUSE_SECONDS", 0.1)
     monkeypatch.setattr("cutgate.commands.watch.LOOK_MILLISECONDS", 20)
     monkeypatch.setattr("cutgate.commands.display.Retries", partial(Retries, attempts=1))
 

@@ -201,7 +201,7 @@ class ResultOptions:
         if not showing and self.file_format == "png":
             return self.recipe
         require_parts("worker")
-        from cutgate.in_process.finishing import converter  # only now: it loads what makes pictures
+        from cutgate.in_process.showing import converter  # only now: it loads what makes pictures
         from cutgate.jobs.errors import CutoutError
 
         try:
@@ -209,10 +209,6 @@ class ResultOptions:
         except (CutoutError, OSError) as error:
             raise click.UsageError(f"--background-image {showing.get('background_image')}: {error}") from None
         return replace(self.recipe, convert=convert)
-
-    def shown_plainly(self, plain: Mapping[str, str]) -> Self:
-        """With what takes away the composition of an earlier result, where nothing else is asked for."""
-        return replace(self, given={**plain, **self.given})
 
     def refine_options(self) -> RefineOptions:
         """Options for a finished result of a service."""

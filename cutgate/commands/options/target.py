@@ -61,19 +61,26 @@ class Target:
         """Whether there is a service; this process is used otherwise."""
         return self.url is not None or DataDir(self.data).running() is not None
 
-    @contextmanager
-    def client(self, retries: Retries = DEFAULT_RETRIES) -> Iterator[Client]:
-        """A client for the length of a block."""
-        if self.url is not None:
-            with self._named(self.url, retries) as client:
-                yield client
-            return
-        data = DataDir(self.data)
-        running, account = data.running(), data.account()
-        if running is None or account is None:
-            raise NotRunning(self.data)
-        with Client(running.url, account.public_key, account.private_key, retries=retries) as client:
-            yield client
+    def client(self, retries: Retries = DEFAULT_RETRIES) -> Client:
+        """A client, to be used as a context manager; the private key of a named service is in no argument."""
+        if self.url is None:
+            data = DataDir(self.data)
+            running, account = data.running(), data.account()
+            if running is None or account is None:
+                raise NotRunning(self.data)
+            return Client(running.url, account.public_key, account.private_key, retries=retries)
+        private_key = os.environ.get("CUTGATE_PRIVATE_KEY")
+        if self.private_key_file is not None:
+            try:
+                private_key = self.private_key_file.read_text().strip()
+            except UnicodeDecodeError:
+                raise click.UsageError(f"{self.private_key_file} is no text with a private key") from None
+        if not (self.public_key and private_key):
+            raise click.UsageError("--url needs --public-key, and CUTGATE_PRIVATE_KEY or --private-key-file")
+        try:
+            return Client(self.url, self.public_key, private_key, retries=retries)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
 
     @contextmanager
     def batcher(
@@ -98,21 +105,6 @@ class Target:
         recipe = results.recipe_with_conversion()
         with self.client(retries) as client:
             yield Batcher(client.driver, ServiceBatch(client.calls, journal, recipe), at_once)
-
-    def _named(self, url: str, retries: Retries) -> Client:
-        """A client for the service and account that the caller names; the private key is in no argument."""
-        private_key = os.environ.get("CUTGATE_PRIVATE_KEY")
-        if self.private_key_file is not None:
-            try:
-                private_key = self.private_key_file.read_text().strip()
-            except UnicodeDecodeError:
-                raise click.UsageError(f"{self.private_key_file} is no text with a private key") from None
-        if not (self.public_key and private_key):
-            raise click.UsageError("--url needs --public-key, and CUTGATE_PRIVATE_KEY or --private-key-file")
-        try:
-            return Client(url, self.public_key, private_key, retries=retries)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from None
 
 
 def _in_process(remover: Remover, results: ResultOptions, journal: Journal, at_once: int) -> Batcher:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from cutgate import Client, KeyPairMissing, ServiceNotNamed
+from cutgate.client.client import find_service
 from cutgate.local.data_folder import Account, DataDir, StackFacts, default_data_dir
-from cutgate.local.service import find_service
 from tests.cutgate.conftest import Service
 from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
 from tests.gateway.picture_files import png
@@ -20,7 +20,7 @@ def running_stack(service: Service, bare_environment: None) -> Iterator[str]:
     """A stack that says in the default data folder that it runs."""
     data = DataDir(default_data_dir())
     with data.locked():
-        data.keep_account(Account(PUBLIC_KEY, PRIVATE_KEY))
+        data.keep_account(Account(PUBLIC_KEY, PRIVATE_KEY, "api-key"))
         data.announce(StackFacts(service.url, os.getpid(), None))
         yield service.url
 
@@ -54,9 +54,7 @@ def test_the_stacks_keys_sign_for_no_other_service(monkeypatch: pytest.MonkeyPat
 
 def test_what_is_given_counts_before_all(running_stack: str, monkeypatch: pytest.MonkeyPatch) -> None:
     set_service(monkeypatch, "http://elsewhere.example")
-    url, account = find_service(running_stack, "public", "private-key-text")
-    assert (url, account.public_key, account.private_key) == (running_stack, "public", "private-key-text")
-    assert "private-key-text" not in repr(account)
+    assert find_service(running_stack, "public", "private") == (running_stack, "public", "private")
     monkeypatch.delenv("CUTGATE_URL")
     assert find_service(public_key="public", private_key="private")[0] == running_stack
     with pytest.raises(KeyPairMissing):

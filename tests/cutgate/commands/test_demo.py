@@ -63,7 +63,7 @@ def test_make_has_commands_for_every_target_that_it_names() -> None:
 def test_the_calls_to_paste_answer_with_one_task(demo: ModuleType, service: Service, tmp_path: Path) -> None:
     photo = tmp_path / "photo's name.png"
     photo.write_bytes(png())
-    for call in demo.signed_calls(Stack(service.url, Account(PUBLIC_KEY, PRIVATE_KEY)), photo):
+    for call in demo.signed_calls(Stack(service.url, Account(PUBLIC_KEY, PRIVATE_KEY, "api-key")), photo):
         assert PRIVATE_KEY not in call
         done = subprocess.run(call, shell=True, check=True, capture_output=True, text=True)
         assert '"RetCode":0' in done.stdout.replace(" ", "")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cutgate.batches.journal import JOURNAL_NAME
-from cutgate.batches.watching import FIRST_PAUSE_SECONDS, Arrivals
+from cutgate.commands.watch import FIRST_PAUSE_SECONDS, Arrivals
 from tests.cutgate.conftest import Service, run
 from tests.gateway.harness import ACCOUNT
 from tests.gateway.picture_files import png

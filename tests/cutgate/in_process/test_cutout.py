@@ -11,9 +11,9 @@ from PIL import Image
 
 from cutgate import CutoutFailed, WrongSuffix, remove_background
 from cutgate.formats import require_match
-from cutgate.in_process import finishing
+from cutgate.in_process import showing
 from cutgate.in_process.batch import is_at_work
-from cutgate.in_process.finishing import converter
+from cutgate.in_process.showing import converter
 from cutgate.jobs.errors import SourceUndecodable, SourceUnreadable
 from cutgate.worker.pictures.delivered import read_delivered
 from cutgate.worker.pictures.encoders import Picture
@@ -177,7 +177,7 @@ def test_a_thread_that_finishes_counts_as_one_that_computes(monkeypatch: pytest.
         seen.append(is_at_work())
         return read_delivered(data, keep_16_bit=keep_16_bit)
 
-    monkeypatch.setattr(finishing, "read_delivered", read)
+    monkeypatch.setattr(showing, "read_delivered", read)
     converted(write_png(subject()), "webp")
     assert (seen, is_at_work()) == ([True], False)
 

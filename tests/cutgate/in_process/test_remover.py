@@ -19,8 +19,8 @@ from PIL import Image
 
 from cutgate import CutgateError, CutoutFailed, LocalError, Remover, remove_background
 from cutgate.errors import NetworkUnavailable, PartsMissing
+from cutgate.in_process.job import PixelRoom
 from cutgate.in_process.remover import _kept
-from cutgate.in_process.room import PixelRoom
 from cutgate.local import parts
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.models.engines.runtime import load_segmenter

@@ -21,7 +21,7 @@ from cutgate.local.data_folder import LONGEST_SOCKET_PATH_BYTES, Account, DataDi
 from cutgate.local.parts import part_environment
 from tests.waiting import eventually
 
-ACCOUNT = Account("public", "private-key-text")
+ACCOUNT = Account("public", "private-key-text", "api-key-text")
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_the_account_is_the_same_later(data: DataDir) -> None:
         assert data.account() is None
         data.keep_account(ACCOUNT)
     assert DataDir(data.folder).account() == ACCOUNT
-    assert "private-key-text" not in repr(ACCOUNT)
+    assert "key-text" not in repr(ACCOUNT)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"public_key": "a"}', "{"], ids=["empty", "list", "half", "cut"])

@@ -190,20 +190,16 @@ def test_the_keys_come_as_variables_of_each_shell(place: Place) -> None:
     assert result.stderr.startswith(f"Error: no stack runs in {place.data}; start one with cutgate up")
 
 
-def test_a_second_start_has_the_same_account_its_own_threads_and_a_key_that_was_missing(place: Place) -> None:
+def test_a_second_start_has_the_same_account_and_its_own_threads(place: Place) -> None:
     with place.up("--workers", "2") as (_, first):
         threads = {file.read_text() for file in place.state.glob("worker-*")}
     assert threads == {str(max(1, len(os.sched_getaffinity(0)) // 2))}
     for file in place.state.glob("worker-*"):
         file.unlink()
-    kept = place.data / "account.json"
-    pair = {name: first[name] for name in ("public_key", "private_key")}
-    kept.write_text(json.dumps(pair))
     with place.up(CUTGATE_THREADS="7") as (_, second):
         assert [file.read_text() for file in place.state.glob("worker-*")] == ["7"]
-    assert second == {**pair, "api_key": "api-key-text", "url": second["url"]}
-    assert json.loads(kept.read_text())["api_key"] == "api-key-text"
-    assert (place.state / "keys").read_text() == "made\n" * 3
+    assert second == {**first, "url": second["url"]}
+    assert (place.state / "keys").read_text() == "made\n" * 2
 
 
 def is_ready(url: str) -> bool:
