@@ -1,6 +1,6 @@
 """The Flask application, made of parts that are passed in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -77,8 +77,18 @@ def create_app(parts: Parts, sessions: Sessions) -> Flask:
         playground = PlaygroundPages()
         app.register_blueprint(playground.blueprint())
         app.before_request(playground.front)
-    app.after_request(_harden)
-    _answer_errors(app, picpik, facades)
+
+    @app.after_request
+    def harden(response: Response) -> Response:
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    @app.errorhandler(Exception)
+    def refuse(error: Exception) -> Response:
+        """Answer whatever no façade answers itself in a protocol's form; never in HTML, never with a trace."""
+        own = (answer for is_own, answer in facades if is_own(request.path))
+        return next(own, picpik.refuse)(error)
+
     # Flask's documented way to wrap an application.
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     return app
@@ -93,22 +103,3 @@ def _sections(settings: GatewaySettings) -> list[ApiSection]:
         *([rembg_section()] if settings.rembg_api else []),
         service_section(),
     ]
-
-
-def _harden(response: Response) -> Response:
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
-
-
-def _answer_errors(
-    app: Flask,
-    picpik: PicpikApi,
-    facades: Sequence[tuple[Callable[[str], bool], Callable[[Exception], Response]]],
-) -> None:
-    """Answer whatever no façade answers itself in a protocol's form; never in HTML, never with a trace."""
-
-    def refuse(error: Exception) -> Response:
-        own = (answer for is_own, answer in facades if is_own(request.path))
-        return next(own, picpik.refuse)(error)
-
-    app.register_error_handler(Exception, refuse)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import Final
@@ -130,8 +130,8 @@ class TaskEnds:
         for account, uid in keys:
             by_account[account].append(uid)
         for account, own in by_account.items():
-            for some in _batched(own, _AT_ONCE):
-                await self._look_at(account, some)
+            for start in range(0, len(own), _AT_ONCE):
+                await self._look_at(account, own[start : start + _AT_ONCE])
 
     async def _look_at(self, account: str, uids: Sequence[TaskUid]) -> None:
         """Read some records. Whatever is in the way of that, they are looked at again in a second."""
@@ -148,8 +148,3 @@ class TaskEnds:
             else:  # one that cannot be read is in nobody else's way
                 for uid in uids:
                     await self._look_at(account, [uid])
-
-
-def _batched(uids: Sequence[TaskUid], size: int) -> Iterator[Sequence[TaskUid]]:
-    """The ids in parts of at most `size`."""
-    return (uids[start : start + size] for start in range(0, len(uids), size))
