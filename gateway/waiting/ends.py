@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import structlog
 
@@ -21,6 +22,8 @@ _SHARES: Final = 20
 _AT_ONCE: Final = 100
 """Records of one round trip."""
 _LOG: Final = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 FindEnded = Callable[[str, Sequence[TaskUid]], Awaitable[Mapping[TaskUid, Task | None]]]
 _Key = tuple[str, TaskUid]
@@ -135,16 +138,23 @@ class TaskEnds:
 
     async def _look_at(self, account: str, uids: Sequence[TaskUid]) -> None:
         """Read some records. Whatever is in the way of that, they are looked at again in a second."""
-        try:
-            for uid, task in (await self._find_ended(account, uids)).items():
-                for future in self._waiting.get((account, uid), ()):
-                    if not future.done():
-                        future.set_result(task)
-        except LedgerUnavailable as error:
-            _LOG.warning("endings_not_read", reason=str(error))
-        except Exception:
-            if len(uids) == 1:
-                _LOG.exception("ending_not_read", task_uid=uids[0])
-            else:  # one that cannot be read is in nobody else's way
-                for uid in uids:
-                    await self._look_at(account, [uid])
+        found = await read_apart(partial(self._find_ended, account), uids)
+        for uid, task in found.items():
+            for future in self._waiting.get((account, uid), ()):
+                if not future.done():
+                    future.set_result(task)
+
+
+async def read_apart(
+    read: Callable[[Sequence[TaskUid]], Awaitable[Mapping[TaskUid, T]]], uids: Sequence[TaskUid]
+) -> Mapping[TaskUid, T]:
+    """What is read of tasks now; one that cannot be read is in no other's way."""
+    try:
+        return await read(uids)
+    except LedgerUnavailable as error:
+        _LOG.warning("tasks_not_read", reason=str(error))
+    except Exception:
+        if len(uids) > 1:
+            return {uid: said for one in uids for uid, said in (await read_apart(read, [one])).items()}
+        _LOG.exception("tasks_not_read", task_uid=uids[0])
+    return {}
