@@ -31,10 +31,8 @@ from cutgate.gateway.serving.results import ResultPages
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.parts import Parts
 
-WAITING: Final = "cutgate-waiting"
-"""Name of the application's extension that keeps callers waiting."""
-SOCKETS: Final = "cutgate-sockets"
-"""Name of the application's extension that holds its WebSockets."""
+PARTS: Final = "cutgate-parts"
+"""Name of the application's extension that holds what it is made of."""
 
 
 def create_app(parts: Parts, sessions: Sessions) -> Flask:
@@ -60,8 +58,7 @@ def create_app(parts: Parts, sessions: Sessions) -> Flask:
         rembg = RembgApi(parts)
         app.register_blueprint(rembg.blueprint())
         facades.append((rembg_views.is_below, rembg.refuse))
-    app.extensions[WAITING] = parts.waiting
-    app.extensions[SOCKETS] = parts.sockets  # whoever serves the application stops them, too
+    app.extensions[PARTS] = parts  # whoever serves the application stops its WebSockets and waiting callers, too
     app.register_blueprint(ResultPages(paths=parts.tasks.paths, blobs=blobs).blueprint())
     app.register_blueprint(HealthPages(Readiness(parts, partial(check_reading, blobs))).blueprint())
     app.register_blueprint(

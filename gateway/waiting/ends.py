@@ -26,6 +26,7 @@ _LOG: Final = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 FindEnded = Callable[[str, Sequence[TaskUid]], Awaitable[Mapping[TaskUid, Task | None]]]
+"""Reads the records of those of an account's tasks that have ended; None where there is none."""
 _Key = tuple[str, TaskUid]
 _Future = asyncio.Future[Task | None]
 
@@ -34,12 +35,7 @@ class TaskEnds:
     """Says when tasks have ended. Used in the event loop's thread only."""
 
     def __init__(self, find_ended: FindEnded, events: TaskEvents) -> None:
-        """Prepare; it listens from the first wait on.
-
-        Args:
-            find_ended: reads the records of those of an account's tasks that have ended; None where there is none.
-            events: says when to look.
-        """
+        """Prepare; it listens to the events from the first wait on."""
         self._find_ended, self._events = find_ended, events
         self._waiting: dict[_Key, set[_Future]] = {}
         self._accounts: defaultdict[TaskUid, set[str]] = defaultdict(set)
@@ -49,12 +45,7 @@ class TaskEnds:
         self._looker: asyncio.Task[None] | None = None
 
     async def wait(self, account: str, uids: Sequence[TaskUid], wait_seconds: float | None = None) -> Task | None:
-        """The first of some tasks that has ended; None when it is not there, for nothing will ever happen to it.
-
-        Args:
-            account: whose they are.
-            uids: of the tasks.
-            wait_seconds: how long at most; None for as long as it takes.
+        """The first of an account's tasks that has ended; None when it is not there: nothing will happen to it.
 
         Raises:
             TimeoutError: none has ended in time.
