@@ -14,7 +14,7 @@ from typing import Final
 
 import httpx
 
-from cutgate.courier.errors import AddressRefused, UrlRefused
+from cutgate.courier.errors import ExchangeRefused, HostRefused
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -86,41 +86,41 @@ class OutsideRules:
     """Networks that may not be connected to although they are public; they go before those that are allowed."""
 
     def check_url(self, text: str) -> httpx.URL:
-        """A URL that may be called, without its fragment, its host in ASCII; else `UrlRefused`."""
+        """A URL that may be called, without its fragment, its host in ASCII; else `ExchangeRefused`."""
         if len(text) > MAX_URL_CHARACTERS:
-            raise UrlRefused(f"the URL has more than {MAX_URL_CHARACTERS} characters")
+            raise ExchangeRefused("url", f"the URL has more than {MAX_URL_CHARACTERS} characters")
         try:
             url = httpx.URL(text).copy_with(fragment=None)
             host = url.raw_host.decode("ascii")
         except (httpx.InvalidURL, ValueError):  # a port that is none is a ValueError, a zone beyond ASCII another
-            raise UrlRefused("the URL is malformed") from None
+            raise ExchangeRefused("url", "the URL is malformed") from None
         if url.scheme not in {"http", "https"}:
-            raise UrlRefused("the URL is neither http nor https")
+            raise ExchangeRefused("url", "the URL is neither http nor https")
         if url.userinfo:
-            raise UrlRefused("the URL holds a user's name or a password")
+            raise ExchangeRefused("url", "the URL holds a user's name or a password")
         if not _is_host(host):
-            raise UrlRefused("the URL's host is malformed")
+            raise ExchangeRefused("url", "the URL's host is malformed")
         if port_of(url) not in self.ports:
-            raise UrlRefused(f"the URL's port {port_of(url)} is not one of those that may be called")
+            raise ExchangeRefused("url", f"the URL's port {port_of(url)} is not one of those that may be called")
         return url
 
     def check_address(self, host: str, answer: str) -> Address:
         """Check one of the addresses that a host resolved to.
 
         Raises:
-            AddressRefused: it may not be connected to.
+            HostRefused: it may not be connected to.
         """
         try:
             address = ip_address(answer)
         except ValueError:
-            raise AddressRefused(host, "malformed") from None
+            raise HostRefused(host, "malformed") from None
         if any(known in network for known in (address, _carried(address)) for network in self.refused):
-            raise AddressRefused(host, "an operator's own")
+            raise HostRefused(host, "an operator's own")
         if any(address in network for network in self.allowed):
             return address
         reason = why_not_public(address)
         if reason is not None:
-            raise AddressRefused(host, reason)
+            raise HostRefused(host, reason)
         return address
 
 

@@ -16,14 +16,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import httpcore
 import httpx
 from typing_extensions import override
 
 from cutgate.courier.addresses import OutsideRules
-from cutgate.courier.errors import HostUnknown, TlsFailed, TooSlow, Unreachable
+from cutgate.courier.errors import HostRefused, PeerFailed
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Host and port to addresses as text. Raises `OSError` where there is none."""
@@ -54,11 +54,11 @@ class Deadline:
         """A step's own time limit, cut to what is left.
 
         Raises:
-            TooSlow: nothing is left.
+            PeerFailed: nothing is left.
         """
         left_seconds = self._at_seconds - time.monotonic()
         if left_seconds <= 0:
-            raise TooSlow("the server was too slow: the time limit of the whole exchange passed")
+            raise PeerFailed("time", "the server was too slow: the time limit of the whole exchange passed")
         return left_seconds if seconds is None else min(seconds, left_seconds)
 
 
@@ -80,7 +80,7 @@ class Outside:
         deadline: Deadline,
         *,
         headers: Mapping[str, str],
-        content: bytes | IO[bytes] | None = None,
+        content: bytes | Iterator[bytes] | None = None,
     ) -> Iterator[httpx.Response]:
         """Send one request and hand out its answer while the block lasts; redirects are not followed.
 
@@ -89,43 +89,30 @@ class Outside:
             url: where to; it is checked first.
             deadline: of everything, the reading of the answer among it.
             headers: beside those that HTTP itself asks for.
-            content: the body; of a file, what is left of it.
+            content: the body; in parts, its length is among the headers.
 
         Raises:
             ExchangeFailed: a subclass says why; also while the answer is read.
         """
+        checked = self.rules.check_url(url)
         timeout = {"connect": self.connect_seconds, "read": self.read_seconds, "write": self.read_seconds}
-        request = httpx.Request(
-            method,
-            self.rules.check_url(url),
-            headers={**_HEADERS, **headers},
-            content=content,
-            extensions={"timeout": timeout},
-        )
         backend = _CheckedBackend(self.rules, self.resolve, deadline)
         with (
             _own_errors(),
             httpcore.ConnectionPool(
                 ssl_context=self.tls, max_keepalive_connections=0, network_backend=backend
             ) as pool,
+            pool.stream(
+                method,
+                httpcore.URL(
+                    scheme=checked.raw_scheme, host=checked.raw_host, port=checked.port, target=checked.raw_path
+                ),
+                headers=[("Host", checked.netloc), *_HEADERS.items(), *headers.items()],
+                content=content,
+                extensions={"timeout": timeout},
+            ) as answer,
         ):
-            assert isinstance(request.stream, httpx.SyncByteStream)
-            answer = pool.handle_request(
-                httpcore.Request(
-                    method=request.method,
-                    url=httpcore.URL(
-                        scheme=request.url.raw_scheme,
-                        host=request.url.raw_host,
-                        port=request.url.port,
-                        target=request.url.raw_path,
-                    ),
-                    headers=request.headers.raw,
-                    content=request.stream,
-                    extensions=request.extensions,
-                )
-            )
-            assert isinstance(answer.stream, Iterable)
-            yield httpx.Response(answer.status, headers=answer.headers, content=answer.stream)
+            yield httpx.Response(answer.status, headers=answer.headers, content=answer.iter_stream())
 
 
 _HEADERS: Final = {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity", "Connection": "close"}
@@ -160,7 +147,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
                 last = error
             else:
                 return _TimedStream(stream, self._deadline)
-        raise last or HostUnknown(host)
+        raise last or HostRefused(host)
 
 
 def _in_time(resolve: Resolve, host: str, port: int, deadline: Deadline) -> Sequence[str]:
@@ -177,12 +164,12 @@ def _in_time(resolve: Resolve, host: str, port: int, deadline: Deadline) -> Sequ
     thread.start()
     thread.join(deadline.within(None))
     if not answers:
-        raise TooSlow(f"the name {host} was not resolved in time")
+        raise PeerFailed("time", f"the name {host} was not resolved in time")
     answer = answers[0]
     if isinstance(answer, socket.gaierror) and answer.errno == socket.EAI_AGAIN:
-        raise Unreachable(f"the name {host} cannot be resolved now")
+        raise PeerFailed("connection", f"the name {host} cannot be resolved now")
     if isinstance(answer, OSError):
-        raise HostUnknown(host)
+        raise HostRefused(host)
     return answer
 
 
@@ -216,7 +203,7 @@ class _TimedStream(httpcore.NetworkStream):
         try:
             stream = self._stream.start_tls(ssl_context, server_hostname, self._deadline.within(timeout))
         except httpcore.ConnectError as error:
-            raise TlsFailed("the server cannot prove its name, or does not speak TLS") from error
+            raise PeerFailed("tls", "the server cannot prove its name, or does not speak TLS") from error
         return _TimedStream(stream, self._deadline)
 
     @override
@@ -230,6 +217,8 @@ def _own_errors() -> Iterator[None]:
     try:
         yield
     except httpcore.TimeoutException:
-        raise TooSlow("the server did not answer in time") from None
+        raise PeerFailed("time", "the server did not answer in time") from None
     except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-        raise Unreachable("the server cannot be reached, breaks off, or does not speak HTTP") from error
+        raise PeerFailed(
+            "connection", "the server cannot be reached, breaks off, or does not speak HTTP"
+        ) from error

@@ -4,16 +4,17 @@ A callback is a POST of the body that the task's façade renders, in the form of
 of the task, the same in every try, so that a receiver knows a repeat; it is signed where the account has a secret.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import IO, Final
+from functools import partial
+from typing import Final
 
 import structlog
 from standardwebhooks import Webhook
 
 from cutgate.courier.connection import Deadline, Outside
-from cutgate.courier.errors import StatusPassing
+from cutgate.courier.errors import PeerFailed
 from cutgate.jobs.errors import BlobMissing
 from cutgate.jobs.ports import BlobStore, Ledger
 from cutgate.jobs.record import Errand, ErrandKind, Task
@@ -23,11 +24,8 @@ Renderer = Callable[[Task], bytes]
 SecretOf = Callable[[str], str | None]
 """The secret that an account's callbacks are signed with, as `whsec_` and Base64; None where it has none."""
 
+_PART_BYTES: Final = 2**16
 log: Final = structlog.get_logger(__name__)
-
-
-def no_secret(account: str) -> None:
-    """Of an installation whose accounts have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +38,7 @@ class Deliveries:
     renderers: Mapping[str, Renderer]
     """By the tasks' origin."""
     total_seconds: float
-    secret_of: SecretOf = field(default=no_secret, repr=False)
+    secret_of: SecretOf = field(repr=False)
 
     def deliver(self, errand: Errand) -> bool:
         """Make one try; False if there is nothing to deliver, and `ExchangeFailed` if it was not confirmed."""
@@ -72,15 +70,15 @@ class Deliveries:
             return False
         with file:
             headers = {"Content-Type": result.media_type, "Content-Length": str(result.size_bytes)}
-            self._send("PUT", errand.url, headers, file)
+            self._send("PUT", errand.url, headers, iter(partial(file.read, _PART_BYTES), b""))
         return True
 
-    def _send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | IO[bytes]) -> None:
+    def _send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | Iterator[bytes]) -> None:
         deadline = Deadline(self.total_seconds)
         with self.outside.exchange(method, url, deadline, headers=headers, content=content) as answer:
             if not answer.is_success:
                 # Any other may pass: a receiver that is being moved redirects, or knows no path for a while.
-                raise StatusPassing(answer.status_code)
+                raise PeerFailed("status", f"the server answers HTTP {answer.status_code}")
 
 
 def _message_id(task: Task) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from cutgate.courier.deliver import Deliveries
-from cutgate.courier.errors import AddressRefused, ExchangeFailed, PeerFailed
+from cutgate.courier.errors import ExchangeFailed, HostRefused, PeerFailed
 from cutgate.courier.fetch import Fetcher
 from cutgate.courier.observe import ended
 from cutgate.gateway.pictures.kept import new_upload
@@ -179,7 +179,7 @@ def longest_pause(attempt: int, first_seconds: float, longest_seconds: float) ->
 
 def _facts(failure: ExchangeFailed) -> dict[str, object]:
     facts: dict[str, object] = {"reason": failure.reason}
-    if isinstance(failure, AddressRefused):
+    if isinstance(failure, HostRefused) and failure.kind:
         facts["address"] = failure.kind
     return facts
 

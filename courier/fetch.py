@@ -11,15 +11,7 @@ from typing import Final
 import httpx
 
 from cutgate.courier.connection import Deadline, Outside
-from cutgate.courier.errors import (
-    BodyTooLarge,
-    Busy,
-    EncodingRefused,
-    MediaTypeRefused,
-    RedirectRefused,
-    StatusPassing,
-    StatusRefused,
-)
+from cutgate.courier.errors import BodyTooLarge, ExchangeRefused, PeerFailed
 
 MAX_REDIRECTS: Final = 5
 MEDIA_TYPES: Final = ("image/*", "application/octet-stream", "binary/octet-stream")
@@ -45,7 +37,7 @@ class MemoryBudget:
         """Hand out what takes further bytes; they are given back at the block's end.
 
         Raises:
-            Busy: in the block, when there are none left.
+            PeerFailed: in the block, when there are none left.
         """
         taken_bytes = 0
 
@@ -53,7 +45,7 @@ class MemoryBudget:
             nonlocal taken_bytes
             with self._lock:
                 if size_bytes > self._left_bytes:
-                    raise Busy("the courier holds as many pictures in memory as it may")
+                    raise PeerFailed("busy", "the courier holds as many pictures in memory as it may")
                 self._left_bytes -= size_bytes
             taken_bytes += size_bytes
 
@@ -88,16 +80,18 @@ class Fetcher:
                 if answer.status_code not in _REDIRECTS:
                     return self._body(answer)
                 visited.append(_next(visited, answer))
-        raise RedirectRefused(f"the URL leads to more than {MAX_REDIRECTS} redirects")
+        raise ExchangeRefused("redirect", f"the URL leads to more than {MAX_REDIRECTS} redirects")
 
     def _body(self, answer: httpx.Response) -> bytes:
         if answer.status_code != HTTPStatus.OK:
-            raise (StatusPassing if is_passing(answer.status_code) else StatusRefused)(answer.status_code)
+            status = answer.status_code
+            failure = PeerFailed if status in _PASSING or status >= 500 else ExchangeRefused
+            raise failure("status", f"the server answers HTTP {status}")
         if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-            raise EncodingRefused("the answer is compressed")
+            raise ExchangeRefused("encoding", "the answer is compressed")
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if media_type and not any(fnmatchcase(media_type, pattern) for pattern in MEDIA_TYPES):
-            raise MediaTypeRefused("the answer's media type is not a picture's")
+            raise ExchangeRefused("media_type", "the answer's media type is not a picture's")
         stated = answer.headers.get("Content-Length", "")
         if stated.isdecimal() and int(stated) > self.max_bytes:
             raise BodyTooLarge(int(stated), self.max_bytes)
@@ -111,20 +105,15 @@ class Fetcher:
         return bytes(data)
 
 
-def is_passing(status: int) -> bool:
-    """Whether a server that answers so may answer otherwise later."""
-    return status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-
-
 def _next(visited: Sequence[str], answer: httpx.Response) -> str:
     """Where a redirect leads; its URL is checked when it is called."""
     here = httpx.URL(visited[-1])
     try:
         there = here.join(answer.headers["Location"])
     except (KeyError, httpx.InvalidURL, ValueError):
-        raise RedirectRefused("a redirect leads nowhere") from None
+        raise ExchangeRefused("redirect", "a redirect leads nowhere") from None
     if here.scheme == "https" and there.scheme == "http":
-        raise RedirectRefused("a redirect leads from https to http")
+        raise ExchangeRefused("redirect", "a redirect leads from https to http")
     if str(there) in visited:
-        raise RedirectRefused("the redirects lead in a circle")
+        raise ExchangeRefused("redirect", "the redirects lead in a circle")
     return str(there)

@@ -150,23 +150,20 @@ class Courier:
 
     def _carry(self, errand: Errand) -> None:
         with observed(errand):
-            self._do(errand)
-
-    def _do(self, errand: Errand) -> None:
-        try:
-            self.runner.run(errand)
-        except ServiceUnavailable as error:
-            ended(errand, "interrupted")
-            log.warning("errand_interrupted", kind=error.kind, message=error.message)
-            if isinstance(error, BlobStoreUnavailable):
-                self._put_back(errand, _AWAY_PAUSE_SECONDS)
-        except Exception:
-            log.exception("errand_lost")  # it falls due again with the end of its lease
-        finally:
-            with self._lock:
-                self._under_way.pop(errand.token, None)
-            # Others of its account, or of its kind, may be taken now.
-            self.events.tell()
+            try:
+                self.runner.run(errand)
+            except ServiceUnavailable as error:
+                ended(errand, "interrupted")
+                log.warning("errand_interrupted", kind=error.kind, message=error.message)
+                if isinstance(error, BlobStoreUnavailable):
+                    self._put_back(errand, _AWAY_PAUSE_SECONDS)
+            except Exception:
+                log.exception("errand_lost")  # it falls due again with the end of its lease
+            finally:
+                with self._lock:
+                    self._under_way.pop(errand.token, None)
+                # Others of its account, or of its kind, may be taken now.
+                self.events.tell()
 
     def _finish(self) -> None:
         ends_at_seconds = time.monotonic() + self.stop_seconds

@@ -40,12 +40,12 @@ class CourierPresence:
         self._alive_file = alive_file or AliveFile(None)
         # Of a process before this one, in a container that has started again.
         self._alive_file.drop()
-        self._announced_at_seconds: float | None = None
+        self._announced_at_seconds = -_BEAT_SECONDS
 
     def announce(self) -> None:
         """Count as alive for a while; called often, it asks the server seldom."""
         now_seconds = time.monotonic()
-        if self._announced_at_seconds is not None and now_seconds < self._announced_at_seconds + _BEAT_SECONDS:
+        if now_seconds < self._announced_at_seconds + _BEAT_SECONDS:
             return
         with ledger_errors():
             self._client.set(self._key, self._process, ex=_TTL_SECONDS)

@@ -42,14 +42,7 @@ TOTAL_SECONDS: Final = 60.0
 
 
 def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Renderer], secret_of: SecretOf) -> None:
-    """Run a courier in this process until SIGTERM or SIGINT.
-
-    Args:
-        settings: limits and addresses.
-        client: of the ledger's server.
-        renderers: what the façades say of tasks, by the tasks' origin.
-        secret_of: what signs an account's callbacks.
-    """
+    """Run a courier in this process until SIGTERM or SIGINT; `renderers` are by the tasks' origin."""
     traces.start(settings, Part.COURIER)
     stop = threading.Event()
     leave = setter(stop)

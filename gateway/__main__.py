@@ -5,10 +5,9 @@ from contextlib import ExitStack
 import click
 
 from cutgate.gateway import alive
-from cutgate.gateway.commands.backup import backup, restore
 from cutgate.gateway.commands.keys import keys
 from cutgate.gateway.commands.status import status
-from cutgate.gateway.commands.storage import storage
+from cutgate.gateway.commands.storage import backup, restore, storage
 from cutgate.gateway.commands.tasks import tasks
 from cutgate.gateway.observe import metrics
 from cutgate.gateway.serving.malloc import give_back_large_blocks

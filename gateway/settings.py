@@ -186,24 +186,6 @@ class GatewaySettings(ServiceSettings):
     held_callers: Annotated[int, Field(ge=1, le=10_000)] = 500
     """HTTP callers that wait for results or follow tasks by events, half of them of one account."""
 
-    @model_validator(mode="after")
-    def _metrics_have_a_port_of_their_own(self) -> Self:
-        if self.metrics_port == self.port:
-            raise ValueError("metrics_port must not be the port of requests")
-        return self
-
-    @model_validator(mode="after")
-    def _rembgs_account_has_its_api(self) -> Self:
-        if self.rembg_account is not None and not self.rembg_api:
-            raise ValueError("rembg_account needs rembg_api")
-        return self
-
-    @model_validator(mode="after")
-    def _the_operators_page_has_a_port(self) -> Self:
-        if self.operator_key is not None and self.metrics_port is None:
-            raise ValueError("operator_key needs metrics_port, where the operator's page is")
-        return self
-
     @field_validator("operator_key")
     @classmethod
     def _cannot_be_guessed(cls, value: SecretStr | None) -> SecretStr | None:
@@ -216,14 +198,25 @@ class GatewaySettings(ServiceSettings):
         return value
 
     @model_validator(mode="after")
-    def _bodies_hold_pictures(self) -> Self:
+    def _fit_together(self) -> Self:
         needed = -(-self.max_source_bytes // 3) * 4 + ENVELOPE_BYTES
-        if self.max_body_bytes < needed:
-            raise ValueError(f"max_body_bytes must be at least {needed}, so that max_source_bytes fit in Base64")
-        if self.max_runware_body_bytes < needed:
-            raise ValueError(f"max_runware_body_bytes must be at least {needed}, so that max_source_bytes fit")
-        if self.max_batch_body_bytes < self.max_body_bytes:
-            raise ValueError("max_batch_body_bytes must not be less than max_body_bytes")
+        enough = f"must be at least {needed}, so that max_source_bytes fit in Base64"
+        for is_wrong, fault in (
+            (self.metrics_port == self.port, "metrics_port must not be the port of requests"),
+            (self.rembg_account and not self.rembg_api, "rembg_account needs rembg_api"),
+            (
+                self.operator_key and self.metrics_port is None,
+                "operator_key needs metrics_port, where the operator's page is",
+            ),
+            (self.max_body_bytes < needed, f"max_body_bytes {enough}"),
+            (self.max_runware_body_bytes < needed, f"max_runware_body_bytes {enough}"),
+            (
+                self.max_batch_body_bytes < self.max_body_bytes,
+                "max_batch_body_bytes must not be less than max_body_bytes",
+            ),
+        ):
+            if is_wrong:
+                raise ValueError(fault)
         return self
 
     def allowed_seconds(self, moved_bytes: int) -> float:

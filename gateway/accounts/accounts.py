@@ -149,9 +149,6 @@ class Accounts:
     def _change(self, name: str, change: Callable[[AccountRecord], AccountRecord]) -> AccountRecord:
         return self.table.change(ACCOUNTS, name, change, missing=_no_account(name))
 
-    def __repr__(self) -> str:
-        return "Accounts(<key>)"
-
 
 def new_callback_secret() -> str:
     """Make a secret in the form of Standard Webhooks."""

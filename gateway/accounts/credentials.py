@@ -17,13 +17,7 @@ from typing import Any, Final
 
 from cutgate.gateway.accounts.accounts import Account, Accounts
 from cutgate.gateway.accounts.recent import Recent
-from cutgate.gateway.accounts.records import (
-    AccountError,
-    AccountRecord,
-    CredentialRecord,
-    SealedKey,
-    Terms,
-)
+from cutgate.gateway.accounts.records import AccountError, AccountRecord, CredentialRecord, SealedKey, Terms
 from cutgate.gateway.accounts.tables import ACCOUNTS, CREDENTIALS, Resealed, known_key
 from cutgate.jobs.record import KnownKey
 
@@ -58,23 +52,6 @@ class Credential:
     """Of a pair: every one that counts now."""
     known_key: KnownKey | None = field(default=None, repr=False)
     """The credential as it was found, where that was some time ago: the ledger is to confirm it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedKey:
-    """A credential as operators see it in a list."""
-
-    account: str
-    public_key: str | None
-    """Of a pair."""
-    api_key: str | None
-    """The first characters of an API key; they open nothing."""
-    private_key_count: int | None
-    """Private keys of a pair that count now."""
-    active: bool
-    """Whether it and its account count."""
-    created_at_seconds: float
-    terms: Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +217,7 @@ class Credentials:
 
         self._change("key pair", public_key, finished)
 
-    def revoke(self, key: str) -> ListedKey:
+    def revoke(self, key: str) -> CredentialRecord:
         """End a credential for good; private keys are erased, and a public key is never given again.
 
         Args:
@@ -251,8 +228,7 @@ class Credentials:
         """
         what, name = ("API key", self._named(key)) if key.startswith(API_KEY_START) else ("key pair", key)
         ended = {"active": False, "private_keys": ()}
-        record = self._change(what, name, lambda record: record.model_copy(update=ended))
-        return self._listed(name, record, self._accounts.record(record.account))
+        return self._change(what, name, lambda record: record.model_copy(update=ended))
 
     def _named(self, key: str) -> str:
         """What an API key is stored under, of which all or the first characters are given."""
@@ -262,16 +238,14 @@ class Credentials:
             raise AccountError("several API keys begin so: name the whole key")
         return named[0] if named else whole
 
-    def list(self) -> tuple[ListedKey, ...]:
-        """Every credential by account, pairs before API keys, oldest first, without what is secret of it."""
-        records = self._table.all(CREDENTIALS)
-        accounts = self._accounts.all()  # read after the keys: an account is there before its first one
-        listed = (self._listed(name, record, accounts[record.account]) for name, record in records.items())
+    def all(self) -> dict[str, CredentialRecord]:
+        """Every credential by its name, in order of account, pairs before API keys, oldest first."""
 
-        def place(key: ListedKey) -> tuple[str, bool, float, str]:
-            return key.account, key.public_key is None, key.created_at_seconds, key.public_key or key.api_key or ""
+        def place(named: tuple[str, CredentialRecord]) -> tuple[str, bool, float, str]:
+            name, record = named
+            return record.account, not record.is_pair, record.created_at_seconds, record.prefix or name
 
-        return tuple(sorted(listed, key=place))
+        return dict(sorted(self._table.all(CREDENTIALS).items(), key=place))
 
     def reseal(self) -> Iterator[tuple[str, Resealed]]:
         """Seal every private key under the first master key; yields each name and what became of it."""
@@ -282,18 +256,6 @@ class Credentials:
             key.model_copy(update={"sealed": self._seal.renewed(name, key.sealed)}) for key in record.private_keys
         )
         return record.model_copy(update={"private_keys": keys})
-
-    def _listed(self, name: str, record: CredentialRecord, account: AccountRecord) -> ListedKey:
-        live = len(record.live_keys(self._accounts.clock()))
-        return ListedKey(
-            account=record.account,
-            public_key=name if record.is_pair else None,
-            api_key=record.prefix,
-            private_key_count=live if record.is_pair else None,
-            active=record.active and account.active,
-            created_at_seconds=record.created_at_seconds,
-            terms=account.terms,
-        )
 
     def _change(
         self, what: str, name: str, change: Callable[[CredentialRecord], CredentialRecord]

@@ -1,17 +1,19 @@
 """Admits requests: credentials that have not changed, as many requests of an account as its rates allow."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
+from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.credentials import Credential
 from cutgate.gateway.addresses import subscriber
 from cutgate.gateway.settings import GatewaySettings, half
 from cutgate.jobs.answers import Allowance, Outlook
 from cutgate.jobs.errors import LedgerUnavailable, QueueFull
+from cutgate.jobs.observe import logs
 from cutgate.jobs.ports import Ledger
 from cutgate.jobs.record import AccountCaps, KnownKey, RateUse
 
@@ -19,6 +21,8 @@ C = TypeVar("C")
 T = TypeVar("T")
 
 _NO_CAPS: Final = AccountCaps()
+_LET_IN: Final = "cutgate.let-in"
+"""Name in a request's environment of its account and rate, once it was counted."""
 
 
 class Rate(StrEnum):
@@ -105,6 +109,36 @@ class RequestLimits:
         with suppress(KeyChanged):
             return answer(find(True))
         return answer(find(False))
+
+    def let_in(
+        self,
+        environ: MutableMapping[str, Any],
+        find: Callable[[bool], Credential],
+        entry_of: Callable[[Credential], Entry],
+    ) -> tuple[Account, Allowance | None]:
+        """Count a request, before its body has come, once; its account, and what the rate says of it.
+
+        Args:
+            environ: of the request, which is called again once its body has come.
+            find: finds who asks, as `admitted` calls it; what it raises comes from here.
+            entry_of: makes the entry that is counted.
+
+        Raises:
+            RateExceeded: it is one too many.
+            LedgerUnavailable: the ledger is away.
+        """
+
+        def counted(credential: Credential) -> tuple[Account, Allowance | None]:
+            entry = entry_of(credential)
+            self.count(entry)
+            return credential.account, entry.allowance
+
+        if _LET_IN not in environ:
+            environ[_LET_IN] = self.admitted(find, counted)
+        account: Account
+        account, allowance = environ[_LET_IN]
+        logs.bind(account=account.name)
+        return account, allowance
 
     @contextmanager
     def counting(self, credential: Credential, rate: Rate) -> Iterator[Entry]:

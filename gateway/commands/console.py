@@ -1,11 +1,16 @@
 """Helpers for operators' commands: errors in one line, results for people or machines."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.credentials import Credentials
@@ -17,6 +22,11 @@ from cutgate.jobs.ledger.ledger import Ledger
 from cutgate.jobs.ledger.server import ServerUnfit
 from cutgate.jobs.redis_client import connect_ledger
 from cutgate.jobs.settings import load_settings
+
+LONGEST_LINE: Final = 1_000
+"""Of a table off a terminal, in characters."""
+
+Cell = str | int | None
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -62,3 +72,21 @@ def show(facts: Mapping[str, object], *, as_json: bool) -> None:
         return
     for name, value in facts.items():
         click.echo(f"{name.replace('_', ' ')}: {'-' if value is None else value}")
+
+
+def show_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], total: Sequence[Cell] = ()
+) -> None:
+    """Print rows below their columns' names; a terminal's width folds them, and nothing else does."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = LONGEST_LINE
+    cells = [*rows, *([total] if total else [])]
+    table = Table(box=box.SIMPLE_HEAD)
+    for number, name in enumerate(columns):
+        right = any(isinstance(row[number], int) for row in cells)
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for position, row in enumerate(cells):
+        is_last_of_many = bool(total) and position == len(cells) - 2
+        table.add_row(*(Text("-" if cell is None else str(cell)) for cell in row), end_section=is_last_of_many)
+    console.print(Text(title, style="bold"), table, sep="\n")

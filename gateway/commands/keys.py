@@ -123,8 +123,8 @@ def list_(as_json: bool) -> None:
     characters are shown, of private keys the number.
     """
     with opened() as parts:
-        listed = parts.credentials.list()
-        accounts = parts.accounts.all()
+        listed = parts.credentials.all()
+        accounts = parts.accounts.all()  # read after the keys: an account is there before its first one
         found = dict(zip(accounts, parts.ledger.accounts.credits(list(accounts)), strict=True))
         kept_bytes = dict(zip(accounts, parts.ledger.accounts.kept_bytes(list(accounts)), strict=True))
     rows = list(rows_of(listed, accounts, found, kept_bytes))
@@ -171,7 +171,7 @@ def revoke(key: str, as_json: bool) -> None:
     """
     with opened() as parts:
         ended = parts.credentials.revoke(key)
-    shown = {"public_key": ended.public_key} if ended.api_key is None else {"api_key": ended.api_key}
+    shown = {"public_key": key} if ended.is_pair else {"api_key": ended.prefix}
     show({**shown, "active": False}, as_json=as_json)
 
 

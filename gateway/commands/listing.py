@@ -1,11 +1,11 @@
 """The table of `python -m cutgate.gateway keys list`."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from cutgate.gateway.accounts.credentials import ListedKey
-from cutgate.gateway.accounts.records import AccountRecord, Terms
-from cutgate.gateway.commands.tables import Cell, show_table
+from cutgate.gateway.accounts.records import AccountRecord, CredentialRecord, Terms
+from cutgate.gateway.commands.console import Cell, show_table
 from cutgate.gateway.operator.overview import iso_time
 from cutgate.jobs.answers import Balance
 
@@ -16,23 +16,23 @@ _KEY_CHARACTERS: Final = 12
 
 
 def rows_of(
-    keys: Iterable[ListedKey],
+    keys: Mapping[str, CredentialRecord],
     accounts: Mapping[str, AccountRecord],
     credits_of: Mapping[str, tuple[Balance | None, int]],
     kept_bytes_of: Mapping[str, int],
 ) -> Iterator[Row]:
     """One row a key: the key, its account's limits, credits and storage."""
-    for key in keys:
-        balance, booked = credits_of[key.account]
+    for name, key in keys.items():
+        account, (balance, booked) = accounts[key.account], credits_of[key.account]
         yield {
             "account": key.account,
-            "public_key": key.public_key,
-            "api_key": key.api_key,
-            "private_key_count": key.private_key_count,
-            "active": key.active,
+            "public_key": name if key.is_pair else None,
+            "api_key": key.prefix,
+            "private_key_count": len(key.live_keys(time.time())) if key.is_pair else None,
+            "active": key.active and account.active,
             "created_at": iso_time(key.created_at_seconds),
-            **key.terms.model_dump(),
-            "state": _state(key, accounts[key.account]),
+            **account.terms.model_dump(),
+            "state": "suspended" if not account.active else "active" if key.active else "revoked",
             "credits_left": None if balance is None else balance.available,
             "credits_used": booked if balance is None else balance.used,
             "kept_bytes": kept_bytes_of[key.account],
@@ -43,12 +43,6 @@ def show_list(rows: Iterable[Row]) -> None:
     """Print what people look for; `--json` has all there is."""
     columns = ("account", "state", "key", "left", "used", "kept", "terms")
     show_table("Keys; `keys list --json` shows them whole", columns, map(_brief, rows))
-
-
-def _state(key: ListedKey, account: AccountRecord) -> str:
-    if not account.active:
-        return "suspended"
-    return "active" if key.active else "revoked"
 
 
 def _brief(row: Row) -> tuple[Cell, ...]:

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 import click
 
-from cutgate.gateway.commands.console import as_json_option, opened, show
-from cutgate.gateway.commands.tables import Cell, show_table
+from cutgate.gateway.commands.console import Cell, as_json_option, opened, show, show_table
 from cutgate.gateway.operator.overview import overview
 from cutgate.jobs.blobs.choose import open_blob_store
 

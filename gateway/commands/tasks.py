@@ -13,8 +13,7 @@ import click
 
 from cutgate.gateway.accounts.records import AccountError
 from cutgate.gateway.accounts.tables import CREDENTIALS
-from cutgate.gateway.commands.console import Opened, as_json_option, opened, show
-from cutgate.gateway.commands.tables import show_table
+from cutgate.gateway.commands.console import Opened, as_json_option, opened, show, show_table
 from cutgate.gateway.operator.history import error_kinds, find_task, task_facts, task_history
 from cutgate.gateway.operator.overview import iso_time
 from cutgate.jobs.blobs.choose import open_blob_store

@@ -5,22 +5,21 @@ import csv
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
 import click
 
-from cutgate.gateway.commands.console import opened
-from cutgate.gateway.commands.tables import show_table
-from cutgate.gateway.operator.overview import usage_document, usage_sum
-from cutgate.jobs.answers import Usage
+from cutgate.gateway.commands.console import opened, show_table
+from cutgate.gateway.operator.overview import usage_document
 
 _COUNTS: Final = ("done", "failed", "credits")
+_counts: Final = itemgetter(*_COUNTS)
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(NamedTuple):
     """Days, the last one included."""
 
     first: date
@@ -30,36 +29,20 @@ class Period:
 class PeriodType(click.ParamType[Period]):
     """A day, or a month, as its days."""
 
-    name = "yyyy-mm[-dd]"
-
     def __init__(self, *, months_only: bool = False) -> None:
         self._months_only = months_only
-        if months_only:
-            self.name = "yyyy-mm"
+        self.name = "yyyy-mm" if months_only else "yyyy-mm[-dd]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Period:
         """Read the text of the option."""
-        found = _read_month(str(value)) or (None if self._months_only else _read_day(str(value)))
-        if found is None:
-            known = "a month such as 2026-10" if self._months_only else "a day such as 2026-10-31, or a month"
-            self.fail(f"{value!r} is not {known}", param, ctx)
-        return found
-
-
-def _read_month(text: str) -> Period | None:
-    try:
-        first = datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007 — a day has no zone
-    except ValueError:
-        return None
-    return Period(first, first.replace(day=calendar.monthrange(first.year, first.month)[1]))
-
-
-def _read_day(text: str) -> Period | None:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return Period(day, day)
+        with suppress(ValueError):
+            first = datetime.strptime(value, "%Y-%m").date()  # noqa: DTZ007 — a day has no zone
+            return Period(first, first.replace(day=calendar.monthrange(first.year, first.month)[1]))
+        if not self._months_only:
+            with suppress(ValueError):
+                return Period(date.fromisoformat(value), date.fromisoformat(value))
+        known = "a month such as 2026-10" if self._months_only else "a day such as 2026-10-31, or a month"
+        raise click.BadParameter(f"{value!r} is not {known}", ctx, param)
 
 
 @click.command()
@@ -93,14 +76,19 @@ def usage(
         found = parts.ledger.accounts.usage(period.first, period.last, account)
         if account is not None and not found:
             parts.accounts.record(account)  # a misspelt name is told
+    document = usage_document(period.first, period.last, found)
+    title, total = f"Usage from {period.first} to {period.last} (UTC)", _counts(document)
     if as_json:
-        click.echo(json.dumps(usage_document(period.first, period.last, found)))
+        click.echo(json.dumps(document))
     elif as_csv:
         lines = csv.writer(sys.stdout, lineterminator="\n")
         lines.writerow(("account", "day", *_COUNTS))
-        lines.writerows(_days(found))
+        lines.writerows(_days(document))
+    elif account is not None:
+        show_table(title, ("account", "day", *_COUNTS), _days(document), ("all", None, *total))
     else:
-        _show(period, found, by_day=account is not None)
+        sums = [(row["account"], *_counts(row)) for row in document["accounts"]]
+        show_table(title, ("account", *_COUNTS), sums, ("all", *total))
 
 
 def _period(first: Period | None, last: Period | None) -> Period:
@@ -111,25 +99,7 @@ def _period(first: Period | None, last: Period | None) -> Period:
     return Period(begin, end)
 
 
-def _show(period: Period, found: Mapping[str, Mapping[date, Usage]], *, by_day: bool) -> None:
-    """A line for each account, or for each account and day, and below them the sum of all."""
-    title, total = f"Usage from {period.first} to {period.last} (UTC)", _counts(_sum_of_all(found))
-    if by_day:
-        show_table(title, ("account", "day", *_COUNTS), _days(found), ("all", None, *total))
-    else:
-        sums = ((name, *_counts(usage_sum(days.values()))) for name, days in found.items())
-        show_table(title, ("account", *_COUNTS), sums, ("all", *total))
-
-
-def _days(found: Mapping[str, Mapping[date, Usage]]) -> Iterator[tuple[str | int, ...]]:
-    for name, days in found.items():
-        for day, used in days.items():
-            yield (name, day.isoformat(), *_counts(used))
-
-
-def _sum_of_all(found: Mapping[str, Mapping[date, Usage]]) -> Usage:
-    return usage_sum(usage_sum(days.values()) for days in found.values())
-
-
-def _counts(used: Usage) -> tuple[int, int, int]:
-    return (used.done, used.failed, used.credits)
+def _days(document: Mapping[str, Any]) -> Iterator[tuple[str | int, ...]]:
+    for row in document["accounts"]:
+        for day in row["days"]:
+            yield (row["account"], day["day"], *_counts(day))

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import g, request
 from prometheus_client import make_wsgi_app
@@ -14,7 +14,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from cutgate.gateway.observe.counts import OTHER, count_answer
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.observe import metric_names as names
 from cutgate.jobs.observe import metrics
@@ -24,6 +23,15 @@ from cutgate.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+OTHER: Final = "other"
+"""What a request is counted as that names no action that there is: callers must not make up label values."""
+
+
+def count_answer(facade: str, action: str, code: int | str, seconds: float) -> None:
+    """Count what a façade answers, whatever carried the request, and how long it took."""
+    metrics.count(names.REQUESTS, facade=facade, action=action, code=code)
+    metrics.observe(names.REQUEST_SECONDS, seconds, facade=facade, action=action)
 
 
 def count_as(action: str, code: int) -> None:

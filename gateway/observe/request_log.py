@@ -1,4 +1,4 @@
-"""Log line, count and span of every request."""
+"""Log line, count and span of every request, and the reason of one that is refused."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import structlog
 from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
 
 from cutgate.gateway.bodies import BodyWanted
-from cutgate.gateway.observe.counts import OTHER
-from cutgate.gateway.observe.metrics import count_request
+from cutgate.gateway.observe.metrics import OTHER, count_request
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.traces import Kind
 
@@ -25,6 +25,8 @@ _LOG: Final = structlog.get_logger(__name__)
 _STARTED: Final = "cutgate.started"
 _SPAN: Final = "cutgate.span"
 """Name in a request's environment of its span, once its view has asked for its body."""
+_KEPT_HEADERS: Final = frozenset({"Allow", "Content-Range"})
+"""What an HTTP error says beside its page."""
 _UNTOLD: Final = "health"
 """The blueprint whose requests come every few seconds and say nothing."""
 
@@ -124,3 +126,16 @@ def _name() -> str:
 def _known(*names: str) -> dict[str, str]:
     """Those of these names that are bound to the request's log lines."""
     return {name: value for name in names if (value := logs.bound(name))}
+
+
+def log_refusal(error: Exception, *, is_fault: bool) -> Mapping[str, str]:
+    """Log why the present request is refused, with a traceback where it is this server's fault.
+
+    Returns:
+        The headers of the error that its answer keeps in every protocol.
+    """
+    if is_fault:
+        _LOG.error("request_failed", exc_info=error)
+    logs.bind(reason=f"{type(error).__name__}: {error}")
+    found = error.get_headers() if isinstance(error, HTTPException) else ()
+    return {name: value for name, value in found if name in _KEPT_HEADERS}

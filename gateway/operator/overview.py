@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
@@ -68,18 +68,13 @@ def usage_document(first: date, last: date, found: Mapping[str, Mapping[date, Us
     accounts = [
         {
             "account": name,
-            **asdict(usage_sum(days.values())),
+            **asdict(sum(days.values(), Usage())),
             "days": [{"day": day.isoformat(), **asdict(used)} for day, used in days.items()],
         }
         for name, days in found.items()
     ]
-    total = asdict(usage_sum(usage_sum(days.values()) for days in found.values()))
-    return {"from": first.isoformat(), "to": last.isoformat(), **total, "accounts": accounts}
-
-
-def usage_sum(parts: Iterable[Usage]) -> Usage:
-    """The sum of several."""
-    return sum(parts, Usage())
+    total = sum((used for days in found.values() for used in days.values()), Usage())
+    return {"from": first.isoformat(), "to": last.isoformat(), **asdict(total), "accounts": accounts}
 
 
 def _usage(ledger: Ledger) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 import threading
 import time
 from collections.abc import Mapping
@@ -11,8 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from flask import Blueprint, Flask, Response, jsonify, request
-from flask.json.provider import DefaultJSONProvider
+from flask import Blueprint, Flask, Response, request
 from pydantic import SecretStr
 from werkzeug.exceptions import HTTPException, NotFound, Unauthorized
 
@@ -47,7 +47,6 @@ class OperatorPages:
         """An application of its own, for the paths below `PATH`."""
         app = Flask("operator", static_folder=None)
         app.url_map.merge_slashes = False
-        app.json = _InOrder(app)
         routes = Blueprint("operator", __name__)
         routes.add_url_rule(f"{PATH}/data", view_func=self.data, provide_automatic_options=False)
         routes.add_url_rule(f"{PATH}/tasks/<uid>", view_func=self.task, provide_automatic_options=False)
@@ -87,21 +86,13 @@ class OperatorPages:
             raise Unauthorized("send the operator's key, CUTGATE_OPERATOR_KEY, as a bearer token")
 
 
-class _InOrder(DefaultJSONProvider):
-    """Members in the order in which the commands print them."""
-
-    sort_keys = False
-
-
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
 def _json(members: Mapping[str, Any], status: int = HTTPStatus.OK) -> Response:
-    answer = jsonify(members)
-    answer.status_code = status
-    answer.headers.update({**HEADERS, "Cache-Control": "no-store"})
-    return answer
+    headers = {**HEADERS, "Cache-Control": "no-store"}
+    return Response(json.dumps(members) + "\n", status, headers, mimetype="application/json")
 
 
 def _refuse(error: Exception) -> Response:

@@ -12,9 +12,8 @@ from cutgate.gateway.accounts.credentials import Credential
 from cutgate.gateway.accounts.rates import Entry, Rate, rate_headers
 from cutgate.gateway.bodies import Body, is_small
 from cutgate.gateway.error_rows import retry_after
-from cutgate.gateway.observe.counts import OTHER
-from cutgate.gateway.observe.metrics import count_as
-from cutgate.gateway.observe.refusals import log_refusal
+from cutgate.gateway.observe.metrics import OTHER, count_as
+from cutgate.gateway.observe.request_log import log_refusal
 from cutgate.gateway.picpik.actions import ACTIONS, Action
 from cutgate.gateway.picpik.answers import Answer
 from cutgate.gateway.picpik.caller import Caller

@@ -10,13 +10,12 @@ from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from cutgate.gateway.accounts.accounts import Account
-from cutgate.gateway.accounts.admission import let_in
 from cutgate.gateway.accounts.credentials import Credential
 from cutgate.gateway.accounts.rates import Entry, Rate
 from cutgate.gateway.bodies import is_small
 from cutgate.gateway.form_parts import multipart
 from cutgate.gateway.http_headers import ALL_ORIGINS, bearer_key, idempotency_key, preflight
-from cutgate.gateway.observe.refusals import log_refusal
+from cutgate.gateway.observe.request_log import log_refusal
 from cutgate.gateway.openapi.parts import MULTIPART
 from cutgate.gateway.pictures.files import picture_file, result_of
 from cutgate.gateway.rembg.errors import FAULT, Refused, answer, failure, refused
@@ -105,7 +104,7 @@ class RembgApi:
                 self.parts.limits.count_address(counted, request.remote_addr)
             return counted
 
-        account, _ = let_in(request.environ, self.parts.limits, find, entry)
+        account, _ = self.parts.limits.let_in(request.environ, find, entry)
         self.parts.waiting.require_place(account.name)
         return account
 

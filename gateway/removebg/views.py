@@ -8,11 +8,10 @@ from typing import Final
 from flask import Blueprint, Response, g, request
 
 from cutgate.gateway.accounts.accounts import Account
-from cutgate.gateway.accounts.admission import let_in
 from cutgate.gateway.accounts.credentials import Credential
 from cutgate.gateway.accounts.rates import Entry, Rate, RateExceeded
 from cutgate.gateway.http_headers import idempotency_key, preflight
-from cutgate.gateway.observe.refusals import log_refusal
+from cutgate.gateway.observe.request_log import log_refusal
 from cutgate.gateway.openapi.parts import MULTIPART
 from cutgate.gateway.removebg.errors import Refused, answer, in_json, refused
 from cutgate.gateway.removebg.forms import Fields, read_fields
@@ -102,7 +101,7 @@ class RemoveBgApi:
         def find(known: bool) -> Credential:
             return self.parts.authenticator.credential_of(api_key, request.remote_addr, known=known)
 
-        account, g.allowance = let_in(request.environ, self.parts.limits, find, entry_of)
+        account, g.allowance = self.parts.limits.let_in(request.environ, find, entry_of)
         return account
 
     def _removal(self, credential: Credential) -> Entry:

@@ -1,6 +1,6 @@
 """The Flask application, made of parts that are passed in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -31,10 +31,8 @@ from cutgate.gateway.serving.results import ResultPages
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.parts import Parts
 
-WAITING: Final = "cutgate-waiting"
-"""Name of the application's extension that keeps callers waiting."""
-SOCKETS: Final = "cutgate-sockets"
-"""Name of the application's extension that holds its WebSockets."""
+PARTS: Final = "cutgate-parts"
+"""Name of the application's extension that holds what it is made of."""
 
 
 def create_app(parts: Parts, sessions: Sessions) -> Flask:
@@ -60,8 +58,7 @@ def create_app(parts: Parts, sessions: Sessions) -> Flask:
         rembg = RembgApi(parts)
         app.register_blueprint(rembg.blueprint())
         facades.append((rembg_views.is_below, rembg.refuse))
-    app.extensions[WAITING] = parts.waiting
-    app.extensions[SOCKETS] = parts.sockets  # whoever serves the application stops them, too
+    app.extensions[PARTS] = parts  # whoever serves the application stops its WebSockets and waiting callers, too
     app.register_blueprint(ResultPages(paths=parts.tasks.paths, blobs=blobs).blueprint())
     app.register_blueprint(HealthPages(Readiness(parts, partial(check_reading, blobs))).blueprint())
     app.register_blueprint(
@@ -77,8 +74,18 @@ def create_app(parts: Parts, sessions: Sessions) -> Flask:
         playground = PlaygroundPages()
         app.register_blueprint(playground.blueprint())
         app.before_request(playground.front)
-    app.after_request(_harden)
-    _answer_errors(app, picpik, facades)
+
+    @app.after_request
+    def harden(response: Response) -> Response:
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    @app.errorhandler(Exception)
+    def refuse(error: Exception) -> Response:
+        """Answer whatever no façade answers itself in a protocol's form; never in HTML, never with a trace."""
+        own = (answer for is_own, answer in facades if is_own(request.path))
+        return next(own, picpik.refuse)(error)
+
     # Flask's documented way to wrap an application.
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     return app
@@ -93,22 +100,3 @@ def _sections(settings: GatewaySettings) -> list[ApiSection]:
         *([rembg_section()] if settings.rembg_api else []),
         service_section(),
     ]
-
-
-def _harden(response: Response) -> Response:
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
-
-
-def _answer_errors(
-    app: Flask,
-    picpik: PicpikApi,
-    facades: Sequence[tuple[Callable[[str], bool], Callable[[Exception], Response]]],
-) -> None:
-    """Answer whatever no façade answers itself in a protocol's form; never in HTML, never with a trace."""
-
-    def refuse(error: Exception) -> Response:
-        own = (answer for is_own, answer in facades if is_own(request.path))
-        return next(own, picpik.refuse)(error)
-
-    app.register_error_handler(Exception, refuse)

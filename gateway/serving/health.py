@@ -29,8 +29,6 @@ class Findings:
     """What was found of the parts that work needs."""
 
     missing: tuple[str, ...]
-    is_cold: bool
-    """Whether no worker is there, and one will be started for the first picture."""
     workers: tuple[WorkerPresence, ...]
     installation: str | None
     """What is wrong with it, and what to do."""
@@ -71,7 +69,7 @@ class Readiness:
         workers = self._workers() if "ledger" not in missing else ()
         if all(worker.away for worker in workers) and (workers or not self._parts.settings.scale_to_zero):
             missing.append("worker")
-        return Findings(tuple(missing), not missing and not workers, workers, wrong)
+        return Findings(tuple(missing), workers, wrong)
 
     def _check_room(self) -> None:
         """Raise `BlobStoreFull` where the blob store says that it has little room. Nothing is written."""
@@ -133,7 +131,10 @@ def check_reading(blobs: BlobStore) -> None:
 
 
 def _ready(findings: Findings) -> dict[str, object]:
-    return {"ready": not findings.missing, **({"cold": True} if findings.is_cold else {})}
+    if findings.missing:
+        return {"ready": False}
+    # Without a worker: one is started for the first picture.
+    return {"ready": True} if findings.workers else {"ready": True, "cold": True}
 
 
 def _json(members: dict[str, object], status: int = HTTPStatus.OK) -> Response:

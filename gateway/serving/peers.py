@@ -17,8 +17,7 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from cutgate.gateway.addresses import subscriber
-from cutgate.gateway.serving.cut_off import CutOff, CutOffLog
-from cutgate.gateway.serving.outside import answer_outside
+from cutgate.gateway.serving.cut_off import CutOff, CutOffLog, answer_outside
 from cutgate.gateway.serving.proxies import is_within
 from cutgate.gateway.settings import LEAST_BYTES_PER_SECOND, GatewaySettings, Network, per_address
 

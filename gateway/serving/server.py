@@ -21,12 +21,11 @@ from typing_extensions import override
 
 from cutgate.gateway.bodies import Inbox
 from cutgate.gateway.serving import wsgi
-from cutgate.gateway.serving.app import SOCKETS, WAITING
+from cutgate.gateway.serving.app import PARTS
 from cutgate.gateway.serving.bridge import Bridge
 from cutgate.gateway.serving.peers import PeerProtocol, Peers
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.gateway.sockets.hub import Sockets
-from cutgate.gateway.waiting.callers import WaitingCallers
+from cutgate.gateway.tasks.parts import Parts
 from cutgate.jobs.observe.metrics import process_gone
 
 KEEP_ALIVE_SECONDS: Final = 30
@@ -94,8 +93,8 @@ class GatewayServer(uvicorn.Server):
     def __init__(self, app: Flask, settings: GatewaySettings, number: int | None = None) -> None:
         """Prepare to serve an application; `number` tells the process, which has no other work, from siblings."""
         self._settings, self._number = settings, number
-        self._sockets: Sockets = app.extensions[SOCKETS]
-        self._waiting: WaitingCallers = app.extensions[WAITING]
+        parts: Parts = app.extensions[PARTS]
+        self._sockets, self._waiting = parts.sockets, parts.waiting
         self._peers = Peers(settings)
         inbox = Inbox(_BODIES * settings.max_body_bytes)
         self._bridge = Bridge(

@@ -82,14 +82,7 @@ class Connection(asyncio.Protocol):
         sockets: Sockets,
         settings: GatewaySettings,
     ) -> None:
-        """Prepare; it begins with the connection's transport.
-
-        Args:
-            head: the answer to the handshake, which is sent first.
-            begin: makes the handler of its messages.
-            sockets: what it is one of.
-            settings: what it keeps to.
-        """
+        """Prepare; it begins with the connection's transport. `head` and `begin` are those of `Sockets.take`."""
         self._head = head
         self._begin = begin
         self._sockets = sockets

@@ -99,7 +99,7 @@ class Sockets:
         if self._callers.take(connection.owner):
             self._connections[connection] = partial(self._callers.leave, connection.owner)
         else:
-            self._connections[connection] = _has_none
+            self._connections[connection] = lambda: None  # it has no place to give back
             connection.close(CloseCode.TRY_AGAIN_LATER, "no place for another connection of this account")
 
     def ask_for_large(self, connection: Connection) -> None:
@@ -198,7 +198,3 @@ class Sockets:
             connection.close(CloseCode.NORMAL_CLOSURE, "idle")
         elif now - connection.pinged_at > PING_SECONDS:
             connection.ping()
-
-
-def _has_none() -> None:
-    """What a connection without a place gives back."""

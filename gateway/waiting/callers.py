@@ -66,14 +66,7 @@ class WaitingCallers:
     """Keeps callers waiting, so many in all and half of them of one account."""
 
     def __init__(self, ends: TaskEnds, store: Ledger, in_thread: InThread, settings: GatewaySettings) -> None:
-        """Put the parts together.
-
-        Args:
-            ends: says when tasks have ended.
-            store: is told of callers that have left.
-            in_thread: does what blocks.
-            settings: how many may wait.
-        """
+        """Put the parts together; `in_thread` does what blocks, and the settings say how many may wait."""
         self._ends, self._store, self._in_thread = ends, store, in_thread
         self._places = Places(settings.held_callers, half(settings.held_callers))
         self._lock = threading.Lock()
@@ -130,12 +123,7 @@ class WaitingCallers:
     def hold(self, account: str, uid: TaskUid, wait_seconds: float, render: Render) -> Later:
         """The answer of a task that exists for its caller alone: it is terminated if that one hangs up.
 
-        Args:
-            account: whose it is.
-            uid: of the task.
-            wait_seconds: how long at most.
-            render: makes the answer; what it raises is answered as if the view did, and so is that the
-                task is gone, as `BlobMissing`.
+        What `render` raises is answered as if the view did, and so is that the task is gone, as `BlobMissing`.
         """
         return self._later(partial(self._hold, account, uid, wait_seconds, render))
 

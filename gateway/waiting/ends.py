@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import structlog
 
@@ -22,7 +23,10 @@ _AT_ONCE: Final = 100
 """Records of one round trip."""
 _LOG: Final = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 FindEnded = Callable[[str, Sequence[TaskUid]], Awaitable[Mapping[TaskUid, Task | None]]]
+"""Reads the records of those of an account's tasks that have ended; None where there is none."""
 _Key = tuple[str, TaskUid]
 _Future = asyncio.Future[Task | None]
 
@@ -31,12 +35,7 @@ class TaskEnds:
     """Says when tasks have ended. Used in the event loop's thread only."""
 
     def __init__(self, find_ended: FindEnded, events: TaskEvents) -> None:
-        """Prepare; it listens from the first wait on.
-
-        Args:
-            find_ended: reads the records of those of an account's tasks that have ended; None where there is none.
-            events: says when to look.
-        """
+        """Prepare; it listens to the events from the first wait on."""
         self._find_ended, self._events = find_ended, events
         self._waiting: dict[_Key, set[_Future]] = {}
         self._accounts: defaultdict[TaskUid, set[str]] = defaultdict(set)
@@ -46,12 +45,7 @@ class TaskEnds:
         self._looker: asyncio.Task[None] | None = None
 
     async def wait(self, account: str, uids: Sequence[TaskUid], wait_seconds: float | None = None) -> Task | None:
-        """The first of some tasks that has ended; None when it is not there, for nothing will ever happen to it.
-
-        Args:
-            account: whose they are.
-            uids: of the tasks.
-            wait_seconds: how long at most; None for as long as it takes.
+        """The first of an account's tasks that has ended; None when it is not there: nothing will happen to it.
 
         Raises:
             TimeoutError: none has ended in time.
@@ -130,26 +124,28 @@ class TaskEnds:
         for account, uid in keys:
             by_account[account].append(uid)
         for account, own in by_account.items():
-            for some in _batched(own, _AT_ONCE):
-                await self._look_at(account, some)
+            for start in range(0, len(own), _AT_ONCE):
+                await self._look_at(account, own[start : start + _AT_ONCE])
 
     async def _look_at(self, account: str, uids: Sequence[TaskUid]) -> None:
         """Read some records. Whatever is in the way of that, they are looked at again in a second."""
-        try:
-            for uid, task in (await self._find_ended(account, uids)).items():
-                for future in self._waiting.get((account, uid), ()):
-                    if not future.done():
-                        future.set_result(task)
-        except LedgerUnavailable as error:
-            _LOG.warning("endings_not_read", reason=str(error))
-        except Exception:
-            if len(uids) == 1:
-                _LOG.exception("ending_not_read", task_uid=uids[0])
-            else:  # one that cannot be read is in nobody else's way
-                for uid in uids:
-                    await self._look_at(account, [uid])
+        found = await read_apart(partial(self._find_ended, account), uids)
+        for uid, task in found.items():
+            for future in self._waiting.get((account, uid), ()):
+                if not future.done():
+                    future.set_result(task)
 
 
-def _batched(uids: Sequence[TaskUid], size: int) -> Iterator[Sequence[TaskUid]]:
-    """The ids in parts of at most `size`."""
-    return (uids[start : start + size] for start in range(0, len(uids), size))
+async def read_apart(
+    read: Callable[[Sequence[TaskUid]], Awaitable[Mapping[TaskUid, T]]], uids: Sequence[TaskUid]
+) -> Mapping[TaskUid, T]:
+    """What is read of tasks now; one that cannot be read is in no other's way."""
+    try:
+        return await read(uids)
+    except LedgerUnavailable as error:
+        _LOG.warning("tasks_not_read", reason=str(error))
+    except Exception:
+        if len(uids) > 1:
+            return {uid: said for one in uids for uid, said in (await read_apart(read, [one])).items()}
+        _LOG.exception("tasks_not_read", task_uid=uids[0])
+    return {}

@@ -7,13 +7,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import structlog
 from flask import Response
 from typing_extensions import override
 
+from cutgate.gateway.waiting.ends import read_apart
 from cutgate.gateway.waiting.later import STREAM, Peer
 from cutgate.jobs.answers import Progress
-from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import TaskUid
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ LOOK_SECONDS: Final = 1.0
 _GATHER_SECONDS: Final = 0.01
 """Questions of so short a time are asked together."""
 _KEEP_ALIVE: Final = b": keep-alive\n\n"
-_LOG: Final = structlog.get_logger(__name__)
 
 FindProgress = Callable[[Sequence[TaskUid]], Awaitable[Mapping[TaskUid, Progress]]]
 
@@ -66,7 +64,7 @@ class SharedProgress:
         """Prepare; `find` reads tasks of any account."""
         self._find = find
         self._asked: set[TaskUid] = set()
-        self._reading: asyncio.Task[dict[TaskUid, Progress | None]] | None = None
+        self._reading: asyncio.Task[Mapping[TaskUid, Progress | None]] | None = None
 
     async def of(self, account: str, uids: Sequence[TaskUid]) -> dict[TaskUid, Progress | None]:
         """How far an account's tasks are; None for one that is not there. What cannot be read now is left out."""
@@ -77,23 +75,13 @@ class SharedProgress:
         own = {uid: found[uid] for uid in uids if uid in found}
         return {uid: said if said and said.task.account == account else None for uid, said in own.items()}
 
-    async def _read_soon(self) -> dict[TaskUid, Progress | None]:
+    async def _read_soon(self) -> Mapping[TaskUid, Progress | None]:
         await asyncio.sleep(_GATHER_SECONDS)
         uids, self._asked, self._reading = list(self._asked), set(), None
-        return await self._read(uids)
+        return await read_apart(self._read, uids)
 
     async def _read(self, uids: Sequence[TaskUid]) -> dict[TaskUid, Progress | None]:
-        try:
-            found = await self._find(uids)
-        except LedgerUnavailable as error:
-            _LOG.warning("progress_not_read", reason=str(error))
-            return {}
-        except Exception:
-            if len(uids) == 1:
-                _LOG.exception("progress_not_read", task_uid=uids[0])
-                return {}
-            # One that cannot be read is in nobody else's way.
-            return {uid: said for one in uids for uid, said in (await self._read([one])).items()}
+        found = await self._find(uids)
         return {uid: found.get(uid) for uid in uids}
 
 

@@ -218,9 +218,9 @@ class World:
         self.step(what)
         name = self.now.name if self.now is not None else ""
         if name.endswith("peer"):
-            raise PeerFailed("it answers 503")
+            raise PeerFailed("status", "it answers 503")
         if name.endswith("refused"):
-            raise ExchangeRefused("it answers 404")
+            raise ExchangeRefused("status", "it answers 404")
 
     def _fetch(self, url: str, _: int) -> bytes:
         self._outside("fetch")

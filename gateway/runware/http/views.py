@@ -16,7 +16,7 @@ from cutgate.gateway.bodies import is_small
 from cutgate.gateway.error_rows import RETRY_AFTER_SECONDS, is_passing
 from cutgate.gateway.http_headers import bearer_key
 from cutgate.gateway.observe.metrics import count_no_more
-from cutgate.gateway.observe.refusals import log_refusal
+from cutgate.gateway.observe.request_log import log_refusal
 from cutgate.gateway.runware.messages.errors import Refused, key_refusal, refusal
 from cutgate.gateway.runware.messages.outcomes import (
     AnswerLog,

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import structlog
 
-from cutgate.gateway.observe.counts import OTHER, count_answer
+from cutgate.gateway.observe.metrics import OTHER, count_answer
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.record import Task

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from cutgate import AsyncClient, Client, JobStatus, JobTimeout, ServiceError, TransportError
-from cutgate.gateway.serving.app import WAITING
+from cutgate.gateway.serving.app import PARTS
 from cutgate.gateway.waiting import streams
 from cutgate.jobs.errors import SourceUndecodable
 from tests.cutgate.conftest import Service, served
@@ -82,7 +82,7 @@ def test_whoever_stops_listening_hangs_up(service: Service) -> None:
     with service.client() as client:
         states = client.remove_background(png()).events()
         assert next(states).place == 1
-        waiting = service.gateway.app.extensions[WAITING]
+        waiting = service.gateway.app.extensions[PARTS].waiting
         assert len(waiting) == 1
         states.close()  # type: ignore[attr-defined]
         eventually(lambda: len(waiting) == 0)

@@ -65,11 +65,11 @@ class TestRotation:
         old, new = credentials.add_pair("anna", public_key="one"), credentials.rotate("one", grace_seconds=60)
         clock.advance(seconds=59)
         assert live_keys(credentials) == (old.private_key, new.private_key)
-        assert credentials.list()[0].private_key_count == 2
+        assert len(credentials.all()["one"].live_keys(clock())) == 2
         clock.advance(seconds=2)
         assert live_keys(credentials) == (new.private_key,)
         assert there(credentials.find_pair("one", known=True)).private_keys == (new.private_key,)
-        assert credentials.list()[0].private_key_count == 1
+        assert len(credentials.all()["one"].live_keys(clock())) == 1
 
     def test_a_later_grace_prolongs_no_earlier_one(self, credentials: Credentials, clock: ManualClock) -> None:
         credentials.add_pair("anna", public_key="one")
@@ -107,7 +107,7 @@ class TestApiKeys:
         api_key = credentials.add_api_key("anna")
         ((name, record),) = stored_records(key_table, CREDENTIALS).items()
         assert name == f"cutgate_{hashlib.sha256(api_key.encode()).hexdigest()}"
-        shown = repr((credentials, holder(credentials, api_key), credentials.list()))
+        shown = repr((credentials, holder(credentials, api_key), credentials.all()))
         assert api_key[16:] not in record + shown
         # Nor does what is shown open anything.
         for text in (api_key[:16], name, api_key[:-1], api_key + " "):
@@ -140,11 +140,11 @@ def test_the_list_is_by_account_kind_and_age(credentials: Credentials, clock: Ma
     older = credentials.add_api_key("anna")
     for key in ("z", "a"):
         credentials.add_pair("anna", public_key=key, private_key="secret")
-    listed = credentials.list()
+    names, listed = list(credentials.all()), list(credentials.all().values())
     assert [key.account for key in listed] == ["anna"] * 5 + ["bert"]
-    assert [key.public_key for key in listed] == ["a", "z", *[None] * 4]
+    assert ([key.is_pair for key in listed], names[:2]) == ([True, True, *[False] * 4], ["a", "z"])
     api_keys = [older, *sorted((young, old)), bert]
-    assert [key.api_key for key in listed[2:]] == [api_key[:16] for api_key in api_keys]
+    assert [key.prefix for key in listed[2:]] == [api_key[:16] for api_key in api_keys]
     assert "secret" not in repr(listed)
 
 
@@ -159,7 +159,7 @@ class TestRevocation:
         credentials.revoke("one")
         assert elsewhere.find_pair("one") is None
         assert elsewhere.find_pair("two") is not None
-        listed = {key.public_key: (key.active, key.private_key_count) for key in credentials.list()}
+        listed = {name: (key.active, len(key.private_keys)) for name, key in credentials.all().items()}
         assert listed == {"one": (False, 0), "two": (True, 1)}
         assert key_table.all(CREDENTIALS)["one"].private_keys == ()
         for change in (credentials.revoke, credentials.rotate, credentials.finish_rotation):

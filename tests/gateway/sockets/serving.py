@@ -12,7 +12,7 @@ from flask import Flask
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from cutgate.gateway.serving.app import SOCKETS
+from cutgate.gateway.serving.app import PARTS
 from cutgate.gateway.sockets.hub import Sockets
 from tests.gateway.runware.service import Item, Service, authentication
 from tests.waiting import eventually
@@ -22,7 +22,7 @@ ANSWER_SECONDS = 30
 
 
 def sockets_of(app: Flask) -> Sockets:
-    sockets = app.extensions[SOCKETS]
+    sockets = app.extensions[PARTS].sockets
     assert isinstance(sockets, Sockets)
     return sockets
 

@@ -125,7 +125,7 @@ def test_a_result_comes_once_the_ledger_can_be_read_again(
         with monkeypatch.context() as patched:
             patched.setattr(service.store.tasks, "get_many", away)
             assert service.work_once()
-            eventually(lambda: any(line["event"] == "endings_not_read" for line in logs))
+            eventually(lambda: any(line["event"] == "tasks_not_read" for line in logs))
         assert caller.data()["status"] == "success"
 
 

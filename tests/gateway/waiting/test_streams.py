@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cutgate.gateway.serving.app import WAITING
+from cutgate.gateway.serving.app import PARTS
 from cutgate.gateway.serving.server import GatewayServer
 from cutgate.gateway.waiting import streams
 from cutgate.jobs.errors import LedgerUnavailable, SourceUndecodable
@@ -88,7 +88,7 @@ class Service:
         return Stream(response)
 
     def held(self) -> int:
-        return len(self.harness.app.extensions[WAITING])
+        return len(self.harness.app.extensions[PARTS].waiting)
 
 
 @contextmanager
