@@ -20,7 +20,7 @@ from cutgate.jobs.errors import (
     TaskTooLarge,
     UploadsFull,
 )
-from cutgate.jobs.ids import TaskUid, background_key, fetched_key
+from cutgate.jobs.ids import TaskUid, background_key, source_key
 from cutgate.jobs.ledger.keys import parse_errand_name
 from cutgate.jobs.record import (
     Delivery,
@@ -138,7 +138,7 @@ def decode_errand(name: str, token: str, said: Mapping[str, str]) -> Errand:
         index=index,
         account=said["account"],
         url=said["url"],
-        source=fetched_key(task, index, token) if kind is ErrandKind.FETCH and said["url"] and not keep else None,
+        source=source_key(task, index, token) if kind is ErrandKind.FETCH and said["url"] and not keep else None,
         keep=keep,
         background=background_key(task, index, token) if said.get("background_url") else None,
         background_url=said.get("background_url") or "",
