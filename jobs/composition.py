@@ -90,12 +90,6 @@ class Margins(_Part):
     left: Length
 
     @classmethod
-    def of_px(cls, margin_px: int) -> Self:
-        """The same on all sides."""
-        length = Length(amount=margin_px)
-        return cls(top=length, right=length, bottom=length, left=length)
-
-    @classmethod
     def parse(cls, text: str) -> Self:
         """Read one length for all sides, two (top and bottom, left and right), or four clockwise from the top.
 
@@ -125,8 +119,10 @@ class Position(_Part):
         words = text.lower().split()
         if words == ["original"]:
             return "original"
+        if words == ["center"]:
+            return cls()
         try:
-            x, y = (_share(word) for word in _both(["50%"] if words == ["center"] else words))
+            x, y = map(_share, words * 2 if len(words) == 1 else words)
         except ValueError:
             raise ValueError(
                 f"{text[:40]!r} is no position: use original, center, or one or two percentages up to 100%"
@@ -172,11 +168,6 @@ def parse_colour(text: str) -> tuple[int, int, int, int]:
     digits = found[1] if len(found[1]) > _SHORT_HEX else "".join(2 * digit for digit in found[1])
     red, green, blue, alpha = bytes.fromhex((digits + _OPAQUE)[:8])
     return red, green, blue, alpha
-
-
-def _both(words: list[str]) -> list[str]:
-    """What is said of both directions, once for each."""
-    return words * 2 if len(words) == 1 else words
 
 
 def _share(text: str) -> float:

@@ -50,12 +50,8 @@ class SourceTooLarge(SourceRejected):
 
     def __init__(self, measure: str, value: int, limit: int) -> None:
         super().__init__(
-            f"the picture has {value} {measure}, the limit is {limit}",
-            measure=measure,
-            value=value,
-            limit=limit,
+            f"the picture has {value} {measure}, the limit is {limit}", measure=measure, value=value, limit=limit
         )
-        self.measure, self.value, self.limit = measure, value, limit
 
 
 class SourceTooCostly(SourceRejected):
@@ -141,12 +137,8 @@ class QueueFull(SubmissionRefused):
 
     def __init__(self, scope: str, queued: int, cap: int, *, over: int, ends_per_second: float) -> None:
         super().__init__(
-            f"{queued} pictures of the {scope} are queued, the cap is {cap}",
-            scope=scope,
-            queued=queued,
-            cap=cap,
+            f"{queued} pictures of the {scope} are queued, the cap is {cap}", scope=scope, queued=queued, cap=cap
         )
-        self.scope, self.queued, self.cap = scope, queued, cap
         self.over, self.ends_per_second = over, ends_per_second
 
     @property
@@ -167,7 +159,6 @@ class TaskTooLarge(SubmissionRefused):
             item_count=item_count,
             cap=cap,
         )
-        self.scope, self.item_count, self.cap = scope, item_count, cap
 
 
 class UploadsFull(SubmissionRefused):
@@ -180,7 +171,6 @@ class UploadsFull(SubmissionRefused):
             kept=kept,
             cap=cap,
         )
-        self.measure, self.kept, self.cap = measure, kept, cap
 
 
 class IdempotencyConflict(SubmissionRefused):
@@ -245,16 +235,8 @@ class LedgerBroken(Exception):
 NOT_THE_PICTURES: Final = frozenset(
     error.kind
     for error in (
-        *(
-            WaitedTooLong,
-            PipelineFailed,
-            WorkerLost,
-            BlobMissing,
-            ServiceUnavailable,
-            LedgerUnavailable,
-            LedgerFull,
-        ),
-        *(LedgerUnwritable, BlobStoreUnavailable, BlobStoreFull),
+        *(WaitedTooLong, PipelineFailed, WorkerLost, BlobMissing, ServiceUnavailable),
+        *(LedgerUnavailable, LedgerFull, LedgerUnwritable, BlobStoreUnavailable, BlobStoreFull),
     )
 )
 """Kinds that need not be the picture's fault: an operator may retry an item that fails so, and its source stays as

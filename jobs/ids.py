@@ -119,19 +119,17 @@ class BlobKey:
         return key
 
 
-def source_key(task: TaskUid, index: int) -> BlobKey:
-    """A fresh key for the picture that a caller sent."""
-    return BlobKey(task=task, index=index, role="source", token=new_token())
+def source_key(task: TaskUid, index: int, token: str | None = None) -> BlobKey:
+    """A fresh key for the picture that a caller sent, or by an errand's token that of what one courier fetched.
+
+    Another taking of the same errand writes elsewhere.
+    """
+    return BlobKey(task=task, index=index, role="source", token=token or new_token())
 
 
 def result_key(task: TaskUid, index: int, claim_token: str) -> BlobKey:
     """The key of what one claim produced; another claim of the same item writes elsewhere."""
     return BlobKey(task=task, index=index, role="result", token=claim_token)
-
-
-def fetched_key(task: TaskUid, index: int, errand_token: str) -> BlobKey:
-    """The key of what one courier fetched; another taking of the same errand writes elsewhere."""
-    return BlobKey(task=task, index=index, role="source", token=errand_token)
 
 
 def background_key(task: TaskUid, index: int, token: str) -> BlobKey:

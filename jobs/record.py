@@ -164,20 +164,26 @@ Repeats = Idempotency | Joining
 """What makes a request a repeat of another one."""
 
 
-class DeliveryKind(StrEnum):
-    """What is brought to an address once a task has ended."""
+class ErrandKind(StrEnum):
+    """What a courier does."""
 
+    FETCH = "fetch"
+    """Bring the source of an item from its URL."""
     CALLBACK = "callback"
-    """What the façade says of the task."""
+    """Say at a URL how the task ended."""
     UPLOAD = "upload"
-    """The bytes of the result."""
+    """Bring the task's result to a URL."""
+
+
+EVERY_KIND: Final = tuple(ErrandKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """What is to be brought where once the task has ended."""
 
-    kind: DeliveryKind
+    kind: ErrandKind
+    """`CALLBACK` or `UPLOAD`."""
     url: str = field(repr=False)
     """It may hold a secret."""
 
@@ -322,20 +328,6 @@ class Phase(StrEnum):
     READING = "reading"
     COMPUTING = "computing"
     WRITING = "writing"
-
-
-class ErrandKind(StrEnum):
-    """What is to be done."""
-
-    FETCH = "fetch"
-    """Bring the source of an item from its URL."""
-    CALLBACK = "callback"
-    """Say at a URL how the task ended."""
-    UPLOAD = "upload"
-    """Bring the task's result to a URL."""
-
-
-EVERY_KIND: Final = tuple(ErrandKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

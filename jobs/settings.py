@@ -26,15 +26,13 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
-    PydanticBaseSettingsSource,
-    SecretsSettingsSource,
     SettingsConfigDict,
     SettingsError,
 )
 from typing_extensions import override
 
 from cutgate.distribution import install
-from cutgate.jobs.limits import MAX_DECODED_PIXELS, LedgerLimits, LedgerSettings, SourceLimits
+from cutgate.jobs.limits import LedgerLimits, LedgerSettings, SourceLimits
 from cutgate.jobs.sentinels import Sentinels, is_sentinel_url
 from cutgate.jobs.spec import DEFAULT_MODEL, ModelChoice, ModelName, Precision
 from cutgate.validation import in_words
@@ -170,24 +168,6 @@ class JobSettings(LedgerSettings, BlobSettings):
     traces_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Share of traces recorded, 0 to 1."""
 
-    @override
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then the environment, then the folder of secrets that the environment names."""
-        folder = os.environ.get(SECRETS_DIR_VARIABLE)
-        if folder is None:
-            return init_settings, env_settings, file_secret_settings
-        if not Path(folder).is_dir():
-            raise SettingsError(f"{SECRETS_DIR_VARIABLE} does not name a folder")
-        return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
-
     @property
     def choice(self) -> ModelChoice:
         """What new items ask for where nobody chooses."""
@@ -228,7 +208,6 @@ class JobSettings(LedgerSettings, BlobSettings):
             max_bytes=self.max_source_bytes,
             max_pixels=self.max_source_pixels,
             max_side_px=self.max_source_side_px,
-            max_decoded_pixels=MAX_DECODED_PIXELS,
         )
 
     def ledger_limits(self) -> LedgerLimits:
@@ -257,8 +236,11 @@ def load_settings(kind: type[S]) -> S:
     """
     if misspelt := _misspelt(kind):
         raise WrongSettings("\n".join(misspelt))
+    folder = os.environ.get(SECRETS_DIR_VARIABLE)
+    if folder is not None and not Path(folder).is_dir():
+        raise WrongSettings(f"{SECRETS_DIR_VARIABLE} does not name a folder")
     try:
-        return kind()
+        return kind(_secrets_dir=folder)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False)
         names = ("_".join(map(str, problem["loc"])).upper() for problem in problems)

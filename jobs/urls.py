@@ -56,15 +56,7 @@ class ResultPaths:
     def path(self, picture: Result | Upload, expires_at_seconds: int) -> str:
         """The path of a picture, valid until the given Unix time."""
         result = picture.as_result() if isinstance(picture, Upload) else picture
-        tail = _tail(
-            expires_at_seconds,
-            Address(
-                blob=result.blob,
-                media_type=result.media_type,
-                subject_found=result.subject_found,
-                confidence=result.confidence,
-            ),
-        )
+        tail = _tail(expires_at_seconds, result)
         return f"/r/{_mac(self._keys[0], tail)}/{tail}"
 
     def open(self, mac: str, expires: str, name: str, now_seconds: float) -> Address | None:
@@ -98,7 +90,7 @@ class ResultPaths:
         return "ResultPaths(<key>)"
 
 
-def _tail(expires_at_seconds: int, address: Address) -> str:
+def _tail(expires_at_seconds: int, address: Address | Result) -> str:
     """What the MAC is over."""
     confidence = "" if address.confidence is None else f".{round(100 * address.confidence)}"
     found = "" if address.subject_found else ".none"

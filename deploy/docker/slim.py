@@ -1,4 +1,4 @@
-"""Removes from installed packages what the service never loads, and says what that saves.
+"""Removes from installed packages what the service never loads.
 
 Run as `python slim.py FOLDER`, FOLDER being where packages are. Every row of the table that belongs to an
 installed package must remove something, so that a row that a newer version has outdated is noticed.
@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
-
-BLOCK_BYTES: Final = 512
-"""Unit of `st_blocks`."""
+from typing import Final, NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surplus:
+class Surplus(NamedTuple):
     """What of one package is not needed."""
 
     package: str
@@ -76,28 +70,16 @@ TABLE: Final = (
 )
 
 
-def surplus(packages: Path, row: Surplus) -> Iterator[Path]:
-    """Files and folders that a row means, none of them inside another."""
-    for pattern in row.patterns:
-        for path in sorted((packages / row.package).glob(pattern)):
-            if path.name not in row.kept:
-                yield path
-
-
-def disk_bytes(path: Path) -> int:
-    """What a file, or all files of a folder, take on the disk."""
-    paths = (path, *path.rglob("*")) if path.is_dir() else (path,)
-    return sum(entry.lstat().st_blocks for entry in paths) * BLOCK_BYTES
-
-
-def remove(path: Path) -> int:
-    """Remove a file or folder; returns the bytes that it took."""
-    saved_bytes = disk_bytes(path)
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
-    return saved_bytes
+def remove(packages: Path, row: Surplus) -> int:
+    """Remove what a row means, and say how many files and folders that is."""
+    found = {path for pattern in row.patterns for path in (packages / row.package).glob(pattern)}
+    surplus = [path for path in found if path.name not in row.kept]
+    for path in surplus:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return len(surplus)
 
 
 def main(packages: Path) -> None:
@@ -107,12 +89,8 @@ def main(packages: Path) -> None:
         SystemExit: a row of an installed package removes nothing.
     """
     for row in TABLE:
-        if not (packages / row.package).is_dir():
-            continue
-        saved_bytes = sum(remove(path) for path in list(surplus(packages, row)))
-        if not saved_bytes:
+        if (packages / row.package).is_dir() and not remove(packages, row):
             sys.exit(f"nothing of {row.package} is {', '.join(row.patterns)}: mend the table of {__file__}")
-        sys.stdout.write(f"{saved_bytes / 1e6:6.1f} MB  {row.package}: {row.why}\n")
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ class Options(BaseModel):
             return Composition(
                 region_of_interest=None if _is_whole(self.roi) else self.roi,
                 max_pixels=max_pixels,
-                crop=(self.crop_margin or Margins.of_px(0)) if self.crop else None,
+                crop=(self.crop_margin or Margins.parse("0")) if self.crop else None,
                 scale=self.scale,
                 position=self.position,
                 shadow=self._shadow(),

@@ -28,7 +28,7 @@ from cutgate.jobs.observe.metrics import timed
 from cutgate.jobs.ports import BlobStore, Ledger
 from cutgate.jobs.record import (
     Delivery,
-    DeliveryKind,
+    ErrandKind,
     Idempotency,
     Joining,
     NewItem,
@@ -99,7 +99,7 @@ class Submission:
     def all_deliveries(self) -> tuple[Delivery, ...]:
         """The caller's deliveries and the account's callback, none of them twice."""
         url = None if self.only_keeps else self.account.callback_url
-        own = () if url is None else (Delivery(kind=DeliveryKind.CALLBACK, url=url),)
+        own = () if url is None else (Delivery(kind=ErrandKind.CALLBACK, url=url),)
         return tuple(dict.fromkeys((*self.deliveries, *own)))
 
     def repeats(self, checked: Sequence[CheckedPicture]) -> Repeats | None:

@@ -36,21 +36,15 @@ def celery_settings(redis_url: str) -> dict[str, Any]:
         # A message that is lost with its worker is handed out again; what is done twice is claimed once.
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
-        "task_acks_on_failure_or_timeout": True,
         "worker_prefetch_multiplier": 1,
         "worker_disable_prefetch": True,
-        "broker_connection_retry": True,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         # What a server refuses for the moment, too: a master without its copies, one whose disk is full.
         "broker_channel_error_retry": True,
-        # True would leave the message unacknowledged until the visibility timeout.
-        "worker_cancel_long_running_tasks_on_connection_loss": False,
-        "worker_send_task_events": False,
         # Nobody who can write to the broker gives workers orders, or has them unpack anything but JSON.
         "worker_enable_remote_control": False,
         "accept_content": ["json"],
-        "broker_pool_limit": 10,
         "broker_transport_options": {
             "visibility_timeout": VISIBILITY_TIMEOUT_SECONDS,
             "unacked_restore_interval": 10,

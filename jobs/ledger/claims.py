@@ -1,7 +1,6 @@
 """Claims: what workers do with items, and where workers announce themselves."""
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import Any, Final
 
 from cutgate.jobs.answers import WorkerPresence
@@ -81,10 +80,8 @@ class Claims:
         A `slow` one counts against the account: it took long to decode. With a `mask`, that and the item's source
         stay with the task, for corrections, where the account has room for them; else they go.
         """
-        kept: dict[str, Json] = {}
-        if mask is not None:
-            kept = {"mask": str(mask.blob), "kept_bytes": mask.kept_bytes}
-        return self._end(claim, ItemState.DONE, "result", RESULT.encode(result), kept, slow=slow)
+        kept: dict[str, Json] = {} if mask is None else {"mask": str(mask.blob), "kept_bytes": mask.kept_bytes}
+        return self._end(claim, ItemState.DONE, "result", RESULT.encode(result), slow=slow, **kept)
 
     def fail(self, claim: Claim, error: ErrorFacts, *, slow: bool = False) -> bool:
         """End the item as failed and release its price; False, and no effect, when the claim no longer holds.
@@ -154,15 +151,7 @@ class Claims:
             if owner
         ]
 
-    def _end(
-        self,
-        claim: Claim,
-        state: ItemState,
-        outcome: str,
-        text: str,
-        kept: Mapping[str, Json] = MappingProxyType({}),
-        **counts: bool,
-    ) -> bool:
+    def _end(self, claim: Claim, state: ItemState, outcome: str, text: str, **facts: Json) -> bool:
         return self._holds(
             "end",
             claim,
@@ -172,8 +161,7 @@ class Claims:
             pace_ms=milliseconds(PACE_SECONDS),
             source_ms=self._db.source_ms,
             most_kept_bytes=self._db.limits.account_kept_bytes,
-            **kept,
-            **{name: True for name, holds in counts.items() if holds},
+            **facts,
             **self._db.strikes(),
         )
 

@@ -20,7 +20,7 @@ from cutgate.jobs.errors import (
     TaskTooLarge,
     UploadsFull,
 )
-from cutgate.jobs.ids import TaskUid, background_key, fetched_key
+from cutgate.jobs.ids import TaskUid, background_key, source_key
 from cutgate.jobs.ledger.keys import parse_errand_name
 from cutgate.jobs.record import (
     Delivery,
@@ -83,6 +83,8 @@ REQUEST: Final = Stored(Request)
 RESULT: Final = _StoredResult(Result)
 UPLOAD: Final = Stored(Upload)
 PRESENCE: Final = Stored(WorkerPresence)
+DELIVERIES: Final = Stored(tuple[Delivery, ...])
+ERROR: Final = Stored(ErrorFacts)
 
 
 def milliseconds(seconds: float) -> int:
@@ -107,12 +109,6 @@ def encode_error(error: ErrorFacts) -> str:
     return json.dumps({**facts, "blameless": True} if error.kind in NOT_THE_PICTURES else facts)
 
 
-def decode_error(stored: str | dict[str, Any]) -> ErrorFacts:
-    """The inverse of `encode_error`."""
-    facts = json.loads(stored) if isinstance(stored, str) else stored
-    return ErrorFacts(kind=facts["kind"], message=facts["message"], details=facts["details"])
-
-
 def encode_rate(use: RateUse) -> dict[str, Any]:
     """A use of a rate as the scripts take it."""
     return {"name": use.name, "limit": use.limit, "window_us": use.seconds * 1_000_000, "weight": use.weight}
@@ -130,11 +126,6 @@ def decode_allowance(use: RateUse, answer: Sequence[int]) -> Allowance:
     )
 
 
-def encode_deliveries(deliveries: Sequence[Delivery]) -> str:
-    """What a task's end makes due, as JSON."""
-    return json.dumps([{"kind": delivery.kind, "url": delivery.url} for delivery in deliveries])
-
-
 def decode_errand(name: str, token: str, said: Mapping[str, str]) -> Errand:
     """An errand that was taken, from its hash."""
     task, kind, number = parse_errand_name(name)
@@ -147,7 +138,7 @@ def decode_errand(name: str, token: str, said: Mapping[str, str]) -> Errand:
         index=index,
         account=said["account"],
         url=said["url"],
-        source=fetched_key(task, index, token) if kind is ErrandKind.FETCH and said["url"] and not keep else None,
+        source=source_key(task, index, token) if kind is ErrandKind.FETCH and said["url"] and not keep else None,
         keep=keep,
         background=background_key(task, index, token) if said.get("background_url") else None,
         background_url=said.get("background_url") or "",
@@ -175,7 +166,7 @@ def decode_task(uid: TaskUid, answer: Sequence[Any] | None) -> Task | None:
     account, ended_at_ms, _, _, item_count, gathered, terminated, memo, *more = task
     origin, started, open_count, done_count, created_at_ms, booked, retries = more
     if terminated is not None:
-        error = decode_error(terminated)
+        error = ERROR.decode(terminated)
         known = [Item(index=index, state=ItemState.FAILED, error=error) for index in range(int(item_count))]
     elif gathered is not None:
         known = [_item(index, *item) for index, item in enumerate(json.loads(gathered))]
@@ -231,7 +222,7 @@ def _item(
         price=int(price),
         attempts=int(attempts),
         result=None if result is None else RESULT.decode(result),
-        error=None if error is None else decode_error(error),
+        error=None if error is None else ERROR.decode(error),
         charged=bool(int(charged or 0)),
     )
 

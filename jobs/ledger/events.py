@@ -11,7 +11,7 @@ from redis.client import PubSub
 from typing_extensions import override
 
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.keys import KEY_PREFIX, courier_channel, event_channel
+from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.redis_client import connect
 
 _LOOK_SECONDS: Final = 0.25
@@ -122,8 +122,8 @@ class TaskEvents(_Events):
     """
 
     def __init__(self, url: str, *, key_prefix: str = KEY_PREFIX) -> None:
-        super().__init__(url, event_channel(key_prefix, TaskUid("*")), name="task-events")
-        self._start_of_name = event_channel(key_prefix, TaskUid(""))
+        self._start_of_name = f"{key_prefix}events:"
+        super().__init__(url, f"{self._start_of_name}*", name="task-events")
         self._followers: tuple[Callable[[TaskUid], None], ...] = ()
 
     def follow(self, heard: Callable[[TaskUid], None]) -> None:
@@ -149,7 +149,7 @@ class ErrandEvents(_Events):
     """
 
     def __init__(self, url: str, *, key_prefix: str = KEY_PREFIX) -> None:
-        super().__init__(url, courier_channel(key_prefix), name="errand-events")
+        super().__init__(url, f"{key_prefix}couriers", name="errand-events")
         self._rung = threading.Event()
 
     def wait(self, timeout_seconds: float) -> bool:

@@ -91,13 +91,3 @@ def short_digest(text: str) -> str:
     """128 bits of a text's SHA-256: enough that no two texts of an account share them."""
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
     return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
-
-
-def event_channel(key_prefix: str, uid: TaskUid) -> str:
-    """The channel on which the ends of a task's items are published."""
-    return f"{key_prefix}events:{uid}"
-
-
-def courier_channel(key_prefix: str) -> str:
-    """The channel on which it is published that errands fell due."""
-    return f"{key_prefix}couriers"

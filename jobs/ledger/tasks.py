@@ -9,6 +9,7 @@ from cutgate.jobs.errors import SubmissionRefused, Terminated
 from cutgate.jobs.ids import BlobKey, TaskUid, made_at_seconds
 from cutgate.jobs.ledger.database import Database, Json
 from cutgate.jobs.ledger.encoding import (
+    DELIVERIES,
     ITEM_FIELDS,
     REQUEST,
     TASK_FIELDS,
@@ -18,7 +19,6 @@ from cutgate.jobs.ledger.encoding import (
     decode_spec,
     decode_task,
     decode_trail,
-    encode_deliveries,
     encode_error,
     encode_rate,
     encode_spec,
@@ -64,7 +64,7 @@ class Tasks:
         if task.request != Request():
             arguments["request"] = REQUEST.encode(task.request)
         if task.deliveries:
-            arguments["deliveries"] = encode_deliveries(task.deliveries)
+            arguments["deliveries"] = DELIVERIES.encode(task.deliveries)
         verdict, *facts = self._db.run(
             "create", **arguments, **self._admission(task.account, task.caps, task.idempotency)
         )
@@ -347,20 +347,15 @@ def _item(item: NewItem) -> dict[str, Json]:
         "spec": encode_spec(item.spec),
         "source": str(item.source),
         "price": item.price,
+        "urgent": item.urgent or None,
+        "url": item.source_url,
+        "keep": item.keep,
+        "rate": None if item.rate is None else encode_rate(item.rate),
+        "background": None if item.background is None else str(item.background),
+        "mask": None if item.mask is None else str(item.mask),
+        "background_url": item.background_url,
     }
-    if item.urgent:
-        fields["urgent"] = True
-    if item.source_url is not None:
-        fields |= {"url": item.source_url, "keep": item.keep}
-    if item.rate is not None:
-        fields["rate"] = encode_rate(item.rate)
-    if item.background is not None:
-        fields["background"] = str(item.background)
-    if item.mask is not None:
-        fields["mask"] = str(item.mask)
-    if item.background_url is not None:
-        fields["background_url"] = item.background_url
-    return fields
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _entry(use: RateUse | None, key: KnownKey | None) -> dict[str, Json]:

@@ -37,11 +37,6 @@ _STANDARD: Final = {
     "error": "error.type",
 }
 """What OpenTelemetry has names for."""
-_KINDS: Final = {
-    Kind.INTERNAL: SpanKind.INTERNAL,
-    Kind.SERVER: SpanKind.SERVER,
-    Kind.CONSUMER: SpanKind.CONSUMER,
-}
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _LOG: Final = structlog.get_logger(__name__)
 
@@ -75,7 +70,7 @@ class OtlpTracer:
     @contextmanager
     def span(self, name: str, kind: Kind, parent: str | None, attributes: dict[str, Value]) -> Iterator[None]:
         """A span of the block; see `traces.span`."""
-        begun = self._tracer.start_span(name, _context(parent), _KINDS[kind], _named(attributes))
+        begun = self._tracer.start_span(name, _context(parent), SpanKind[kind.name], _named(attributes))
         with self._within(begun):
             yield
 

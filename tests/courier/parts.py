@@ -18,7 +18,7 @@ from cutgate.courier.fetch import MEMORY_BYTES, Fetcher, MemoryBudget
 from cutgate.courier.process import make_runner
 from cutgate.courier.settings import CourierSettings
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.record import Delivery, DeliveryKind, Errand, ErrorFacts, Item, Task
+from cutgate.jobs.record import Delivery, Errand, ErrandKind, ErrorFacts, Item, Task
 from cutgate.jobs.spec import Lane
 from tests.courier.outside import OutsideServer, Script, Visit
 from tests.fakes import MemoryBlobStore
@@ -128,11 +128,11 @@ class CourierParts:
     def callback(self, script: Script) -> Delivery:
         """A delivery to the server, which answers it by a script; so with `upload`."""
         self.server.scripts["/hook"] = script
-        return Delivery(kind=DeliveryKind.CALLBACK, url=self.server.url("/hook?key=s%2Bcret"))
+        return Delivery(kind=ErrandKind.CALLBACK, url=self.server.url("/hook?key=s%2Bcret"))
 
     def upload(self, script: Script) -> Delivery:
         self.server.scripts["/put"] = script
-        return Delivery(kind=DeliveryKind.UPLOAD, url=self.server.url("/put?key=secret"))
+        return Delivery(kind=ErrandKind.UPLOAD, url=self.server.url("/put?key=secret"))
 
     def ended(self, *deliveries: Delivery, origin: str = "test") -> TaskUid:
         """A task that is done, and its result in place."""

@@ -14,7 +14,7 @@ from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.jobs.observe.alive import AliveFile
-from cutgate.jobs.record import Delivery, DeliveryKind, ItemState, NewTask
+from cutgate.jobs.record import Delivery, ErrandKind, ItemState, NewTask
 from cutgate.jobs.redis_client import connect
 from tests.courier.outside import OutsideServer, Visit, picture, serving
 from tests.courier.parts import confirm
@@ -109,7 +109,7 @@ def test_an_account_is_told_of_the_end_of_its_tasks_and_can_tell_who_says_so(own
         Credentials(accounts).add_pair(ACCOUNT)
         secret = accounts.set_callback(ACCOUNT, server.url("/hook"))
         assert secret is not None
-        told = Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook"))
+        told = Delivery(kind=ErrandKind.CALLBACK, url=server.url("/hook"))
         uid = Ledger(client).ended_task(account=ACCOUNT, deliveries=(told,), origin="RemoveBackground").uid
         with courier_process(own_url, tmp_path, server.port) as process:
             eventually(lambda: server.requests)

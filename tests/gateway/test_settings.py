@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from cutgate.gateway.settings import GatewaySettings
+from cutgate.jobs.settings import load_settings
 from tests.gateway.harness import MASTER_KEY, make_settings
 
 
@@ -57,6 +58,6 @@ def test_while_a_master_key_is_replaced_there_are_two(
 ) -> None:
     monkeypatch.setenv("CUTGATE_SECRETS_DIR", str(tmp_path))
     (tmp_path / "cutgate_master_key").write_text(f"{NEW_KEY}{between}{KEY}\n")
-    settings = GatewaySettings()
+    settings = load_settings(GatewaySettings)
     assert settings.master_keys() == (bytes(range(32, 64)), bytes(range(32)))
     assert not {text for text in (KEY, NEW_KEY) if text in f"{settings!r}{settings.model_dump_json()}"}

@@ -18,8 +18,8 @@ from cutgate.jobs.record import (
     AccountCaps,
     Claim,
     Delivery,
-    DeliveryKind,
     Errand,
+    ErrandKind,
     ErrorFacts,
     Item,
     ItemState,
@@ -46,8 +46,8 @@ ENDED = frozenset({ItemState.DONE, ItemState.FAILED})
 ERROR = ErrorFacts(kind="processing_failed", message="the picture is damaged", details={"side": 7, "part": "Ä"})
 URL = "https://pictures.example/ä.png?key=secret"
 DELIVERIES = (
-    Delivery(kind=DeliveryKind.UPLOAD, url="https://uploads.example/put?key=secret"),
-    Delivery(kind=DeliveryKind.CALLBACK, url="https://calls.example/done"),
+    Delivery(kind=ErrandKind.UPLOAD, url="https://uploads.example/put?key=secret"),
+    Delivery(kind=ErrandKind.CALLBACK, url="https://calls.example/done"),
 )
 
 Answer = TypeVar("Answer")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from pydantic_settings import SettingsError
 
 from cutgate.courier.settings import CourierSettings
 from cutgate.gateway.settings import GatewaySettings
@@ -35,15 +34,15 @@ def test_secrets_are_read_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     (tmp_path / "cutgate_redis_url").write_text("redis://:pw@host/1")
     monkeypatch.setenv("CUTGATE_SECRETS_DIR", str(tmp_path))
     monkeypatch.setenv("CUTGATE_REDIS_URL", "redis://from-the-environment")
-    settings = JobSettings()
+    settings = load_settings(JobSettings)
     assert settings.traces_share == 0.5
     assert settings.redis_url.get_secret_value() == "redis://from-the-environment"
 
 
 def test_a_missing_folder_of_secrets_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CUTGATE_SECRETS_DIR", str(tmp_path / "absent"))
-    with pytest.raises(SettingsError, match="CUTGATE_SECRETS_DIR does not name a folder"):
-        JobSettings()
+    with pytest.raises(WrongSettings, match="CUTGATE_SECRETS_DIR does not name a folder"):
+        load_settings(JobSettings)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from cutgate.gateway.runware.tasks.context import TaskContext
 from cutgate.gateway.tasks.drafts import Draft, SourceUrl
 from cutgate.gateway.tasks.submit import DraftRejected, PictureGone, Submission
 from cutgate.gateway.waiting.callers import NoPlaceToWait
-from cutgate.jobs.record import Delivery, DeliveryKind, Result
+from cutgate.jobs.record import Delivery, ErrandKind, Result
 from cutgate.jobs.spec import (
     CutoutSpec,
     FileFormat,
@@ -164,7 +164,7 @@ def _choice(model: str, context: TaskContext) -> ModelChoice:
 
 
 def _deliveries(request: Removal) -> tuple[Delivery, ...]:
-    wanted = ((DeliveryKind.CALLBACK, request.webhook_url), (DeliveryKind.UPLOAD, request.upload_endpoint))
+    wanted = ((ErrandKind.CALLBACK, request.webhook_url), (ErrandKind.UPLOAD, request.upload_endpoint))
     return tuple(Delivery(kind=kind, url=url) for kind, url in wanted if url is not None)
 
 

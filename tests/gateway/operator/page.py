@@ -8,7 +8,7 @@ import httpx
 
 from cutgate.jobs.answers import WorkerPresence
 from cutgate.jobs.errors import BlobMissing
-from cutgate.jobs.record import Delivery, DeliveryKind, Phase
+from cutgate.jobs.record import Delivery, ErrandKind, Phase
 from cutgate.jobs.redis_client import connect
 from tests.gateway.installation import Installation, LiveGateway
 from tests.jobs.build import LANE, URL, Ledger
@@ -36,7 +36,7 @@ class Live:
         """A task that failed, whose id this is, one that runs, one that waits for its picture, and a worker."""
         failed = self.ledger.claimed()
         self.ledger.claims.fail(failed, BlobMissing(MESSAGE).facts())
-        running = self.ledger.claimed(deliveries=(Delivery(kind=DeliveryKind.CALLBACK, url=SECRET_URL),))
+        running = self.ledger.claimed(deliveries=(Delivery(kind=ErrandKind.CALLBACK, url=SECRET_URL),))
         self.ledger.claims.renew(running, Phase.COMPUTING)
         self.ledger.done(self.ledger.claimed(account="bob"))
         self.ledger.submit(source_url=URL)

@@ -22,7 +22,7 @@ from cutgate.jobs.errors import (
     TaskTooLarge,
 )
 from cutgate.jobs.ids import BlobKey
-from cutgate.jobs.record import MAX_MEMO_BYTES, Delivery, DeliveryKind
+from cutgate.jobs.record import MAX_MEMO_BYTES, Delivery, ErrandKind
 from cutgate.jobs.spec import CutoutSpec
 from cutgate.jobs.urls import ResultPaths
 from tests.fakes import failing
@@ -164,8 +164,8 @@ def test_boxes_are_cut_to_the_oriented_picture(
     assert (box.left_px, box.top_px, box.right_px, box.bottom_px) == clamped
 
 
-CALLBACK = Delivery(kind=DeliveryKind.CALLBACK, url="https://calls.example/done")
-UPLOAD = Delivery(kind=DeliveryKind.UPLOAD, url="https://uploads.example/put")
+CALLBACK = Delivery(kind=ErrandKind.CALLBACK, url="https://calls.example/done")
+UPLOAD = Delivery(kind=ErrandKind.UPLOAD, url="https://uploads.example/put")
 
 
 def due(cases: UseCases) -> list[tuple[str, str]]:

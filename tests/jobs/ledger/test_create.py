@@ -183,7 +183,7 @@ class TestQueueCaps:
         ledger.submit(item_count=2)
         with pytest.raises(QueueFull) as refusal:
             ledger.submit(account=account, item_count=2)
-        assert (refusal.value.scope, refusal.value.queued, refusal.value.cap) == (scope, 2, 3)
+        assert tuple(refusal.value.details.values()) == (scope, 2, 3)
         ledger.submit(account="carol", item_count=3 if scope == "account" else 1)
 
     def test_a_tasks_own_cap_counts_instead(self, ledger: Ledger) -> None:
@@ -192,7 +192,7 @@ class TestQueueCaps:
         for refused, cap in ((new_task(), 3), (replace(new_task(), caps=AccountCaps(queue=5)), 5)):
             with pytest.raises(QueueFull) as refusal:
                 ledger.tasks.create(refused)
-            assert (refusal.value.scope, refusal.value.queued, refusal.value.cap) == ("account", 5, cap)
+            assert tuple(refusal.value.details.values()) == ("account", 5, cap)
         ledger.tasks.create(replace(new_task(), caps=AccountCaps(queue=6)))
 
     def test_what_runs_counts_and_what_ended_does_not(self, ledger: Ledger) -> None:

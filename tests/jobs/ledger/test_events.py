@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from cutgate.jobs.ids import TaskUid, new_task_uid
 from cutgate.jobs.ledger.events import ErrandEvents, TaskEvents
-from cutgate.jobs.ledger.keys import KEY_PREFIX, event_channel
+from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.record import ItemState
 from cutgate.jobs.redis_client import connect
 from tests.jobs.build import DELIVERIES, ERROR, URL, Ledger, heard_by, run_at_once
@@ -135,7 +135,7 @@ def test_it_subscribes_again_when_the_connection_is_lost(
         heard = heard_by(events)
         lose(own_url, client)
         # What is told meanwhile may be lost, so it is told again.
-        channel = event_channel(KEY_PREFIX, uid)
+        channel = f"{KEY_PREFIX}events:{uid}"
         eventually(
             lambda: client.publish(channel, "0 done") and heard.get(timeout=0.2), despite=(RedisError, Empty)
         )

@@ -41,7 +41,7 @@ def test_the_pace_of_late(ledger: Ledger, seconds: float, over: int, retry: int)
     ledger.submit(item_count=50)
     end_one_each(ledger, seconds, 40)
     refusal = refusal_of(ledger, item_count=over, cap=10)
-    assert (refusal.queued, refusal.over) == (10, over)
+    assert (refusal.details["queued"], refusal.over) == (10, over)
     assert refusal.retry_after_seconds == pytest.approx(retry, rel=0.1, abs=1)
 
 
@@ -71,10 +71,10 @@ def test_an_accounts_pace_is_its_own(ledger: Ledger) -> None:
         ledger.submit(account=account, item_count=45)
     end_one_each(ledger, 1, 40)
     mine = refusal_of(ledger, cap=25)
-    assert mine.scope == "account"
+    assert mine.details["scope"] == "account"
     assert mine.ends_per_second == pytest.approx(0.5, rel=0.15)
     of_all = refusal_of(ledger, item_count=60, account="carol", cap=60)
-    assert (of_all.scope, of_all.over) == ("service", 10)
+    assert (of_all.details["scope"], of_all.over) == ("service", 10)
     assert of_all.ends_per_second == pytest.approx(1, rel=0.1)
 
 

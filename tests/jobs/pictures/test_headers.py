@@ -111,7 +111,7 @@ def test_limits_hold_at_their_value_and_not_above() -> None:
     for measure, limits in cases.items():
         with pytest.raises(SourceTooLarge) as caught:
             inspect(pictures.png(8, 6), limits)
-        assert caught.value.measure == measure
+        assert caught.value.details["measure"] == measure
 
 
 @pytest.mark.parametrize("size", [(0, 6), (8, 0), (2**31, 2**31)])

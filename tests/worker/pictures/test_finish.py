@@ -37,11 +37,11 @@ def test_a_spec_says_how() -> None:
         file_format=FileFormat.WEBP,
         quality=60,
         background=(1, 2, 3, 4),
-        composition=Composition(crop=Margins.of_px(5)),
+        composition=Composition(crop=Margins.parse("5")),
     )
     how = Finish.of(spec)
     assert (how.file_format, how.quality) == (FileFormat.WEBP, 60)
-    assert (how.background, how.composition.crop) == ((1, 2, 3, 4), Margins.of_px(5))
+    assert (how.background, how.composition.crop) == ((1, 2, 3, 4), Margins.parse("5"))
     assert finish(Picture(pixels=subject()), how).media_type == "image/webp"
 
 
@@ -66,7 +66,7 @@ def test_the_box_of_a_large_pictures_subject(places: list[tuple[int, int]]) -> N
 @pytest.mark.parametrize("mask", [False, True])
 def test_a_cropped_result(mask: bool) -> None:
     pixels = np.ascontiguousarray(subject()[..., 3]) if mask else subject()
-    finished = finish(Picture(pixels=pixels), Finish(composition=Composition(crop=Margins.of_px(1))))
+    finished = finish(Picture(pixels=pixels), Finish(composition=Composition(crop=Margins.parse("1"))))
     assert (finished.width_px, finished.height_px) == (10, 6)
     np.testing.assert_array_equal(pixels_of(finished, "L" if mask else "RGBA"), pixels[9:15, 19:29])
 

@@ -208,7 +208,7 @@ LIMIT_CASES = [
 def test_limits(limits: SourceLimits, measure: str, limit: int) -> None:
     with pytest.raises(SourceTooLarge) as caught:
         read_image(saved(Image.fromarray(gradient()), "PNG"), limits)
-    assert (caught.value.measure, caught.value.limit) == (measure, limit)
+    assert (caught.value.details["measure"], caught.value.details["limit"]) == (measure, limit)
 
 
 UNREADABLE = {

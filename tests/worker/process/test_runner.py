@@ -246,7 +246,7 @@ def test_a_ledger_away_between_two_steps_stops_no_work(bench: Bench, monkeypatch
 def test_the_record_says_what_was_written(bench: Bench, file_format: FileFormat, output: Output) -> None:
     asked = {
         "file_format": file_format,
-        "composition": Composition(crop=Margins.of_px(2)),
+        "composition": Composition(crop=Margins.parse("2")),
         "background": (0, 0, 255, 255),
         "output": output,
     }

@@ -5,13 +5,13 @@ from redis import Redis
 
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import Delivery, DeliveryKind, Errand, ErrandKind, NewTask
+from cutgate.jobs.record import Delivery, Errand, ErrandKind, NewTask
 from tests.jobs.build import ERROR, URL, Ledger
 
 CAP = 3
 LIMITS = LedgerLimits(account_errand_cap=CAP)
-CALLBACK = Delivery(kind=DeliveryKind.CALLBACK, url=URL)
-UPLOAD = Delivery(kind=DeliveryKind.UPLOAD, url=URL)
+CALLBACK = Delivery(kind=ErrandKind.CALLBACK, url=URL)
+UPLOAD = Delivery(kind=ErrandKind.UPLOAD, url=URL)
 LETTERS = {ErrandKind.FETCH: "f", ErrandKind.CALLBACK: "c", ErrandKind.UPLOAD: "u"}
 
 

@@ -137,11 +137,11 @@ class TestCaps:
         assert ledger.client.exists(f"{ledger.key_prefix}uploads_of:alice") == 0
 
 
-def refused(ledger: Ledger, caps: AccountCaps | None = None) -> tuple[str, int, int]:
+def refused(ledger: Ledger, caps: AccountCaps | None = None) -> tuple[str | float, ...]:
     """What a further upload is refused with."""
     with pytest.raises(UploadsFull) as caught:
         ledger.uploads.keep(new_upload(), caps=caps)
-    return caught.value.measure, caught.value.kept, caught.value.cap
+    return tuple(caught.value.details.values())
 
 
 class TestRepeats:
