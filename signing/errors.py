@@ -41,6 +41,8 @@ class NotJson(BodyRejected):
         super().__init__(f"the body is not JSON: {reason} (position {position})")
         #: What the decoder expected or refused.
         self.reason = reason
+        #: Where: an index of characters, of bytes where the body is not UTF-8.
+        self.position = position
 
 
 class NotAnObject(BodyRejected):
@@ -55,6 +57,8 @@ class DuplicateName(BodyRejected):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"the name {_shown(name)} stands twice in one object")
+        #: The name as received.
+        self.name = name
 
 
 class LoneSurrogate(BodyRejected):
@@ -69,6 +73,8 @@ class NonFiniteNumber(BodyRejected):
 
     def __init__(self, text: str) -> None:
         super().__init__(f"{text} is not a JSON number")
+        #: The number as written, for instance `-Infinity`.
+        self.text = text
 
 
 class NumberOutOfBounds(BodyRejected):
@@ -76,6 +82,8 @@ class NumberOutOfBounds(BodyRejected):
 
     def __init__(self, measure: str, limit: int) -> None:
         super().__init__(f"a number is over the limit: {measure} at most {limit}")
+        #: What was measured (`characters`, `exponent`), and the largest value that passes.
+        self.measure, self.limit = measure, limit
 
 
 class TooDeep(BodyRejected):
@@ -83,6 +91,8 @@ class TooDeep(BodyRejected):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the body is nested deeper than {limit} levels")
+        #: The deepest level that passes; the body's own object is the first.
+        self.limit = limit
 
 
 class TooManyValues(BodyRejected):
@@ -90,6 +100,8 @@ class TooManyValues(BodyRejected):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the body holds more than {limit} values")
+        #: The largest number of values that passes.
+        self.limit = limit
 
 
 class FormRejected(BodyRejected):
@@ -97,6 +109,8 @@ class FormRejected(BodyRejected):
 
     def __init__(self, position: int, reason: str) -> None:
         super().__init__(f"field {position} of the form {reason}")
+        #: Which field, counted from 1.
+        self.position = position
 
 
 class FlattenedNamesRejected(SigningError):

@@ -69,14 +69,16 @@ def test_stray_percent_signs_at_the_end_of_a_chunk(tail: str) -> None:
 
 @pytest.mark.parametrize("body", [b"a=1&a=1", b"a=1&b=2&%61=3", b"a&a"])
 def test_repeated_name(body: bytes) -> None:
-    with pytest.raises(DuplicateName, match=r"^the name 'a' stands twice"):
+    with pytest.raises(DuplicateName) as caught:
         parse_form(body)
+    assert caught.value.name == "a"
 
 
 @pytest.mark.parametrize("body", [b"a=1&b=%ff", b"a=1&%c3=2", b"a=1&b=\xff", b"a=1&b=%ed%a0%80"])
 def test_not_utf_8(body: bytes) -> None:
-    with pytest.raises(FormRejected, match=r"^field 2 of the form is not UTF-8$"):
+    with pytest.raises(FormRejected, match=r"^field 2 of the form is not UTF-8$") as caught:
         parse_form(body)
+    assert caught.value.position == 2
 
 
 @pytest.mark.parametrize(
@@ -93,8 +95,9 @@ def test_what_costs_too_much_to_decode(body: bytes, reason: str) -> None:
 
 
 def test_too_many_fields() -> None:
-    with pytest.raises(TooManyValues, match=rf"more than {MAX_VALUES} values$"):
+    with pytest.raises(TooManyValues) as caught:
         parse_form(b"&" * 5_000_000)
+    assert caught.value.limit == MAX_VALUES
 
 
 @pytest.mark.parametrize("part", [b"%41", b"A", b"+"])

@@ -1,7 +1,6 @@
 """The parser keeps number text and refuses what could be read in two ways, quickly whatever the size."""
 
 import json
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,7 +72,7 @@ def test_byte_order_mark_and_blanks_are_skipped(body: bytes | str) -> None:
 def test_not_json(body: bytes) -> None:
     with pytest.raises(NotJson, match=r"^the body is not JSON: .* \(position \d+\)$") as caught:
         parse_body(body)
-    assert 0 <= int(re.findall(r"\d+", str(caught.value))[-1]) <= len(body)
+    assert 0 <= caught.value.position <= len(body)
     assert caught.value.reason
 
 
@@ -91,13 +90,15 @@ def test_not_an_object(body: str) -> None:
 
 @pytest.mark.parametrize("body", ['{"a":1,"a":1}', '{"b":{"c":[{"a":1,"d":2,"a":3}]}}', r'{"a":1,"\u0061":2}'])
 def test_duplicate_name_at_any_depth(body: str) -> None:
-    with pytest.raises(DuplicateName, match=r"^the name 'a' stands twice in one object$"):
+    with pytest.raises(DuplicateName, match=r"^the name 'a' stands twice in one object$") as caught:
         parse_body(body)
+    assert caught.value.name == "a"
 
 
 @pytest.mark.parametrize("name", ["\ud800" * 1000, "行" * 1000, "\n" * 1000])
 def test_message_of_a_hostile_name_is_short_and_ascii(name: str) -> None:
     error = DuplicateName(name)
+    assert error.name == name
     assert str(error).isascii()
     assert str(error).isprintable()
     assert len(str(error)) < 500
@@ -120,31 +121,37 @@ def test_lone_surrogate(body: str) -> None:
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
 def test_non_finite_number(text: str) -> None:
-    with pytest.raises(NonFiniteNumber, match=rf"^{text} is not a JSON number$"):
+    with pytest.raises(NonFiniteNumber, match=rf"^{text} is not a JSON number$") as caught:
         parse_body(f'{{"a": [{text}]}}')
+    assert caught.value.text == text
 
 
 @pytest.mark.parametrize("exponent", [MAX_EXPONENT, -MAX_EXPONENT])
 def test_exponent_up_to_the_bound(exponent: int) -> None:
     assert parse_body(f'{{"a": 1e{exponent}}}') == {"a": f"1e{exponent}"}
     for over in (f"1e{exponent}0", f"1e{exponent + (1 if exponent > 0 else -1)}", f"0E{exponent}9"):
-        with pytest.raises(NumberOutOfBounds, match=rf"over the limit: exponent at most {MAX_EXPONENT}$"):
+        with pytest.raises(
+            NumberOutOfBounds, match=r"^a number is over the limit: exponent at most 400$"
+        ) as caught:
             parse_body(f'{{"a": {over}}}')
+        assert (caught.value.measure, caught.value.limit) == ("exponent", MAX_EXPONENT)
 
 
 def test_number_up_to_the_longest() -> None:
     longest = "1" * MAX_NUMBER_CHARACTERS
     assert parse_body(f'{{"a": {longest}}}') == {"a": longest}
-    with pytest.raises(NumberOutOfBounds, match=rf"characters at most {MAX_NUMBER_CHARACTERS}$"):
+    with pytest.raises(NumberOutOfBounds) as caught:
         parse_body(f'{{"a": {longest}1}}')
+    assert (caught.value.measure, caught.value.limit) == ("characters", MAX_NUMBER_CHARACTERS)
 
 
 @pytest.mark.parametrize(("opening", "closing"), [('{"a":', "}"), ('{"a":[', "]}")])
 def test_depth_up_to_the_deepest(opening: str, closing: str) -> None:
     levels = MAX_DEPTH // (opening.count("{") + opening.count("["))
     parse_body(opening * levels + "1" + closing * levels)
-    with pytest.raises(TooDeep, match=r"^the body is nested deeper than 32 levels$"):
+    with pytest.raises(TooDeep, match=r"^the body is nested deeper than 32 levels$") as caught:
         parse_body(opening * (levels + 1) + "1" + closing * (levels + 1))
+    assert caught.value.limit == MAX_DEPTH
 
 
 @pytest.mark.parametrize("picture", ["", "A" * 100_000, "[" * 100_000, "," * 100_000])
@@ -152,8 +159,9 @@ def test_values_up_to_the_most(picture: str) -> None:
     # The object, its first member and the array count as well.
     elements = MAX_VALUES - 3
     parse_body(f'{{"p":"{picture}","a":[{"1," * (elements - 1)}1]}}')
-    with pytest.raises(TooManyValues, match=rf"^the body holds more than {MAX_VALUES} values$"):
+    with pytest.raises(TooManyValues, match=rf"^the body holds more than {MAX_VALUES} values$") as caught:
         parse_body(f'{{"p":"{picture}","a":[{"1," * elements}1]}}')
+    assert caught.value.limit == MAX_VALUES
 
 
 @pytest.mark.parametrize("picture", ["", "A" * 100_000, "[" * 100_000])
