@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, Samples
-from cutgate.worker.pictures.metadata import turned_samples
+from cutgate.worker.pictures.metadata import turned
 
 _PNG_SIGNATURE: Final = b"\x89PNG"
 _PNG_DEPTH_AT: Final = 24
@@ -30,7 +30,7 @@ def read_samples(data: bytes, orientation: int) -> Samples | None:
         return None
     samples = np.asarray(decoded, np.uint16)
     if data.startswith(_PNG_SIGNATURE):  # OpenCV turns a TIFF by itself, and nothing else when it reads unchanged
-        samples = turned_samples(samples, orientation)
+        samples = turned(samples, orientation)
     channels = samples.shape[2] if samples.ndim == 3 else 1
     conversion = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}.get(channels)
     return None if conversion is None else np.asarray(cv2.cvtColor(samples, conversion), np.uint16)
