@@ -16,7 +16,7 @@ from cutgate.worker.cutout.mask.strokes import corrected
 from cutgate.worker.cutout.mask.tidy import tidied
 from cutgate.worker.cutout.mask.zoom_in import zoom_in
 from cutgate.worker.cutout.matting import matte
-from cutgate.worker.cutout.matting.compose import least_alpha, with_own_colours, with_straight_alpha
+from cutgate.worker.cutout.matting.compose import with_own_colours, with_straight_alpha
 from cutgate.worker.cutout.matting.foreground import unmix_colours
 from cutgate.worker.cutout.matting.inside import fill_holes, fill_veils, opaque_inside
 from cutgate.worker.cutout.matting.trimap import (
@@ -344,8 +344,9 @@ def restore_size(frame: Frame) -> Frame:
 
 
 def _final_alpha(frame: Frame) -> ByteMask:
-    source = frame.source_alpha
-    return least_alpha(required(frame.alpha), None if source is None else source[required(frame.region).index])
+    """The lesser of `alpha` and the source's own: its soft edge is in `alpha`, a product would count it twice."""
+    alpha, source = required(frame.alpha), frame.source_alpha
+    return alpha if source is None else np.minimum(alpha, source[required(frame.region).index])
 
 
 def _with_mask(frame: Frame, mask: ByteMask) -> Frame:

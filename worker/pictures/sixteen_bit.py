@@ -20,7 +20,7 @@ def is_deep(data: bytes, picture: Image.Image) -> bool:
     """Whether a picture has 16 bits per channel that `read_samples` reads right."""
     if "transparency" in picture.info:  # one transparent colour; Pillow makes alpha of it, at 8 bits
         return False
-    return _is_deep_png(data, picture) or _is_deep_tiff(picture)
+    return data[_PNG_DEPTH_AT] == 16 if picture.format == "PNG" else _is_deep_tiff(picture)
 
 
 def read_samples(data: bytes, orientation: int) -> Samples | None:
@@ -48,10 +48,6 @@ def to_8_bit(samples: Samples) -> Bytes:
     """Levels of 16 bits as the nearest ones of 8."""
     narrow = cv2.convertScaleAbs(np.ascontiguousarray(samples), alpha=1 / 257)
     return np.asarray(narrow, np.uint8).reshape(samples.shape)
-
-
-def _is_deep_png(data: bytes, picture: Image.Image) -> bool:
-    return picture.format == "PNG" and data[_PNG_DEPTH_AT] == 16
 
 
 def _is_deep_tiff(picture: Image.Image) -> bool:

@@ -49,11 +49,7 @@ ENGINES: Final = {
 
 
 def plan_for(settings: NetworkSettings, processor: Processor | None = None) -> Plan:
-    """What the settings mean.
-
-    Args:
-        settings: of the worker.
-        processor: the machine's; by default this one's.
+    """What the settings mean on a processor, by default this machine's.
 
     Raises:
         ModelUnavailable: they ask for what does not go together, or for an engine that is not installed.
