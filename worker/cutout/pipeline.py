@@ -8,7 +8,7 @@ from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 
-from cutgate.jobs.spec import Box, CutoutSpec, Holes, Output, Refinement, Stroke
+from cutgate.jobs.spec import Box, CutoutSpec, Holes, Output, Refinement, Stroke, Thresholds
 from cutgate.worker.cutout.confidence import confidence_of
 from cutgate.worker.cutout.mask.in_box import map_of_box
 from cutgate.worker.cutout.mask.segment import Predict, Soft, look_at
@@ -21,7 +21,6 @@ from cutgate.worker.cutout.matting.foreground import unmix_colours
 from cutgate.worker.cutout.matting.inside import fill_holes, fill_veils, opaque_inside
 from cutgate.worker.cutout.matting.trimap import (
     NO_THRESHOLDS,
-    Thresholds,
     has_subject,
     keep_known,
     knows_both_sides,

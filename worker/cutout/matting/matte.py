@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 from scipy.sparse import csr_array
 
+from cutgate.jobs.spec import Thresholds
 from cutgate.worker.cutout.matting.colour_line import KnownColours, alpha_by_colours, known_colours
 from cutgate.worker.cutout.matting.laplacian import NEIGHBOURS, Indices, affine_models, laplacian_rows, margin
-from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Thresholds
+from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from cutgate.worker.cutout.matting.zones import Zones
 from cutgate.worker.cutout.raster.arrays import (
     LIKELY,
