@@ -20,8 +20,8 @@ from benchmarks.quality.methods import in_process
 from benchmarks.quality.sheet import composite
 from benchmarks.rembg_peer import Rembg, isnet_weights
 from benchmarks.trees import ROOT
-from cutgate.jobs.spec import CutoutSpec
-from cutgate.worker.cutout.matting.trimap import Thresholds, make_trimap
+from cutgate.jobs.spec import CutoutSpec, Thresholds
+from cutgate.worker.cutout.matting.trimap import make_trimap
 from cutgate.worker.cutout.pipeline import Frame, required, step_name, steps_for
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.pictures.images import read_image

@@ -47,10 +47,7 @@ class Added:
 def add_file(file: Path, name: str | None, settings: NetworkSettings) -> Added:
     """Check a file of weights, try it on a picture, and copy it into the models folder.
 
-    Args:
-        file: an ONNX file.
-        name: what model it is; None leaves it to the file's digest, and its name where a model has no digest.
-        settings: a worker's.
+    What model it is says `name`; without one the file's digest does, or its name where a model has no digest.
 
     Raises:
         ModelUnavailable: it is not what its model's row says, or its map cannot be used; nothing has changed.

@@ -71,13 +71,8 @@ def compare_models(
 ) -> Comparison:
     """Cut out a folder's photos with one model after the other, so that one network is in memory at a time.
 
-    Args:
-        first: a model.
-        second: another one.
-        photos: folder of photos, at most `MOST_PHOTOS`, with those of its folders.
-        out: folder for the contact sheets; made if it is missing.
-        settings: a worker's: folders, engine, limits of pictures.
-        say: told, a line at a time, what is done, and which photos cannot be read.
+    They are those of its folders, too, at most `MOST_PHOTOS`. Contact sheets go into `out`, which is made if it is
+    missing; `say` is told, a line at a time, what is done, and which photos cannot be read.
 
     Raises:
         ModelUnavailable: a model cannot be run here.

@@ -4,13 +4,13 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from cutgate.jobs.blobs.choose import open_blob_store
-from cutgate.jobs.errors import BlobStoreUnavailable, InferenceUnavailable, LedgerUnavailable
+from cutgate.jobs.errors import ServiceUnavailable
 from cutgate.jobs.ledger.server import ServerFacts, ServerUnfit
 from cutgate.jobs.redis_client import connect
 from cutgate.jobs.settings import WrongSettings, load_settings
@@ -46,25 +46,30 @@ def examine() -> list[Check]:
     try:
         settings = load_settings(WorkerSettings)
     except WrongSettings as error:
-        problems = str(error).replace("\n", "; ")
-        return [
-            python,
-            Check(name="settings", ok=False, detail=problems, remedy="set these variables and look again"),
-        ]
+        detail, remedy = str(error).replace("\n", "; "), "set these variables and look again"
+        return [python, Check(name="settings", ok=False, detail=detail, remedy=remedy)]
+    offered = f"offers {', '.join(map(str, settings.choices))}, device {settings.device}"
     return [
         python,
-        Check(
-            name="settings",
-            ok=True,
-            detail=f"offers {', '.join(map(str, settings.choices))}, device {settings.device}",
-        ),
+        Check(name="settings", ok=True, detail=offered),
         _memory(),
         _decoders(settings.decoder_sandbox),
         _cache(settings.cache_dir),
         _blobs(settings),
-        _redis(settings),
+        _check("redis", lambda: _redis(settings), "start Redis or Valkey, or point CUTGATE_REDIS_URL at one"),
         *_networks(settings),
     ]
+
+
+def _check(name: str, look: Callable[[], str], remedy: str) -> Check:
+    """What a look finds, or its fault, with the remedy for one that names none itself."""
+    try:
+        return Check(name=name, ok=True, detail=look())
+    except ServerUnfit as error:
+        detail, _, remedy = str(error).partition("; ")
+    except (ModelUnavailable, ServiceUnavailable) as error:
+        detail = str(error).replace("\n", "; ")
+    return Check(name=name, ok=False, detail=detail, remedy=remedy)
 
 
 def _memory() -> Check:
@@ -92,12 +97,13 @@ def _decoders(sandbox: Sandbox) -> Check:
 def _blobs(settings: WorkerSettings) -> Check:
     if settings.blob_store == "file":
         return _folder("blobs", settings.blob_dir, "CUTGATE_BLOB_DIR")
-    try:
+
+    def bucket() -> str:
         open_blob_store(settings).check()
-    except BlobStoreUnavailable as error:
-        remedy = "see to the server, or set CUTGATE_S3_ENDPOINT_URL, _REGION, _BUCKET and the two keys"
-        return Check(name="blobs", ok=False, detail=error.message, remedy=remedy)
-    return Check(name="blobs", ok=True, detail=f"bucket {settings.s3_bucket} can be written")
+        return f"bucket {settings.s3_bucket} can be written"
+
+    remedy = "see to the server, or set CUTGATE_S3_ENDPOINT_URL, _REGION, _BUCKET and the two keys"
+    return _check("blobs", bucket, remedy)
 
 
 def _cache(path: Path) -> Check:
@@ -114,30 +120,16 @@ def _folder(name: str, path: Path, variable: str) -> Check:
         with tempfile.TemporaryFile(dir=path):
             return Check(name=name, ok=True, detail=f"{path} can be written")
     except OSError as error:
-        return Check(
-            name=name,
-            ok=False,
-            detail=f"{path} cannot be written: {os.strerror(error.errno or 0)}",
-            remedy=f"let user {os.getuid()} write there, or set {variable}",
-        )
+        detail = f"{path} cannot be written: {os.strerror(error.errno or 0)}"
+        remedy = f"let user {os.getuid()} write there, or set {variable}"
+        return Check(name=name, ok=False, detail=detail, remedy=remedy)
 
 
-def _redis(settings: WorkerSettings) -> Check:
-    try:
-        facts = ServerFacts.of(connect(settings.redis_url.get_secret_value()))
-        facts.require_fit()
-    except LedgerUnavailable as error:
-        return Check(
-            name="redis",
-            ok=False,
-            detail=error.message,
-            remedy="start Redis or Valkey, or point CUTGATE_REDIS_URL at one",
-        )
-    except ServerUnfit as error:
-        detail, _, remedy = str(error).partition("; ")
-        return Check(name="redis", ok=False, detail=detail, remedy=remedy)
+def _redis(settings: WorkerSettings) -> str:
+    facts = ServerFacts.of(connect(settings.redis_url.get_secret_value()))
+    facts.require_fit()
     detail = "; it keeps no append-only file: what stops it loses every task" if facts.keeps_file is False else ""
-    return Check(name="redis", ok=True, detail=f"{facts.name or 'a server'} answers{detail}")
+    return f"{facts.name or 'a server'} answers{detail}"
 
 
 def _networks(settings: NetworkSettings) -> Iterator[Check]:
@@ -147,36 +139,36 @@ def _networks(settings: NetworkSettings) -> Iterator[Check]:
             yield check if len(settings.choices) == 1 else replace(check, name=f"{check.name} {choice}")
 
 
-def _network(settings: NetworkSettings) -> list[Check]:
+def _network(settings: NetworkSettings) -> Iterator[Check]:
     """The weights, and a first run of the network; nothing is fetched for a model with a row."""
-    if settings.engine is EngineName.REMOTE:
-        return [_loaded(settings)]
-    try:
-        plan_for(settings)
-    except ModelUnavailable as error:
-        remedy = "see to CUTGATE_ENGINE, CUTGATE_PRECISION and CUTGATE_DEVICE"
-        return [Check(name="engine", ok=False, detail=str(error), remedy=remedy)]
-    try:
-        model = find_model(settings.model, settings.models_dir, settings.precision)
-        detail = "rembg's, which keeps and checks them itself"
-        if model is not None:
-            weights = find_weights(model, settings.models_dir)
-            detail = f"{weights.path}, checked; licence: {weights.row.licence}"
-    except ModelUnavailable as error:
+    if settings.engine is not EngineName.REMOTE:
+        try:
+            plan_for(settings)
+        except ModelUnavailable as error:
+            remedy = "see to CUTGATE_ENGINE, CUTGATE_PRECISION and CUTGATE_DEVICE"
+            yield Check(name="engine", ok=False, detail=str(error), remedy=remedy)
+            return
         remedy = f"run `python -m cutgate.worker models fetch {settings.model}`"
-        return [Check(name="weights", ok=False, detail=str(error).replace("\n", "; "), remedy=remedy)]
-    found = Check(name="weights", ok=True, detail=detail)
-    return [found, _loaded(settings)]
+        found = _check("weights", lambda: _weights(settings), remedy)
+        yield found
+        if not found.ok:
+            return
+    yield _check("network", lambda: _loaded(settings), "see the reason")
 
 
-def _loaded(settings: NetworkSettings) -> Check:
+def _weights(settings: NetworkSettings) -> str:
+    model = find_model(settings.model, settings.models_dir, settings.precision)
+    if model is None:
+        return "rembg's, which keeps and checks them itself"
+    weights = find_weights(model, settings.models_dir)
+    return f"{weights.path}, checked; licence: {weights.row.licence}"
+
+
+def _loaded(settings: NetworkSettings) -> str:
     begin = time.perf_counter()
-    try:
-        segmenter = load_segmenter(settings)
-        if segmenter.check is not None:
-            segmenter.check()
-    except (InferenceUnavailable, ModelUnavailable) as error:
-        return Check(name="network", ok=False, detail=str(error), remedy="see the reason")
+    segmenter = load_segmenter(settings)
+    if segmenter.check is not None:
+        segmenter.check()
     seconds = time.perf_counter() - begin
     runs_on = f"{segmenter.engine}, {segmenter.provider}, {segmenter.dtype}, {segmenter.threads} threads"
-    return Check(name="network", ok=True, detail=f"{runs_on}; loaded and run in {seconds:.1f} s")
+    return f"{runs_on}; loaded and run in {seconds:.1f} s"

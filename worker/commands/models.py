@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -32,6 +33,16 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = ("model", "here", "size", "input", "precisions", "presets", "licence", "source")
 _MEGABYTE: Final = 1_000_000
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """End the command with one line where a model or a file cannot be had."""
+    try:
+        yield
+    except (ModelUnavailable, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -63,17 +74,10 @@ def list_models(*, as_json: bool) -> None:
 
 
 def _cells(row: ModelFacts) -> tuple[str, ...]:
+    here = {FileState.WHOLE: "yes", FileState.ABSENT: "no"}.get(row.state, row.state)
     size = "-" if row.size_bytes is None else f"{row.size_bytes / _MEGABYTE:.0f} MB"
-    return (
-        row.name,
-        {FileState.WHOLE: "yes", FileState.ABSENT: "no"}.get(row.state, row.state),
-        size,
-        row.input_label,
-        ",".join(row.precisions),
-        ",".join(row.presets) or "-",
-        row.licence,
-        row.source,
-    )
+    precisions, presets = ",".join(row.precisions), ",".join(row.presets) or "-"
+    return row.name, here, size, row.input_label, precisions, presets, row.licence, row.source
 
 
 def _echo_table(rows: Sequence[Sequence[str]]) -> None:
@@ -89,6 +93,7 @@ def _echo_table(rows: Sequence[Sequence[str]]) -> None:
     "--preset", "presets", type=click.Choice(list(PRESETS)), multiple=True, help="The model of a preset."
 )
 @json_option
+@_in_one_line()
 def fetch(names: tuple[str, ...], presets: tuple[str, ...], *, as_json: bool) -> None:
     """Fetch, check and prepare weights.
 
@@ -98,10 +103,7 @@ def fetch(names: tuple[str, ...], presets: tuple[str, ...], *, as_json: bool) ->
     asked = [*_choices(names), *(PRESETS[preset] for preset in presets)]
     ready: list[dict[str, str | None]] = []
     for choice in asked or settings.choices:
-        try:
-            path = _fetch(settings.for_choice(choice))
-        except ModelUnavailable as error:
-            raise click.ClickException(str(error)) from error
+        path = _fetch(settings.for_choice(choice))
         ready.append({"model": choice.model, "precision": choice.precision, "path": path})
         if not as_json:
             click.echo(f"{path or choice.model} is ready")
@@ -120,8 +122,7 @@ def _fetch(settings: NetworkSettings) -> str | None:
         load_segmenter(settings)
         return None
     weights = ensure_weights(model, settings.models_dir, _say, cache_dir=settings.cache_dir)
-    plan = plan_for(settings)
-    prepared_graph(weights, settings.cache_dir, plan.variant)
+    prepared_graph(weights, settings.cache_dir, plan_for(settings).variant)
     return str(weights.path)
 
 
@@ -213,6 +214,7 @@ def _verdict(file: FoundFile) -> Verdict:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--as", "name", metavar="MODEL", help="What model it is, if its digest does not say so.")
 @json_option
+@_in_one_line()
 def add(file: Path, name: str | None, *, as_json: bool) -> None:
     """Check a file of weights, try it on a picture, and copy it into the models folder.
 
@@ -220,11 +222,7 @@ def add(file: Path, name: str | None, *, as_json: bool) -> None:
     """
     from cutgate.worker.commands.add import add_file  # it loads onnx
 
-    settings = load_settings(NetworkSettings)
-    try:
-        added = add_file(file, name, settings)
-    except (ModelUnavailable, OSError) as error:
-        raise click.ClickException(str(error)) from error
+    added = add_file(file, name, load_settings(NetworkSettings))
     if as_json:
         click.echo(json.dumps(asdict(added)))
         return
@@ -248,6 +246,7 @@ def add(file: Path, name: str | None, *, as_json: bool) -> None:
 )
 @click.option("--tensorrt", is_flag=True, help="Have Triton use TensorRT in half precision; needs --device gpu.")
 @json_option
+@_in_one_line()
 def export(
     names: tuple[str, ...], folder: Path, device: str | None, batch: int, *, tensorrt: bool, as_json: bool
 ) -> None:
@@ -263,11 +262,8 @@ def export(
         raise click.UsageError("--tensorrt needs --device gpu")
     written: list[str] = []
     for choice in _choices(names) or settings.choices:
-        try:
-            path = export_model(settings.for_choice(choice), folder, _say, batch=batch, tensorrt=tensorrt)
-            written.append(str(path))
-        except (ModelUnavailable, OSError) as error:
-            raise click.ClickException(str(error)) from error
+        path = export_model(settings.for_choice(choice), folder, _say, batch=batch, tensorrt=tensorrt)
+        written.append(str(path))
         if not as_json:
             click.echo(f"{written[-1]} is ready")
     if as_json:
@@ -277,20 +273,19 @@ def export(
 @models.command()
 @click.argument("name", metavar="MODEL")
 @json_option
+@_in_one_line()
 def remove(name: str, *, as_json: bool) -> None:
     """Remove a model's weights from the models folder; a description, MODEL.json, stays."""
     models_dir = load_settings(NetworkSettings).models_dir
-    try:
-        paths = [models_dir / row.file_name for row in known_model(name, models_dir).files]
-        removed = [path for weights in paths for path in (weights, digest_file(weights)) if path.exists()]
-        for path in removed:
-            path.unlink()
-    except (ModelUnavailable, OSError) as error:
-        raise click.ClickException(str(error)) from error
+    paths = [models_dir / row.file_name for row in known_model(name, models_dir).files]
+    removed = [path for weights in paths for path in (weights, digest_file(weights)) if path.exists()]
+    for path in removed:
+        path.unlink()
     if not removed:
         raise click.ClickException(f"{name}: not in {models_dir}")
-    lines = [f"{path} is removed" for path in removed]
-    click.echo(json.dumps(list(map(str, removed))) if as_json else "\n".join(lines))
+    click.echo(
+        json.dumps([*map(str, removed)]) if as_json else "\n".join(f"{path} is removed" for path in removed)
+    )
 
 
 @models.command()
@@ -309,6 +304,7 @@ def remove(name: str, *, as_json: bool) -> None:
     help="Folder for the contact sheets.",
 )
 @json_option
+@_in_one_line()
 def compare(names: tuple[str, str], photos: Path, out: Path, *, as_json: bool) -> None:
     """Cut photos out with two models: contact sheets to look at, and a table.
 
@@ -317,19 +313,12 @@ def compare(names: tuple[str, str], photos: Path, out: Path, *, as_json: bool) -
     from cutgate.worker.commands.compare import compare_models  # it loads what makes pictures
 
     first, second = _choices(names)
-    try:
-        found = compare_models(first, second, photos, out, load_settings(WorkerSettings), _say)
-    except (ModelUnavailable, OSError) as error:
-        raise click.ClickException(str(error)) from error
+    found = compare_models(first, second, photos, out, load_settings(WorkerSettings), _say)
     if as_json:
         click.echo(json.dumps(asdict(found), default=str))
     else:
-        head = (
-            "photo",
-            "IoU",
-            *(f"{what} {name}" for what in ("soft", "seconds", "confidence") for name in names),
-        )
-        _echo_table([head, *map(_compared_cells, found.rows)])
+        pairs = (f"{what} {name}" for what in ("soft", "seconds", "confidence") for name in names)
+        _echo_table([("photo", "IoU", *pairs), *map(_compared_cells, found.rows)])
         click.echo("\n".join(map(str, found.sheets)))
     if found.unread:
         raise click.exceptions.Exit(1)

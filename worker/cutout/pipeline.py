@@ -1,13 +1,14 @@
 """From a picture to a cut-out, as a list of steps."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 
-from cutgate.jobs.spec import Box, CutoutSpec, Holes, Output, Refinement, Stroke
+from cutgate.jobs.spec import Box, CutoutSpec, Holes, Output, Refinement, Stroke, Thresholds
 from cutgate.worker.cutout.confidence import confidence_of
 from cutgate.worker.cutout.mask.in_box import map_of_box
 from cutgate.worker.cutout.mask.segment import Predict, Soft, look_at
@@ -15,12 +16,11 @@ from cutgate.worker.cutout.mask.strokes import corrected
 from cutgate.worker.cutout.mask.tidy import tidied
 from cutgate.worker.cutout.mask.zoom_in import zoom_in
 from cutgate.worker.cutout.matting import matte
-from cutgate.worker.cutout.matting.compose import least_alpha, with_own_colours, with_straight_alpha
+from cutgate.worker.cutout.matting.compose import with_own_colours, with_straight_alpha
 from cutgate.worker.cutout.matting.foreground import unmix_colours
 from cutgate.worker.cutout.matting.inside import fill_holes, fill_veils, opaque_inside
 from cutgate.worker.cutout.matting.trimap import (
     NO_THRESHOLDS,
-    Thresholds,
     has_subject,
     keep_known,
     knows_both_sides,
@@ -113,44 +113,42 @@ def finding_steps(spec: CutoutSpec, find: Predict | ByteMask, soft: Soft) -> tup
         find: the network, or the mask that it gave for this picture and box.
         soft: what the network's grey means.
     """
+    select = partial(select_region, box=spec.box)
     if not callable(find):
-        return select_region(spec.box), take_found(find)
-    return select_region(spec.box), find_subject(find), zoom_in_pass(find, soft), choose_by_box(find)
+        return select, partial(take_found, mask=find)
+    finding = (find_subject, partial(zoom_in_pass, soft=soft), choose_by_box)
+    return select, *(partial(step, predict=find) for step in finding)
 
 
-def making_steps(spec: CutoutSpec, soft: Soft) -> tuple[Step, ...]:
-    """The steps from there to the result."""
-    return (*_matting_steps(spec, soft), *_rendering_steps(spec))
-
-
-def _matting_steps(spec: CutoutSpec, soft: Soft) -> tuple[Step, ...]:
-    """The steps from `mask` to `alpha`, which know nothing of how it is to be shown."""
+def making_steps(spec: CutoutSpec, soft: Soft) -> Iterator[Step]:
+    """The steps from there to the result; those up to `alpha` know nothing of how it is to be shown."""
     thresholds = Thresholds(spec.foreground_threshold, spec.background_threshold)
     raw = spec.refinement is Refinement.RAW
     is_matte = soft is Soft.ALPHA and spec.refinement in {Refinement.AUTO, Refinement.ON}
-    return (
-        *(() if soft is Soft.ALPHA or spec.strokes else (rate_mask,)),
-        *((apply_strokes(spec.strokes),) if spec.strokes else ()),
-        *((tidy_mask,) if spec.tidy_mask else ()),
-        detect_subject(NO_THRESHOLDS if raw else thresholds),
-        crop_to_subject(NO_THRESHOLDS if raw or is_matte else thresholds, spec.erode_px),
-        choose_refinement(Refinement.ON if is_matte else spec.refinement, thresholds, spec.erode_px),
-        take_mask if raw or is_matte else estimate_alpha(thresholds, spec.erode_px),
-        *((fill_enclosed,) if spec.holes is Holes.FILL else ()),
-        cut_to_box,
-    )
-
-
-def _rendering_steps(spec: CutoutSpec) -> tuple[Step, ...]:
-    """The steps from `alpha` to `result`."""
-    inside = (harden_inside,) if spec.composing.hard_inside else ()
-    if spec.output is Output.MASK:
-        return (*inside, give_mask, restore_size)
-    return (*inside, give_cutout, restore_size)
+    if spec.strokes:
+        yield partial(apply_strokes, strokes=spec.strokes)
+    elif soft is not Soft.ALPHA:
+        yield rate_mask
+    if spec.tidy_mask:
+        yield tidy_mask
+    yield partial(detect_subject, thresholds=NO_THRESHOLDS if raw else thresholds)
+    shown = NO_THRESHOLDS if raw or is_matte else thresholds
+    yield partial(crop_to_subject, thresholds=shown, erode_px=spec.erode_px)
+    refinement = Refinement.ON if is_matte else spec.refinement
+    yield partial(choose_refinement, refinement=refinement, thresholds=thresholds, erode_px=spec.erode_px)
+    estimate = partial(estimate_alpha, thresholds=thresholds, erode_px=spec.erode_px)
+    yield take_mask if raw or is_matte else estimate
+    if spec.holes is Holes.FILL:
+        yield fill_enclosed
+    yield cut_to_box
+    if spec.composing.hard_inside:
+        yield harden_inside
+    yield give_mask if spec.output is Output.MASK else give_cutout
+    yield restore_size
 
 
 def run_steps(
-    steps: tuple[Step, ...], frame: Frame, check: Callable[[], None], ended: Callable[[str], None] | None = None
+    steps: Iterable[Step], frame: Frame, check: Callable[[], None], ended: Callable[[str], None] | None = None
 ) -> Frame:
     """Run the steps in order.
 
@@ -169,8 +167,8 @@ def run_steps(
 
 
 def step_name(step: Step) -> str:
-    """What made a step: the pipeline's steps are functions, or made by functions."""
-    return str(getattr(step, "__qualname__", type(step).__name__)).partition(".")[0]
+    """The name of a step's function."""
+    return str(getattr(step.func if isinstance(step, partial) else step, "__name__", type(step).__name__))
 
 
 def required(value: Filled | None) -> Filled:
@@ -189,62 +187,42 @@ def harden_inside(frame: Frame) -> Frame:
     return replace(frame, alpha=opaque_inside(required(frame.alpha)))
 
 
-def select_region(box: Box | None) -> Step:
+def select_region(frame: Frame, box: Box | None) -> Frame:
     """A step that fills `box`, and `region` with the whole picture: there a network finds a subject best."""
-
-    def step(frame: Frame) -> Frame:
-        height_px, width_px = frame.picture.shape[:2]
-        return replace(frame, box=region_of(box, height_px, width_px), region=region_of(None, height_px, width_px))
-
-    return step
+    height_px, width_px = frame.picture.shape[:2]
+    return replace(frame, box=region_of(box, height_px, width_px), region=region_of(None, height_px, width_px))
 
 
-def find_subject(predict: Predict) -> Step:
+def find_subject(frame: Frame, predict: Predict) -> Frame:
     """A step that fills `mask` with what the network sees."""
-    return lambda frame: _with_mask(frame, look_at(predict, frame.picture, required(frame.region)))
+    return _with_mask(frame, look_at(predict, frame.picture, required(frame.region)))
 
 
-def zoom_in_pass(predict: Predict, soft: Soft) -> Step:
+def zoom_in_pass(frame: Frame, predict: Predict, soft: Soft) -> Frame:
     """A step that changes `mask` where a closer map of the subject is better."""
-
-    def step(frame: Frame) -> Frame:
-        return _with_mask(frame, zoom_in(predict, frame.picture, required(frame.mask), soft, frame.small))
-
-    return step
+    return _with_mask(frame, zoom_in(predict, frame.picture, required(frame.mask), soft, frame.small))
 
 
-def choose_by_box(predict: Predict) -> Step:
+def choose_by_box(frame: Frame, predict: Predict) -> Frame:
     """A step that goes on with the box alone, and a map of its own, where the box chooses among subjects."""
-
-    def step(frame: Frame) -> Frame:
-        box = required(frame.box)
-        mask = map_of_box(predict, frame.picture, required(frame.mask), required(frame.small), box)
-        return frame if mask is None else _with_mask(replace(frame, region=box), mask)
-
-    return step
+    box = required(frame.box)
+    mask = map_of_box(predict, frame.picture, required(frame.mask), required(frame.small), box)
+    return frame if mask is None else _with_mask(replace(frame, region=box), mask)
 
 
-def take_found(mask: ByteMask) -> Step:
+def take_found(frame: Frame, mask: ByteMask) -> Frame:
     """A step that fills `mask` with one that was found before; of the size of the box it is the box's."""
-
-    def step(frame: Frame) -> Frame:
-        regions = (required(frame.region), required(frame.box))
-        region = next((each for each in regions if (each.height_px, each.width_px) == mask.shape), None)
-        if region is None:
-            raise ValueError(f"the mask is {mask.shape}, the picture is {frame.picture.shape[:2]}")
-        return _with_mask(replace(frame, region=region), mask)
-
-    return step
+    regions = (required(frame.region), required(frame.box))
+    region = next((each for each in regions if (each.height_px, each.width_px) == mask.shape), None)
+    if region is None:
+        raise ValueError(f"the mask is {mask.shape}, the picture is {frame.picture.shape[:2]}")
+    return _with_mask(replace(frame, region=region), mask)
 
 
-def apply_strokes(strokes: Sequence[Stroke]) -> Step:
+def apply_strokes(frame: Frame, strokes: Sequence[Stroke]) -> Frame:
     """A step that corrects `mask`, and fills `known`."""
-
-    def step(frame: Frame) -> Frame:
-        mask, known = corrected(required(frame.mask), _working(frame), strokes, required(frame.region))
-        return replace(_with_mask(frame, mask), known=known)
-
-    return step
+    mask, known = corrected(required(frame.mask), _working(frame), strokes, required(frame.region))
+    return replace(_with_mask(frame, mask), known=known)
 
 
 def rate_mask(frame: Frame) -> Frame:
@@ -257,70 +235,58 @@ def tidy_mask(frame: Frame) -> Frame:
     return _with_mask(frame, tidied(required(frame.mask)))
 
 
-def detect_subject(thresholds: Thresholds) -> Step:
+def detect_subject(frame: Frame, thresholds: Thresholds) -> Frame:
     """A step that fills `subject_found`."""
-    return lambda frame: replace(frame, subject_found=has_subject(required(frame.small), thresholds))
+    return replace(frame, subject_found=has_subject(required(frame.small), thresholds))
 
 
-def crop_to_subject(thresholds: Thresholds, erode_px: int) -> Step:
+def crop_to_subject(frame: Frame, thresholds: Thresholds, erode_px: int) -> Frame:
     """A step that goes on with the subject and its surroundings alone."""
-
-    def step(frame: Frame) -> Frame:
-        small, mask = required(frame.small), required(frame.mask)
-        scale = max(mask.shape) / max(small.shape)
-        seen = bounds((small >= max(1, thresholds.background)).view(np.uint8))
-        beside_px = math.ceil(SURROUNDINGS_PX * scale) + erode_px
-        close = seen.scaled(scale, scale).grown(beside_px, beside_px).clamped(*mask.shape)
-        if not seen.area_px or close.area_px > WORTH_CROPPING * mask.size:
-            return frame
-        region = required(frame.region)
-        part = np.ascontiguousarray(mask[close.index])
-        return replace(
-            frame,
-            region=close.seen_in(region),
-            whole_px=max(mask.shape),
-            mask=part,
-            known=None if frame.known is None else np.ascontiguousarray(frame.known[close.index]),
-            small=matte.to_working_size(part, max(mask.shape)),
-        )
-
-    return step
+    small, mask = required(frame.small), required(frame.mask)
+    scale = max(mask.shape) / max(small.shape)
+    seen = bounds((small >= max(1, thresholds.background)).view(np.uint8))
+    beside_px = math.ceil(SURROUNDINGS_PX * scale) + erode_px
+    close = seen.scaled(scale, scale).grown(beside_px, beside_px).clamped(*mask.shape)
+    if not seen.area_px or close.area_px > WORTH_CROPPING * mask.size:
+        return frame
+    region = required(frame.region)
+    part = np.ascontiguousarray(mask[close.index])
+    return replace(
+        frame,
+        region=close.seen_in(region),
+        whole_px=max(mask.shape),
+        mask=part,
+        known=None if frame.known is None else np.ascontiguousarray(frame.known[close.index]),
+        small=matte.to_working_size(part, max(mask.shape)),
+    )
 
 
-def choose_refinement(refinement: Refinement, thresholds: Thresholds, erode_px: int) -> Step:
+def choose_refinement(frame: Frame, refinement: Refinement, thresholds: Thresholds, erode_px: int) -> Frame:
     """A step that fills `refined` and `zones`: everywhere as the spec says, or region by region."""
-
-    def step(frame: Frame) -> Frame:
-        if refinement not in {Refinement.AUTO, Refinement.ON}:
-            return frame
-        zones = zones_of(required(frame.small), thresholds, erode_px)
-        return replace(frame, refined=True, zones=zones if refinement is Refinement.AUTO else zones.everywhere)
-
-    return step
+    if refinement not in {Refinement.AUTO, Refinement.ON}:
+        return frame
+    zones = zones_of(required(frame.small), thresholds, erode_px)
+    return replace(frame, refined=True, zones=zones if refinement is Refinement.AUTO else zones.everywhere)
 
 
-def estimate_alpha(thresholds: Thresholds, erode_px: int) -> Step:
+def estimate_alpha(frame: Frame, thresholds: Thresholds, erode_px: int) -> Frame:
     """A step that fills `alpha`. Pixels that the mask knows keep 0 or 255, whatever estimates the others."""
-
-    def step(frame: Frame) -> Frame:
-        if not required(frame.subject_found):
-            return take_mask(frame)
-        mask = required(frame.mask)
-        trimap = make_trimap(mask, thresholds, erode_px)
-        if frame.known is not None:
-            trimap = keep_known(trimap, frame.known)
-        if not knows_both_sides(trimap) or (frame.refined and min(mask.shape) < matte.MIN_SIDE_PX):
-            alpha = keep_known(looked_up(mask, matte.PRIOR), trimap)
-        elif not frame.refined:
-            alpha = matte.stretch_between_thresholds(mask, trimap, thresholds, erode_px)
-        else:
-            working = _working(frame)
-            small = working, required(frame.small)
-            alpha = fill_veils(working, matte.refine(_seen(frame), mask, trimap, required(frame.zones), small))
-            frame = replace(frame, working=working)
-        return replace(frame, alpha=alpha)
-
-    return step
+    if not required(frame.subject_found):
+        return take_mask(frame)
+    mask = required(frame.mask)
+    trimap = make_trimap(mask, thresholds, erode_px)
+    if frame.known is not None:
+        trimap = keep_known(trimap, frame.known)
+    if not knows_both_sides(trimap) or (frame.refined and min(mask.shape) < matte.MIN_SIDE_PX):
+        alpha = keep_known(looked_up(mask, matte.PRIOR), trimap)
+    elif not frame.refined:
+        alpha = matte.stretch_between_thresholds(mask, trimap, thresholds, erode_px)
+    else:
+        working = _working(frame)
+        small = working, required(frame.small)
+        alpha = fill_veils(working, matte.refine(_seen(frame), mask, trimap, required(frame.zones), small))
+        frame = replace(frame, working=working)
+    return replace(frame, alpha=alpha)
 
 
 def take_mask(frame: Frame) -> Frame:
@@ -377,8 +343,9 @@ def restore_size(frame: Frame) -> Frame:
 
 
 def _final_alpha(frame: Frame) -> ByteMask:
-    source = frame.source_alpha
-    return least_alpha(required(frame.alpha), None if source is None else source[required(frame.region).index])
+    """The lesser of `alpha` and the source's own: its soft edge is in `alpha`, a product would count it twice."""
+    alpha, source = required(frame.alpha), frame.source_alpha
+    return alpha if source is None else np.minimum(alpha, source[required(frame.region).index])
 
 
 def _with_mask(frame: Frame, mask: ByteMask) -> Frame:

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Final
 
 _CPUINFO: Final = Path("/proc/cpuinfo")
-_BF16: Final = frozenset({"avx512_bf16", "amx_bf16"})
-_VNNI: Final = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
-_AMX: Final = frozenset({"amx_bf16", "amx_int8"})
+_FEATURES: Final = {
+    "bf16": {"avx512_bf16", "amx_bf16"},  # multiplies bfloat16 numbers, at twice the pace of single precision
+    "VNNI": {"avx512_vnni", "avx_vnni", "amx_int8"},  # adds up products of 8-bit integers in 32 bits, in one step
+    "AMX": {"amx_bf16", "amx_int8"},  # multiplies matrices in tiles
+}
+"""What a network could use, and Linux's names of what has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,28 +26,17 @@ class Processor:
 
     @property
     def has_bf16(self) -> bool:
-        """Whether it multiplies bfloat16 numbers, at twice the pace of single precision."""
-        return bool(self.features & _BF16)
-
-    @property
-    def has_vnni(self) -> bool:
-        """Whether it adds up products of 8-bit integers in 32 bits, in one step."""
-        return bool(self.features & _VNNI)
-
-    @property
-    def has_amx(self) -> bool:
-        """Whether it multiplies matrices in tiles."""
-        return bool(self.features & _AMX)
+        """Whether it multiplies bfloat16 numbers."""
+        return "bf16" not in self.lacks()
 
     @property
     def weight_bits(self) -> int:
         """Bits of a quantised weight: without VNNI, x86 adds two products in 16 bits, and 8 would overflow."""
-        return 7 if self.x86 and not self.has_vnni else 8
+        return 7 if self.x86 and "VNNI" in self.lacks() else 8
 
     def lacks(self) -> tuple[str, ...]:
         """What a network could use and this processor has not."""
-        found = {"bf16": self.has_bf16, "VNNI": self.has_vnni, "AMX": self.has_amx}
-        return tuple(name for name, there in found.items() if not there)
+        return tuple(name for name, bringing in _FEATURES.items() if not self.features & bringing)
 
 
 def this_processor(cpuinfo: Path = _CPUINFO) -> Processor:

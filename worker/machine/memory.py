@@ -1,5 +1,7 @@
 """Memory of this process."""
 
+import re
+from contextlib import suppress
 from pathlib import Path
 
 _STATUS = Path("/proc/self/status")
@@ -11,19 +13,13 @@ _RESET_PEAK = "5"
 def resident_bytes() -> int | None:
     """Resident size of this process; None where the system does not tell, as on macOS."""
     try:
-        lines = _STATUS.read_text(encoding="ascii").splitlines()
+        found = re.search(r"^VmRSS:\s+(\d+) kB$", _STATUS.read_text(encoding="ascii"), re.MULTILINE)
     except OSError:
         return None
-    for line in lines:
-        name, _, value = line.partition(":")
-        if name == "VmRSS":
-            return int(value.split()[0]) * 1024
-    return None
+    return int(found[1]) * 1024 if found else None
 
 
 def forget_peak() -> None:
     """Let the process's peak resident size start anew from the present one, where the system can do that."""
-    try:
+    with suppress(OSError):
         _CLEAR_REFS.write_text(_RESET_PEAK, encoding="ascii")
-    except OSError:
-        return

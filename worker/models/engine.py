@@ -35,25 +35,16 @@ def seconds_left() -> float:
 class Engine(Protocol):
     """One loaded network. It does not survive a fork."""
 
-    @property
-    def name(self) -> str:
-        """The library with its version, such as `onnxruntime 1.31.1`."""
-
-    @property
-    def provider(self) -> str:
-        """What computes: what is active, not what was asked for, such as `CUDAExecutionProvider`."""
-
-    @property
-    def dtype(self) -> str:
-        """The type of number that it computes in: `fp32`, `bf16`, `fp16` or `int8`."""
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether several threads may run it at a time, and gain by it."""
-
-    @property
-    def input_type(self) -> np.dtype[Any]:
-        """The type of number that `run` wants."""
+    name: str
+    """The library with its version, such as `onnxruntime 1.31.1`."""
+    provider: str
+    """What computes: what is active, not what was asked for, such as `CUDAExecutionProvider`."""
+    dtype: str
+    """The type of number that it computes in: `fp32`, `bf16`, `fp16` or `int8`."""
+    is_shared: bool
+    """Whether several threads may run it at a time, and gain by it."""
+    input_type: np.dtype[Any]
+    """The type of number that `run` wants."""
 
     def run(self, batch: NDArray[Any]) -> Floats:
         """Run the network.

@@ -65,8 +65,7 @@ def means_srgb(icc: bytes) -> bool:
 
 def is_rgb_profile(icc: bytes) -> bool:
     """Whether the bytes are a whole profile for RGB pictures."""
-    profile = _profile(icc)
-    return profile is not None and _space(profile) == "RGB"
+    return _profile(icc, "RGB") is not None
 
 
 def _transformed(pixels: RgbImage, transform: ImageCms.ImageCmsTransform) -> RgbImage:
@@ -79,8 +78,8 @@ def _transformed(pixels: RgbImage, transform: ImageCms.ImageCmsTransform) -> Rgb
 
 def _transform(icc: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """The way from the profile to sRGB; None when there is none, or nothing would change."""
-    profile = _profile(icc)
-    if profile is None or _space(profile) != _SPACE_OF[mode]:
+    profile = _profile(icc, _SPACE_OF[mode])
+    if profile is None:
         return None
     try:
         transform = ImageCms.ImageCmsTransform(profile, _srgb(), mode, "RGB")
@@ -100,12 +99,10 @@ def _srgb() -> ImageCms.ImageCmsProfile:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
-def _profile(icc: bytes) -> ImageCms.ImageCmsProfile | None:
+def _profile(icc: bytes, space: str) -> ImageCms.ImageCmsProfile | None:
+    """A profile, where the bytes are a whole one for this colour space."""
     try:
-        return ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _space(profile: ImageCms.ImageCmsProfile) -> str:
-    return str(profile.profile.xcolor_space).strip()
+    return profile if str(profile.profile.xcolor_space).strip() == space else None

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cutgate.jobs.errors import SourceUndecodable, SourceUnreadable
-from cutgate.worker.cutout.raster.arrays import Bytes, Levels
+from cutgate.worker.cutout.raster.arrays import Levels
 from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.metadata import dpi_of, rights_of
 from cutgate.worker.pictures.sixteen_bit import is_deep, read_samples
@@ -27,10 +27,11 @@ def read_delivered(data: bytes, *, keep_16_bit: bool) -> Picture:
     with warnings.catch_warnings(action="ignore"):  # of oddities in metadata, which have no bearing on the pixels
         try:
             with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
-                samples = None
+                pixels: Levels | None = None
                 if keep_16_bit and picture.mode == "RGBA" and is_deep(data, picture):
-                    samples = read_samples(data, 1)
-                pixels: Levels = _levels_of(picture) if samples is None else samples
+                    pixels = read_samples(data, 1)
+                if pixels is None:
+                    pixels = np.asarray(picture if picture.mode == "L" else picture.convert("RGBA"))
                 profile = None if pixels.ndim == 2 else picture.info.get("icc_profile")
                 return Picture(
                     pixels=pixels, icc_profile=profile, dpi=dpi_of(picture, 1), rights=rights_of(picture)
@@ -39,7 +40,3 @@ def read_delivered(data: bytes, *, keep_16_bit: bool) -> Picture:
             raise SourceUnreadable("the result is not a PNG") from None
         except (OSError, SyntaxError, ValueError):
             raise SourceUndecodable("the result is truncated or damaged; fetch it again") from None
-
-
-def _levels_of(picture: Image.Image) -> Bytes:
-    return np.asarray(picture if picture.mode == "L" else picture.convert("RGBA"))

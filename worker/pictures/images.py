@@ -27,7 +27,7 @@ from cutgate.worker.pictures.colour import (
     means_srgb,
     to_srgb,
 )
-from cutgate.worker.pictures.metadata import Dpi, Rights, dpi_of, orientation_of, rights_of, turned, turned_samples
+from cutgate.worker.pictures.metadata import Dpi, Rights, dpi_of, orientation_of, rights_of, turned
 from cutgate.worker.pictures.sixteen_bit import is_deep, parted, read_samples, to_8_bit
 
 FORMATS: Final = {
@@ -181,7 +181,7 @@ def _decode_jpeg(data: bytes, picture: Image.Image, *, keep_rgb_profile: bool) -
         return None
     icc, orientation = picture.info.get("icc_profile"), orientation_of(picture)
     dpi, rights = dpi_of(picture, orientation), rights_of(picture)
-    pixels = turned_samples(pixels, orientation)
+    pixels = turned(pixels, orientation)
     kept = icc if icc and keep_rgb_profile and is_rgb_profile(icc) else None
     rgb = converted_to_srgb(pixels, icc) if icc and not kept else pixels
     return SourceImage(rgb=rgb, alpha=None, icc_profile=kept, dpi=dpi, rights=rights)
@@ -230,7 +230,6 @@ def of_pillow(picture: Image.Image, *, keep_rgb_profile: bool = False) -> Source
     icc, gamma = picture.info.get("icc_profile"), gamma_of(picture.info)
     orientation = orientation_of(picture)
     dpi, rights = dpi_of(picture, orientation), rights_of(picture)
-    picture = turned(picture, orientation)
     if picture.mode in {"I", "F"}:
         raise SourceUndecodable("samples of 32 bits are not read; save the picture with 8 or 16 bits per channel")
     alpha = None
@@ -245,7 +244,9 @@ def of_pillow(picture: Image.Image, *, keep_rgb_profile: bool = False) -> Source
     kept = icc if icc and keep_rgb_profile and mode == "RGB" and is_rgb_profile(icc) else None
     if not kept:
         picture = to_srgb(picture, icc) if icc else from_gamma(to_srgb(picture, None), gamma)
-    return SourceImage(rgb=_pixels_of(picture), alpha=alpha, icc_profile=kept, dpi=dpi, rights=rights)
+    rgb = turned(_pixels_of(picture), orientation)
+    alpha = None if alpha is None else turned(alpha, orientation)
+    return SourceImage(rgb=rgb, alpha=alpha, icc_profile=kept, dpi=dpi, rights=rights)
 
 
 def _pixels_of(picture: Image.Image) -> RgbImage:

@@ -31,17 +31,6 @@ class Rights:
                 raise ValueError("no text of EXIF, or a long one")
 
 
-_UPRIGHT: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation, and what undoes it."""
-
 _SWAPPING: Final = range(5, 9)
 """EXIF orientations that exchange width and height."""
 
@@ -67,16 +56,11 @@ def orientation_of(picture: Image.Image) -> int:
         orientation = picture.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # damaged metadata, in as many ways as there are; the pixels are whole
         return 1
-    return orientation if isinstance(orientation, int) and orientation in _UPRIGHT else 1
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
-def turned(picture: Image.Image, orientation: int) -> Image.Image:
-    """The picture with its orientation undone; itself when it is upright."""
-    return picture if orientation == 1 else picture.transpose(_UPRIGHT[orientation])
-
-
-def turned_samples(samples: NDArray[_Samples], orientation: int) -> NDArray[_Samples]:
-    """The same for (height, width) or (height, width, channels) samples, which OpenCV turns in half the time."""
+def turned(samples: NDArray[_Samples], orientation: int) -> NDArray[_Samples]:
+    """(height, width) or (height, width, channels) samples with their orientation undone."""
     upright: NDArray[Any] = cv2.transpose(samples) if orientation in _SWAPPING else samples
     flip = _FLIPS.get(orientation)
     return upright if flip is None else np.asarray(cv2.flip(upright, flip), samples.dtype)

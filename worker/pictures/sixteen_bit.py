@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, Samples
-from cutgate.worker.pictures.metadata import turned_samples
+from cutgate.worker.pictures.metadata import turned
 
 _PNG_SIGNATURE: Final = b"\x89PNG"
 _PNG_DEPTH_AT: Final = 24
@@ -20,7 +20,7 @@ def is_deep(data: bytes, picture: Image.Image) -> bool:
     """Whether a picture has 16 bits per channel that `read_samples` reads right."""
     if "transparency" in picture.info:  # one transparent colour; Pillow makes alpha of it, at 8 bits
         return False
-    return _is_deep_png(data, picture) or _is_deep_tiff(picture)
+    return data[_PNG_DEPTH_AT] == 16 if picture.format == "PNG" else _is_deep_tiff(picture)
 
 
 def read_samples(data: bytes, orientation: int) -> Samples | None:
@@ -30,7 +30,7 @@ def read_samples(data: bytes, orientation: int) -> Samples | None:
         return None
     samples = np.asarray(decoded, np.uint16)
     if data.startswith(_PNG_SIGNATURE):  # OpenCV turns a TIFF by itself, and nothing else when it reads unchanged
-        samples = turned_samples(samples, orientation)
+        samples = turned(samples, orientation)
     channels = samples.shape[2] if samples.ndim == 3 else 1
     conversion = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}.get(channels)
     return None if conversion is None else np.asarray(cv2.cvtColor(samples, conversion), np.uint16)
@@ -48,10 +48,6 @@ def to_8_bit(samples: Samples) -> Bytes:
     """Levels of 16 bits as the nearest ones of 8."""
     narrow = cv2.convertScaleAbs(np.ascontiguousarray(samples), alpha=1 / 257)
     return np.asarray(narrow, np.uint8).reshape(samples.shape)
-
-
-def _is_deep_png(data: bytes, picture: Image.Image) -> bool:
-    return picture.format == "PNG" and data[_PNG_DEPTH_AT] == 16
 
 
 def _is_deep_tiff(picture: Image.Image) -> bool:

@@ -21,7 +21,7 @@ from cutgate.jobs.observe.metric_names import WORKER_INFO, Part
 from cutgate.jobs.observe.metrics import change
 from cutgate.jobs.ports import Presence
 from cutgate.jobs.redis_client import connect
-from cutgate.jobs.spec import CORRECTIONS, Lane, ModelChoice, lane_of
+from cutgate.jobs.spec import CORRECTIONS, Lane, lane_of
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.worker.machine.memory import forget_peak, resident_bytes
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
@@ -137,7 +137,12 @@ class Child:
         )
         self._items = ConcurrentItems(runner, self.deadlines, settings.pixel_count())
         self._ready.value = True
-        workers = [presence_of(owner, choice.lane, segmenters[choice.lane]) for choice in settings.choices]
+        workers = [
+            WorkerPresence(
+                owner=owner, lane=lane, model=network.model, threads=network.threads, **facts_of(network)
+            )
+            for lane, network in segmenters.items()
+        ]
         # Corrections run no network: any will do to say who is there.
         workers.append(replace(workers[0], lane=CORRECTIONS))
 
@@ -188,7 +193,10 @@ class Child:
     def _load_all(self) -> dict[Lane, Segmenter]:
         """Load every network that this worker offers."""
         settings = self._settings
-        segmenters = {choice.lane: self._load_one(choice) for choice in settings.choices}
+        segmenters: dict[Lane, Segmenter] = {}
+        for choice in settings.choices:
+            segmenters[choice.lane] = segmenter = self._load(settings.for_choice(choice))
+            log.info("network_ready", lane=choice.lane, **facts_of(segmenter))
         taken, limit = resident_bytes() or 0, settings.worker_byte_limit()
         # A single one is left to try: its process is replaced after each picture, which is slow, and known.
         if len(segmenters) > 1 and taken > limit:
@@ -197,11 +205,6 @@ class Child:
                 "fewer in CUTGATE_WORKER_MODELS, give the container more memory, or set CUTGATE_MAX_WORKER_BYTES"
             )
         return segmenters
-
-    def _load_one(self, choice: ModelChoice) -> Segmenter:
-        segmenter = self._load(self._settings.for_choice(choice))
-        log.info("network_ready", lane=choice.lane, **facts_of(segmenter))
-        return segmenter
 
     def run(self, lane: str) -> None:
         """Take one item of the lane, if one waits, and return when there is room for another."""
@@ -246,14 +249,3 @@ class Child:
 def facts_of(segmenter: Segmenter) -> dict[str, str]:
     """What runs a network, for logs and metrics."""
     return {"engine": segmenter.engine, "provider": segmenter.provider, "dtype": segmenter.dtype}
-
-
-def presence_of(owner: str, lane: Lane, segmenter: Segmenter) -> WorkerPresence:
-    """What a worker with this segmenter says of itself."""
-    return WorkerPresence(
-        owner=owner,
-        lane=lane,
-        model=segmenter.model,
-        threads=segmenter.threads,
-        **facts_of(segmenter),
-    )

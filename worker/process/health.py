@@ -21,13 +21,14 @@ class Health:
     costs no picture an attempt.
 
     Attributes:
+        installation: whether ledger and storage belong together.
         away: kind of the error that keeps the worker from claiming; empty where nothing does.
         is_broken: whether the process failed on a picture that is known to be good, and has to be replaced.
     """
 
     def __init__(self, store: Ledger, blobs: BlobStore, servers: Sequence[Callable[[], None]] = ()) -> None:
         """Take what to check; each of `servers` raises `ServiceUnavailable` where it is not ready."""
-        self._blobs, self._installation, self._servers = blobs, Installation(store, blobs), servers
+        self._blobs, self.installation, self._servers = blobs, Installation(store, blobs), servers
         self._in_doubt = True
         self.is_broken = False
         self.away = ""
@@ -49,28 +50,18 @@ class Health:
             for check in self._servers:
                 check()
             self._blobs.check()
-            is_right = self.storage_is_the_ledgers()
+            is_right = self.installation.is_whole()
         except ServiceUnavailable as error:
             log.warning("waiting_for_service", kind=error.kind, message=error.message)
             self.away = error.kind
             return False
         if not is_right:
-            log.error(
-                "storage_is_not_the_ledgers",
-                hint=f"is the volume mounted, is it the right bucket? {ADOPT}",
-            )
+            hint = f"is the volume mounted, is it the right bucket? {ADOPT}"
+            log.error("storage_is_not_the_ledgers", hint=hint)
             self.away = WrongInstallation.kind
             return False
         self._in_doubt, self.away = False, ""
         return True
-
-    def storage_is_the_ledgers(self) -> bool:
-        """Whether ledger and storage carry the id of one installation.
-
-        Raises:
-            ServiceUnavailable: one of them does not answer.
-        """
-        return self._installation.is_whole()
 
     def passes(self, trial: Callable[[], object]) -> bool:
         """Whether the pipeline still does a known picture; if it does not, the process is broken."""

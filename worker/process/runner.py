@@ -253,7 +253,7 @@ class Runner:
         """Fail an item whose picture is gone, as after a restore; a wrong storage is not its fault."""
         log.warning("source_missing", message=error.message)
         try:
-            is_gone = self._insist(self.health.storage_is_the_ledgers, beat)
+            is_gone = self._insist(self.health.installation.is_whole, beat)
         except BlobStoreUnavailable as away:
             self._leave_to_others(claim, beat, away)
             return

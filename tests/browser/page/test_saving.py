@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from playwright.sync_api import Browser, Error, Page, expect
 
 from cutgate.worker.composition.backdrop import subject_box
-from cutgate.worker.composition.shadow import with_shadow
+from cutgate.worker.composition.compose import with_shadow
 from tests.browser.page.conftest import SIZE, picture
 from tests.browser.visitor import Visitor, visiting
 from tests.servers.stack import LiveStack

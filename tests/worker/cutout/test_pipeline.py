@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from cutgate.jobs.composition import Composition, RegionOfInterest
-from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement
+from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement, Thresholds
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.mask.segment import Soft
-from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, Thresholds, make_trimap
+from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, make_trimap
 from cutgate.worker.cutout.pipeline import (
     Frame,
     StepOutOfOrder,

@@ -1,6 +1,6 @@
 """A mask made smooth and whole for callers who want no fine detail: no frayed edge, no specks."""
 
-from typing import Final, cast
+from typing import Final
 
 import cv2
 import numpy as np
@@ -26,17 +26,11 @@ STEEPEST: Final = 32
 
 
 def tidied(mask: ByteMask) -> ByteMask:
-    """The mask opened, blurred and made steep again: smooth outlines, subject and background with little between.
-
-    Args:
-        mask: (height, width) uint8.
-
-    Returns:
-        (height, width) uint8.
-    """
+    """The mask opened, blurred and made steep again: smooth outlines, little between subject and background."""
     height_px, width_px = mask.shape
     small = shrink_to_fit(mask, WORKED_SIDE_PX)
-    smooth = _blurred(_opened(small))
+    opened = cv2.morphologyEx(small, cv2.MORPH_OPEN, disc(OPENING_PX), borderType=cv2.BORDER_REPLICATE)
+    smooth = np.asarray(cv2.GaussianBlur(opened, (0, 0), BLUR_PX, borderType=cv2.BORDER_REPLICATE), np.uint8)
     smooth[_specks(smooth, small)] = 0
     scale = max(mask.shape) / max(small.shape)
     return looked_up(enlarged(smooth, height_px, width_px), _steep(min(STEEPNESS * scale, STEEPEST)))
@@ -51,17 +45,7 @@ def _specks(smooth: ByteMask, mask: ByteMask) -> NDArray[np.bool_]:
     return np.asarray(specks[labels])
 
 
-def _opened(mask: ByteMask) -> ByteMask:
-    opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, disc(OPENING_PX), borderType=cv2.BORDER_REPLICATE)
-    return cast("ByteMask", opened)
-
-
-def _blurred(mask: ByteMask) -> ByteMask:
-    return cast("ByteMask", cv2.GaussianBlur(mask, (0, 0), BLUR_PX, borderType=cv2.BORDER_REPLICATE))
-
-
 def _steep(gain: float) -> Bytes:
     """256 levels: the middle one stays, and those around it are drawn apart."""
     drawn_apart = (np.arange(256) - 127.5) * gain + 127.5
-    steep: Bytes = np.clip(np.rint(drawn_apart), 0, 255).astype(np.uint8)
-    return steep
+    return np.asarray(np.clip(np.rint(drawn_apart), 0, 255), np.uint8)

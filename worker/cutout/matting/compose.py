@@ -12,15 +12,6 @@ FULL_STEP: Final = 257
 """Levels of 16 bits in one of 8."""
 
 
-def least_alpha(alpha: ByteMask, source_alpha: ByteMask | None) -> ByteMask:
-    """The lesser of two (height, width) uint8 alphas.
-
-    Where the source is soft itself, its edge was seen as soft and is in `alpha` already: a product would count it
-    twice.
-    """
-    return alpha if source_alpha is None else np.minimum(alpha, source_alpha)
-
-
 def with_straight_alpha(colours: RgbImage, alpha: ByteMask) -> RgbaImage:
     """Straight alpha: (height, width, 4) uint8 with the colours as they are, and 0 where alpha is 0.
 

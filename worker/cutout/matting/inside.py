@@ -122,11 +122,7 @@ def fill_holes(image: RgbImage, alpha: ByteMask) -> ByteMask:
 
 
 def opaque_inside(alpha: ByteMask) -> ByteMask:
-    """Alpha, opaque in whatever lies far from all that is clear: edges, those of holes too, stay soft.
-
-    Args:
-        alpha: (height, width) uint8, straight.
-    """
+    """Straight alpha, opaque in whatever lies far from all that is clear: edges, those of holes too, stay soft."""
     # Single pixels, for means would hide gaps between strands.
     height_px, width_px = alpha.shape
     small = resize_nearest(alpha, *fitted(height_px, width_px, WORKING_SIDE_PX))

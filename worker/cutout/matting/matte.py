@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 from scipy.sparse import csr_array
 
+from cutgate.jobs.spec import Thresholds
 from cutgate.worker.cutout.matting.colour_line import KnownColours, alpha_by_colours, known_colours
 from cutgate.worker.cutout.matting.laplacian import NEIGHBOURS, Indices, affine_models, laplacian_rows, margin
-from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Thresholds
+from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from cutgate.worker.cutout.matting.zones import Zones
 from cutgate.worker.cutout.raster.arrays import (
     LIKELY,
@@ -43,17 +44,9 @@ MIN_SIDE_PX: Final = 3
 """Below this no window of colours fits into the picture."""
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
-    """One resolution of the solver: the picture's long side, and the most steps taken there."""
-
-    long_side_px: int
-    steps: int
-
-
-LEVELS: Final = (Level(50, 100), Level(100, 60), Level(200, 40), Level(400, 18), Level(WORKING_SIDE_PX, 9))
-"""From coarse to fine: the coarse ones carry alpha across parts that the mask is unsure of, the fine ones follow
-the contour."""
+LEVELS: Final = (50, 100), (100, 60), (200, 40), (400, 18), (WORKING_SIDE_PX, 9)
+"""Long sides that are solved at, and the most steps taken there. From coarse to fine: the coarse ones carry alpha
+across parts that the mask is unsure of, the fine ones follow the contour."""
 
 WORTH_GUIDING: Final = 1.5
 """A picture so many times larger than its finest level has detail that this one lacks."""
@@ -226,11 +219,11 @@ def _layer(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones) -> L
 def _pyramid(layer: Layer) -> list[tuple[Layer, int]]:
     """Each resolution and its steps, from coarse to fine; a picture smaller than some level has fewer."""
     finest_first: list[tuple[Layer, int]] = []
-    for level in reversed(LEVELS):
-        finer, layer = layer, layer.reduced(level.long_side_px)
+    for long_side_px, steps in reversed(LEVELS):
+        finer, layer = layer, layer.reduced(long_side_px)
         if finest_first and layer is finer:
             finest_first.pop()
-        finest_first.append((layer, level.steps))
+        finest_first.append((layer, steps))
     return finest_first[::-1]
 
 

@@ -5,26 +5,18 @@ threshold is known background; both comparisons are strict. Erosion of both know
 band between them.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 import cv2
 import numpy as np
 
+from cutgate.jobs.spec import Thresholds
 from cutgate.worker.cutout.raster.arrays import LEAST_SUBJECT_SHARE, LIKELY, ByteMask, strips, widened
 from cutgate.worker.cutout.raster.filters import dilated, eroded, square
 
 BACKGROUND: Final = 0
 UNKNOWN: Final = 128
 FOREGROUND: Final = 255
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Levels of the mask, 0 to 255, that bound the unknown band; `background` is at most `foreground`."""
-
-    foreground: int
-    background: int
 
 
 NO_THRESHOLDS: Final = Thresholds(foreground=255, background=0)

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from cutgate.worker.cutout.matting.trimap import Thresholds
+from cutgate.jobs.spec import Thresholds
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask
 from cutgate.worker.cutout.raster.filters import counted, dilated, disc, eroded, mean, shrink
 

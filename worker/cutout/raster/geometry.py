@@ -73,21 +73,15 @@ class Region:
 
     def seen_in(self, other: Region) -> Region:
         """What is given in the coordinates of `other`, in those that `other` is given in."""
-        return Region(
-            self.left_px + other.left_px,
-            self.top_px + other.top_px,
-            self.right_px + other.left_px,
-            self.bottom_px + other.top_px,
-        )
+        return self._moved(other.left_px, other.top_px)
 
     def seen_from(self, other: Region) -> Region:
         """The same pixels in the coordinates of `other`, which holds them."""
-        return Region(
-            self.left_px - other.left_px,
-            self.top_px - other.top_px,
-            self.right_px - other.left_px,
-            self.bottom_px - other.top_px,
-        )
+        return self._moved(-other.left_px, -other.top_px)
+
+    def _moved(self, right_px: int, down_px: int) -> Region:
+        left_px, top_px = self.left_px + right_px, self.top_px + down_px
+        return Region(left_px, top_px, left_px + self.width_px, top_px + self.height_px)
 
 
 def region_of(box: Box | None, height_px: int, width_px: int) -> Region:

@@ -7,14 +7,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutgate.jobs.spec import CutoutSpec
-from cutgate.worker.cutout.mask.contrast import stretched
-from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import channels, enlarged, looked_up, shrink, shrink_fast, to_levels
+from cutgate.worker.cutout.raster.arrays import SEEN, SURE, ByteMask, Bytes, FloatMask, Floats, RgbImage
+from cutgate.worker.cutout.raster.filters import (
+    channels,
+    enlarged,
+    looked_up,
+    shrink,
+    shrink_fast,
+    shrink_to_fit,
+    to_levels,
+)
 from cutgate.worker.models.weights.model import OutputKind, WeightsFile
 
 _USUAL_THRESHOLDS: Final = tuple(
     CutoutSpec.model_fields[f"{side}_threshold"].default for side in ("foreground", "background")
 )
+MEASURED_SIDE_PX: Final = 512
+
+SURE_SHARE: Final = 0.1
+"""The share of sure pixels in what a map shows, up to which it shows nothing.
+
+Maps of photos with a subject have 0.3 to 0.98 of them; what a network leaves where it sees nothing, stretched to
+the full range, has 0.03 at most, for a few peaks stand in a haze.
+"""
 
 
 class Processing:
@@ -78,3 +93,15 @@ def _probability(output: Floats, row: WeightsFile) -> Floats:
     if row.output is OutputKind.RANGE:
         return stretched(output, row.least_range)
     return output
+
+
+def stretched(output: Floats, least_range: float = 0.0) -> FloatMask:
+    """A network's numbers as probabilities; those that differ by no more than `least_range` show no subject."""
+    low, high = float(output.min()), float(output.max())
+    if high - low <= least_range:
+        return np.zeros_like(output)
+    full: FloatMask = output - np.float32(low)
+    full /= np.float32(high - low)
+    small = shrink_to_fit(to_levels(full), MEASURED_SIDE_PX)
+    seen, sure = (np.count_nonzero(small >= level) for level in (SEEN, SURE))
+    return full if sure > SURE_SHARE * seen else np.zeros_like(output)

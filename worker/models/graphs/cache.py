@@ -39,11 +39,6 @@ def prepared_graph(weights: Weights, cache_dir: Path, variant: GraphVariant) -> 
     strangers' pictures should only read it. Workers that start together may each make it; the name always holds a
     whole graph.
 
-    Args:
-        weights: checked weights.
-        cache_dir: where prepared graphs are kept.
-        variant: what to make of them.
-
     Raises:
         ModelUnavailable: the weights are no ONNX network, cannot be made into it, or the cache cannot be written.
     """

@@ -37,10 +37,7 @@ class Weights:
 def find_weights(model: Model, models_dir: Path, *, cache_dir: Path | None = None) -> Weights:
     """The model's first whole file, in the models folder or where rembg keeps its own.
 
-    Args:
-        model: the model.
-        models_dir: the models folder.
-        cache_dir: remembers the digests of files that have not changed; None reads the files in any case.
+    A `cache_dir` remembers the digests of files that have not changed; without one the files are read in any case.
 
     Raises:
         ModelUnavailable: no file is there, or those that are there are damaged; one line for each.
@@ -57,13 +54,8 @@ def ensure_weights(
     """The model's weights, fetched from the first source that answers when the models folder has none.
 
     Two processes may fetch at the same time: each writes its own temporary file, and the name always holds a
-    whole file. A damaged file is never used; it is replaced as soon as a source answers.
-
-    Args:
-        model: the model.
-        models_dir: the models folder.
-        say: told, a line at a time, what is fetched.
-        cache_dir: as for `find_weights`.
+    whole file. A damaged file is never used; it is replaced as soon as a source answers. `say` is told, a line at
+    a time, what is fetched; `cache_dir` is as for `find_weights`.
 
     Raises:
         ModelUnavailable: nothing was found and no source answered; the text names each and what to do.

@@ -30,7 +30,6 @@ ISNET: Final = Model(
             input_px=(1024, 1024),
             # rembg divides by each picture's brightest value; the network was trained on values divided by 255.
             mean=(0.5, 0.5, 0.5),
-            std=(1.0, 1.0, 1.0),
             licence="not stated; the authors' code is Apache-2.0",
             origin="IS-Net of github.com/xuebinqin/DIS, in rembg's release v0.0.0",
             source=Download(

@@ -54,92 +54,77 @@ def _withoutbg(
     version: str, side_px: int, digest: str, *, url: str | None = None, size_bytes: int | None = None
 ) -> Model:
     """One of withoutBG's open weights. Those from 10.8 on are three graphs, which cannot be run here."""
-    row = WeightsFile(
-        file_name=f"withoutbg-{version}.onnx",
-        digest=f"sha256:{digest}",
-        input_px=(side_px, side_px),
-        fit=InputFit.LETTERBOX,
-        mean=(0.0, 0.0, 0.0),
-        std=(1.0, 1.0, 1.0),
-        soft=Soft.ALPHA,
-        licence="Apache-2.0, and Meta's DINOv3 licence for a part: read it first",
-        origin=f"withoutBG Open Weights {version} of huggingface.co/withoutbg/withoutbg-openweights-onnx",
-        trained_on="not known here",
-        source=Download(url=url) if url else None,
-        size_bytes=size_bytes,
-    )
-    return Model(name=f"withoutbg-{version}", files=(row,))
-
-
-_BEN2: Final = Model(
-    name="ben2-base",
-    files=(
+    return Model.of(
         WeightsFile(
-            file_name="ben2-base.onnx",
-            digest="sha256:22cea62108ff53b7ccc20f7a008bf30494228d84b1687f29ecbe76936a998101",
-            input_px=(1024, 1024),
-            # The author's onnx_run.py feeds this file values in [0, 1]; what BEN2.py feeds PyTorch's weights is
-            # normalised, and rembg's `ben_custom` takes a half off, for the first BEN.
-            mean=(0.0, 0.0, 0.0),
-            std=(1.0, 1.0, 1.0),
-            output=OutputKind.RANGE,
-            least_range=0.5,  # it ends in a sigmoid
-            licence="MIT",
-            origin="BEN2_Base.onnx of huggingface.co/PramaLLC/BEN2",
-            trained_on="DIS5K and 22,000 pictures of the author's own",
-            source=Download(
-                url=f"{_HUB}/PramaLLC/BEN2/resolve/e48a20765fb421d19dcdb0bf3cc61e802ca5ec8f/BEN2_Base.onnx"
-            ),
-            size_bytes=222_932_053,
+            file_name=f"withoutbg-{version}.onnx",
+            digest=f"sha256:{digest}",
+            input_px=(side_px, side_px),
+            fit=InputFit.LETTERBOX,
+            soft=Soft.ALPHA,
+            licence="Apache-2.0, and Meta's DINOv3 licence for a part: read it first",
+            origin=f"withoutBG Open Weights {version} of huggingface.co/withoutbg/withoutbg-openweights-onnx",
+            trained_on="not known here",
+            source=Download(url=url) if url else None,
+            size_bytes=size_bytes,
+        )
+    )
+
+
+_BEN2: Final = Model.of(
+    WeightsFile(
+        file_name="ben2-base.onnx",
+        digest="sha256:22cea62108ff53b7ccc20f7a008bf30494228d84b1687f29ecbe76936a998101",
+        input_px=(1024, 1024),
+        # The author's onnx_run.py feeds this file values in [0, 1]; what BEN2.py feeds PyTorch's weights is
+        # normalised, and rembg's `ben_custom` takes a half off, for the first BEN.
+        output=OutputKind.RANGE,
+        least_range=0.5,  # it ends in a sigmoid
+        licence="MIT",
+        origin="BEN2_Base.onnx of huggingface.co/PramaLLC/BEN2",
+        trained_on="DIS5K and 22,000 pictures of the author's own",
+        source=Download(
+            url=f"{_HUB}/PramaLLC/BEN2/resolve/e48a20765fb421d19dcdb0bf3cc61e802ca5ec8f/BEN2_Base.onnx"
         ),
+        size_bytes=222_932_053,
     ),
 )
 
 MATTING_MODELS: Final = (
-    Model(
-        name="birefnet-matting",
-        files=(
-            _birefnet(
-                "birefnet-matting.onnx",
-                1024,
-                "BiRefNet-matting of github.com/ZhengPeng7/BiRefNet, release v1",
-                digest="sha256:6065d27c615ea27308f5b88598dd8db116eb07436c7a323ca40d13b2866c309e",
-                url=f"{_AUTHORS}/BiRefNet-matting-epoch_100.onnx",
-                size_bytes=972_667_742,
-            ),
-            _birefnet(
-                "birefnet-matting-grid-sample.onnx",
-                1024,
-                "BiRefNet-matting in the export of huggingface.co/emrikol/birefnet-matting-onnx",
-                digest="sha256:f0843e38f6a4e88efc8c5fad4178ad7ed6c818346ce12f82e7b579324fe7e0c5",
-                url=f"{_HUB}/emrikol/birefnet-matting-onnx/resolve/0d58d809b3a360b44c556223d2f5812aeace9ba3/birefnet-matting.onnx",
-                size_bytes=940_840_787,
-            ),
+    Model.of(
+        _birefnet(
+            "birefnet-matting.onnx",
+            1024,
+            "BiRefNet-matting of github.com/ZhengPeng7/BiRefNet, release v1",
+            digest="sha256:6065d27c615ea27308f5b88598dd8db116eb07436c7a323ca40d13b2866c309e",
+            url=f"{_AUTHORS}/BiRefNet-matting-epoch_100.onnx",
+            size_bytes=972_667_742,
+        ),
+        _birefnet(
+            "birefnet-matting-grid-sample.onnx",
+            1024,
+            "BiRefNet-matting in the export of huggingface.co/emrikol/birefnet-matting-onnx",
+            digest="sha256:f0843e38f6a4e88efc8c5fad4178ad7ed6c818346ce12f82e7b579324fe7e0c5",
+            url=f"{_HUB}/emrikol/birefnet-matting-onnx/resolve/0d58d809b3a360b44c556223d2f5812aeace9ba3/birefnet-matting.onnx",
+            size_bytes=940_840_787,
         ),
     ),
-    Model(
-        name="birefnet-lite-matting",
-        files=(
-            _birefnet(
-                "birefnet-lite-matting.onnx",
-                1024,
-                "BiRefNet_lite-matting of huggingface.co/ZhengPeng7, which holds no ONNX file: export it",
-                trained_on=f"not known here; BiRefNet-matting's sets are {_MATTING_SETS}",
-            ),
+    Model.of(
+        _birefnet(
+            "birefnet-lite-matting.onnx",
+            1024,
+            "BiRefNet_lite-matting of huggingface.co/ZhengPeng7, which holds no ONNX file: export it",
+            trained_on=f"not known here; BiRefNet-matting's sets are {_MATTING_SETS}",
         ),
     ),
-    Model(
-        name="birefnet-hr-matting",
-        files=(
-            _birefnet(
-                "birefnet-hr-matting.onnx",
-                2048,
-                "BiRefNet_HR-matting of github.com/ZhengPeng7/BiRefNet, release v1",
-                trained_on="pictures of 2048x2048; its sets are not known here",
-                digest="sha256:45b7d92ce0e2e75e1c8a564a9e84c87ac9da7f4315d2deeef3674864e809aef3",
-                url=f"{_AUTHORS}/BiRefNet_HR-matting-epoch_135.onnx",
-                size_bytes=1_098_928_867,
-            ),
+    Model.of(
+        _birefnet(
+            "birefnet-hr-matting.onnx",
+            2048,
+            "BiRefNet_HR-matting of github.com/ZhengPeng7/BiRefNet, release v1",
+            trained_on="pictures of 2048x2048; its sets are not known here",
+            digest="sha256:45b7d92ce0e2e75e1c8a564a9e84c87ac9da7f4315d2deeef3674864e809aef3",
+            url=f"{_AUTHORS}/BiRefNet_HR-matting-epoch_135.onnx",
+            size_bytes=1_098_928_867,
         ),
     ),
     _withoutbg("4", 1024, "927adb4f9a4bd498f1ea5620ae1befdcd45dc3e14b2a791f8fb48ddd69662774"),

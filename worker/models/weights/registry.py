@@ -74,12 +74,7 @@ _Divisor = Annotated[float, Field(gt=0)]
 
 
 def find_model(name: str, models_dir: Path, precision: Precision = Precision.EXACT) -> Model | None:
-    """The row of a name, or None when only rembg can know it.
-
-    Args:
-        name: the model's.
-        models_dir: the models folder.
-        precision: what the model is to be run in; files that cannot be are left out of the row.
+    """The row of a name without files that cannot be run in a precision, or None when only rembg can know it.
 
     Raises:
         ModelUnavailable: the name is no file name, the models folder's row for it is malformed, or the model has

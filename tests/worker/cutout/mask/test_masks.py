@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from cutgate.jobs.spec import CutoutSpec, Refinement
-from cutgate.worker.cutout.mask.contrast import stretched
 from cutgate.worker.cutout.mask.tidy import tidied
 from cutgate.worker.cutout.pipeline import Frame, required, run_steps, steps_for
 from cutgate.worker.cutout.raster.arrays import ByteMask, Floats, RgbImage
+from cutgate.worker.models.engines.processing import stretched
 from tests.worker.cutout.runs import go_on
 
 HEIGHT_PX, WIDTH_PX = 240, 320

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from cutgate.jobs.spec import Holes, Refinement
+from cutgate.jobs.spec import Holes, Refinement, Thresholds
 from cutgate.worker.cutout.matting.inside import fill_holes, fill_veils
 from cutgate.worker.cutout.matting.matte import refine, to_working_size
-from cutgate.worker.cutout.matting.trimap import Thresholds, make_trimap
+from cutgate.worker.cutout.matting.trimap import make_trimap
 from cutgate.worker.cutout.matting.zones import zones_of
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.raster.filters import enlarged, eroded, square, to_unit

@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from cutgate.jobs.spec import Thresholds
 from cutgate.worker.cutout.matting.matte import Layer, refine, stretch_between_thresholds, to_working_size
-from cutgate.worker.cutout.matting.trimap import UNKNOWN, Thresholds, keep_known, make_trimap
+from cutgate.worker.cutout.matting.trimap import UNKNOWN, keep_known, make_trimap
 from cutgate.worker.cutout.matting.zones import zones_of
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.raster.filters import to_levels

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from cutgate.jobs.spec import Thresholds
 from cutgate.worker.cutout.matting.trimap import (
     BACKGROUND,
     FOREGROUND,
     NO_THRESHOLDS,
     UNKNOWN,
-    Thresholds,
     has_subject,
     make_trimap,
 )

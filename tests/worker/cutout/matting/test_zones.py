@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cutgate.worker.cutout.matting.trimap import Thresholds
+from cutgate.jobs.spec import Thresholds
 from cutgate.worker.cutout.matting.zones import zones_of
 from cutgate.worker.cutout.pipeline import required
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
