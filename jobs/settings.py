@@ -32,7 +32,7 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from cutgate.distribution import install
-from cutgate.jobs.limits import LedgerLimits, LedgerSettings, SourceLimits
+from cutgate.jobs.limits import MAX_DECODED_PIXELS, LedgerLimits, LedgerSettings, SourceLimits
 from cutgate.jobs.sentinels import Sentinels, is_sentinel_url
 from cutgate.jobs.spec import DEFAULT_MODEL, ModelChoice, ModelName, Precision
 from cutgate.validation import in_words
@@ -208,6 +208,7 @@ class JobSettings(LedgerSettings, BlobSettings):
             max_bytes=self.max_source_bytes,
             max_pixels=self.max_source_pixels,
             max_side_px=self.max_source_side_px,
+            max_decoded_pixels=MAX_DECODED_PIXELS,
         )
 
     def ledger_limits(self) -> LedgerLimits:
