@@ -21,7 +21,7 @@ from werkzeug.exceptions import (
 )
 
 from cutgate import signing
-from cutgate.gateway.accounts.rates import TooOften, known_retry_seconds
+from cutgate.gateway.accounts.rates import TooOften
 from cutgate.gateway.error_rows import class_of, row_of
 from cutgate.jobs import errors as jobs
 
@@ -101,22 +101,18 @@ RAISED: Final[Mapping[type[Exception], str]] = {
 class Refused(Exception):
     """The request is answered with an error."""
 
-    def __init__(
-        self, key: str, detail: str = "", *, name: str = "", retry_after_seconds: int | None = None
-    ) -> None:
+    def __init__(self, key: str, detail: str = "", *, name: str = "") -> None:
         """Choose the answer.
 
         Args:
             key: of `ROWS`.
             detail: a sentence that a person can act on; not before the signature was found right.
             name: of the parameter at fault, of an element with its index, such as `Box.2`.
-            retry_after_seconds: after which a repeat may help, where that is known.
         """
         name = name[:SHOWN_CHARACTERS]
         super().__init__(f"{key} {name}".rstrip())
         self.key, self.row, self.detail = key, ROWS[key], detail
         self.message = self.row.message.format(name=name)
-        self.retry_after_seconds = retry_after_seconds
 
 
 def refused(error: Exception, path: str) -> Refused:
@@ -133,7 +129,7 @@ def refused(error: Exception, path: str) -> Refused:
     detail = str(error) if ROWS[key].is_told else ""
     if key == "unknown_path":
         detail = f"there is nothing at {path}; {see}"
-    return Refused(key, detail, retry_after_seconds=known_retry_seconds(error))
+    return Refused(key, detail)
 
 
 @dataclass(frozen=True, slots=True)

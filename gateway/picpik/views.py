@@ -135,7 +135,7 @@ class PicpikApi:
         row, members = known.row, {"Detail": known.detail} if known.detail else {}
         answer = _answer(row.ret_code, known.message, members)
         answer.status_code = self.parts.settings.throttle_status if row.status == 429 else row.status
-        answer.headers.update(retry_after(row.status, known.retry_after_seconds))
+        answer.headers.update(retry_after(row.status, error))
         answer.headers.update(kept)
         return answer
 

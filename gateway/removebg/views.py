@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 from flask import Blueprint, Response, g, request
@@ -10,11 +11,12 @@ from flask import Blueprint, Response, g, request
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.admission import let_in
 from cutgate.gateway.accounts.credentials import Credential
-from cutgate.gateway.accounts.rates import Entry, Rate, RateExceeded
+from cutgate.gateway.accounts.rates import Entry, Rate, RateExceeded, rate_headers
+from cutgate.gateway.error_rows import retry_after
 from cutgate.gateway.http_headers import idempotency_key, preflight
 from cutgate.gateway.observe.refusals import log_refusal
 from cutgate.gateway.openapi.parts import MULTIPART
-from cutgate.gateway.removebg.errors import Refused, answer, in_json, refused
+from cutgate.gateway.removebg.errors import Refused, in_json, refused
 from cutgate.gateway.removebg.forms import Fields, read_fields
 from cutgate.gateway.removebg.responses import Rendering, wants_json
 from cutgate.gateway.removebg.sources import MAX_BODY_BYTES
@@ -81,9 +83,13 @@ class RemoveBgApi:
         """An answer to a request that cannot be served."""
         known = refused(error)
         kept = log_refusal(error, is_fault=known.code == "internal_error" and known is not error)
+        said = {"title": known.title, "detail": known.detail, "code": known.code}
+        response = in_json({"errors": [said]}, known.status)
+        response.headers.update({**kept, **retry_after(known.status, error)})
         allowance = error.allowance if isinstance(error, RateExceeded) else g.get("allowance")
-        response = answer(known, allowance)
-        response.headers.update(kept)
+        # One client fails at a 429 without these, whatever it is for.
+        if known.status == HTTPStatus.TOO_MANY_REQUESTS and allowance is not None:
+            response.headers.update(rate_headers(allowance))
         return response
 
     def _rendering(self, accepted: Accepted) -> Rendering:

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTim
 
 from cutgate.gateway.accounts.authentication import AddressShutOut, KeyRefused
 from cutgate.gateway.bodies import is_small
-from cutgate.gateway.error_rows import RETRY_AFTER_SECONDS, is_passing
+from cutgate.gateway.error_rows import is_passing
 from cutgate.gateway.http_headers import bearer_key
 from cutgate.gateway.observe.metrics import count_no_more
 from cutgate.gateway.observe.refusals import log_refusal
@@ -162,6 +162,6 @@ class RunwareApi:
         answer.status_code = status_of(outcomes)
         passing = [outcome for outcome in outcomes if is_passing(outcome.status)]
         if passing and answer.status_code != HTTPStatus.OK:
-            seconds = max(outcome.retry_after_seconds or RETRY_AFTER_SECONDS for outcome in passing)
+            seconds = max(outcome.retry_after_seconds for outcome in passing)
             answer.headers["Retry-After"] = str(seconds)
         return answer
