@@ -128,14 +128,13 @@ class RembgApi:
 
     def _removed(self, account: Account, options: Options, source: InspectedPicture | SourceUrl) -> Later:
         """The answer once the picture is done."""
-        name = idempotency_key()
         choice = self._choice(account, options.model)
         uid = self.parts.submissions.submit(
             Submission(
                 account=account,
                 origin=ORIGIN,
                 drafts=[Draft(source=source, spec=options.spec(choice))],
-                name=f"{ORIGIN}:{name}" if name else None,
+                name=idempotency_key(ORIGIN),
                 joins_seconds=_JOINS_SECONDS,
                 urgent=True,
                 asked=options.model or "",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -18,9 +19,9 @@ from cutgate.gateway.observe.refusals import log_refusal
 from cutgate.gateway.openapi.parts import MULTIPART
 from cutgate.gateway.removebg.errors import Refused, in_json, refused
 from cutgate.gateway.removebg.forms import Fields, read_fields
-from cutgate.gateway.removebg.responses import Rendering, wants_json
+from cutgate.gateway.removebg.responses import rendered, wants_json
 from cutgate.gateway.removebg.sources import MAX_BODY_BYTES
-from cutgate.gateway.removebg.submitting import Accepted, Removals
+from cutgate.gateway.removebg.submitting import ORIGIN, Removals
 from cutgate.gateway.tasks.parts import Parts
 from cutgate.jobs.observe import logs
 
@@ -59,11 +60,19 @@ class RemoveBgApi:
         account = self._admitted(self._removal)
         self.parts.waiting.require_place(account.name)
         with self._fields() as given:
-            accepted = self.removals.accept(account, given, idempotency_key())
+            accepted = self.removals.accept(account, given, idempotency_key(ORIGIN))
         logs.bind(task_uid=accepted.uid)
         g.allowance = accepted.allowance or g.allowance
         seconds = self.parts.settings.removebg_sync_seconds
-        return self.parts.waiting.hold(account.name, accepted.uid, seconds, self._rendering(accepted))
+        render = partial(
+            rendered,
+            blobs=self.parts.blobs,
+            is_json=wants_json(request.accept_mimetypes),
+            shown_type=accepted.options.shown_type(),
+            tariff=accepted.tariff,
+            allowance=g.allowance,
+        )
+        return self.parts.waiting.hold(account.name, accepted.uid, seconds, render)
 
     def account(self) -> Response:
         """Answer with the account's credits."""
@@ -91,15 +100,6 @@ class RemoveBgApi:
         if known.status == HTTPStatus.TOO_MANY_REQUESTS and allowance is not None:
             response.headers.update(rate_headers(allowance))
         return response
-
-    def _rendering(self, accepted: Accepted) -> Rendering:
-        return Rendering(
-            blobs=self.parts.blobs,
-            is_json=wants_json(request.accept_mimetypes),
-            shown_type=accepted.options.shown_type(),
-            tariff=accepted.tariff,
-            allowance=g.allowance,
-        )
 
     def _admitted(self, entry_of: Callable[[Credential], Entry]) -> Account:
         """The caller's account, once the request is counted and before anything of the body is read."""
