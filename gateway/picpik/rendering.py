@@ -9,7 +9,7 @@ from cutgate.gateway.picpik.errors import FAILED_CODE, NOT_FOUND_CODE, TERMINATE
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.answers import Progress
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.record import Item, Task, TaskStatus
+from cutgate.jobs.record import Task, TaskStatus
 
 SINGLE: Final = "RemoveBackground"
 BATCH: Final = "RemoveBackgroundsInBatch"
@@ -17,11 +17,11 @@ REFINE: Final = "RefineTask"
 """The actions that make tasks; those of the second hold several pictures."""
 
 _TASK_TYPE: Final = "TaskRemoveBackground"
-_FINISHED, _ERROR = "Finished", "Error"
+_ERROR: Final = "Error"
 _STATUSES: Final[Mapping[TaskStatus, str]] = {
     TaskStatus.QUEUING: "Queuing",
     TaskStatus.RUNNING: "Running",
-    TaskStatus.FINISHED: _FINISHED,
+    TaskStatus.FINISHED: "Finished",
     TaskStatus.ERROR: _ERROR,
 }
 _NO_ERROR: Final = TaskRow(0, "")
@@ -29,25 +29,16 @@ _NO_ERROR: Final = TaskRow(0, "")
 
 def detail_of(uid: TaskUid, task: Task | None, tasks: Tasks, base_url: str) -> TaskDetail:
     """An entry of `ListTasksDetails`: the task that stands under an id for this account, or that none does."""
-    if task is None:
-        return _detail(uid, "", _ERROR, [], 0, TaskRow(NOT_FOUND_CODE, f"Task [{uid}] not found"))
-    error = _error(task)
-    # A batch that was terminated is an error, although what it has finished is charged and shown.
-    status = _ERROR if error == TERMINATED else _STATUSES[task.status]
-    items = task.items if task.status is TaskStatus.FINISHED else ()
-    urls = [_url(item, task, tasks, base_url) for item in items]
-    detail = _detail(uid, task.origin, status, urls, task.booked, error)
-    confidences = [None if item.result is None else item.result.confidence for item in items]
-    return detail.model_copy(update={"confidence_list": confidences})
-
-
-def _detail(uid: TaskUid, action: str, status: str, urls: list[str], charged: int, error: TaskRow) -> TaskDetail:
+    error = TaskRow(NOT_FOUND_CODE, f"Task [{uid}] not found") if task is None else _error(task)
+    results = [item.result for item in task.items] if task and task.status is TaskStatus.FINISHED else []
     return TaskDetail(
         task_uid=uid,
-        action=action,
-        status=status,
-        img_list=urls,
-        consume_api_point=charged,
+        action=task.origin if task else "",
+        # A batch that was terminated is an error, although what it has finished is charged and shown.
+        status=_ERROR if task is None or error == TERMINATED else _STATUSES[task.status],
+        img_list=[base_url + tasks.result_path(task, result) if task and result else "" for result in results],
+        confidence_list=[result.confidence if result else None for result in results],
+        consume_api_point=task.booked if task else 0,
         error_code=error.error_code,
         error_massage=error.message,
         error_message=error.message,
@@ -89,10 +80,6 @@ def renderers(tasks: Tasks, base_url: str) -> Mapping[str, Callable[[Task], byte
         return json.dumps(entry.model_dump(by_alias=True, exclude_none=True)).encode()
 
     return dict.fromkeys((SINGLE, BATCH, REFINE), body)
-
-
-def _url(item: Item, task: Task, tasks: Tasks, base_url: str) -> str:
-    return "" if item.result is None else base_url + tasks.result_path(task, item.result)
 
 
 def _error(task: Task) -> TaskRow:

@@ -5,7 +5,6 @@ Their order is the order in which faults are reported.
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Final, TypeVar
 
@@ -226,16 +225,9 @@ class Plain(Request):
 R = TypeVar("R", bound=Request)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadingRules:
-    """What settings say of the reading."""
-
-    ignore_unknown: bool = False
-    """Leave names out that the action does not know, instead of refusing them."""
-    max_batch_images: int
-
-
-def read_request(model: type[R], params: Mapping[str, JsonValue], rules: ReadingRules) -> R:
+def read_request(
+    model: type[R], params: Mapping[str, JsonValue], *, ignore_unknown: bool, max_batch_images: int
+) -> R:
     """Hold verified parameters, without the signature, to an action's fields.
 
     Flattened names are rebuilt. The first fault is told: where unknown names are ignored one before `Action`, else
@@ -248,17 +240,17 @@ def read_request(model: type[R], params: Mapping[str, JsonValue], rules: Reading
     if unknown:
         _LOG.info("unknown_fields", names=[name[:SHOWN_CHARACTERS] for name in unknown[:16]])
     ignored = IGNORED & params.keys()
-    if rules.ignore_unknown:
+    if ignore_unknown:
         _require_action_first(params)
         ignored |= set(unknown)
         own = {name: value for name, value in own.items() if name in empty}
     for name in sorted(ignored):
         _require_no_hidden_field(name, params.get(name), empty)
-    if rules.ignore_unknown:
+    if ignore_unknown:
         _require_no_hidden_id(params)
     sent = {name: value for name, value in own.items() if value not in (None, empty.get(name)) or name in unknown}
     try:
-        return model.model_validate(sent, context={MAX_BATCH_IMAGES: rules.max_batch_images})
+        return model.model_validate(sent, context={MAX_BATCH_IMAGES: max_batch_images})
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
     raise _first_fault(problems, model) from None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Final, Self
 from urllib.parse import quote
 
@@ -19,7 +19,7 @@ from cutgate.gateway.picpik.actions import ACTIONS, Action
 from cutgate.gateway.picpik.answers import Answer
 from cutgate.gateway.picpik.caller import Caller
 from cutgate.gateway.picpik.errors import SHOWN_CHARACTERS, Refused, refused
-from cutgate.gateway.picpik.requests import ReadingRules, read_request
+from cutgate.gateway.picpik.requests import read_request
 from cutgate.gateway.tasks.parts import Parts
 from cutgate.gateway.waiting.callers import Wait
 from cutgate.gateway.waiting.streams import EVENT_STREAM, Follow
@@ -103,14 +103,20 @@ class PicpikApi:
         """Answer a request that a pair has signed."""
         with self.parts.limits.counting(credential, action.rate) as entry:
             g.entry = entry
-            fields = read_request(action.request, params, self._reading_rules)
+            settings = self.parts.settings
+            fields = read_request(
+                action.request,
+                params,
+                ignore_unknown=settings.ignore_unknown_fields,
+                max_batch_images=settings.max_batch_images,
+            )
             entry.weigh(fields.weight)
             if not action.by_ledger:
                 self.parts.limits.count(entry)
             caller = Caller(
                 credential=credential,
                 signature=signature,
-                base_url=self.parts.settings.public_url or base_url(request.scheme, request.host),
+                base_url=settings.public_url or base_url(request.scheme, request.host),
                 entry=entry,
                 wants_events=EVENT_STREAM in request.accept_mimetypes.values(),
             )
@@ -138,13 +144,6 @@ class PicpikApi:
         answer.headers.update(retry_after(row.status, error))
         answer.headers.update(kept)
         return answer
-
-    @cached_property
-    def _reading_rules(self) -> ReadingRules:
-        return ReadingRules(
-            ignore_unknown=self.parts.settings.ignore_unknown_fields,
-            max_batch_images=self.parts.settings.max_batch_images,
-        )
 
     def _authenticate(self, params: Params, known: bool) -> tuple[Credential, Params, str]:
         """The pair that signed the request, from memory if that will do; what it signed; and the signature."""
