@@ -72,7 +72,7 @@ def create_app(parts: Parts, sessions: Sessions) -> Flask:
         ).blueprint()
     )
     observe(app)
-    app.before_request(RunwareSockets(parts, runware_tasks, sessions).upgrade)
+    app.before_request(RunwareSockets(runware_tasks, sessions).upgrade)
     if settings.playground:
         playground = PlaygroundPages()
         app.register_blueprint(playground.blueprint())
