@@ -65,7 +65,7 @@ class PicpikApi:
     def blueprint(self) -> Blueprint:
         """The routes."""
         routes = Blueprint("picpik", __name__)
-        routes.add_url_rule("/", view_func=self.post, methods=["POST"], provide_automatic_options=False)
+        routes.post("/")(self.post)
         return routes
 
     def post(self) -> Response:

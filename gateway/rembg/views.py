@@ -54,9 +54,10 @@ class RembgApi:
     def blueprint(self) -> Blueprint:
         """The routes."""
         routes = Blueprint("rembg", __name__)
-        for method, view in (("GET", self.remove_url), ("POST", self.remove_file), ("OPTIONS", preflight)):
-            routes.add_url_rule(PATH, view.__name__, view, methods=[method], provide_automatic_options=False)
-        routes.add_url_rule("/api", view_func=self.documentation, provide_automatic_options=False)
+        routes.get(PATH)(self.remove_url)
+        routes.post(PATH)(self.remove_file)
+        routes.route(PATH, methods=["OPTIONS"])(preflight)
+        routes.get("/api")(self.documentation)
         routes.register_error_handler(Exception, self.refuse)
         return routes
 

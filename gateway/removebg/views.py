@@ -44,14 +44,11 @@ class RemoveBgApi:
     def blueprint(self) -> Blueprint:
         """The routes."""
         routes = Blueprint("removebg", __name__, url_prefix=PREFIX)
-        views: tuple[tuple[str, str, Callable[[], Response]], ...] = (
-            ("POST", "/removebg", self.remove_background),
-            ("GET", "/account", self.account),
-            ("POST", "/improve", self.improve),
-        )
-        for method, path, view in views:
-            routes.add_url_rule(path, view.__name__, view, methods=[method], provide_automatic_options=False)
-            routes.add_url_rule(path, f"{view.__name__}_preflight", preflight, methods=["OPTIONS"])
+        routes.post("/removebg")(self.remove_background)
+        routes.get("/account")(self.account)
+        routes.post("/improve")(self.improve)
+        for path in ("/removebg", "/account", "/improve"):
+            routes.route(path, methods=["OPTIONS"])(preflight)
         routes.register_error_handler(Exception, self.refuse)
         return routes
 

@@ -49,12 +49,9 @@ class RunwareApi:
     def blueprint(self) -> Blueprint:
         """The routes."""
         routes = Blueprint("runware", __name__)
-        for methods, view in (
-            (["POST"], self.post),
-            (["GET"], self.get),
-            (["PUT", "PATCH", "DELETE", "OPTIONS"], self.other),
-        ):
-            routes.add_url_rule(PATH, view.__name__, view, methods=methods, provide_automatic_options=False)
+        routes.post(PATH)(self.post)
+        routes.get(PATH)(self.get)
+        routes.route(PATH, methods=["PUT", "PATCH", "DELETE", "OPTIONS"])(self.other)
         routes.register_error_handler(Exception, self.refuse)
         return routes
 
