@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from cutgate.gateway.picpik.answers import GenerateTask, ListedGenerateTask, TaskDetail
-from cutgate.gateway.picpik.errors import FAILED_CODE, NOT_FOUND_CODE, TERMINATED, TIMED_OUT, TaskRow, task_row_for
+from cutgate.gateway.picpik.errors import NOT_FOUND_CODE, TERMINATED, TIMED_OUT, TaskRow, task_row_for
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.answers import Progress
 from cutgate.jobs.ids import TaskUid
@@ -24,12 +24,12 @@ _STATUSES: Final[Mapping[TaskStatus, str]] = {
     TaskStatus.FINISHED: "Finished",
     TaskStatus.ERROR: _ERROR,
 }
-_NO_ERROR: Final = TaskRow(0, "")
+_NO_ERROR: Final = TaskRow("", 0)
 
 
 def detail_of(uid: TaskUid, task: Task | None, tasks: Tasks, base_url: str) -> TaskDetail:
     """An entry of `ListTasksDetails`: the task that stands under an id for this account, or that none does."""
-    error = TaskRow(NOT_FOUND_CODE, f"Task [{uid}] not found") if task is None else _error(task)
+    error = TaskRow(f"Task [{uid}] not found", NOT_FOUND_CODE) if task is None else _error(task)
     results = [item.result for item in task.items] if task and task.status is TaskStatus.FINISHED else []
     return TaskDetail(
         task_uid=uid,
@@ -96,4 +96,4 @@ def _error(task: Task) -> TaskRow:
         indices.setdefault(row, []).append(index)
     message = "; ".join(f"RawImages {places}: {row.message}" for row, places in indices.items())
     all_timed_out = task.status is TaskStatus.ERROR and set(indices) == {TIMED_OUT}
-    return TaskRow(TIMED_OUT.error_code if all_timed_out else FAILED_CODE, message)
+    return TaskRow(message, TIMED_OUT.error_code) if all_timed_out else TaskRow(message)
