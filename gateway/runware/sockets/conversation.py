@@ -16,12 +16,7 @@ import structlog
 from typing_extensions import override
 from websockets.frames import CloseCode
 
-from cutgate.gateway.accounts.authentication import (
-    AddressShutOut,
-    KeyMissing,
-    KeyRefused,
-    KeyUnknown,
-)
+from cutgate.gateway.accounts.authentication import AddressShutOut, KeyMissing, KeyRefused, KeyUnknown
 from cutgate.gateway.runware.messages.errors import Refused, key_refusal, refusal
 from cutgate.gateway.runware.messages.outcomes import AnswerLog, JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.reading import pings_in, read_message
