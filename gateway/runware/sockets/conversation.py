@@ -318,13 +318,6 @@ class Conversation(MessageHandler):
                 self._start(self._await_owed(account, uid))
 
     async def _await_owed(self, account: str, uid: TaskUid) -> None:
-        try:
-            await self._await(self._owed(account, uid))
-        except Exception:
-            # The others are sent all the same, and this one is still owed.
-            _LOG.exception("result_not_replayed", task_uid=uid)
-
-    def _owed(self, account: str, uid: TaskUid) -> Pending:
         rendering = self._runware.rendering
 
         def settle(task: Task | None) -> Outcome | None:
@@ -332,7 +325,7 @@ class Conversation(MessageHandler):
                 return None
             return guarded(rendering.echo(task), lambda: rendering.result(task, self._base_url))
 
-        return Pending(
+        pending = Pending(
             account=account,
             uid=uid,
             wait_seconds=self._parts.settings.runware_sync_seconds,
@@ -340,6 +333,11 @@ class Conversation(MessageHandler):
             give_up=lambda: refusal(Refused("took_too_long"), {}),
             echo={},
         )
+        try:
+            await self._await(pending)
+        except Exception:
+            # The others are sent all the same, and this one is still owed.
+            _LOG.exception("result_not_replayed", task_uid=uid)
 
 
 def _is_done(task: Task | None) -> bool:
