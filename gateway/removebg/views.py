@@ -73,7 +73,7 @@ class RemoveBgApi:
 
     def account(self) -> Response:
         """Answer with the account's credits."""
-        account = self._admitted(self._poll)
+        account = self._admitted(partial(self.parts.limits.entry, rate=Rate.POLL))
         balance = self.parts.store.accounts.balance(account.name)
         return in_json(self.removals.tariff(account).account(balance))
 
@@ -110,9 +110,6 @@ class RemoveBgApi:
 
     def _removal(self, credential: Credential) -> Entry:
         return self.removals.entry(credential.account, key=credential.known_key)
-
-    def _poll(self, credential: Credential) -> Entry:
-        return self.parts.limits.entry(credential, Rate.POLL)
 
     @contextmanager
     def _fields(self) -> Iterator[Fields]:

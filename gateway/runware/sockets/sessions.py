@@ -56,7 +56,6 @@ class Session:
     holder: str
     """Tells this connection from the one that resumes; whoever opened the session last holds it."""
     account: str
-    """Whose it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
