@@ -204,8 +204,11 @@ class Body:
     """Whether each of its characters takes one byte in memory: it is ASCII, without escapes for more."""
 
 
-class Room:
-    """Memory that is shared out by the byte, to whoever asks first."""
+class Bodies:
+    """Opens the bodies of requests, the large ones within a budget of memory.
+
+    It is shared out by the byte, to whoever asks first; while a body is parsed it takes twice its size.
+    """
 
     def __init__(self, total_bytes: int) -> None:
         self._total_bytes = self._left_bytes = total_bytes
@@ -239,14 +242,6 @@ class Room:
                 self._left_bytes += part_bytes
                 self._freed.notify_all()
 
-
-@dataclass(frozen=True, slots=True)
-class Bodies:
-    """Opens the bodies of requests."""
-
-    room: Room
-    """For the large ones: while one is parsed it takes twice its size."""
-
     @contextmanager
     def received(self, request: Request, *, is_text: bool = True) -> Iterator[Body]:
         """The body of a request, and room for it for as long as the block works on what it says.
@@ -274,7 +269,7 @@ class Bodies:
             raise BodyWanted(limit_bytes)
         is_wide = is_text and not spool.is_plain
         cost_bytes = spool.size_bytes * _WIDEST_CHARACTER_BYTES if is_wide else spool.size_bytes
-        with self.room.taken(cost_bytes) if cost_bytes > MEMORY_BYTES else nullcontext():
+        with self.taken(cost_bytes) if cost_bytes > MEMORY_BYTES else nullcontext():
             yield Body(spool.open(), spool.size_bytes, spool.is_plain)
 
 

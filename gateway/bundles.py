@@ -34,34 +34,29 @@ def joined(entry: str, sources: Mapping[str, str]) -> str:
     """
     places: dict[str, str] = {}
     parts: list[str] = []
-    _add(entry, sources, places, parts, ())
+
+    def add(name: str, path: tuple[str, ...]) -> str:
+        """Append a module behind what it imports; returns the name of the constant that holds what it exports."""
+        if name in path:
+            raise BundleError(f"modules import each other: {' -> '.join([*path, name])}")
+        if name in places:
+            return places[name]
+        if name not in sources:
+            raise BundleError(f"{path[-1] if path else 'the page'} imports {name}, which does not exist")
+
+        def constants(found: re.Match[str]) -> str:
+            members, address = found.groups()
+            imported = posixpath.normpath(posixpath.join(posixpath.dirname(name), address))
+            return f"const {{{members.replace(' as ', ': ')}}} = {add(imported, (*path, name))};"
+
+        text = _IMPORT.sub(constants, _DOCS.sub("", sources[name]))
+        exported = ", ".join(_EXPORT.findall(text))
+        text = _EXPORT.sub("", text)
+        if other := _OTHER.search(text):
+            raise BundleError(f"{name}: `{other[0]}` is a form of import or export that the bundle does not know")
+        place = places[name] = f"module{len(places)}"
+        parts.append(f"// {name}\nconst {place} = (() => {{\n{text}\nreturn {{ {exported} }};\n}})();\n")
+        return place
+
+    add(entry, ())
     return "".join(parts)
-
-
-def _add(
-    name: str, sources: Mapping[str, str], places: dict[str, str], parts: list[str], path: tuple[str, ...]
-) -> str:
-    """Append a module behind what it imports; returns the name of the constant that holds what it exports."""
-    if name in path:
-        raise BundleError(f"modules import each other: {' -> '.join([*path, name])}")
-    if name in places:
-        return places[name]
-    if name not in sources:
-        raise BundleError(f"{path[-1] if path else 'the page'} imports {name}, which does not exist")
-
-    def constants(found: re.Match[str]) -> str:
-        members, address = found.groups()
-        imported = posixpath.normpath(posixpath.join(posixpath.dirname(name), address))
-        place = _add(imported, sources, places, parts, (*path, name))
-        return f"const {{{members.replace(' as ', ': ')}}} = {place};"
-
-    text = _IMPORT.sub(constants, _DOCS.sub("", sources[name]))
-    exported = _EXPORT.findall(text)
-    text = _EXPORT.sub("", text)
-    if other := _OTHER.search(text):
-        raise BundleError(f"{name}: `{other[0]}` is a form of import or export that the bundle does not know")
-    places[name] = f"module{len(places)}"
-    parts.append(
-        f"// {name}\nconst {places[name]} = (() => {{\n{text}\nreturn {{ {', '.join(exported)} }};\n}})();\n"
-    )
-    return places[name]

@@ -8,7 +8,7 @@ from cutgate.jobs.errors import CutoutError
 
 R = TypeVar("R")
 
-RETRY_AFTER_SECONDS: Final = 2
+_RETRY_SECONDS: Final = 2
 """When a repeat may help where nobody knows: a part is down, or a place is taken."""
 
 
@@ -17,9 +17,14 @@ def row_of(kind: type[Exception], rows: Mapping[type[Exception], R], default: R)
     return next((rows[base] for base in kind.__mro__ if base in rows), default)
 
 
-def retry_after(status: int, known_seconds: int | None) -> Mapping[str, str]:
+def retry_seconds(error: Exception) -> int:
+    """After how many seconds a repeat may help: a rate knows when it frees, a full queue its pace."""
+    return getattr(error, "retry_after_seconds", None) or _RETRY_SECONDS
+
+
+def retry_after(status: int, error: Exception) -> Mapping[str, str]:
     """The headers that say when to try again, where that helps."""
-    return {"Retry-After": str(known_seconds or RETRY_AFTER_SECONDS)} if is_passing(status) else {}
+    return {"Retry-After": str(retry_seconds(error))} if is_passing(status) else {}
 
 
 def is_passing(status: int) -> bool:

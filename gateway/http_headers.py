@@ -20,16 +20,16 @@ def bearer_key() -> str | None:
     return authorization[len(_SCHEME) :].strip() if is_bearer else None
 
 
-def idempotency_key() -> str | None:
-    """The caller's own name for the present request; None where it has none.
+def idempotency_key(origin: str) -> str | None:
+    """The caller's own name for the present request, apart from those of other origins; None where it has none.
 
     Raises:
         BadRequest: it is too long.
     """
-    name = request.headers.get(_NAME_HEADER) or None
-    if name is not None and len(name) > _NAME_CHARACTERS:
+    name = request.headers.get(_NAME_HEADER, "")
+    if len(name) > _NAME_CHARACTERS:
         raise BadRequest(f"{_NAME_HEADER} has more than {_NAME_CHARACTERS} characters.")
-    return name
+    return f"{origin}:{name}" if name else None
 
 
 def exposed(names: Iterable[str]) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -70,27 +70,14 @@ def files_below(folder: Path) -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in paths}
 
 
-@dataclass(frozen=True, slots=True)
-class StaticFile:
-    """One file as it is sent."""
+@cache
+def _gzipped(data: bytes) -> bytes:
+    return gzip.compress(data, mtime=0)
 
-    data: bytes
-    gzipped: bytes | None
-    """None for a format that is compressed already."""
-    media_type: str
-    etag: str
 
-    @classmethod
-    def of(cls, name: str, data: bytes) -> "StaticFile":
-        """Compress it, and name it by its content."""
-        media_type = MEDIA_TYPES[Path(name).suffix]
-        gzipped = None if media_type == "image/jpeg" else gzip.compress(data, mtime=0)
-        return cls(data, gzipped, media_type, hashlib.sha256(data).hexdigest()[:32])
-
-    @property
-    def version(self) -> str:
-        """Changes with the content."""
-        return self.etag[:DIGEST_CHARACTERS]
+@cache
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -116,40 +103,41 @@ class StaticFiles:
 
     def page(self) -> Response:
         """Send the page, which names what it loads by content: a browser keeps that and asks for nothing again."""
-        return self._send(self._page)
+        return self._send(PAGE, self._page)
 
     def file(self, name: str) -> Response:
         """Send what the page loads."""
-        file = self._files.get(name)
-        if file is None or name == PAGE:
+        data = self._files.get(name)
+        if data is None or name == PAGE:
             raise NotFound
-        answer = self._send(file)
-        if request.args.get("v") == file.version:
+        answer = self._send(name, data)
+        if request.args.get("v") == _digest(data)[:DIGEST_CHARACTERS]:
             answer.headers["Cache-Control"] = FOREVER
         return answer
 
-    def _send(self, file: StaticFile) -> Response:
-        answer = Response(file.data, mimetype=file.media_type, headers=self.headers)
-        answer.set_etag(file.etag)
-        if file.gzipped is not None:
+    def _send(self, name: str, data: bytes) -> Response:
+        media_type = MEDIA_TYPES[Path(name).suffix]
+        answer = Response(data, mimetype=media_type, headers=self.headers)
+        answer.set_etag(_digest(data))
+        if media_type != "image/jpeg":  # which is compressed already
             answer.vary.add("Accept-Encoding")
             if request.accept_encodings.quality("gzip") > 0:
-                answer.data = file.gzipped
+                answer.data = _gzipped(data)
                 answer.content_encoding = "gzip"
-                answer.set_etag(f"{file.etag}-gzip")
+                answer.set_etag(f"{_digest(data)}-gzip")
         answer.make_conditional(request.environ)
         return answer
 
     @cached_property
-    def _files(self) -> Mapping[str, StaticFile]:
-        read = {name: StaticFile.of(name, path.read_bytes()) for name, path in self.paths.items()}
-        return read | {name: StaticFile.of(name, make().encode()) for name, make in self.made.items()}
+    def _files(self) -> Mapping[str, bytes]:
+        read = {name: path.read_bytes() for name, path in self.paths.items()}
+        return read | {name: make().encode() for name, make in self.made.items()}
 
     @cached_property
-    def _page(self) -> StaticFile:
+    def _page(self) -> bytes:
         def versioned(found: re.Match[str]) -> str:
-            file = self._files.get(found["name"])
-            return f"{found[0]}?v={file.version}" if file else found[0]
+            data = self._files.get(found["name"])
+            return found[0] if data is None else f"{found[0]}?v={_digest(data)[:DIGEST_CHARACTERS]}"
 
-        text = self._files[PAGE].data.decode()
-        return StaticFile.of(PAGE, re.sub(r'(?<=(?:src|ref)=")[a-z]+/(?P<name>[^"#?]+)', versioned, text).encode())
+        text = self._files[PAGE].decode()
+        return re.sub(r'(?<=(?:src|ref)=")[a-z]+/(?P<name>[^"#?]+)', versioned, text).encode()

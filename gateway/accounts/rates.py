@@ -12,7 +12,7 @@ from cutgate.gateway.accounts.credentials import Credential
 from cutgate.gateway.addresses import subscriber
 from cutgate.gateway.settings import GatewaySettings, half
 from cutgate.jobs.answers import Allowance, Outlook
-from cutgate.jobs.errors import LedgerUnavailable, QueueFull
+from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.observe import logs
 from cutgate.jobs.ports import Ledger
 from cutgate.jobs.record import AccountCaps, KnownKey, RateUse
@@ -39,11 +39,6 @@ class TooOften(Exception):
         super().__init__(reason)
         #: Seconds after which a request can be granted again, at least 1.
         self.retry_after_seconds = max(1, math.ceil(frees_in_seconds))
-
-
-def known_retry_seconds(error: Exception) -> int | None:
-    """After how many seconds a repeat may help: a rate knows when it frees, a full queue its pace; else None."""
-    return error.retry_after_seconds if isinstance(error, TooOften | QueueFull) else None
 
 
 class RateExceeded(TooOften):

@@ -86,7 +86,7 @@ def _items(path: str, method: str, operation: Schema) -> Iterator[Schema]:
     if not forms:
         yield _item(operation["summary"], request, {})
     for media_type, form in forms.items():
-        mode, example = _MODES.get(media_type), forms[JSON]["example"]
+        mode, example = _MODES.get(media_type), forms.get(JSON, {}).get("example", {})
         fields = form["schema"]["properties"]
         body = {"body": {"mode": mode, mode: _form_fields(fields, example)}} if mode else _json_body(example)
         yield _item(f"{operation['summary']}: {media_type}", {**request, **body}, {})

@@ -47,7 +47,7 @@ class ApiPages:
             viewer = {f"viewer/{name}": viewer_folder() / name for name in VIEWER_FILES}
             StaticFiles({**files_below(STATIC_DIR), **viewer}, HEADERS).add_to(routes, "/docs")
         for rule, view in rules.items():
-            routes.add_url_rule(rule, view_func=view, provide_automatic_options=False, strict_slashes=True)
+            routes.add_url_rule(rule, view_func=view, strict_slashes=True)
         return routes
 
     def document(self) -> Response:

@@ -21,7 +21,7 @@ from werkzeug.exceptions import (
 )
 
 from cutgate import signing
-from cutgate.gateway.accounts.rates import TooOften, known_retry_seconds
+from cutgate.gateway.accounts.rates import TooOften
 from cutgate.gateway.error_rows import class_of, row_of
 from cutgate.jobs import errors as jobs
 
@@ -101,22 +101,18 @@ RAISED: Final[Mapping[type[Exception], str]] = {
 class Refused(Exception):
     """The request is answered with an error."""
 
-    def __init__(
-        self, key: str, detail: str = "", *, name: str = "", retry_after_seconds: int | None = None
-    ) -> None:
+    def __init__(self, key: str, detail: str = "", *, name: str = "") -> None:
         """Choose the answer.
 
         Args:
             key: of `ROWS`.
             detail: a sentence that a person can act on; not before the signature was found right.
             name: of the parameter at fault, of an element with its index, such as `Box.2`.
-            retry_after_seconds: after which a repeat may help, where that is known.
         """
         name = name[:SHOWN_CHARACTERS]
         super().__init__(f"{key} {name}".rstrip())
         self.key, self.row, self.detail = key, ROWS[key], detail
         self.message = self.row.message.format(name=name)
-        self.retry_after_seconds = retry_after_seconds
 
 
 def refused(error: Exception, path: str) -> Refused:
@@ -133,45 +129,42 @@ def refused(error: Exception, path: str) -> Refused:
     detail = str(error) if ROWS[key].is_told else ""
     if key == "unknown_path":
         detail = f"there is nothing at {path}; {see}"
-    return Refused(key, detail, retry_after_seconds=known_retry_seconds(error))
+    return Refused(key, detail)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
     """How a failed picture is shown in its task."""
 
-    error_code: int
     message: str
+    error_code: int = 1001
 
 
 NOT_FOUND_CODE: Final = 230
 
-FAILED_CODE: Final = 1001
-TERMINATED: Final = TaskRow(1002, "Task terminated")
-TIMED_OUT: Final = TaskRow(1003, "Task timed out: try again later or send a smaller image")
+TERMINATED: Final = TaskRow("Task terminated", 1002)
+TIMED_OUT: Final = TaskRow("Task timed out: try again later or send a smaller image", 1003)
 
-_FAILED: Final = TaskRow(FAILED_CODE, "Processing failed")
-_COSTLY: Final = TaskRow(FAILED_CODE, "Image too costly to decode: save it again as a plain PNG or JPEG")
+_FAILED: Final = TaskRow("Processing failed")
+_COSTLY: Final = TaskRow("Image too costly to decode: save it again as a plain PNG or JPEG")
 
 TASK_ROWS: Final[Mapping[type[Exception], TaskRow]] = {
-    jobs.SourceRejected: TaskRow(FAILED_CODE, "Image not acceptable"),
-    jobs.SourceUnreadable: TaskRow(
-        FAILED_CODE, "Image not readable: send JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF"
-    ),
-    jobs.SourceTooLarge: TaskRow(FAILED_CODE, "Image too large: send fewer pixels"),
+    jobs.SourceRejected: TaskRow("Image not acceptable"),
+    jobs.SourceUnreadable: TaskRow("Image not readable: send JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF"),
+    jobs.SourceTooLarge: TaskRow("Image too large: send fewer pixels"),
     jobs.SourceTooCostly: _COSTLY,
-    jobs.BoxOutsidePicture: TaskRow(FAILED_CODE, "Box outside the image"),
-    jobs.RegionOutsidePicture: TaskRow(FAILED_CODE, "Region of interest outside the image"),
-    jobs.RegionEmpty: TaskRow(FAILED_CODE, "Region of interest without pixels"),
-    jobs.SubjectNotFound: TaskRow(FAILED_CODE, "No subject found in the image"),
-    jobs.SourceUnreachable: TaskRow(FAILED_CODE, "Image not reachable: its address cannot be fetched"),
-    jobs.SourceUndecodable: TaskRow(FAILED_CODE, "Image truncated or damaged: it cannot be decoded"),
+    jobs.BoxOutsidePicture: TaskRow("Box outside the image"),
+    jobs.RegionOutsidePicture: TaskRow("Region of interest outside the image"),
+    jobs.RegionEmpty: TaskRow("Region of interest without pixels"),
+    jobs.SubjectNotFound: TaskRow("No subject found in the image"),
+    jobs.SourceUnreachable: TaskRow("Image not reachable: its address cannot be fetched"),
+    jobs.SourceUndecodable: TaskRow("Image truncated or damaged: it cannot be decoded"),
     jobs.DecodingStopped: _COSTLY,
     jobs.TimedOut: TIMED_OUT,
-    jobs.WorkerLost: TaskRow(FAILED_CODE, "Processing failed: workers stopped repeatedly on this image"),
+    jobs.WorkerLost: TaskRow("Processing failed: workers stopped repeatedly on this image"),
     jobs.Terminated: TERMINATED,
-    jobs.BlobMissing: TaskRow(FAILED_CODE, "Image no longer stored: submit it again"),
-    jobs.ServiceUnavailable: TaskRow(FAILED_CODE, "Processing failed: try again later"),
+    jobs.BlobMissing: TaskRow("Image no longer stored: submit it again"),
+    jobs.ServiceUnavailable: TaskRow("Processing failed: try again later"),
 }
 
 

@@ -4,16 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from cutgate.gateway.accounts.accounts import UNMETERED_CREDITS
-from cutgate.gateway.picpik.answers import (
-    Answer,
-    CreditBalance,
-    GenerateTask,
-    GenerateTasks,
-    ModelLists,
-    TaskDetail,
-    TaskDetails,
-    TaskIds,
-)
+from cutgate.gateway.picpik import answers
 from cutgate.gateway.picpik.caller import Caller
 from cutgate.gateway.picpik.errors import Refused
 from cutgate.gateway.picpik.fields import MAX_WAIT_SECONDS
@@ -32,12 +23,12 @@ _NAMED: Final = 16
 
 def list_tasks_details(
     request: ListTasksDetails, caller: Caller, parts: Parts
-) -> TaskDetails | Wait[TaskDetails] | Follow:
+) -> answers.TaskDetails | Wait[answers.TaskDetails] | Follow:
     """Show tasks in the order of the request, at once or when one of them has ended, or tell how they go on."""
     _bind(request.uids)
 
-    def show(found: Sequence[Task | None]) -> TaskDetails:
-        return TaskDetails(task_detail_list=_details(request.uids, found, caller, parts))
+    def show(found: Sequence[Task | None]) -> answers.TaskDetails:
+        return answers.TaskDetails(task_detail_list=_details(request.uids, found, caller, parts))
 
     found = parts.tasks.find(caller.account.name, request.uids, caller.entry)
     if caller.wants_events and all(found) and parts.waiting.has_place(caller.account.name):
@@ -52,20 +43,20 @@ def list_tasks_details(
     )
 
 
-def list_running_tasks(_: Plain, caller: Caller, parts: Parts) -> TaskIds:
+def list_running_tasks(_: Plain, caller: Caller, parts: Parts) -> answers.TaskIds:
     """List the account's tasks that have not ended, oldest first."""
-    return TaskIds(task_uid_list=list(parts.store.tasks.unfinished(caller.account.name)))
+    return answers.TaskIds(task_uid_list=list(parts.store.tasks.unfinished(caller.account.name)))
 
 
-def terminate_task(request: OneTask, caller: Caller, parts: Parts) -> Answer:
+def terminate_task(request: OneTask, caller: Caller, parts: Parts) -> answers.Answer:
     """End a task."""
     logs.bind(task_uid=request.uid)
     if not parts.store.tasks.terminate(request.uid, caller.account.name):
         raise _unknown_task()
-    return Answer()
+    return answers.Answer()
 
 
-def get_generate_task_detail(request: OneTask, caller: Caller, parts: Parts) -> GenerateTask:
+def get_generate_task_detail(request: OneTask, caller: Caller, parts: Parts) -> answers.GenerateTask:
     """Show one task with the names of the older interface."""
     logs.bind(task_uid=request.uid)
     [task] = parts.tasks.find(caller.account.name, [request.uid], caller.entry)
@@ -74,25 +65,27 @@ def get_generate_task_detail(request: OneTask, caller: Caller, parts: Parts) -> 
     return generate_task(detail_of(request.uid, task, parts.tasks, caller.base_url))
 
 
-def list_generate_task_detail(request: ListGenerateTaskDetail, caller: Caller, parts: Parts) -> GenerateTasks:
+def list_generate_task_detail(
+    request: ListGenerateTaskDetail, caller: Caller, parts: Parts
+) -> answers.GenerateTasks:
     """Show tasks with the names of the older interface."""
     _bind(request.uids)
     found = parts.tasks.find(caller.account.name, request.uids, caller.entry)
     details = _details(request.uids, found, caller, parts)
-    return GenerateTasks(task_detail_list=[listed_generate_task(detail) for detail in details])
+    return answers.GenerateTasks(task_detail_list=[listed_generate_task(detail) for detail in details])
 
 
-def get_credit_balance(_: Plain, caller: Caller, parts: Parts) -> CreditBalance:
+def get_credit_balance(_: Plain, caller: Caller, parts: Parts) -> answers.CreditBalance:
     """Show the account's credits."""
     [(balance, booked)] = parts.store.accounts.credits([caller.account.name])
     if balance is None:
-        return CreditBalance(total_credits=UNMETERED_CREDITS, used_credits=booked, metered=False)
-    return CreditBalance(total_credits=balance.granted, used_credits=balance.used)
+        return answers.CreditBalance(total_credits=UNMETERED_CREDITS, used_credits=booked, metered=False)
+    return answers.CreditBalance(total_credits=balance.granted, used_credits=balance.used)
 
 
-def list_models(_request: Plain, _caller: Caller, _parts: Parts) -> ModelLists:
+def list_models(_request: Plain, _caller: Caller, _parts: Parts) -> answers.ModelLists:
     """Show that there are no models for generating images."""
-    return ModelLists()
+    return answers.ModelLists()
 
 
 def _bind(uids: Sequence[TaskUid]) -> None:
@@ -105,7 +98,7 @@ def _bind(uids: Sequence[TaskUid]) -> None:
 
 def _details(
     uids: Sequence[TaskUid], found: Sequence[Task | None], caller: Caller, parts: Parts
-) -> list[TaskDetail]:
+) -> list[answers.TaskDetail]:
     return [detail_of(uid, task, parts.tasks, caller.base_url) for uid, task in zip(uids, found, strict=True)]
 
 

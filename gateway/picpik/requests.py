@@ -5,7 +5,6 @@ Their order is the order in which faults are reported.
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Final, TypeVar
 
@@ -15,32 +14,8 @@ from pydantic.alias_generators import to_pascal
 from pydantic_core import ErrorDetails
 from typing_extensions import override
 
+from cutgate.gateway.picpik import fields
 from cutgate.gateway.picpik.errors import SHOWN_CHARACTERS, Refused
-from cutgate.gateway.picpik.fields import (
-    MAX_BATCH_IMAGES,
-    NO_BYTES,
-    WRONG_TYPE,
-    Absent,
-    Corners,
-    ErodeSize,
-    Flag,
-    Format,
-    Hair,
-    Holes,
-    Index,
-    Level,
-    Number,
-    Picture,
-    Pictures,
-    Polylines,
-    Quality,
-    RadiusPx,
-    RequestId,
-    Text,
-    Uid,
-    Uids,
-    WaitSeconds,
-)
 from cutgate.jobs.spec import THRESHOLDS, Thresholds, thresholds_of
 from cutgate.signing import JsonValue, canonical_pieces, canonical_string, unflatten
 from cutgate.validation import in_words
@@ -61,7 +36,7 @@ _ID: Final = "request_uuid"
 _LONG_CHARACTERS: Final = 2**16
 _STEPS: Final = ("not_available", "missing", "wrong_type", "not_available")
 """How a fault is refused: unknown names first, then what is missing, types, and values."""
-_STEP_OF: Final = {"extra_forbidden": 0, "missing": 1, WRONG_TYPE: 2}
+_STEP_OF: Final = {"extra_forbidden": 0, "missing": 1, fields.WRONG_TYPE: 2}
 _VALUES: Final = 3
 
 
@@ -78,7 +53,7 @@ class Request(BaseModel):
         use_attribute_docstrings=True,
     )
 
-    request_uuid: Annotated[RequestId, Field(alias=_ID)] = ""
+    request_uuid: Annotated[fields.RequestId, Field(alias=_ID)] = ""
     """Your id of the request, repeated in the answer; the server makes one where it is absent. The same request
     under the same id is done once."""
 
@@ -91,35 +66,35 @@ class Request(BaseModel):
 class OnePicture(Request):
     """The picture of a request."""
 
-    raw_image: Annotated[Picture, Field(repr=False)]
+    raw_image: Annotated[fields.Picture, Field(repr=False)]
     """The picture in Base64, or a data URI: JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF, TIFF. EXIF orientation is
     applied."""
-    box: Corners = Field(default_factory=list)
+    box: fields.Corners = Field(default_factory=list)
     """Limits of the subject in pixels of the upright picture: left, top, right, bottom."""
 
 
 class SeveralPictures(Request):
     """The pictures of a batch, which share all other fields."""
 
-    raw_images: Annotated[Pictures, Field(repr=False)]
+    raw_images: Annotated[fields.Pictures, Field(repr=False)]
     """The pictures, each as `RawImage`."""
 
 
 class Cutting(Request):
     """The options of a cut-out."""
 
-    erode_size: ErodeSize = 15
+    erode_size: fields.ErodeSize = 15
     """Width of the soft edge zone, in pixels."""
-    foreground_threshold: Level = THRESHOLDS.foreground
+    foreground_threshold: fields.Level = THRESHOLDS.foreground
     """Mask level above which a pixel is certain foreground. If only one threshold is sent, the other one's default
     makes room for it."""
-    background_threshold: Level = THRESHOLDS.background
+    background_threshold: fields.Level = THRESHOLDS.background
     """Mask level below which a pixel is certain background, at most `ForegroundThreshold`."""
-    hair_optimization: Hair = "auto"
+    hair_optimization: fields.Hair = "auto"
     """Whether alpha and colours are estimated at soft edges; `auto` decides region by region."""
-    only_mask: Flag = False
+    only_mask: fields.Flag = False
     """Return the alpha as a grey PNG."""
-    holes: Holes = "keep"
+    holes: fields.Holes = "keep"
     """Cutgate's own: what becomes of transparent parts that the subject encloses, such as a white label on white;
     `fill` makes them opaque unless they show the background."""
 
@@ -142,7 +117,7 @@ class RemoveBackgroundsInBatch(Cutting, SeveralPictures):
 class Listing(Request):
     """Show several tasks."""
 
-    uids: Uids
+    uids: fields.Uids
     """The tasks to show."""
 
     @property
@@ -154,23 +129,23 @@ class Listing(Request):
 class ListTasksDetails(Listing):
     """Show tasks."""
 
-    uids: Annotated[Uids, Field(alias="TaskUIDList")]
+    uids: Annotated[fields.Uids, Field(alias="TaskUIDList")]
     """The tasks to show."""
-    wait_seconds: WaitSeconds = 0
+    wait_seconds: fields.WaitSeconds = 0
     """Cutgate's own: answer once one of the tasks has ended, or after so many seconds."""
 
 
 class ListGenerateTaskDetail(Listing):
     """Show tasks, in the words of the older interface."""
 
-    uids: Annotated[Uids, Field(alias="TaskUIDs")]
+    uids: Annotated[fields.Uids, Field(alias="TaskUIDs")]
     """The tasks to show."""
 
 
 class OneTask(Request):
     """Name one task."""
 
-    uid: Annotated[Uid, Field(alias="TaskUID")]
+    uid: Annotated[fields.Uid, Field(alias="TaskUID")]
     """The task."""
 
 
@@ -180,42 +155,42 @@ class RefineTask(OneTask):
     What is left out stays as it was; strokes come on top of those that the task has already.
     """
 
-    index: Index = 0
+    index: fields.Index = 0
     """Which picture of a batch."""
-    keep: Polylines = Field(default_factory=list)
+    keep: fields.Polylines = Field(default_factory=list)
     """Strokes over what belongs to the subject, each a list of points [x, y] in pixels of the upright picture. A
     click is a stroke of one point. The part of the picture that a stroke touches goes with it."""
-    remove: Polylines = Field(default_factory=list)
+    remove: fields.Polylines = Field(default_factory=list)
     """Strokes over what does not belong to it."""
-    radius_px: RadiusPx = 10
+    radius_px: fields.RadiusPx = 10
     """Half the width of these strokes."""
-    erode_size: ErodeSize | None = None
+    erode_size: fields.ErodeSize | None = None
     """As in `RemoveBackground`."""
-    foreground_threshold: Level | None = None
+    foreground_threshold: fields.Level | None = None
     """As in `RemoveBackground`."""
-    background_threshold: Level | None = None
+    background_threshold: fields.Level | None = None
     """As in `RemoveBackground`."""
-    hair_optimization: Hair | None = None
+    hair_optimization: fields.Hair | None = None
     """As in `RemoveBackground`."""
-    only_mask: Flag | None = None
+    only_mask: fields.Flag | None = None
     """As in `RemoveBackground`."""
-    holes: Holes | None = None
+    holes: fields.Holes | None = None
     """As in `RemoveBackground`."""
-    background: Text | None = None
+    background: fields.Text | None = None
     """Colour behind the subject: `#rrggbb`, `#rrggbbaa`, a name such as `white`, or `transparent`."""
-    crop_margin: Text | None = None
+    crop_margin: fields.Text | None = None
     """Cut down to the subject and so much around it: one, two or four lengths, px or %, such as `10%`; `none`."""
-    scale: Text | None = None
+    scale: fields.Text | None = None
     """The subject fits this share of both sides: a percentage, or `original`."""
-    position: Text | None = None
+    position: fields.Text | None = None
     """Where the subject lies: `original`, `center`, or two percentages."""
-    shadow: Text | None = None
+    shadow: fields.Text | None = None
     """Opacity of a soft shadow below the subject, such as `50%`; `none`."""
-    megapixels: Number | None = None
+    megapixels: fields.Number | None = None
     """The most that the result has."""
-    format: Format | None = None
+    format: fields.Format | None = None
     """`png`, `jpg`, `webp`, or `zip` with colours and alpha apart."""
-    quality: Quality | None = None
+    quality: fields.Quality | None = None
     """Of JPEG and WebP, 1 to 100."""
 
 
@@ -226,16 +201,9 @@ class Plain(Request):
 R = TypeVar("R", bound=Request)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadingRules:
-    """What settings say of the reading."""
-
-    ignore_unknown: bool = False
-    """Leave names out that the action does not know, instead of refusing them."""
-    max_batch_images: int
-
-
-def read_request(model: type[R], params: Mapping[str, JsonValue], rules: ReadingRules) -> R:
+def read_request(
+    model: type[R], params: Mapping[str, JsonValue], *, ignore_unknown: bool, max_batch_images: int
+) -> R:
     """Hold verified parameters, without the signature, to an action's fields.
 
     Flattened names are rebuilt. The first fault is told: where unknown names are ignored one before `Action`, else
@@ -248,17 +216,17 @@ def read_request(model: type[R], params: Mapping[str, JsonValue], rules: Reading
     if unknown:
         _LOG.info("unknown_fields", names=[name[:SHOWN_CHARACTERS] for name in unknown[:16]])
     ignored = IGNORED & params.keys()
-    if rules.ignore_unknown:
+    if ignore_unknown:
         _require_action_first(params)
         ignored |= set(unknown)
         own = {name: value for name, value in own.items() if name in empty}
     for name in sorted(ignored):
         _require_no_hidden_field(name, params.get(name), empty)
-    if rules.ignore_unknown:
+    if ignore_unknown:
         _require_no_hidden_id(params)
     sent = {name: value for name, value in own.items() if value not in (None, empty.get(name)) or name in unknown}
     try:
-        return model.model_validate(sent, context={MAX_BATCH_IMAGES: rules.max_batch_images})
+        return model.model_validate(sent, context={fields.MAX_BATCH_IMAGES: max_batch_images})
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
     raise _first_fault(problems, model) from None
@@ -300,14 +268,14 @@ def _require_no_hidden_id(params: Mapping[str, JsonValue]) -> None:
 def _empty_values(model: type[Request]) -> Mapping[str, JsonValue]:
     """What counts as absent beside null, by the fields' names in a request and in their order."""
     return {
-        field.alias or name: next((mark.empty for mark in field.metadata if isinstance(mark, Absent)), None)
+        field.alias or name: next((mark.empty for mark in field.metadata if isinstance(mark, fields.Absent)), None)
         for name, field in model.model_fields.items()
     }
 
 
 def _step(problem: ErrorDetails) -> int:
     # One of several pictures is a value; the only one is as good as missing.
-    if problem["type"] == NO_BYTES and len(problem["loc"]) == 1:
+    if problem["type"] == fields.NO_BYTES and len(problem["loc"]) == 1:
         return _STEP_OF["missing"]
     return _STEP_OF.get(problem["type"], _VALUES)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Final, Self
 from urllib.parse import quote
 
@@ -18,7 +18,7 @@ from cutgate.gateway.picpik.actions import ACTIONS, Action
 from cutgate.gateway.picpik.answers import Answer
 from cutgate.gateway.picpik.caller import Caller
 from cutgate.gateway.picpik.errors import SHOWN_CHARACTERS, Refused, refused
-from cutgate.gateway.picpik.requests import ReadingRules, read_request
+from cutgate.gateway.picpik.requests import read_request
 from cutgate.gateway.tasks.parts import Parts
 from cutgate.gateway.waiting.callers import Wait
 from cutgate.gateway.waiting.streams import EVENT_STREAM, Follow
@@ -64,7 +64,7 @@ class PicpikApi:
     def blueprint(self) -> Blueprint:
         """The routes."""
         routes = Blueprint("picpik", __name__)
-        routes.add_url_rule("/", view_func=self.post, methods=["POST"], provide_automatic_options=False)
+        routes.post("/")(self.post)
         return routes
 
     def post(self) -> Response:
@@ -102,14 +102,20 @@ class PicpikApi:
         """Answer a request that a pair has signed."""
         with self.parts.limits.counting(credential, action.rate) as entry:
             g.entry = entry
-            fields = read_request(action.request, params, self._reading_rules)
+            settings = self.parts.settings
+            fields = read_request(
+                action.request,
+                params,
+                ignore_unknown=settings.ignore_unknown_fields,
+                max_batch_images=settings.max_batch_images,
+            )
             entry.weigh(fields.weight)
             if not action.by_ledger:
                 self.parts.limits.count(entry)
             caller = Caller(
                 credential=credential,
                 signature=signature,
-                base_url=self.parts.settings.public_url or base_url(request.scheme, request.host),
+                base_url=settings.public_url or base_url(request.scheme, request.host),
                 entry=entry,
                 wants_events=EVENT_STREAM in request.accept_mimetypes.values(),
             )
@@ -134,16 +140,9 @@ class PicpikApi:
         row, members = known.row, {"Detail": known.detail} if known.detail else {}
         answer = _answer(row.ret_code, known.message, members)
         answer.status_code = self.parts.settings.throttle_status if row.status == 429 else row.status
-        answer.headers.update(retry_after(row.status, known.retry_after_seconds))
+        answer.headers.update(retry_after(row.status, error))
         answer.headers.update(kept)
         return answer
-
-    @cached_property
-    def _reading_rules(self) -> ReadingRules:
-        return ReadingRules(
-            ignore_unknown=self.parts.settings.ignore_unknown_fields,
-            max_batch_images=self.parts.settings.max_batch_images,
-        )
 
     def _authenticate(self, params: Params, known: bool) -> tuple[Credential, Params, str]:
         """The pair that signed the request, from memory if that will do; what it signed; and the signature."""

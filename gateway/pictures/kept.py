@@ -13,13 +13,7 @@ import structlog
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.jobs.errors import BlobStoreUnavailable, SubmissionRefused
-from cutgate.jobs.ids import (
-    TaskUid,
-    made_at_seconds,
-    new_task_uid,
-    uid_of_image,
-    upload_key,
-)
+from cutgate.jobs.ids import TaskUid, made_at_seconds, new_task_uid, uid_of_image, upload_key
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.pictures.headers import PictureHeader, inspect
 from cutgate.jobs.ports import BlobStore, Ledger

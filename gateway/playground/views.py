@@ -5,7 +5,6 @@ beside it holds a secret. It speaks to the API as any client does.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -33,30 +32,22 @@ def styles() -> str:
     return "".join(path.read_text("utf-8") for path in sorted((STATIC_DIR / "look").glob("*.css")))
 
 
-def _files() -> StaticFiles:
-    return StaticFiles(files_below(STATIC_DIR), HEADERS, {SCRIPT: script, STYLES: styles})
+def playground() -> Blueprint:
+    """The routes of the page and of what it loads."""
+    routes = Blueprint("playground", __name__)
+    StaticFiles(files_below(STATIC_DIR), HEADERS, {SCRIPT: script, STYLES: styles}).add_to(routes, "/playground")
+    routes.before_app_request(_front)
+    return routes
 
 
-@dataclass(frozen=True)
-class PlaygroundPages:
-    """The page and what it loads."""
+def _front() -> Response | None:
+    """Send a browser that is pointed at the service's address to the page, before the request finds its route.
 
-    files: StaticFiles = field(default_factory=_files)
-
-    def blueprint(self) -> Blueprint:
-        """The routes."""
-        routes = Blueprint("playground", __name__)
-        self.files.add_to(routes, "/playground")
-        return routes
-
-    def front(self) -> Response | None:
-        """Send a browser that is pointed at the service's address to the page, before the request finds its route.
-
-        As a route this would count among the methods that `/` allows, where programs call the API.
-        """
-        if request.method not in {"GET", "HEAD"} or request.path != "/":
-            return None
-        if "text/html" not in {media_type for media_type, _ in request.accept_mimetypes}:
-            return None
-        headers = {**HEADERS, "Location": "playground", "Vary": "Accept"}
-        return Response(status=HTTPStatus.SEE_OTHER, headers=headers)
+    As a route this would count among the methods that `/` allows, where programs call the API.
+    """
+    if request.method not in {"GET", "HEAD"} or request.path != "/":
+        return None
+    if "text/html" not in {media_type for media_type, _ in request.accept_mimetypes}:
+        return None
+    headers = {**HEADERS, "Location": "playground", "Vary": "Accept"}
+    return Response(status=HTTPStatus.SEE_OTHER, headers=headers)

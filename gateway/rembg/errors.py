@@ -1,17 +1,14 @@
 """The one table from errors to what callers read: a status and FastAPI's `detail`."""
 
-import json
 from collections.abc import Mapping
 from http import HTTPStatus as Status
 from typing import Final
 
-from flask import Response
 from werkzeug.exceptions import HTTPException
 
 from cutgate.gateway.accounts.authentication import KeyRefused
-from cutgate.gateway.accounts.rates import TooOften, known_retry_seconds
-from cutgate.gateway.error_rows import class_of, retry_after, row_of
-from cutgate.gateway.http_headers import ALL_ORIGINS
+from cutgate.gateway.accounts.rates import TooOften
+from cutgate.gateway.error_rows import class_of, row_of
 from cutgate.gateway.tasks.submit import DraftRejected
 from cutgate.gateway.waiting.callers import NoPlaceToWait
 from cutgate.jobs import errors as jobs
@@ -46,9 +43,9 @@ RAISED: Final[Mapping[type[Exception], tuple[int, str]]] = {
 class Refused(Exception):
     """The request is answered with an error."""
 
-    def __init__(self, status: int, detail: object, retry_after_seconds: int | None = None) -> None:
+    def __init__(self, status: int, detail: object) -> None:
         super().__init__(f"{int(status)}: {detail if isinstance(detail, str) else 'fields'}")
-        self.status, self.detail, self.retry_after_seconds = int(status), detail, retry_after_seconds
+        self.status, self.detail = int(status), detail
 
 
 def refused(error: Exception) -> Refused:
@@ -57,23 +54,14 @@ def refused(error: Exception) -> Refused:
         return error
     if isinstance(error, DraftRejected):
         error = error.reason
-    retry_after_seconds = known_retry_seconds(error)
     if isinstance(error, jobs.CutoutError):
-        return failure(error.facts(), retry_after_seconds)
+        return failure(error.facts())
     if isinstance(error, HTTPException):
         return Refused(error.code or FAULT[0], error.description or error.name)
-    return Refused(*row_of(type(error), RAISED, FAULT), retry_after_seconds)
+    return Refused(*row_of(type(error), RAISED, FAULT))
 
 
-def failure(facts: ErrorFacts, retry_after_seconds: int | None = None) -> Refused:
+def failure(facts: ErrorFacts) -> Refused:
     """The answer to an error of the core."""
     status, text = row_of(class_of(facts.kind), RAISED, FAULT)
-    return Refused(status, text or f"{facts.message[:1].upper()}{facts.message[1:]}.", retry_after_seconds)
-
-
-def answer(error: Refused, kept: Mapping[str, str]) -> Response:
-    """The response to a request that is refused, or has failed."""
-    headers = {**ALL_ORIGINS, **kept, **retry_after(error.status, error.retry_after_seconds)}
-    if error.status == Status.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
-    return Response(json.dumps({"detail": error.detail}), error.status, headers, content_type="application/json")
+    return Refused(status, text or f"{facts.message[:1].upper()}{facts.message[1:]}.")

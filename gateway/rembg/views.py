@@ -1,5 +1,6 @@
 """`GET` and `POST /api/remove`: waits for the picture, and answers with it."""
 
+import json
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -13,12 +14,13 @@ from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.credentials import Credential
 from cutgate.gateway.accounts.rates import Entry, Rate
 from cutgate.gateway.bodies import is_small
+from cutgate.gateway.error_rows import retry_after
 from cutgate.gateway.form_parts import multipart
 from cutgate.gateway.http_headers import ALL_ORIGINS, bearer_key, idempotency_key, preflight
 from cutgate.gateway.observe.request_log import log_refusal
 from cutgate.gateway.openapi.parts import MULTIPART
 from cutgate.gateway.pictures.files import picture_file, result_of
-from cutgate.gateway.rembg.errors import FAULT, Refused, answer, failure, refused
+from cutgate.gateway.rembg.errors import FAULT, Refused, failure, refused
 from cutgate.gateway.rembg.options import MODELS, FileOptions, Options, UrlOptions
 from cutgate.gateway.tasks.drafts import Draft, InspectedPicture, SourceUrl
 from cutgate.gateway.tasks.parts import Parts
@@ -51,9 +53,10 @@ class RembgApi:
     def blueprint(self) -> Blueprint:
         """The routes."""
         routes = Blueprint("rembg", __name__)
-        for method, view in (("GET", self.remove_url), ("POST", self.remove_file), ("OPTIONS", preflight)):
-            routes.add_url_rule(PATH, view.__name__, view, methods=[method], provide_automatic_options=False)
-        routes.add_url_rule("/api", view_func=self.documentation, provide_automatic_options=False)
+        routes.get(PATH)(self.remove_url)
+        routes.post(PATH)(self.remove_file)
+        routes.route(PATH, methods=["OPTIONS"])(preflight)
+        routes.get("/api")(self.documentation)
         routes.register_error_handler(Exception, self.refuse)
         return routes
 
@@ -87,7 +90,11 @@ class RembgApi:
     def refuse(self, error: Exception) -> Response:
         """An answer to a request that cannot be served."""
         known = refused(error)
-        return answer(known, log_refusal(error, is_fault=known.status == FAULT[0] and known is not error))
+        kept = log_refusal(error, is_fault=known.status == FAULT[0] and known is not error)
+        headers = {**ALL_ORIGINS, **kept, **retry_after(known.status, error)}
+        if known.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
+        return Response(json.dumps({"detail": known.detail}), known.status, headers, mimetype="application/json")
 
     def _admitted(self) -> Account:
         """The caller's account, once the request is counted and before its body has come."""
@@ -121,14 +128,13 @@ class RembgApi:
 
     def _removed(self, account: Account, options: Options, source: InspectedPicture | SourceUrl) -> Later:
         """The answer once the picture is done."""
-        name = idempotency_key()
         choice = self._choice(account, options.model)
         uid = self.parts.submissions.submit(
             Submission(
                 account=account,
                 origin=ORIGIN,
                 drafts=[Draft(source=source, spec=options.spec(choice))],
-                name=f"{ORIGIN}:{name}" if name else None,
+                name=idempotency_key(ORIGIN),
                 joins_seconds=_JOINS_SECONDS,
                 urgent=True,
                 asked=options.model or "",

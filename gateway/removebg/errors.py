@@ -18,13 +18,12 @@ from werkzeug.exceptions import (
 )
 
 from cutgate.gateway.accounts.authentication import KeyMissing, KeyRefused
-from cutgate.gateway.accounts.rates import TooOften, known_retry_seconds, rate_headers
-from cutgate.gateway.error_rows import class_of, retry_after, row_of
+from cutgate.gateway.accounts.rates import TooOften
+from cutgate.gateway.error_rows import class_of, row_of
 from cutgate.gateway.http_headers import ALL_ORIGINS
 from cutgate.gateway.tasks.submit import DraftRejected
 from cutgate.gateway.waiting.callers import NoPlaceToWait
 from cutgate.jobs import errors as jobs
-from cutgate.jobs.answers import Allowance
 from cutgate.jobs.record import ErrorFacts
 
 
@@ -140,14 +139,11 @@ _SAID_BY_ROW: Final = frozenset({"unknown_foreground", "insufficient_credits"})
 class Refused(Exception):
     """The request is answered with an error."""
 
-    def __init__(
-        self, code: str, detail: str = "", *, title: str = "", retry_after_seconds: int | None = None
-    ) -> None:
+    def __init__(self, code: str, detail: str = "", *, title: str = "") -> None:
         super().__init__(f"{code}: {detail}")
         row = ROWS[code]
         self.code, self.status = code, int(row.status)
         self.title, self.detail = title or row.title, detail or row.detail
-        self.retry_after_seconds = retry_after_seconds
 
 
 def refused(error: Exception) -> Refused:
@@ -155,24 +151,23 @@ def refused(error: Exception) -> Refused:
     if isinstance(error, Refused):
         return error
     if isinstance(error, DraftRejected):
-        return failure(error.reason.facts())
-    retry_after_seconds = known_retry_seconds(error)
+        error = error.reason
     if isinstance(error, jobs.CutoutError):
-        return failure(error.facts(), retry_after_seconds)
+        return failure(error.facts())
     code = row_of(type(error), RAISED, "internal_error")
     title = "Missing API Key" if isinstance(error, KeyMissing) else ""
     detail = str(error.description) if isinstance(error, UnsupportedMediaType | BadRequest) else ""
-    return Refused(code, detail, title=title, retry_after_seconds=retry_after_seconds)
+    return Refused(code, detail, title=title)
 
 
-def failure(facts: ErrorFacts, retry_after_seconds: int | None = None) -> Refused:
+def failure(facts: ErrorFacts) -> Refused:
     """What a caller is told of an error of the core."""
     code = _code_of(facts)
     if facts.details.get("part") == "background":
         code = _OF_BACKGROUNDS.get(code, code)
     is_said = ROWS[code].status < HTTPStatus.INTERNAL_SERVER_ERROR and code not in _SAID_BY_ROW
     detail = f"{facts.message[:1].upper()}{facts.message[1:]}." if is_said else ""
-    return Refused(code, detail, retry_after_seconds=retry_after_seconds)
+    return Refused(code, detail)
 
 
 def _code_of(facts: ErrorFacts) -> str:
@@ -192,14 +187,3 @@ def _code_of(facts: ErrorFacts) -> str:
 def in_json(body: object, status: int = HTTPStatus.OK) -> Response:
     """An answer without a picture's bytes."""
     return Response(json.dumps(body), status, ALL_ORIGINS, content_type="application/json; charset=utf-8")
-
-
-def answer(error: Refused, allowance: Allowance | None = None) -> Response:
-    """The answer to a request that is refused, or has failed."""
-    said = {"title": error.title, "detail": error.detail, "code": error.code}
-    response = in_json({"errors": [said]}, error.status)
-    response.headers.update(retry_after(error.status, error.retry_after_seconds))
-    # One client fails at a 429 without these, whatever it is for.
-    if error.status == HTTPStatus.TOO_MANY_REQUESTS and allowance is not None:
-        response.headers.update(rate_headers(allowance))
-    return response

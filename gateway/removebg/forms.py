@@ -1,6 +1,6 @@
 """Bodies of requests, in the three forms that the protocol has, as fields by name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Final
 
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -29,9 +29,9 @@ def read_fields(file: IO[bytes], content_type: str | None) -> Fields:
     media_type, parameters = parse_options_header(content_type)
     try:
         if media_type == MULTIPART:
-            found = _multipart(file, parameters.get("boundary", ""))
+            found: Mapping[str, object] = _by_name(multipart(file, parameters.get("boundary", "")))
         elif media_type == URLENCODED:
-            found = _urlencoded(file)
+            found = _by_name(_urlencoded(file))
         elif media_type == _JSON or media_type.endswith("+json"):
             found = _json(file)
         else:
@@ -55,23 +55,16 @@ def _json(file: IO[bytes]) -> Mapping[str, object]:
     return found
 
 
-def _urlencoded(file: IO[bytes]) -> Mapping[str, object]:
-    found: Fields = {}
+def _urlencoded(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
     body = bytearray(file.read())
     if body.count(b"&") >= MOST_FIELDS:
         raise ValueError("too many fields")
     for name, value in form_fields(body):
-        _take(found, str(name, "utf-8"), bytes(value))
-    return found
+        yield str(name, "utf-8"), bytes(value)
 
 
-def _take(found: Fields, name: str, data: bytes) -> None:
-    found.setdefault(name, data if name in PICTURES else data.decode("utf-8", "replace"))
-
-
-def _multipart(file: IO[bytes], boundary: str) -> Mapping[str, object]:
-    """Parts by name, whatever they say of a file's name and type: a picture may come without either."""
+def _by_name(parts: Iterable[tuple[str, bytes]]) -> Fields:
     found: Fields = {}
-    for name, data in multipart(file, boundary):
-        _take(found, name, data)
+    for name, data in parts:
+        found.setdefault(name, data if name in PICTURES else data.decode("utf-8", "replace"))
     return found

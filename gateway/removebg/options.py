@@ -18,13 +18,6 @@ _LEAST_SUBJECT_SHARE: Final = 0.000_5
 _WEBP_QUALITY: Final = 90
 """Who asks for WebP wants a small file; its alpha is kept exactly all the same."""
 _WHOLE_SIDE: Final = Length.parse("100%")
-_FORMATS: Final = {
-    "auto": FileFormat.AUTO,
-    "png": FileFormat.PNG,
-    "jpg": FileFormat.JPEG,
-    "webp": FileFormat.WEBP,
-    "zip": FileFormat.ZIP,
-}
 
 
 class Options(BaseModel):
@@ -82,7 +75,8 @@ class Options(BaseModel):
     def spec(self, choice: ModelChoice, size: str, *, has_background: bool) -> CutoutSpec:
         """The work on the picture."""
         is_mask = self._is_mask
-        file_format = FileFormat.PNG if is_mask and self.format == "auto" else _FORMATS[self.format]
+        asked = FileFormat("jpeg" if self.format == "jpg" else self.format)
+        file_format = FileFormat.PNG if is_mask and asked is FileFormat.AUTO else asked
         return CutoutSpec(
             model=choice.model,
             precision=choice.precision,

@@ -2,8 +2,6 @@
 
 import base64
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from flask import Response
@@ -39,53 +37,45 @@ def wants_json(accepted: MIMEAccept) -> bool:
     return 0 < quality >= max(named.values(), default=0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendering:
-    """Makes the answer to one request from its task. It may be called in another thread than the request's."""
+def rendered(
+    task: Task,
+    *,
+    blobs: BlobStore,
+    is_json: bool,
+    shown_type: str | None,
+    tariff: Tariff,
+    allowance: Allowance | None,
+) -> Response:
+    """The answer as a task stands; `shown_type` is None where `X-Type` is not sent.
 
-    blobs: BlobStore
-    is_json: bool
-    shown_type: str | None
-    """What `X-Type` says; None where it is not sent."""
-    tariff: Tariff
-    allowance: Allowance | None
-    """What the rate says of the request."""
+    Raises:
+        BlobMissing: the result is gone.
+        Refused: there is none, or not yet.
+    """
+    result = result_of(task, failure, Refused("result_not_ready"))
+    response = _in_json(blobs.get(result.blob), result) if is_json else picture_file(blobs, result)
+    max_width_px, max_height_px = _full_size(result)
+    known = {
+        "X-Type": shown_type,
+        "X-Width": result.width_px,
+        "X-Height": result.height_px,
+        "X-Max-Width": max_width_px,
+        "X-Max-Height": max_height_px,
+        CONFIDENCE_HEADER: None if result.confidence is None else f"{result.confidence:.2f}",
+        "X-Credits-Charged": shown(tariff.credits(task.booked)),
+        **{f"X-Foreground-{name}": px for name, px in _foreground(result).items()},
+    }
+    headers = {name: str(value) for name, value in known.items() if value is not None}
+    rates = {} if allowance is None else rate_headers(allowance)
+    response.headers.update({**exposed(EXPOSED), **headers, **rates})
+    return response
 
-    def __call__(self, task: Task) -> Response:
-        """The answer as the task stands.
 
-        Raises:
-            BlobMissing: the result is gone.
-            Refused: there is none, or not yet.
-        """
-        result = result_of(task, failure, Refused("result_not_ready"))
-        response = self._in_json(result) if self.is_json else picture_file(self.blobs, result)
-        response.headers.update(self._headers(task, result))
-        return response
-
-    def _in_json(self, result: Result) -> Response:
-        data: dict[str, str | float] = {
-            "result_b64": base64.b64encode(self.blobs.get(result.blob)).decode("ascii")
-        }
-        data |= {f"foreground_{name.lower()}": px for name, px in _foreground(result).items()}
-        data |= {} if result.confidence is None else {"confidence": result.confidence}
-        return in_json({"data": data})
-
-    def _headers(self, task: Task, result: Result) -> Mapping[str, str]:
-        max_width_px, max_height_px = _full_size(result)
-        known = {
-            "X-Type": self.shown_type,
-            "X-Width": result.width_px,
-            "X-Height": result.height_px,
-            "X-Max-Width": max_width_px,
-            "X-Max-Height": max_height_px,
-            CONFIDENCE_HEADER: None if result.confidence is None else f"{result.confidence:.2f}",
-            "X-Credits-Charged": shown(self.tariff.credits(task.booked)),
-            **{f"X-Foreground-{name}": px for name, px in _foreground(result).items()},
-        }
-        headers = {name: str(value) for name, value in known.items() if value is not None}
-        rates = {} if self.allowance is None else rate_headers(self.allowance)
-        return {**exposed(EXPOSED), **headers, **rates}
+def _in_json(picture: bytes, result: Result) -> Response:
+    data: dict[str, str | float] = {"result_b64": base64.b64encode(picture).decode("ascii")}
+    data |= {f"foreground_{name.lower()}": px for name, px in _foreground(result).items()}
+    data |= {} if result.confidence is None else {"confidence": result.confidence}
+    return in_json({"data": data})
 
 
 def _foreground(result: Result) -> dict[str, int]:

@@ -3,21 +3,24 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
 from typing import Final
 
 from flask import Blueprint, Response, g, request
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.credentials import Credential
-from cutgate.gateway.accounts.rates import Entry, Rate, RateExceeded
+from cutgate.gateway.accounts.rates import Entry, Rate, RateExceeded, rate_headers
+from cutgate.gateway.error_rows import retry_after
 from cutgate.gateway.http_headers import idempotency_key, preflight
 from cutgate.gateway.observe.request_log import log_refusal
 from cutgate.gateway.openapi.parts import MULTIPART
-from cutgate.gateway.removebg.errors import Refused, answer, in_json, refused
+from cutgate.gateway.removebg.errors import Refused, in_json, refused
 from cutgate.gateway.removebg.forms import Fields, read_fields
-from cutgate.gateway.removebg.responses import Rendering, wants_json
+from cutgate.gateway.removebg.responses import rendered, wants_json
 from cutgate.gateway.removebg.sources import MAX_BODY_BYTES
-from cutgate.gateway.removebg.submitting import Accepted, Removals
+from cutgate.gateway.removebg.submitting import ORIGIN, Removals
 from cutgate.gateway.tasks.parts import Parts
 from cutgate.jobs.observe import logs
 
@@ -40,14 +43,11 @@ class RemoveBgApi:
     def blueprint(self) -> Blueprint:
         """The routes."""
         routes = Blueprint("removebg", __name__, url_prefix=PREFIX)
-        views: tuple[tuple[str, str, Callable[[], Response]], ...] = (
-            ("POST", "/removebg", self.remove_background),
-            ("GET", "/account", self.account),
-            ("POST", "/improve", self.improve),
-        )
-        for method, path, view in views:
-            routes.add_url_rule(path, view.__name__, view, methods=[method], provide_automatic_options=False)
-            routes.add_url_rule(path, f"{view.__name__}_preflight", preflight, methods=["OPTIONS"])
+        routes.post("/removebg")(self.remove_background)
+        routes.get("/account")(self.account)
+        routes.post("/improve")(self.improve)
+        for path in ("/removebg", "/account", "/improve"):
+            routes.route(path, methods=["OPTIONS"])(preflight)
         routes.register_error_handler(Exception, self.refuse)
         return routes
 
@@ -56,15 +56,23 @@ class RemoveBgApi:
         account = self._admitted(self._removal)
         self.parts.waiting.require_place(account.name)
         with self._fields() as given:
-            accepted = self.removals.accept(account, given, idempotency_key())
+            accepted = self.removals.accept(account, given, idempotency_key(ORIGIN))
         logs.bind(task_uid=accepted.uid)
         g.allowance = accepted.allowance or g.allowance
         seconds = self.parts.settings.removebg_sync_seconds
-        return self.parts.waiting.hold(account.name, accepted.uid, seconds, self._rendering(accepted))
+        render = partial(
+            rendered,
+            blobs=self.parts.blobs,
+            is_json=wants_json(request.accept_mimetypes),
+            shown_type=accepted.options.shown_type(),
+            tariff=accepted.tariff,
+            allowance=g.allowance,
+        )
+        return self.parts.waiting.hold(account.name, accepted.uid, seconds, render)
 
     def account(self) -> Response:
         """Answer with the account's credits."""
-        account = self._admitted(self._poll)
+        account = self._admitted(partial(self.parts.limits.entry, rate=Rate.POLL))
         balance = self.parts.store.accounts.balance(account.name)
         return in_json(self.removals.tariff(account).account(balance))
 
@@ -80,19 +88,14 @@ class RemoveBgApi:
         """An answer to a request that cannot be served."""
         known = refused(error)
         kept = log_refusal(error, is_fault=known.code == "internal_error" and known is not error)
+        said = {"title": known.title, "detail": known.detail, "code": known.code}
+        response = in_json({"errors": [said]}, known.status)
+        response.headers.update({**kept, **retry_after(known.status, error)})
         allowance = error.allowance if isinstance(error, RateExceeded) else g.get("allowance")
-        response = answer(known, allowance)
-        response.headers.update(kept)
+        # One client fails at a 429 without these, whatever it is for.
+        if known.status == HTTPStatus.TOO_MANY_REQUESTS and allowance is not None:
+            response.headers.update(rate_headers(allowance))
         return response
-
-    def _rendering(self, accepted: Accepted) -> Rendering:
-        return Rendering(
-            blobs=self.parts.blobs,
-            is_json=wants_json(request.accept_mimetypes),
-            shown_type=accepted.options.shown_type(),
-            tariff=accepted.tariff,
-            allowance=g.allowance,
-        )
 
     def _admitted(self, entry_of: Callable[[Credential], Entry]) -> Account:
         """The caller's account, once the request is counted and before anything of the body is read."""
@@ -106,9 +109,6 @@ class RemoveBgApi:
 
     def _removal(self, credential: Credential) -> Entry:
         return self.removals.entry(credential.account, key=credential.known_key)
-
-    def _poll(self, credential: Credential) -> Entry:
-        return self.parts.limits.entry(credential, Rate.POLL)
 
     @contextmanager
     def _fields(self) -> Iterator[Fields]:

@@ -12,7 +12,7 @@ from cutgate.gateway.openapi.service import service_section
 from cutgate.gateway.openapi.views import ApiPages
 from cutgate.gateway.picpik.openapi import picpik_section
 from cutgate.gateway.picpik.views import PicpikApi
-from cutgate.gateway.playground.views import PlaygroundPages
+from cutgate.gateway.playground.views import playground
 from cutgate.gateway.rembg import views as rembg_views
 from cutgate.gateway.rembg.openapi import rembg_section
 from cutgate.gateway.rembg.views import RembgApi
@@ -49,6 +49,7 @@ def create_app(parts: Parts, sessions: Sessions) -> Flask:
     app = Flask("gateway", static_folder=None)
     app.url_map.merge_slashes = False  # a redirect would be a page in HTML
     app.url_map.strict_slashes = False  # a slash at the end is accepted: clients do not repeat a POST elsewhere
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # OPTIONS is a method as any other
     app.config["MAX_CONTENT_LENGTH"] = settings.max_batch_body_bytes
     app.register_blueprint(picpik.blueprint())
     app.register_blueprint(runware.blueprint())
@@ -69,11 +70,9 @@ def create_app(parts: Parts, sessions: Sessions) -> Flask:
         ).blueprint()
     )
     observe(app)
-    app.before_request(RunwareSockets(parts, runware_tasks, sessions).upgrade)
+    app.before_request(RunwareSockets(runware_tasks, sessions).upgrade)
     if settings.playground:
-        playground = PlaygroundPages()
-        app.register_blueprint(playground.blueprint())
-        app.before_request(playground.front)
+        app.register_blueprint(playground())
 
     @app.after_request
     def harden(response: Response) -> Response:

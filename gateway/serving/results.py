@@ -43,9 +43,7 @@ class ResultPages:
         """The routes."""
         routes = Blueprint("results", __name__)
         routes.after_request(_for_scripts)
-        routes.add_url_rule(
-            "/r/<mac>/<expires>/<task>/<index>/<name>", view_func=self.get, provide_automatic_options=False
-        )
+        routes.get("/r/<mac>/<expires>/<task>/<index>/<name>")(self.get)
         return routes
 
     def get(self, mac: str, expires: str, task: str, index: str, name: str) -> Response:

@@ -1,9 +1,9 @@
 """Pictures as callers send them, and what their bytes and headers show before anything is stored."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Final, Self, TypeAlias
 
 from cutgate.gateway.pictures.base64 import decode_source
@@ -103,34 +103,20 @@ class CheckedPicture:
         if isinstance(source, SourceUrl):
             unreachable = None if is_web_url(source.url) else SourceUnreachable(WEB_URL_FORM)
             return cls(_name_digest("url", source.url), draft.spec, fault=unreachable)
-        if isinstance(source, str):
-            try:
-                data = decode_source(source, limits.max_bytes)
-            except SourceRejected as fault:
-                return cls(_name_digest("text", source), draft.spec, fault=fault)
-            return cls._of_bytes(data, partial(inspect, data, limits), draft, digests=digests)
-        if isinstance(source, InspectedPicture):
-            return cls._of_bytes(source.data, lambda: source.header, draft, digests=digests)
         if isinstance(source, Kept):
             return cls(_name_digest("mask", str(source.mask)), draft.spec)
-        digest = _name_digest("kept", str(source.blob))
+        digest = _name_digest("kept", str(source.blob)) if isinstance(source, Result) else b""
         try:
-            # It was within the limits when it came, but as a result it may have grown.
-            require_size(source.size_bytes, source.width_px, source.height_px, limits)
-            return cls(digest, _boxed(draft, source.width_px, source.height_px))
-        except SourceRejected as fault:
-            return cls(digest, draft.spec, fault=fault)
-
-    @classmethod
-    def _of_bytes(
-        cls, data: bytes, header_of: Callable[[], PictureHeader], draft: Draft, *, digests: bool
-    ) -> Self:
-        digest = hashlib.sha256(data).digest() if digests else b""
-        try:
-            header = header_of()
+            if isinstance(source, Result):
+                # It was within the limits when it came, but as a result it may have grown.
+                require_size(source.size_bytes, source.width_px, source.height_px, limits)
+                return cls(digest, _boxed(draft, source.width_px, source.height_px))
+            data = decode_source(source, limits.max_bytes) if isinstance(source, str) else source.data
+            digest = hashlib.sha256(data).digest() if digests else b""
+            header = inspect(data, limits) if isinstance(source, str) else source.header
             return cls(digest, _boxed(draft, header.width_px, header.height_px), header.picture_of(data))
         except SourceRejected as fault:
-            return cls(digest, draft.spec, fault=fault)
+            return cls(digest or _name_digest("text", str(source)), draft.spec, fault=fault)
 
 
 def _boxed(draft: Draft, width_px: int, height_px: int) -> CutoutSpec:

@@ -7,7 +7,7 @@ from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.authentication import Authenticator, ClientAddresses
 from cutgate.gateway.accounts.credentials import Credentials
 from cutgate.gateway.accounts.rates import RequestLimits
-from cutgate.gateway.bodies import Bodies, Room
+from cutgate.gateway.bodies import Bodies
 from cutgate.gateway.pictures.kept import Pictures
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.sockets.hub import Sockets
@@ -62,7 +62,7 @@ class Parts:
             blobs=blobs,
             authenticator=Authenticator(credentials=credentials, addresses=ClientAddresses(store, settings)),
             limits=RequestLimits(store, settings),
-            bodies=Bodies(Room(settings.large_bodies_bytes)),
+            bodies=Bodies(settings.large_bodies_bytes),
             submissions=Submissions(
                 store=store,
                 blobs=blobs,

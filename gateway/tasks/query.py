@@ -35,13 +35,12 @@ class Tasks:
         entry.answered(outlook)
         return found
 
-    def ended(self, account: str, uids: Sequence[TaskUid]) -> tuple[TaskUid, ...]:
-        """Those of the tasks that have ended or are not there, which costs far less than to find them all."""
-        return self.store.tasks.ended(uids, account)
-
     def find_ended(self, account: str, uids: Sequence[TaskUid]) -> Mapping[TaskUid, Task | None]:
-        """Those of the tasks that have ended, as they stand; None for one that is not there."""
-        ended = self.ended(account, uids)
+        """Those of the tasks that have ended, as they stand; None for one that is not there.
+
+        Asking first which these are costs far less than to find them all.
+        """
+        ended = self.store.tasks.ended(uids, account)
         return dict(zip(ended, self.find(account, ended), strict=True))
 
     def named(self, account: str, key: str, entry: Entry) -> Task | None:

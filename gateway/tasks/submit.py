@@ -104,14 +104,10 @@ class Submission:
 
     def repeats(self, checked: Sequence[CheckedPicture]) -> Repeats | None:
         """What makes another request a repeat of this one: its name, else its content."""
+        digest = content_digest(self.origin, self.drafts, checked, self.asked, self.deliveries)
         if self.name is not None:
-            return Idempotency(key=self.name, content_digest=self._digest(checked))
-        if self.joins_seconds is not None:
-            return Joining(content_digest=self._digest(checked), seconds=self.joins_seconds)
-        return None
-
-    def _digest(self, checked: Sequence[CheckedPicture]) -> str:
-        return content_digest(self.origin, self.drafts, checked, self.asked, self.deliveries)
+            return Idempotency(key=self.name, content_digest=digest)
+        return None if self.joins_seconds is None else Joining(content_digest=digest, seconds=self.joins_seconds)
 
     @property
     def can_repeat(self) -> bool:
@@ -160,13 +156,8 @@ class Submissions:
             return uid
 
     def _submit(self, submission: Submission, checked: Sequence[CheckedPicture]) -> TaskUid:
-        price = (
-            0
-            if submission.only_keeps
-            else self.price_for(submission.account)
-            if submission.price is None
-            else submission.price
-        )
+        own = self.price_for(submission.account) if submission.price is None else submission.price
+        price = 0 if submission.only_keeps else own
         repeats = submission.repeats(checked)
         outlook = self._asked(submission, price, repeats)
         if outlook.first is not None:
@@ -175,7 +166,9 @@ class Submissions:
         self.offers.require(draft.spec for draft in submission.drafts if not _needs_no_network(draft.source))
         # An account that cannot pay learns that before its pictures' faults, and these before what may pass.
         _refuse(outlook, InsufficientCredits)
-        _refuse_faults(checked)
+        for index, picture in enumerate(checked):
+            if picture.fault is not None:
+                raise DraftRejected(index, picture.fault)
         _refuse(outlook, SubmissionRefused)
         self.store.server.require_room()
         uid = new_task_uid()
@@ -283,13 +276,6 @@ def _beside(source: BlobKey, role: str) -> BlobKey:
 def _refuse(outlook: Outlook, kind: type[SubmissionRefused]) -> None:
     if outlook.refusal is not None and isinstance(outlook.refusal(), kind):
         raise outlook.refusal()
-
-
-def _refuse_faults(checked: Sequence[CheckedPicture]) -> None:
-    """Raise for the first bad picture."""
-    for index, picture in enumerate(checked):
-        if picture.fault is not None:
-            raise DraftRejected(index, picture.fault)
 
 
 def _needs_no_network(source: Source) -> bool:

@@ -16,7 +16,7 @@ from typing_extensions import override
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from cutgate.gateway import bodies as bodies_module
-from cutgate.gateway.bodies import BODY, Bodies, Body, BodyWanted, Inbox, Room, Spool
+from cutgate.gateway.bodies import BODY, Bodies, Body, BodyWanted, Inbox, Spool
 from cutgate.gateway.picpik.views import WORDS_BYTES
 from cutgate.jobs.errors import ServiceUnavailable
 from cutgate.jobs.ids import BlobKey, new_task_uid
@@ -30,7 +30,7 @@ MIB = 2**20
 
 
 def bodies(room_bytes: int = 2**30) -> Bodies:
-    return Bodies(Room(room_bytes))
+    return Bodies(room_bytes)
 
 
 SPOOLS = list[Spool]()
@@ -97,8 +97,8 @@ class TestRoom:
     def test_large_bodies_share_it_and_give_it_back(self) -> None:
         some = bodies(room_bytes=300)
         for _ in range(3):
-            with some.received(arrived(bytes(100), 100)), some.room.taken(200):
-                with pytest.raises(ServiceUnavailable), some.room.taken(1):
+            with some.received(arrived(bytes(100), 100)), some.taken(200):
+                with pytest.raises(ServiceUnavailable), some.taken(1):
                     pytest.fail("there is none left")
                 with some.received(arrived(b"small", 5)) as small:
                     assert small.size_bytes == 5
@@ -106,22 +106,22 @@ class TestRoom:
     def test_what_may_be_wide_takes_four_times_its_size(self) -> None:
         some = bodies(room_bytes=300)
         with some.received(arrived("ü".encode() * 30, None)):
-            with some.room.taken(60):
+            with some.taken(60):
                 pass
-            with pytest.raises(ServiceUnavailable), some.room.taken(61):
+            with pytest.raises(ServiceUnavailable), some.taken(61):
                 pytest.fail("there is none left")
 
     @pytest.mark.constants(bodies_module, MEMORY_BYTES=100)
     def test_a_small_body_that_may_become_large_takes_room_as_well(self) -> None:
         some = bodies(room_bytes=300)
         with some.received(arrived("ü".encode() * 40, 80)):
-            with some.room.taken(0):
+            with some.taken(0):
                 pass
-            with pytest.raises(ServiceUnavailable), some.room.taken(1):
+            with pytest.raises(ServiceUnavailable), some.taken(1):
                 pytest.fail("there is none left")
 
     def test_what_is_larger_than_all_of_it_takes_all_of_it(self) -> None:
-        room = Room(100)
+        room = Bodies(100)
         with room.taken(1_000), pytest.raises(ServiceUnavailable), room.taken(1):
             pytest.fail("there is none left")
         with room.taken(100):
@@ -129,7 +129,7 @@ class TestRoom:
 
     @pytest.mark.constants(bodies_module, ROOM_SECONDS=5)
     def test_who_waits_for_much_is_not_overtaken(self) -> None:
-        room, order = Room(100), list[str]()
+        room, order = Bodies(100), list[str]()
 
         def take(name: str, size_bytes: int) -> None:
             with room.taken(size_bytes):

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from cutgate.gateway.picpik.actions import ACTIONS
 from cutgate.gateway.picpik.errors import Refused
-from cutgate.gateway.picpik.requests import IGNORED, ReadingRules, Request, read_request
+from cutgate.gateway.picpik.requests import IGNORED, Request, read_request
 from cutgate.gateway.pictures.base64 import decode_source
 from cutgate.jobs.errors import SourceRejected
 from cutgate.signing import SigningError, parse_form, sign_params, take_signature, verify
@@ -22,7 +22,6 @@ from tests.hostile.trials import Trial
 
 _KEY: Final = "k" * 40
 _PUBLIC_KEY: Final = "abcdefg"
-_RULES: Final = tuple(ReadingRules(ignore_unknown=flag, max_batch_images=16) for flag in (False, True))
 _UIDS: Final = ("d5ari00q5cu0v880200g", "d5ari00q5cu0v8802010")
 _NEEDED: Final[dict[str, dict[str, str]]] = {
     "RemoveBackground": {"RawImage": BASE64_8X8},
@@ -104,14 +103,14 @@ def _data_of(seen: Seen) -> bytes:
 def enter_seen(seen: Seen) -> None:
     """Whatever is taken of the bent requests is the one that was signed, or at least has its id."""
     signature = sign_params(seen.fields, _KEY)
-    for rules in _RULES:
-        signed = _taken(tuple(seen.fields.items()), signature, rules)
+    for ignore_unknown in (False, True):
+        signed = _taken(tuple(seen.fields.items()), signature, ignore_unknown=ignore_unknown)
         assert signed is not None
         for bend in seen.bends:
-            assert _taken(bend, signature, rules) in (None, signed), bend
+            assert _taken(bend, signature, ignore_unknown=ignore_unknown) in (None, signed), bend
 
 
-def _taken(fields: Bend, signature: str, rules: ReadingRules) -> tuple[str, Request | str] | None:
+def _taken(fields: Bend, signature: str, *, ignore_unknown: bool) -> tuple[str, Request | str] | None:
     """What is done for a request; None where it is refused. Names that nobody knows may hide all but its id."""
     params, told = take_signature(parse_form(urlencode([*fields, ("Signature", signature)]).encode()))
     assert told == signature
@@ -120,13 +119,14 @@ def _taken(fields: Bend, signature: str, rules: ReadingRules) -> tuple[str, Requ
     if params.get("PublicKey") != _PUBLIC_KEY or action not in ACTIONS:
         return None
     try:
-        request = read_request(ACTIONS[action].request, params, rules)
+        model = ACTIONS[action].request
+        request = read_request(model, params, ignore_unknown=ignore_unknown, max_batch_images=16)
         for picture in (getattr(request, "raw_image", None), *getattr(request, "raw_images", ())):
             if picture is not None:
                 decode_source(picture, _PICTURE_BYTES)
     except (Refused, SigningError, SourceRejected):
         return None
-    return action, request.request_uuid if rules.ignore_unknown else request
+    return action, request.request_uuid if ignore_unknown else request
 
 
 BENDS: Final = Trial(name="bent signatures", make=make_seen, enter=enter_seen, data_of=_data_of)

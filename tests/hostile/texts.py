@@ -10,7 +10,7 @@ from urllib.parse import quote_plus, urlencode
 
 from cutgate.gateway.picpik.actions import ACTIONS
 from cutgate.gateway.picpik.errors import Refused as PicpikRefused
-from cutgate.gateway.picpik.requests import IGNORED, ReadingRules, read_request
+from cutgate.gateway.picpik.requests import IGNORED, read_request
 from cutgate.gateway.pictures.base64 import decode_source
 from cutgate.gateway.removebg.errors import FIELDS
 from cutgate.gateway.removebg.errors import Refused as RemoveBgRefused
@@ -59,7 +59,6 @@ _TOKEN: Final = "A" * 22
 UID: Final = parse_task_uid("d5ari00q5cu0v880200g")
 _KEY: Final = "k" * 40
 _NO_SIGNATURE: Final = "0" * 40
-_RULES: Final = tuple(ReadingRules(ignore_unknown=flag, max_batch_images=16) for flag in (False, True))
 _FIELDS: Final = tuple(
     sorted(
         {field.alias or name for action in ACTIONS.values() for name, field in action.request.model_fields.items()}
@@ -127,9 +126,9 @@ def _read_as_each_action(params: Mapping[str, JsonValue]) -> None:
     rest, signature = take_signature(params)
     verify(rest, signature or _NO_SIGNATURE, [_KEY])
     for action in ACTIONS.values():
-        for rules in _RULES:
+        for ignore_unknown in (False, True):
             with suppress(SigningError, PicpikRefused):
-                read_request(action.request, rest, rules)
+                read_request(action.request, rest, ignore_unknown=ignore_unknown, max_batch_images=16)
 
 
 _FORMS: Final = (Removal, ImageUpload, MediaStorage, AccountManagement, Plain)

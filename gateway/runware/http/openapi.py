@@ -97,8 +97,8 @@ def runware_section(*, max_tasks: int) -> ApiSection:
     """Describe the protocol."""
     schemas: dict[str, Schema] = {f"{_PREFIX}Error": _error(), **_keyless()}
     for name in ACTIONS:
-        schemas[_task_name(name)] = _task(name, schemas)
-        schemas[_answer_name(name)] = _answer(name)
+        schemas[_schema_name(name, "Task")] = _task(name, schemas)
+        schemas[_schema_name(name, "Answer")] = _answer(name)
     return ApiSection(
         name="Runware",
         summary="Tasks, POSTed to /v1 with an API key",
@@ -134,7 +134,8 @@ def _endpoint(max_tasks: int) -> Endpoint:
                 _call(
                     name,
                     inspect.getdoc(action.handle) or "",
-                    {"taskUUID": _uuid_of(name), **_EXAMPLES.get(name, {})},
+                    # The task's own UUID, or that of the one it asks about.
+                    {"taskUUID": _TASK if action.form is Plain else _NEW, **_EXAMPLES.get(name, {})},
                 )
                 for name, action in ACTIONS.items()
             ),
@@ -155,35 +156,26 @@ def _call(name: str, text: str, example: Mapping[str, Any]) -> Call:
     return Call(
         name=str(name),
         text=text,
-        request=ref(_task_name(name)),
-        answer=ref(_answer_name(name)),
+        request=ref(_schema_name(name, "Task")),
+        answer=ref(_schema_name(name, "Answer")),
         example=[{"taskType": str(name), **example}],
         gives=_GIVEN.get(name, {}),
     )
 
 
-def _uuid_of(name: str) -> str:
-    """The UUID of an example: the task's own, or that of the one it asks about."""
-    return _TASK if ACTIONS[name].form is Plain else _NEW
-
-
-def _task_name(name: str) -> str:
-    return f"{_PREFIX}{name[:1].upper()}{name[1:]}Task"
-
-
-def _answer_name(name: str) -> str:
-    return f"{_PREFIX}{name[:1].upper()}{name[1:]}Answer"
+def _schema_name(name: str, what: str) -> str:
+    return f"{_PREFIX}{name[:1].upper()}{name[1:]}{what}"
 
 
 def _keyless() -> dict[str, Schema]:
     """What needs no caller."""
-    ping, authentication = ({"const": str(name)} for name in (TaskType.PING, TaskType.AUTHENTICATION))
+    ping, key = ({"const": str(name)} for name in (TaskType.PING, TaskType.AUTHENTICATION))
     return {
-        _task_name(TaskType.PING): object_schema({"taskType": ping}, ping={"const": True}),
-        _answer_name(TaskType.PING): object_schema({"taskType": ping, "pong": {"const": True}}),
-        _task_name(TaskType.AUTHENTICATION): object_schema({"taskType": authentication, "apiKey": _STRING}),
-        _answer_name(TaskType.AUTHENTICATION): object_schema(
-            {"taskType": authentication, "connectionSessionUUID": _UUID}
+        _schema_name(TaskType.PING, "Task"): object_schema({"taskType": ping}, ping={"const": True}),
+        _schema_name(TaskType.PING, "Answer"): object_schema({"taskType": ping, "pong": {"const": True}}),
+        _schema_name(TaskType.AUTHENTICATION, "Task"): object_schema({"taskType": key, "apiKey": _STRING}),
+        _schema_name(TaskType.AUTHENTICATION, "Answer"): object_schema(
+            {"taskType": key, "connectionSessionUUID": _UUID}
         ),
     }
 

@@ -1,8 +1,7 @@
 """The protocol over HTTP: `POST /v1`, one JSON object for all tasks of a request."""
 
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
@@ -13,7 +12,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTim
 
 from cutgate.gateway.accounts.authentication import AddressShutOut, KeyRefused
 from cutgate.gateway.bodies import is_small
-from cutgate.gateway.error_rows import RETRY_AFTER_SECONDS, is_passing
+from cutgate.gateway.error_rows import is_passing
 from cutgate.gateway.http_headers import bearer_key
 from cutgate.gateway.observe.metrics import count_no_more
 from cutgate.gateway.observe.request_log import log_refusal
@@ -49,12 +48,9 @@ class RunwareApi:
     def blueprint(self) -> Blueprint:
         """The routes."""
         routes = Blueprint("runware", __name__)
-        for methods, view in (
-            (["POST"], self.post),
-            (["GET"], self.get),
-            (["PUT", "PATCH", "DELETE", "OPTIONS"], self.other),
-        ):
-            routes.add_url_rule(PATH, view.__name__, view, methods=methods, provide_automatic_options=False)
+        routes.post(PATH)(self.post)
+        routes.get(PATH)(self.get)
+        routes.route(PATH, methods=["PUT", "PATCH", "DELETE", "OPTIONS"])(self.other)
         routes.register_error_handler(Exception, self.refuse)
         return routes
 
@@ -72,8 +68,13 @@ class RunwareApi:
 
     def post(self) -> Response:
         """Answer a request, once all of its tasks are answered."""
-        self._check_address()
-        with self._received() as elements:
+        # A small body is always read: a right key in it is to pass.
+        if not is_small(request.content_length):
+            self.parts.authenticator.check_address(bearer_key(), request.remote_addr)
+        request.max_content_length = self.parts.settings.max_runware_body_bytes
+        # A large body waits on disk until there is memory for it and its pictures.
+        with self.parts.bodies.received(request) as received:
+            elements = read_message(received.file.read(), self.parts.settings.max_runware_tasks)
             if all(task.get("taskType") == TaskType.PING for task in elements):
                 return self._answer([pong() for _ in elements])
             try:
@@ -101,18 +102,6 @@ class RunwareApi:
         outcome = refusal(error, {})
         log_refusal(error, is_fault=outcome.status == HTTPStatus.INTERNAL_SERVER_ERROR)
         return self._answer([outcome])
-
-    def _check_address(self) -> None:
-        """Let a body be read, or not; a small one always is: a right key in it is to pass."""
-        if not is_small(request.content_length):
-            self.parts.authenticator.check_address(bearer_key(), request.remote_addr)
-
-    @contextmanager
-    def _received(self) -> Iterator[list[JsonObject]]:
-        """The tasks of the request. A large body waits on disk until there is memory for it and its pictures."""
-        request.max_content_length = self.parts.settings.max_runware_body_bytes
-        with self.parts.bodies.received(request) as body:
-            yield read_message(body.file.read(), self.parts.settings.max_runware_tasks)
 
     def _begun(self, elements: list[JsonObject]) -> list[Outcome | Pending]:
         """What became of each task of a caller with a key; one in the first element counts before the header's."""
@@ -162,6 +151,6 @@ class RunwareApi:
         answer.status_code = status_of(outcomes)
         passing = [outcome for outcome in outcomes if is_passing(outcome.status)]
         if passing and answer.status_code != HTTPStatus.OK:
-            seconds = max(outcome.retry_after_seconds or RETRY_AFTER_SECONDS for outcome in passing)
+            seconds = max(outcome.retry_after_seconds for outcome in passing)
             answer.headers["Retry-After"] = str(seconds)
         return answer

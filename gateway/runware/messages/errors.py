@@ -11,8 +11,8 @@ from typing import Final
 from werkzeug.exceptions import RequestTimeout
 
 from cutgate.gateway.accounts.authentication import KeyMissing, KeyUnknown
-from cutgate.gateway.accounts.rates import TooOften, known_retry_seconds
-from cutgate.gateway.error_rows import class_of, row_of
+from cutgate.gateway.accounts.rates import TooOften
+from cutgate.gateway.error_rows import class_of, retry_seconds, row_of
 from cutgate.gateway.runware.messages.outcomes import SHOWN_CHARACTERS, JsonObject, Outcome
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.waiting.callers import NoPlaceToWait
@@ -173,7 +173,7 @@ def refusal(error: Exception, task: Mapping[str, object]) -> Outcome:
         },
         failed=True,
         status=known.row.status,
-        retry_after_seconds=known_retry_seconds(error),
+        retry_after_seconds=retry_seconds(error),
     )
 
 

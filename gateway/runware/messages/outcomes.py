@@ -37,8 +37,8 @@ class Outcome:
     """Whether it belongs to `errors`."""
     status: int = HTTPStatus.OK
     """Of an answer over HTTP that holds nothing better."""
-    retry_after_seconds: int | None = None
-    """After which a repeat may help, where that is known."""
+    retry_after_seconds: int = 0
+    """After which a repeat may help, where one does."""
     counted_as: str | None = None
     """The type of the task that it answers, for log and counts, where the item may name another's."""
     uid: TaskUid | None = None

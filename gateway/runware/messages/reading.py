@@ -21,19 +21,20 @@ F = TypeVar("F", bound=Fields)
 
 _PING_BYTES: Final = 1_024
 """A longer message is not looked at before its turn."""
-_MARK: Final = "\ufeff"
 _MAX_DIGITS: Final = 18
 _UUID_SHAPE: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 _ENVELOPE: Final = frozenset({"taskType", "taskUUID"})
 
 
-def read_message(text: bytes | str, max_tasks: int) -> list[JsonObject]:
+def read_message(message: bytes, max_tasks: int) -> list[JsonObject]:
     """Read a message: JSON, an array of 1 to `max_tasks` objects; a bare object counts as an array of one."""
-    decoded = _decoded(text)
-    del text  # of a large message there are two copies at a time, not three
     try:
-        tasks = parse_value(decoded)
+        text = message.decode("utf-8-sig")
+        del message  # of a large one there are two copies at a time, not three
+        tasks = parse_value(text)
+    except UnicodeDecodeError:
+        raise Refused("unreadable", "the message is not UTF-8") from None
     except NotJson as error:
         raise Refused("unreadable", f"the message is not JSON: {error.reason}") from None
     except BodyRejected as error:
@@ -44,13 +45,6 @@ def read_message(text: bytes | str, max_tasks: int) -> list[JsonObject]:
     if len(elements) > max_tasks:
         raise Refused("unreadable", f"the array holds {len(elements)} tasks, the limit is {max_tasks}")
     return [_task(element) for element in elements]
-
-
-def _decoded(text: bytes | str) -> str:
-    try:
-        return (text.decode() if isinstance(text, bytes) else text).removeprefix(_MARK)
-    except UnicodeDecodeError:
-        raise Refused("unreadable", "the message is not UTF-8") from None
 
 
 def _task(element: JsonValue) -> JsonObject:

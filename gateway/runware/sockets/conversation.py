@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -16,12 +16,7 @@ import structlog
 from typing_extensions import override
 from websockets.frames import CloseCode
 
-from cutgate.gateway.accounts.authentication import (
-    AddressShutOut,
-    KeyMissing,
-    KeyRefused,
-    KeyUnknown,
-)
+from cutgate.gateway.accounts.authentication import AddressShutOut, KeyMissing, KeyRefused, KeyUnknown
 from cutgate.gateway.runware.messages.errors import Refused, key_refusal, refusal
 from cutgate.gateway.runware.messages.outcomes import AnswerLog, JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.reading import pings_in, read_message
@@ -31,7 +26,6 @@ from cutgate.gateway.runware.sockets.sessions import Opened, Session, Sessions, 
 from cutgate.gateway.runware.tasks.actions import RunwareTasks, authenticated, guarded, pong
 from cutgate.gateway.runware.tasks.context import Caller
 from cutgate.gateway.sockets.connection import LARGE_BYTES, Connection, Hold, MessageHandler
-from cutgate.gateway.tasks.parts import Parts
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.observe import logs
@@ -52,24 +46,15 @@ Guard = AbstractAsyncContextManager[None]
 """What has to be entered to hold a message in memory in several forms."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SocketServices:
-    """What the conversations of a process work with on its event loop."""
-
-    parts: Parts
-    runware: RunwareTasks
-    sessions: Sessions
-    large: asyncio.Semaphore
-    """Room for large messages, over all connections: one costs several times its size while it is read."""
-
-
 class Conversation(MessageHandler):
     """Answers the messages of a connection, many of them at a time."""
 
     def __init__(
         self,
         connection: Connection,
-        services: SocketServices,
+        runware: RunwareTasks,
+        sessions: Sessions,
+        large: asyncio.Semaphore,
         *,
         address: str | None,
         base_url: str,
@@ -77,10 +62,10 @@ class Conversation(MessageHandler):
     ) -> None:
         self.connection = connection
         self._over = over
-        self._services, self._parts = services, services.parts
+        self._runware, self._parts, self._sessions, self._large = runware, runware.parts, sessions, large
         self._address = address
         self._base_url = base_url
-        self._sender = Sender(connection, services.parts.sockets, services.sessions)
+        self._sender = Sender(connection, runware.parts.sockets, sessions)
         self._caller: Caller | None = None
         self._inbox: deque[bytes] = deque()
         self._waiting_bytes = 0
@@ -160,7 +145,7 @@ class Conversation(MessageHandler):
     async def _read(self, message: bytes) -> None:
         log = self._new_log()
         is_large = len(message) > LARGE_BYTES
-        guard = self._services.large if is_large else nullcontext()
+        guard = self._large if is_large else nullcontext()
         try:
             async with guard:
                 tasks = await self._parts.sockets.in_thread(
@@ -249,7 +234,7 @@ class Conversation(MessageHandler):
                 raise KeyUnknown
             return self._caller, Opened(session=self.session)
         wanted = task.get("connectionSessionUUID")
-        opened = self._services.sessions.open(account.name, wanted if is_session_uuid(wanted) else None)
+        opened = self._sessions.open(account.name, wanted if is_session_uuid(wanted) else None)
         return Caller(credential=credential, base_url=self._base_url, take_place=self._take_place), opened
 
     def _take_place(self) -> bool:
@@ -282,12 +267,12 @@ class Conversation(MessageHandler):
             return replace(caller, credential=found)
 
         try:
-            _, answer = self._services.runware.begin_first(task, find)
+            _, answer = self._runware.begin_first(task, find)
         except (KeyUnknown, LedgerUnavailable) as error:
             return refusal(error, task), isinstance(error, KeyUnknown)
         if isinstance(answer, Pending) and answer.is_result:
             uid = answer.uid
-            self._sender.note(lambda session: self._services.sessions.owe(session, uid))
+            self._sender.note(lambda session: self._sessions.owe(session, uid))
         return answer, False
 
     async def _await(self, pending: Pending, log: AnswerLog | None = None) -> None:
@@ -333,21 +318,14 @@ class Conversation(MessageHandler):
                 self._start(self._await_owed(account, uid))
 
     async def _await_owed(self, account: str, uid: TaskUid) -> None:
-        try:
-            await self._await(self._owed(account, uid))
-        except Exception:
-            # The others are sent all the same, and this one is still owed.
-            _LOG.exception("result_not_replayed", task_uid=uid)
-
-    def _owed(self, account: str, uid: TaskUid) -> Pending:
-        rendering = self._services.runware.rendering
+        rendering = self._runware.rendering
 
         def settle(task: Task | None) -> Outcome | None:
             if task is None:
                 return None
             return guarded(rendering.echo(task), lambda: rendering.result(task, self._base_url))
 
-        return Pending(
+        pending = Pending(
             account=account,
             uid=uid,
             wait_seconds=self._parts.settings.runware_sync_seconds,
@@ -355,6 +333,11 @@ class Conversation(MessageHandler):
             give_up=lambda: refusal(Refused("took_too_long"), {}),
             echo={},
         )
+        try:
+            await self._await(pending)
+        except Exception:
+            # The others are sent all the same, and this one is still owed.
+            _LOG.exception("result_not_replayed", task_uid=uid)
 
 
 def _is_done(task: Task | None) -> bool:

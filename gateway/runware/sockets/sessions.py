@@ -26,20 +26,14 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return redis.call('HGETALL', KEYS[1])
 """
 _IF_HELD: Final = "if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[1] then return 0 end\n"
-_OWE: Final = (
-    _IF_HELD
-    + """
+_OWE: Final = f"""{_IF_HELD}
 redis.call('HSETNX', KEYS[1], ARGV[2], redis.call('HINCRBY', KEYS[1], 'last', 1))
 return 1
 """
-)
-_SETTLE: Final = (
-    _IF_HELD
-    + """
+_SETTLE: Final = f"""{_IF_HELD}
 for i = 2, #ARGV do redis.call('HDEL', KEYS[1], ARGV[i]) end
 return 1
 """
-)
 _RENEW: Final = """
 local holder = redis.call('HGET', KEYS[1], 'holder')
 if not holder then
@@ -48,13 +42,10 @@ if not holder then
 elseif holder ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
-_LEAVE: Final = (
-    _IF_HELD
-    + """
+_LEAVE: Final = f"""{_IF_HELD}
 for i = 3, #ARGV do redis.call('HSET', KEYS[1], 'oversized:' .. ARGV[i], 1) end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +56,6 @@ class Session:
     holder: str
     """Tells this connection from the one that resumes; whoever opened the session last holds it."""
     account: str
-    """Whose it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import Final
 
 import structlog
@@ -11,17 +11,16 @@ from websockets.frames import CloseCode
 
 from cutgate.gateway.http_headers import bearer_key
 from cutgate.gateway.runware.http.views import PATH
-from cutgate.gateway.runware.sockets.conversation import Conversation, SocketServices
+from cutgate.gateway.runware.sockets.conversation import Conversation
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
 from cutgate.gateway.sockets.connection import Connection
 from cutgate.gateway.sockets.upgrade import upgrade
-from cutgate.gateway.tasks.parts import Parts
 from cutgate.jobs.errors import LedgerUnavailable
 
 _PATHS: Final = (PATH, f"{PATH}/", "/")
 _LARGE_AT_ONCE: Final = 2
-"""Large messages that are read at a time."""
+"""Large messages that are read at a time, over all connections: one costs several times its size meanwhile."""
 _LOG: Final = structlog.get_logger(__name__)
 
 
@@ -29,10 +28,11 @@ _LOG: Final = structlog.get_logger(__name__)
 class RunwareSockets:
     """The façade over WebSockets."""
 
-    parts: Parts
     tasks: RunwareTasks
     sessions: Sessions
     _conversations: set[Conversation] = field(default_factory=set, init=False)
+    _large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LARGE_AT_ONCE), init=False)
+    _is_renewing: bool = field(default=False, init=False)
 
     def upgrade(self) -> Response | None:
         """Take the connection over where a request asks for a WebSocket. For `Flask.before_request`.
@@ -43,30 +43,29 @@ class RunwareSockets:
             return None
         if request.headers.get("Upgrade", "").lower() != "websocket":
             return None
-        self.parts.authenticator.check_address(bearer_key(), request.remote_addr)
-        base_url = self.parts.settings.public_url or request.host_url.rstrip("/")
+        parts = self.tasks.parts
+        parts.authenticator.check_address(bearer_key(), request.remote_addr)
+        base_url = parts.settings.public_url or request.host_url.rstrip("/")
         begin = partial(self._begin, address=request.remote_addr, base_url=base_url)
-        take = partial(self.parts.sockets.take, begin=begin, address=request.remote_addr)
+        take = partial(parts.sockets.take, begin=begin, address=request.remote_addr)
         return upgrade(request.environ, take)
 
     def _begin(self, connection: Connection, *, address: str | None, base_url: str) -> Conversation:
-        """A conversation, on the event loop."""
+        """A conversation, on the event loop; from the first one on sessions are renewed."""
+        if not self._is_renewing:
+            self._is_renewing = True
+            self.tasks.parts.sockets.start(self._renew_on(), lasting=True)
         conversation = Conversation(
-            connection, self._services, address=address, base_url=base_url, over=self._conversations.discard
+            connection,
+            self.tasks,
+            self.sessions,
+            self._large,
+            address=address,
+            base_url=base_url,
+            over=self._conversations.discard,
         )
         self._conversations.add(conversation)
         return conversation
-
-    @cached_property
-    def _services(self) -> SocketServices:
-        """What conversations work with, whose sessions are renewed from the first one on."""
-        self.parts.sockets.start(self._renew_on(), lasting=True)
-        return SocketServices(
-            parts=self.parts,
-            runware=self.tasks,
-            sessions=self.sessions,
-            large=asyncio.Semaphore(_LARGE_AT_ONCE),
-        )
 
     async def _renew_on(self) -> None:
         """Keep the sessions of connections that live, and end those whose session was resumed elsewhere."""
@@ -78,7 +77,9 @@ class RunwareSockets:
                 if conversation.session
             ]
             try:
-                renewed = await self.parts.sockets.in_thread(self.sessions.renew, [session for _, session in held])
+                renewed = await self.tasks.parts.sockets.in_thread(
+                    self.sessions.renew, [session for _, session in held]
+                )
             except LedgerUnavailable as error:
                 _LOG.warning("sessions_not_renewed", reason=str(error))
                 continue

@@ -9,20 +9,13 @@ from typing import Any, Final, Generic, TypeVar
 import structlog
 
 from cutgate.gateway.accounts.rates import KeyChanged, Rate, TooOften
+from cutgate.gateway.runware.messages import requests
 from cutgate.gateway.runware.messages.errors import Refused, refusal
 from cutgate.gateway.runware.messages.fields import MODELS
 from cutgate.gateway.runware.messages.outcomes import JsonObject, Outcome, Pending, shown, task_type_of
 from cutgate.gateway.runware.messages.reading import read_fields, read_task_type, read_task_uuid
 from cutgate.gateway.runware.messages.rendering import Rendering
-from cutgate.gateway.runware.messages.requests import (
-    AccountManagement,
-    Fields,
-    ImageUpload,
-    MediaStorage,
-    Plain,
-    Removal,
-    TaskType,
-)
+from cutgate.gateway.runware.messages.requests import Fields, TaskType
 from cutgate.gateway.runware.tasks.context import Caller, TaskContext
 from cutgate.gateway.runware.tasks.querying import account_management, get_response, get_task_details
 from cutgate.gateway.runware.tasks.storing import image_upload, media_storage
@@ -54,13 +47,13 @@ class Action(Generic[F]):
 
 
 ACTIONS: Final[Mapping[str, Action[Any]]] = {
-    TaskType.IMAGE_BACKGROUND_REMOVAL: Action(Removal, remove_background, Rate.SUBMIT, by_ledger=True),
-    TaskType.REMOVE_BACKGROUND: Action(Removal, remove_background, Rate.SUBMIT, by_ledger=True),
-    TaskType.IMAGE_UPLOAD: Action(ImageUpload, image_upload, Rate.SUBMIT),
-    TaskType.MEDIA_STORAGE: Action(MediaStorage, media_storage, Rate.SUBMIT),
-    TaskType.GET_RESPONSE: Action(Plain, get_response, by_ledger=True),
-    TaskType.GET_TASK_DETAILS: Action(Plain, get_task_details, by_ledger=True),
-    TaskType.ACCOUNT_MANAGEMENT: Action(AccountManagement, account_management),
+    TaskType.IMAGE_BACKGROUND_REMOVAL: Action(requests.Removal, remove_background, Rate.SUBMIT, by_ledger=True),
+    TaskType.REMOVE_BACKGROUND: Action(requests.Removal, remove_background, Rate.SUBMIT, by_ledger=True),
+    TaskType.IMAGE_UPLOAD: Action(requests.ImageUpload, image_upload, Rate.SUBMIT),
+    TaskType.MEDIA_STORAGE: Action(requests.MediaStorage, media_storage, Rate.SUBMIT),
+    TaskType.GET_RESPONSE: Action(requests.Plain, get_response, by_ledger=True),
+    TaskType.GET_TASK_DETAILS: Action(requests.Plain, get_task_details, by_ledger=True),
+    TaskType.ACCOUNT_MANAGEMENT: Action(requests.AccountManagement, account_management),
 }
 """Beside `authentication` and `ping`, which need no caller."""
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from dataclasses import replace
 
 from cutgate.gateway.pictures.base64 import decode_source
 from cutgate.gateway.runware.messages.errors import Refused
@@ -40,7 +41,11 @@ def media_storage(request: MediaStorage, task: JsonObject, context: TaskContext)
 def _store(picture: Picture, request: Storing, task: JsonObject, context: TaskContext) -> Outcome | Pending:
     source = picture.source(context)
     if isinstance(source, SourceUrl):
-        return _fetch(picture, request, task, context)
+        # The courier keeps it: no thread that answers requests calls other servers.
+        stored = StoredRequest(task_uuid=context.task_uuid, parameter=picture.parameter, request=task)
+        spec = CutoutSpec(model=context.parts.settings.model)
+        draft = Draft(source=replace(source, keep=True), spec=spec)
+        return accepted(picture, draft, stored, context, is_sync=request.delivery_method != "async")
     _require_sync(request)
     try:
         if isinstance(source, Result):
@@ -55,17 +60,6 @@ def _store(picture: Picture, request: Storing, task: JsonObject, context: TaskCo
         raise picture.not_usable(NOT_KEPT) from gone
     url = context.caller.base_url + context.parts.pictures.path_of(upload)
     return Outcome(item=context.echo() | upload_item(context.task_type, image_uuid(upload.uid), url))
-
-
-def _fetch(picture: Picture, request: Storing, task: JsonObject, context: TaskContext) -> Outcome | Pending:
-    """Leave a picture to the courier, which keeps it: no thread that answers requests calls other servers."""
-    stored = StoredRequest(
-        task_uuid=context.task_uuid,
-        parameter=picture.parameter,
-        request=task,
-    )
-    draft = Draft(source=SourceUrl(picture.text, keep=True), spec=CutoutSpec(model=context.parts.settings.model))
-    return accepted(picture, draft, stored, context, is_sync=request.delivery_method != "async")
 
 
 def _require_sync(request: Storing) -> None:

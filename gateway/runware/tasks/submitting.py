@@ -180,26 +180,23 @@ def _spec_of(request: Removal, choice: ModelChoice) -> CutoutSpec:
         reason = f"{_BACKGROUND} ({background}) must not exceed {_FOREGROUND} ({foreground})"
         raise Refused("wrong", reason, paths)
     file_format = _FORMATS[request.output_format]
-    spec = CutoutSpec(
+    matting: dict[str, Any] = {
+        "refinement": Refinement.ON,
+        "foreground_threshold": foreground,
+        "background_threshold": background,
+        "erode_px": chosen["alphaMattingErodeSize"],
+    }
+    return CutoutSpec(
         model=choice.model,
         precision=choice.precision,
-        refinement=Refinement.RAW,
         tidy_mask=chosen["postProcessMask"],
         holes=Holes(chosen["holes"]),
         output=Output.MASK if chosen["returnOnlyMask"] else Output.CUTOUT,
         background=chosen["rgba"],
         file_format=file_format,
         quality=None if file_format is FileFormat.PNG else request.output_quality,
+        **(matting if chosen["alphaMatting"] else {"refinement": Refinement.RAW}),
     )
-    if not chosen["alphaMatting"]:
-        return spec
-    matting = {
-        "refinement": Refinement.ON,
-        "foreground_threshold": foreground,
-        "background_threshold": background,
-        "erode_px": chosen["alphaMattingErodeSize"],
-    }
-    return spec.model_copy(update=matting)
 
 
 def _given(settings: Settings) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from cutgate.gateway.openapi.parts import PICTURE, ApiSection
 from cutgate.gateway.openapi.postman import collection
 from cutgate.gateway.picpik.actions import ACTIONS
 from cutgate.gateway.runware.tasks.actions import ACTIONS as TASKS
-from tests.gateway.harness import Answer, Harness
+from tests.gateway.harness import Answer, Harness, make_harness, make_settings
 
 
 def made_by(gateway: Harness, **headers: str) -> Answer:
@@ -45,6 +45,13 @@ def test_every_action_and_every_task_is_a_request(gateway: Harness) -> None:
         "{{url}}/healthz",
         "{{url}}/readyz",
     ]
+
+
+def test_rembgs_picture_is_a_file_of_a_form() -> None:
+    made = folders(made_by(make_harness(make_settings(rembg_api=True))))
+    [post] = [item for item in made["rembg"]["item"] if item["request"]["method"] == "POST"]
+    fields = {field["key"]: field["type"] for field in post["request"]["body"]["formdata"]}
+    assert (fields["file"], fields["model"]) == ("file", "text")
 
 
 def test_what_changes_is_a_variable_and_secrets_are_empty(gateway: Harness) -> None:
