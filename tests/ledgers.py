@@ -16,7 +16,7 @@ from redis import Redis
 from cutgate.gateway.accounts.tables import KeyTable, Kind
 from cutgate.gateway.runware.sockets.sessions import KEEP_SECONDS, Sessions
 from cutgate.jobs.ids import BlobKey, TaskUid
-from cutgate.jobs.ledger.database import Database
+from cutgate.jobs.ledger.database import Scripts
 from cutgate.jobs.ledger.encoding import decode_spec
 from cutgate.jobs.ledger.events import TaskEvents
 from cutgate.jobs.ledger.ledger import Ledger
@@ -190,11 +190,11 @@ def fresh_sessions(keep_seconds: float = KEEP_SECONDS, key_prefix: str = "") -> 
 def noted_calls(patch: pytest.MonkeyPatch) -> list[str]:
     """The names of the ledger's scripts, as they are run from now on."""
     names: list[str] = []
-    run = Database.run
+    run = Scripts.run
 
-    def noted(database: Database, name: str, **arguments: Any) -> Any:
+    def noted(scripts: Scripts, name: str, **arguments: Any) -> Any:
         names.append(name)
-        return run(database, name, **arguments)
+        return run(scripts, name, **arguments)
 
-    patch.setattr(Database, "run", noted)
+    patch.setattr(Scripts, "run", noted)
     return names

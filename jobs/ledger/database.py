@@ -1,6 +1,9 @@
 """What every part of the ledger works on: scripts in the server, the limits, and the prefix of all keys."""
 
 import json
+import os
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from hashlib import sha1
@@ -21,6 +24,9 @@ CALL_MEMORY_SECONDS: Final = 60
 BATCH: Final = 200
 """The most items of one kind, or tasks, that one call takes on: a call must stay short."""
 _TOO_SLOW: Final = TimedOut("the picture took longer than the service allows").facts()
+_FRESH_SECONDS: Final = 1.0
+"""How long a connection may rest before it is looked at again: whatever lies between may have closed it."""
+_KEPT: Final = "cutgate_kept_connections"
 _NEEDS: Final = "-- needs: "
 _REFUSED_WHEN_FULL: Final = frozenset({"create", "keep_upload", "kept", "retry"})
 """Scripts that a full server refuses, before they have written anything. All others go on: they end, renew, reap,
@@ -76,26 +82,21 @@ def _parts_of(text: str, shared: Mapping[str, str]) -> dict[str, None]:
     return found
 
 
-class Database:
-    """The ledger's keys in a server, and what changes them. `cutgate.jobs.ledger.keys` lists the keys."""
+class Scripts:
+    """Runs the files of `lua/`, each one atomic step on the server's clock."""
 
-    def __init__(
-        self, client: Redis, limits: LedgerLimits, key_prefix: str, clock_offset_ms: Callable[[], int]
-    ) -> None:
-        self.client, self.limits, self.key_prefix = client, limits, key_prefix
-        self.retention_ms = milliseconds(limits.retention_seconds)
-        self.source_ms = milliseconds(limits.source_seconds)
-        self.upload_retention_ms = milliseconds(limits.upload_retention_seconds)
+    def __init__(self, client: Redis, key_prefix: str, clock_offset_ms: Callable[[], int]) -> None:
+        self._prefix = key_prefix
         self._clock_offset_ms = clock_offset_ms
         self._texts = script_texts()
         self._digests = {name: sha1(text.encode()).hexdigest() for name, text in self._texts.items()}
-
-    def key(self, name: str) -> str:
-        """The key of a record."""
-        return f"{self.key_prefix}{name}"
+        self._pool = client.connection_pool
+        # They are the pool's, so that all who run scripts share them, and they go when it goes.
+        self._kept: deque[tuple[Any, float]] = vars(self._pool).setdefault(_KEPT, deque())
+        """Connections that scripts ran on last, and until when they count as fresh."""
 
     def run(self, name: str, **arguments: Json) -> Any:
-        """Run a file of `lua/`, one atomic step on the server's clock, with named arguments.
+        """Run one script with named arguments.
 
         Raises:
             LedgerUnavailable: the server does not answer.
@@ -107,10 +108,65 @@ class Database:
         sent: list[str | int] = [self._clock_offset_ms(), json.dumps(given)]
         with ledger_errors(name.upper()):
             try:
-                return self.client.evalsha(self._digests[name], 1, self.key_prefix, *sent)
+                return self._ask("EVALSHA", self._digests[name], 1, self._prefix, *sent)
             except exceptions.NoScriptError:
                 # In one step: a server that starts anew would forget what is loaded first and run after.
-                return self.client.eval(self._texts[name], 1, self.key_prefix, *sent)
+                return self._ask("EVAL", self._texts[name], 1, self._prefix, *sent)
+
+    def _ask(self, *command: str | int) -> Any:
+        """As the client's `execute_command`, in half the time where it has a fresh connection."""
+        connection = self._connection()
+
+        def asked() -> Any:
+            connection.send_command(*command)
+            return connection.read_response()
+
+        try:
+            return connection.retry.call_with_retry(asked, lambda _: connection.disconnect())
+        except exceptions.ResponseError:
+            raise
+        except BaseException:
+            connection.disconnect()  # its answer may still come; behind sentinels redis-py would go on with it
+            raise
+        finally:
+            self._kept.append((connection, time.monotonic() + _FRESH_SECONDS))
+
+    def _connection(self) -> Any:
+        """One for a call.
+
+        What has rested or is closed, belongs to another process, or leads to what is the master no more, the pool
+        looks after.
+        """
+        try:
+            connection, fresh_until_seconds = self._kept.pop()
+        except IndexError:
+            return self._pool.get_connection()
+        is_fresh = connection.is_connected and time.monotonic() < fresh_until_seconds
+        if is_fresh and connection.pid == os.getpid() and self._pool.owns_connection(connection):
+            return connection
+        self._pool.release(connection)
+        return self._pool.get_connection()
+
+
+class Database:
+    """The ledger's keys in a server, and what changes them. `cutgate.jobs.ledger.keys` lists the keys."""
+
+    def __init__(
+        self, client: Redis, limits: LedgerLimits, key_prefix: str, clock_offset_ms: Callable[[], int]
+    ) -> None:
+        self.client, self.limits, self.key_prefix = client, limits, key_prefix
+        self.retention_ms = milliseconds(limits.retention_seconds)
+        self.source_ms = milliseconds(limits.source_seconds)
+        self.upload_retention_ms = milliseconds(limits.upload_retention_seconds)
+        self._scripts = Scripts(client, key_prefix, clock_offset_ms)
+
+    def key(self, name: str) -> str:
+        """The key of a record."""
+        return f"{self.key_prefix}{name}"
+
+    def run(self, script: str, **arguments: Json) -> Any:
+        """Run a script."""
+        return self._scripts.run(script, **arguments)
 
     def run_once(self, script: str, **arguments: Json) -> Any:
         """Run a script that remembers its answer for a repeat, because its arguments alone do not tell one."""

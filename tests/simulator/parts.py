@@ -55,11 +55,10 @@ class Storage(MemoryBlobStore):
 class Scripts:
     """The ledger's scripts; each run is a step, whose answer may be lost, and which may come again late."""
 
-    def __init__(self, world: "World", database: Any) -> None:
-        self._world, self._run = world, database.run
-        database._texts = timed_scripts()
-        database._digests = {name: sha1(text.encode()).hexdigest() for name, text in database._texts.items()}
-        database.run = self.run
+    def __init__(self, world: "World", scripts: Any) -> None:
+        self._world, self._scripts = world, scripts
+        scripts._texts = timed_scripts()
+        scripts._digests = {name: sha1(text.encode()).hexdigest() for name, text in scripts._texts.items()}
 
     def run(self, name: str, **given: Any) -> Any:
         world = self._world
@@ -94,7 +93,7 @@ class Scripts:
         if name == "retry":
             world.check()  # which learns of ends
         before = world.oracle.before(name, given)
-        answer = self._run(name, **given)
+        answer = self._scripts.run(name, **given)
         world.oracle.saw(name, given, answer, world.clock.now_ms, before, late)
         return answer
 

@@ -77,7 +77,9 @@ class World:
         self.ledger = ReadableLedger(
             client, self.limits, key_prefix=PREFIX, clock_offset_ms=lambda: self.clock.now_ms
         )
-        self.scripts = Scripts(self, self.ledger.database)
+        self.scripts = Scripts(self, self.ledger.database._scripts)
+        database: Any = self.ledger.database
+        database._scripts = self.scripts
         self.now: Actor | None = None
         """Whose step it is."""
         self.fate = ""

@@ -14,6 +14,7 @@ from redis import Redis
 
 from cutgate.jobs.answers import Balance, Created, Reaped
 from cutgate.jobs.ids import new_task_uid
+from cutgate.jobs.ledger import database
 from cutgate.jobs.record import Claim, Joining
 from cutgate.jobs.redis_client import connect
 from tests.jobs.build import ENDED, LANE, Ledger, new_task, new_upload
@@ -67,8 +68,9 @@ def test_one_that_the_server_closed_is_made_anew(
 
 
 def test_one_that_was_closed_while_it_rested_costs_no_retry(
-    client: Redis, redis_url: str, key_prefix: str
+    client: Redis, redis_url: str, key_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(database, "_FRESH_SECONDS", 0)
     with connect(redis_url, retries=0) as own:
         ledger = Ledger(own, key_prefix=key_prefix)
         assert is_answered(ledger)
@@ -147,6 +149,7 @@ def ledger(proxy: LossyRelay, key_prefix: str) -> Iterator[Ledger]:
         go_through_every_script(Ledger(through_proxy, key_prefix=elsewhere))
         ledger = Ledger(through_proxy, key_prefix=key_prefix)
         ledger.accounts.grant("alice", 10)
+        through_proxy.ping()  # commands have a connection of their own beside that of scripts
         yield ledger
 
 

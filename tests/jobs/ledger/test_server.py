@@ -14,12 +14,11 @@ from redis.exceptions import OutOfMemoryError
 from structlog.testing import capture_logs
 
 from cutgate.jobs.errors import LedgerBroken, LedgerFull, LedgerUnavailable, LedgerUnwritable
-from cutgate.jobs.ledger.database import Database, no_offset
+from cutgate.jobs.ledger.database import Scripts, no_offset
 from cutgate.jobs.ledger.server import (
     ServerFacts,
     ServerUnfit,
 )
-from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Idempotency, NewTask, Request, TaskStatus
 from cutgate.jobs.redis_client import connect, ledger_errors
 from cutgate.jobs.upkeep.background import watch_server
@@ -132,7 +131,7 @@ def test_a_server_is_checked_again_once_it_is_another_one(own_url: str) -> None:
 def test_a_script_that_fails_is_a_fault_and_not_a_server_that_is_away(client: Redis, key_prefix: str) -> None:
     client.set(f"{key_prefix}totals", "no hash")
     with pytest.raises(LedgerBroken, match=r"FIGURES failed.*WRONGTYPE"):
-        Database(client, LedgerLimits(), key_prefix, no_offset).run("figures")
+        Scripts(client, key_prefix, no_offset).run("figures")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from cutgate.gateway.accounts.tables import ACCOUNTS, CREDENTIALS
 from cutgate.jobs.hints.queue import queue_name
-from cutgate.jobs.ledger.database import Database, Json, script_texts
+from cutgate.jobs.ledger.database import Json, Scripts, script_texts
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.redis_client import connect
@@ -147,17 +147,17 @@ def test_the_operator_may_do_everything(guarded: Guarded) -> None:
 def test_every_script_of_a_part_runs_as_its_user(
     guarded: Guarded, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, run = ManualClock(), Database.run
-    as_user = Database(guarded.connect(user), LedgerLimits(), KEY_PREFIX, clock.offset_ms)
+    clock, run = ManualClock(), Scripts.run
+    as_user = Scripts(guarded.connect(user), KEY_PREFIX, clock.offset_ms)
     ran = set()
 
-    def run_as_user(database: Database, name: str, **arguments: Json) -> Any:
+    def run_as_user(scripts: Scripts, name: str, **arguments: Json) -> Any:
         if name not in USERS[user].scripts:
-            return run(database, name, **arguments)
+            return run(scripts, name, **arguments)
         ran.add(name)
         return run(as_user, name, **arguments)
 
-    monkeypatch.setattr(Database, "run", run_as_user)
+    monkeypatch.setattr(Scripts, "run", run_as_user)
     guarded.begin()
     gateway = guarded.connect("gateway")
     tables = {table: gateway.hgetall(f"{KEY_PREFIX}{table}") for table in TABLES}
