@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -19,6 +19,8 @@ from cutgate.gateway.tasks.submit import PictureGone, Submission
 from cutgate.jobs.composition import Composition, composition_of, parse_colour
 from cutgate.jobs.observe import logs
 from cutgate.jobs.spec import CutoutSpec, FileFormat, Holes, Output, Refinement, Stroke, StrokeKind
+
+T = TypeVar("T")
 
 _NOT_KEPT: Final = (
     "the task has not finished, or its picture and mask are not kept any more: submit the picture again"
@@ -115,7 +117,7 @@ def _part(name: str, value: Any) -> object:
     return getattr(composition_of(**{name: value}) or Composition(), _COMPOSING[name])
 
 
-def _read(name: str, make: Callable[[Any], Any], value: object) -> Any:
+def _read(name: str, make: Callable[[Any], T], value: object) -> T:
     """Convert a field's value; raises `Refused` if it is invalid."""
     try:
         return make(value)
