@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, FloatRect, expect
 
 from tests.browser.visitor import PHOTO, Visitor, pixel_of_page, visiting
 from tests.servers.stack import LiveStack
+from tests.waiting import eventually
 
 SCENE = PHOTO.with_name("coffee.jpg")
 
@@ -203,7 +204,8 @@ def test_before_and_after_over_what_the_visitor_likes(visitor: Visitor) -> None:
     visitor.page.get_by_text("Picture", exact=True).click()
     visitor.by_id("scene").set_input_files(SCENE)
     expect(visitor.by_id("backdrop")).to_have_attribute("style", re.compile("blob:"))
-    assert pixel_at(visitor, *outside) not in {photo, (0x20, 0x40, 0xC0)}
+    # The style names the picture before it is decoded and painted.
+    eventually(lambda: pixel_at(visitor, *outside) not in {photo, (0x20, 0x40, 0xC0)})
     visitor.keep_picture("result-over-a-picture")
 
     # Back to the Box and back to the result, which is still there.

@@ -32,6 +32,10 @@ _ENDS: Final[Mapping[Effect, type[CutoutError] | None]] = {
 """How a picture ends: with a result, or with the error."""
 
 
+_PROBE_SECONDS: Final = 1.0
+"""How long a part that looks whether the storage can be written to may keep the file that it writes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What was found. All but `jobs`, `faults` and the times should be nothing."""
@@ -212,11 +216,10 @@ def _left_after_retention(service: Evidence, grace_seconds: float) -> tuple[str,
         Ledger(service.client, LedgerLimits(retention_seconds=0.001, upload_retention_seconds=0.001)),
         grace_seconds,
     )
-    files = [
-        str(path.relative_to(service.blob_dir))
-        for path in service.blob_dir.rglob("*")
-        if path.is_file() and path.name != INSTALLATION_NAME
-    ]
+    found = [path for path in service.blob_dir.rglob("*") if path.is_file() and path.name != INSTALLATION_NAME]
+    if found:
+        time.sleep(_PROBE_SECONDS)
+    files = [str(path.relative_to(service.blob_dir)) for path in found if path.exists()]
     records = [
         name
         for kind in ("task", "item", "errand", "upload")
