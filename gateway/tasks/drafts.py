@@ -116,7 +116,9 @@ class CheckedPicture:
             header = inspect(data, limits) if isinstance(source, str) else source.header
             return cls(digest, _boxed(draft, header.width_px, header.height_px), header.picture_of(data))
         except SourceRejected as fault:
-            return cls(digest or _name_digest("text", str(source)), draft.spec, fault=fault)
+            if digests and not digest and isinstance(source, str):  # it is no Base64
+                digest = _name_digest("text", source)
+            return cls(digest, draft.spec, fault=fault)
 
 
 def _boxed(draft: Draft, width_px: int, height_px: int) -> CutoutSpec:

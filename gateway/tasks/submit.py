@@ -104,10 +104,14 @@ class Submission:
 
     def repeats(self, checked: Sequence[CheckedPicture]) -> Repeats | None:
         """What makes another request a repeat of this one: its name, else its content."""
-        digest = content_digest(self.origin, self.drafts, checked, self.asked, self.deliveries)
         if self.name is not None:
-            return Idempotency(key=self.name, content_digest=digest)
-        return None if self.joins_seconds is None else Joining(content_digest=digest, seconds=self.joins_seconds)
+            return Idempotency(key=self.name, content_digest=self._digest(checked))
+        if self.joins_seconds is not None:
+            return Joining(content_digest=self._digest(checked), seconds=self.joins_seconds)
+        return None
+
+    def _digest(self, checked: Sequence[CheckedPicture]) -> str:
+        return content_digest(self.origin, self.drafts, checked, self.asked, self.deliveries)
 
     @property
     def can_repeat(self) -> bool:

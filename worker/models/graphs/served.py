@@ -91,8 +91,9 @@ def _levels(row: WeightsFile, given: str, axes: list[int], *, as_input: bool) ->
             _node("Sub", ["high", "low"], "range"),
             _node("Sub", [values, "low"], "above"),
             _node("Greater", ["range", "least_range"], "has_subject"),
-            _node("Where", ["has_subject", "range", "infinite"], "divisor_out"),
-            _node("Div", ["above", "divisor_out"], "stretched"),
+            # One number decides, not a choice for each pixel: what is divided by infinity is background.
+            _node("Where", ["has_subject", "range", "infinite"], "subject_range"),
+            _node("Div", ["above", "subject_range"], "stretched"),
         ]
         values = "stretched"
     return [
