@@ -139,7 +139,7 @@ class TaskEnds:
 async def read_apart(
     read: Callable[[Sequence[TaskUid]], Awaitable[Mapping[TaskUid, T]]], uids: Sequence[TaskUid]
 ) -> Mapping[TaskUid, T]:
-    """What is read of tasks now; one that cannot be read is in no other's way."""
+    """Read some tasks; if that fails, read each alone, so that a broken one keeps no other back."""
     try:
         return await read(uids)
     except LedgerUnavailable as error:

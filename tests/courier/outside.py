@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from typing_extensions import override
 
+from cutgate.courier.errors import HostRefused
 from tests.servers.relay import served
 
 Script = Callable[["Visit"], None]
@@ -129,6 +130,11 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_hook)
+
+
+def is_not_public(error: HostRefused) -> bool:
+    """Whether a host was refused for an address that it has, not for having none."""
+    return error.reason == "address"
 
 
 @contextmanager

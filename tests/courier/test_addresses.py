@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cutgate.courier.addresses import MAX_URL_CHARACTERS, OutsideRules, why_not_public
 from cutgate.courier.errors import ExchangeRefused, HostRefused
-from tests.courier.outside import watched_connections
+from tests.courier.outside import is_not_public, watched_connections
 from tests.courier.parts import make_fetcher
 from tests.servers.ports import free_port
 
@@ -107,7 +107,7 @@ def port() -> Iterator[int]:
 
 @pytest.mark.parametrize(("host", "reason"), REFUSED.items())
 def test_no_connection_is_made_to(host: str, reason: str, port: int) -> None:
-    with watched_connections() as made, pytest.raises(HostRefused) as refused:
+    with watched_connections() as made, pytest.raises(HostRefused, check=is_not_public) as refused:
         make_fetcher([port]).fetch(f"http://{host}:{port}/picture.png")
     assert (refused.value.kind, made) == (reason, [])
     assert reason not in str(refused.value)
@@ -119,7 +119,7 @@ def test_nor_to_a_name_that_resolves_to(host: str, port: int) -> None:
     answer = host.strip("[]")
     literal = answer if "." not in answer or answer.count(".") == 3 else socket.gethostbyname(answer)
     fetcher = make_fetcher([port], resolve=lambda *_: [literal])
-    with watched_connections() as made, pytest.raises(HostRefused):
+    with watched_connections() as made, pytest.raises(HostRefused, check=is_not_public):
         fetcher.fetch(f"http://pictures.example:{port}/picture.png")
     assert made == []
 
@@ -143,7 +143,7 @@ def test_a_name_inside_reads_as_one_that_there_is_not(port: int) -> None:
 
 def test_addresses_with_a_zone_are_refused(port: int) -> None:
     fetcher = make_fetcher([port], resolve=lambda *_: ["2606:4700::1%1"])
-    with watched_connections() as made, pytest.raises(HostRefused):
+    with watched_connections() as made, pytest.raises(HostRefused, check=is_not_public):
         fetcher.fetch(f"http://pictures.example:{port}/")
     assert made == []
 
@@ -221,7 +221,7 @@ def test_an_allowed_network_opens_no_other_way_into_it() -> None:
     rules = OutsideRules(ports=frozenset({80}), allowed=(ipaddress.ip_network("127.0.0.0/8"),))
     assert str(rules.check_address("host", "127.0.0.1")) == "127.0.0.1"
     for carrier in ("::ffff:127.0.0.1", "::127.0.0.1", "2002:7f00:1::", "64:ff9b::127.0.0.1"):
-        with pytest.raises(HostRefused):
+        with pytest.raises(HostRefused, check=is_not_public):
             rules.check_address("host", carrier)
 
 
@@ -230,7 +230,7 @@ def test_what_an_operator_refuses_goes_before_what_is_allowed() -> None:
     rules = OutsideRules(ports=frozenset({80}), allowed=(ipaddress.ip_network("8.0.0.0/8"),), refused=(mine,))
     assert str(rules.check_address("host", "8.9.0.1")) == "8.9.0.1"
     for address in ("8.8.8.8", "64:ff9b::8.8.8.8"):
-        with pytest.raises(HostRefused):
+        with pytest.raises(HostRefused, check=is_not_public):
             rules.check_address("host", address)
 
 

@@ -12,7 +12,16 @@ import pytest
 
 from cutgate.courier.connection import system_resolve
 from cutgate.courier.errors import ExchangeFailed, ExchangeRefused, HostRefused, PeerFailed
-from tests.courier.outside import OutsideServer, Script, Visit, picture, redirect, serving, watched_connections
+from tests.courier.outside import (
+    OutsideServer,
+    Script,
+    Visit,
+    is_not_public,
+    picture,
+    redirect,
+    serving,
+    watched_connections,
+)
 from tests.courier.parts import MAX_BYTES, answering, make_fetcher
 from tests.gateway.picture_files import png
 from tests.servers.ports import free_port
@@ -314,7 +323,10 @@ def test_an_answer_that_changes_counts_with_the_next_question(redirected: bool) 
     names = ChangingNames([HERE], [ELSEWHERE])
     with serving(good), serving(bad):
         fetcher = make_fetcher([port], [HERE], resolve=names)
-        with watched_connections() as made, pytest.raises(HostRefused) if redirected else nullcontext():
+        with (
+            watched_connections() as made,
+            pytest.raises(HostRefused, check=is_not_public) if redirected else nullcontext(),
+        ):
             assert fetcher.fetch(f"http://rebound.example:{port}/") == PICTURE
     assert (made, bad.requests) == ([(HERE, port)], [])
     assert names.asked == ["rebound.example"] * (1 + redirected)
@@ -327,7 +339,7 @@ def test_an_answer_that_changes_counts_with_the_next_question(redirected: bool) 
 def test_one_bad_answer_among_good_ones_refuses_the_name(answers: list[str]) -> None:
     with serving(OutsideServer(HERE, {"/": picture(PICTURE)})) as server:
         fetcher = make_fetcher([server.port], [HERE], resolve=lambda *_: answers)
-        with watched_connections() as made, pytest.raises(HostRefused):
+        with watched_connections() as made, pytest.raises(HostRefused, check=is_not_public):
             fetcher.fetch(server.url(host="mixed.example"))
     assert made == []
 
@@ -341,5 +353,5 @@ def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
 @pytest.mark.parametrize("host", ["nobody.invalid", "a..b", f"{'x' * 64}.example", "empty.example"])
 def test_a_name_without_an_address(host: str) -> None:
     resolve = (lambda *_: []) if host == "empty.example" else system_resolve
-    with pytest.raises(HostRefused):
+    with pytest.raises(HostRefused, check=lambda error: error.reason == "host"):
         make_fetcher([80], resolve=resolve).fetch(f"http://{host}/")

@@ -235,8 +235,8 @@ class TestRetry:
         options = ("tasks", "retry", "--account", "alice", "--since", "1h")
         assert "2 tasks would be retried: add --yes" in operated.call(*options)
         assert operated.ledger.tasks.unfinished("alice") == ()
-        assert {row["task"] for row in operated.json(*options, "--yes")} == {gone.task, lost.task}
-        assert set(operated.ledger.tasks.unfinished("alice")) == {gone.task, lost.task}
+        assert [row["task"] for row in operated.json(*options, "--yes")] == [gone.task, lost.task]
+        assert operated.ledger.tasks.unfinished("alice") == (gone.task, lost.task)
         assert all(operated.ledger.item(other).state is ItemState.FAILED for other in others)
         assert operated.json("tasks", "retry", "--kind", "blob_missing", "--yes")[0]["task"] == others[0].task
 
